@@ -1,0 +1,51 @@
+//! JSON as this tool writes it: compact, and harmless on a terminal.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::ser::{CompactFormatter, Formatter, Serializer};
+
+/// The JSON bytes of `value`. DEL, the C1 controls, U+2028 and U+2029 are escaped besides what
+/// JSON demands, because terminals and scripts read these bytes too.
+pub fn bytes<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
+    let mut out = Vec::with_capacity(1024);
+    value
+        .serialize(&mut Serializer::with_formatter(&mut out, Harmless))
+        .expect("records have text keys, and memory takes every write");
+    out
+}
+
+struct Harmless;
+
+impl Formatter for Harmless {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        to: &mut W,
+        text: &str,
+    ) -> io::Result<()> {
+        let mut plain = 0;
+        for (at, character) in text.char_indices().filter(|(_, c)| needs_escape(*c)) {
+            to.write_all(&text.as_bytes()[plain..at])?;
+            write!(to, "\\u{:04x}", u32::from(character))?;
+            plain = at + character.len_utf8();
+        }
+        CompactFormatter.write_string_fragment(to, &text[plain..])
+    }
+}
+
+fn needs_escape(character: char) -> bool {
+    matches!(character, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes;
+
+    #[test]
+    fn controls_beyond_ascii_are_escaped() {
+        let text = "a\u{7f}b\u{9b}c\u{2028}d\u{e9}\u{1b}\"";
+        let json = String::from_utf8(bytes(text)).unwrap();
+        assert_eq!(json, r#""a\u007fb\u009bc\u2028dé\u001b\"""#);
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+    }
+}

@@ -1,0 +1,9 @@
+//! Facts and rules; never reads, writes, waits or asks the time.
+
+pub mod diff;
+pub mod json;
+pub mod natural;
+pub mod node;
+pub mod remark;
+pub mod secret;
+pub mod snapshot;

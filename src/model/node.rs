@@ -1,0 +1,290 @@
+//! A node: what Nomad says of it, and the record that this tool makes of that.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::json;
+
+/// Text to text, in the order of the keys: Nomad shuffles its maps, a record must not.
+pub type TextMap = BTreeMap<String, String>;
+
+/// A node's ID: a UUID of 36 characters, lower case.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct NodeId(String);
+
+impl NodeId {
+    /// `None` if the text is no UUID in its 36-character form. Upper case is folded.
+    pub fn parse(text: &str) -> Option<Self> {
+        let dashes = [8, 13, 18, 23];
+        let fits = text.len() == 36
+            && text.bytes().enumerate().all(|(at, byte)| {
+                if dashes.contains(&at) { byte == b'-' } else { byte.is_ascii_hexdigit() }
+            });
+        fits.then(|| Self(text.to_ascii_lowercase()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for NodeId {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("not a UUID")
+    }
+}
+
+impl From<NodeId> for String {
+    fn from(id: NodeId) -> Self {
+        id.0
+    }
+}
+
+/// What a task driver of a node is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DriverHealth {
+    Healthy,
+    Unhealthy,
+    Undetected,
+}
+
+impl DriverHealth {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+            Self::Undetected => "undetected",
+        }
+    }
+}
+
+/// The last drain of a node. Times are RFC 3339 as Nomad wrote them; a zero time is `None`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastDrain {
+    /// `draining`, `complete` or `canceled`.
+    pub status: String,
+    pub started_at: Option<String>,
+    pub updated_at: Option<String>,
+    pub accessor_id: String,
+    pub meta: TextMap,
+}
+
+/// One entry of `GET /v1/nodes`. What old servers lack is empty (`node_pool` before 1.6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stub {
+    pub id: NodeId,
+    pub name: String,
+    pub status: String,
+    pub status_description: String,
+    pub eligibility: String,
+    pub drain: bool,
+    pub datacenter: String,
+    pub node_class: String,
+    pub node_pool: String,
+    pub address: String,
+    pub version: String,
+    pub drivers: BTreeMap<String, DriverHealth>,
+    pub last_drain: Option<LastDrain>,
+    pub host_volumes: BTreeMap<String, HostVolume>,
+    pub create_index: u64,
+    pub modify_index: u64,
+}
+
+/// The answer of `GET /v1/node/:id`: what the stub does not say, and what proves that it fits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Detail {
+    pub id: NodeId,
+    pub modify_index: u64,
+    pub facts: Facts,
+}
+
+/// What only a detail knows. CPU in MHz, memory and disk in MB as Nomad counts them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    pub os: String,
+    pub arch: String,
+    pub meta: TextMap,
+    pub attributes: TextMap,
+    pub resources: Resources,
+    pub reserved: Reserved,
+    pub host_networks: BTreeMap<String, HostNetwork>,
+}
+
+/// What a node has in all; what is left for tasks is this minus [`Reserved`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resources {
+    pub cpu_mhz: u64,
+    pub cpu_cores: u64,
+    pub memory_mb: u64,
+    pub disk_mb: u64,
+    pub devices: Vec<Device>,
+    pub networks: Vec<Network>,
+}
+
+/// What a node keeps from tasks. `ports` as Nomad writes them: `22,8000-8010`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reserved {
+    pub cpu_mhz: u64,
+    pub cpu_cores: Vec<u64>,
+    pub memory_mb: u64,
+    pub disk_mb: u64,
+    pub ports: String,
+}
+
+/// A group of equal devices, GPUs for instance.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    pub vendor: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub name: String,
+    pub count: u64,
+}
+
+/// A network of the node's resources; empty where Nomad left the key out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Network {
+    pub mode: String,
+    pub device: String,
+    pub cidr: String,
+    pub ip: String,
+    pub mbits: u64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostVolume {
+    pub id: String,
+    pub path: String,
+    pub read_only: bool,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostNetwork {
+    pub interface: String,
+    pub cidr: String,
+    pub reserved_ports: String,
+}
+
+/// A node as `all` holds it and as `list --json` prints it: the keys are a contract. `None` in
+/// what only a detail knows: the detail could not be had.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    pub id: NodeId,
+    pub name: String,
+    pub status: String,
+    pub status_description: String,
+    pub eligibility: String,
+    pub drain: bool,
+    pub datacenter: String,
+    pub node_class: String,
+    pub node_pool: String,
+    pub address: String,
+    pub version: String,
+    pub os: Option<String>,
+    pub arch: Option<String>,
+    pub cpu_mhz: Option<u64>,
+    pub cpu_cores: Option<u64>,
+    pub memory_mb: Option<u64>,
+    pub disk_mb: Option<u64>,
+    pub drivers: BTreeMap<String, DriverHealth>,
+    pub meta: Option<TextMap>,
+    pub last_drain: Option<LastDrain>,
+    pub create_index: u64,
+    pub modify_index: u64,
+}
+
+/// What a full record has besides the record. All are `None` without a detail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extra {
+    pub attributes: Option<TextMap>,
+    pub resources: Option<Resources>,
+    pub reserved: Option<Reserved>,
+    pub host_volumes: Option<BTreeMap<String, HostVolume>>,
+    pub host_networks: Option<BTreeMap<String, HostNetwork>>,
+}
+
+/// A node as `hash` holds it and as `show --json` prints it: the record's keys, then the extra ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Full {
+    pub record: Record,
+    pub extra: Extra,
+}
+
+impl Full {
+    /// The one place where stub and detail become a record: what the stub says is taken from the
+    /// stub, the rest from the detail.
+    pub fn new(stub: &Stub, facts: Option<&Facts>) -> Self {
+        let record = Record {
+            id: stub.id.clone(),
+            name: stub.name.clone(),
+            status: stub.status.clone(),
+            status_description: stub.status_description.clone(),
+            eligibility: stub.eligibility.clone(),
+            drain: stub.drain,
+            datacenter: stub.datacenter.clone(),
+            node_class: stub.node_class.clone(),
+            node_pool: stub.node_pool.clone(),
+            address: stub.address.clone(),
+            version: stub.version.clone(),
+            os: facts.map(|facts| facts.os.clone()),
+            arch: facts.map(|facts| facts.arch.clone()),
+            cpu_mhz: facts.map(|facts| facts.resources.cpu_mhz),
+            cpu_cores: facts.map(|facts| facts.resources.cpu_cores),
+            memory_mb: facts.map(|facts| facts.resources.memory_mb),
+            disk_mb: facts.map(|facts| facts.resources.disk_mb),
+            drivers: stub.drivers.clone(),
+            meta: facts.map(|facts| facts.meta.clone()),
+            last_drain: stub.last_drain.clone(),
+            create_index: stub.create_index,
+            modify_index: stub.modify_index,
+        };
+        let extra = Extra {
+            attributes: facts.map(|facts| facts.attributes.clone()),
+            resources: facts.map(|facts| facts.resources.clone()),
+            reserved: facts.map(|facts| facts.reserved.clone()),
+            host_volumes: facts.map(|_| stub.host_volumes.clone()),
+            host_networks: facts.map(|facts| facts.host_networks.clone()),
+        };
+        Self { record, extra }
+    }
+
+    /// What the detail had said, to build the record again with a newer stub. `None` for a record
+    /// without details.
+    pub fn facts(self) -> Option<Facts> {
+        Some(Facts {
+            os: self.record.os?,
+            arch: self.record.arch?,
+            meta: self.record.meta?,
+            attributes: self.extra.attributes?,
+            resources: self.extra.resources?,
+            reserved: self.extra.reserved?,
+            host_networks: self.extra.host_networks?,
+        })
+    }
+
+    pub fn to_json(&self) -> Vec<u8> {
+        let (mut bytes, extra) = (json::bytes(&self.record), json::bytes(&self.extra));
+        bytes.pop();
+        bytes.push(b',');
+        bytes.extend_from_slice(&extra[1..]);
+        bytes
+    }
+
+    /// Two readings of the same bytes: each struct takes its own keys, so the two lists of fields
+    /// stay the only description of a record.
+    pub fn from_json(bytes: &[u8]) -> serde_json::Result<Self> {
+        Ok(Self { record: serde_json::from_slice(bytes)?, extra: serde_json::from_slice(bytes)? })
+    }
+}

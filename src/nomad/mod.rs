@@ -1,0 +1,97 @@
+//! The source: a Nomad agent, asked over HTTP.
+
+pub mod address;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use crate::model::node::{Detail, NodeId, Stub};
+use crate::model::secret::Secret;
+
+use address::Address;
+
+/// How to reach a Nomad, and as whom.
+#[derive(Debug, Clone)]
+pub struct Access {
+    pub address: Address,
+    pub region: Option<String>,
+    /// The ACL token.
+    pub token: Option<Secret>,
+    /// User and password of HTTP Basic.
+    pub basic: Option<(String, Secret)>,
+    pub tls: Tls,
+    /// The HTTP proxy, chosen by `config`; `None` = straight. May hold credentials.
+    pub proxy: Option<Secret>,
+    pub compress: Compress,
+    /// The most requests in flight, and the connections kept for them.
+    pub concurrency: usize,
+    /// When the whole command must be done.
+    pub deadline: Instant,
+}
+
+/// The files and choices of TLS, with the meaning that the official command line gives them.
+#[derive(Debug, Clone, Default)]
+pub struct Tls {
+    pub ca_cert: Option<PathBuf>,
+    /// A folder of certificates; `ca_cert` wins over it.
+    pub ca_path: Option<PathBuf>,
+    pub client_cert: Option<PathBuf>,
+    pub client_key: Option<PathBuf>,
+    pub server_name: Option<String>,
+    pub skip_verify: bool,
+}
+
+/// Whether the list call asks for gzip. Details never do: it costs the server six times the CPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compress {
+    /// Not on loopback and not on a unix socket.
+    Auto,
+    Always,
+    Never,
+}
+
+/// A Nomad to ask. Calls may come from several threads at once.
+pub trait Nomad: Send + Sync {
+    /// `GET /v1/nodes`.
+    fn stubs(&self) -> Result<Listing, Error>;
+
+    /// `GET /v1/node/:id`; `None` if the node is no longer known.
+    fn node(&self, id: &NodeId) -> Result<Option<Detail>, Error>;
+
+    /// How many requests were sent so far, repeated ones included.
+    fn calls(&self) -> u64;
+}
+
+/// The answer to the list call. Stubs come in Nomad's order, ids are unique.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    pub stubs: Vec<Stub>,
+    /// `X-Nomad-Index`; `None` if it was missing, 0 or no u64: then the answer can't be cached.
+    pub index: Option<u64>,
+    /// `X-Nomad-KnownLeader`.
+    pub known_leader: bool,
+    /// `X-Nomad-LastContact` in milliseconds.
+    pub last_contact_ms: u64,
+}
+
+/// Why Nomad gave no usable answer. The address is part of every text, credentials of none.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{what}")]
+pub struct Error {
+    pub kind: Kind,
+    /// One line, complete: `cannot reach Nomad at http://10.0.0.5:4646: connection refused`.
+    pub what: String,
+    /// What to do about it, if there is something.
+    pub hint: Option<String>,
+}
+
+/// The kinds of failure that callers tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// 401, 403.
+    Denied,
+    /// Unreachable, timed out, overloaded, without a leader.
+    Outage,
+    /// Not an answer of Nomad's.
+    NotNomad,
+}

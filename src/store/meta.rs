@@ -1,0 +1,102 @@
+//! The meta line: one line that describes exactly one `all` and `hash`.
+
+use std::fmt;
+
+/// The eleven fields of a meta line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meta {
+    /// 32 hex digits.
+    pub scope: String,
+    /// Hex digits.
+    pub epoch: String,
+    pub rev: String,
+    pub index: u64,
+    pub count: u64,
+    /// Bytes of `all`; 0 = serves nothing.
+    pub len: u64,
+    /// XXH3-64 of `all`, or `-`.
+    pub sum: String,
+    /// Sum of the XXH3-64 of the hash's values.
+    pub hsum: String,
+    pub ttl_ms: u64,
+    pub lag_ms: u64,
+}
+
+impl Meta {
+    /// `None` for anything that is not exactly a meta line of this version.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        let fields: Vec<&str> = text.split('|').collect();
+        let [v, scope, epoch, rev, index, count, len, sum, hsum, ttl_ms, lag_ms] =
+            fields.try_into().ok()?;
+        if v != "v1" || index.len() != 20 || !is_hex(scope) || !is_hex(epoch) || !is_word(rev) {
+            return None;
+        }
+        Some(Self {
+            scope: scope.to_owned(),
+            epoch: epoch.to_owned(),
+            rev: rev.to_owned(),
+            index: number(index)?,
+            count: number(count)?,
+            len: number(len)?,
+            sum: sum.to_owned(),
+            hsum: hsum.to_owned(),
+            ttl_ms: number(ttl_ms)?,
+            lag_ms: number(lag_ms)?,
+        })
+    }
+}
+
+impl fmt::Display for Meta {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { scope, epoch, rev, index, count, len, sum, hsum, ttl_ms, lag_ms } = self;
+        write!(
+            f,
+            "v1|{scope}|{epoch}|{rev}|{index:020}|{count}|{len}|{sum}|{hsum}|{ttl_ms}|{lag_ms}"
+        )
+    }
+}
+
+fn number(text: &str) -> Option<u64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+fn is_hex(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Meta;
+
+    const LINE: &str = "v1|461d06d093503eea63fe4daa04edd4d6|9f0c2b7711aa43de|N5b1f6c0d2a9e8847|00000000000000000042|1|81|224e887d9f2b135f|ed44475f82226ceb|60000|118";
+
+    #[test]
+    fn a_line_survives_the_round_trip() {
+        let meta = Meta::parse(LINE.as_bytes()).unwrap();
+        assert_eq!(
+            (meta.index, meta.count, meta.len, meta.ttl_ms, meta.lag_ms),
+            (42, 1, 81, 60000, 118)
+        );
+        assert_eq!(meta.to_string(), LINE);
+    }
+
+    #[test]
+    fn anything_else_is_absent() {
+        for bad in [
+            "",
+            "v2|a",
+            &LINE.replace("v1", "v2"),
+            &LINE.replace("00000000000000000042", "42"),
+            &format!("{LINE}|"),
+            &LINE.replace("|81|", "|-1|"),
+        ] {
+            assert_eq!(Meta::parse(bad.as_bytes()), None, "{bad}");
+        }
+        assert_eq!(Meta::parse(&[0xff; 90]), None);
+    }
+}

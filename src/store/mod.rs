@@ -1,0 +1,367 @@
+//! The cache: one protocol, spoken by Redis, by the files of this machine and by memory.
+
+pub mod meta;
+pub mod scope;
+pub mod sum;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::model::node::NodeId;
+use crate::model::secret::Secret;
+use crate::model::snapshot::Snapshot;
+
+use scope::Scope;
+
+/// Which store to use, where, and whose nodes it holds.
+#[derive(Debug, Clone)]
+pub struct Place {
+    pub choice: Choice,
+    pub redis: RedisPlace,
+    /// The cache folder of this user; `None` if there is no home.
+    pub folder: Option<PathBuf>,
+    pub scope: Scope,
+    /// `nomad:clients`, or `nomad:clients:NAME` with `--cache-prefix NAME`.
+    pub prefix: String,
+    /// How long an answer is fresh.
+    pub ttl: Duration,
+    /// How long details are kept; never less than `ttl`.
+    pub detail_ttl: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// Redis, and the files of this machine in a run in which Redis can't be used.
+    Auto,
+    Redis,
+    Local,
+    /// Memory of this process: nothing outlives the run.
+    None,
+}
+
+/// How to reach Redis.
+#[derive(Debug, Clone)]
+pub struct RedisPlace {
+    /// `redis://`, `rediss://` or `unix://`; may hold a password.
+    pub url: Secret,
+    /// Somebody named this Redis (option, variable, file): its absence is worth a warning.
+    pub asked: bool,
+    pub ca_cert: Option<PathBuf>,
+    pub client_cert: Option<PathBuf>,
+    pub client_key: Option<PathBuf>,
+}
+
+/// One method per step of the protocol, the same for every kind of store. Every method is bounded
+/// in time by the protocol's budgets. Calls may come from several threads at once.
+pub trait Store: Send + Sync {
+    /// LOOK: is there something fresh? `Want::Full` reads the full records as well.
+    fn look(&self, want: Want) -> Result<Look, Error>;
+
+    /// ENTER: is there something fresh after all? If not, take the lease or say whom to wait for.
+    fn enter(&self, enter: &Enter<'_>) -> Result<Entered, Error>;
+
+    /// BASE: the full records that the flight's meta describes, verified; `None` if they can't be had.
+    fn base(&self, flight: &Flight) -> Option<Base>;
+
+    /// PUBLISH: everything in one atomic step, or nothing.
+    fn publish(&self, flight: &Flight, publication: &Publication<'_>) -> Result<Published, Error>;
+
+    /// RENEW: `false` if the lease is lost (publishing will be refused).
+    fn renew(&self, flight: &Flight) -> Result<bool, Error>;
+
+    /// RELEASE: give the lease back without an answer. Best effort, safe while another call of the
+    /// same store is under way in another thread.
+    fn release(&self, flight: &Flight);
+
+    /// FAIL: those who wait for this flight learn the class. Best effort.
+    fn fail(&self, flight: &Flight, class: Class);
+
+    /// The partial publication of the flight that was waited for; `None` if it is not (any more) there.
+    fn partial(&self, waited: &str) -> Result<Option<Snapshot>, Error>;
+
+    /// CLEAR: nothing older is ever served again. The report names what could not be done.
+    fn clear(&self) -> Cleared;
+
+    /// Counts one answered run. Best effort; nobody waits for it.
+    fn count(&self, sample: &Sample);
+
+    /// What `cache stats` shows.
+    fn stats(&self) -> Result<Stats, Error>;
+}
+
+/// How a caller wants to be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// From the cache while it is fresh.
+    Get,
+    /// By a list that began after the question.
+    Refresh,
+    /// By asking for everything again.
+    Force,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Want {
+    Records,
+    /// With the full records.
+    Full,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Look {
+    Hit(Snapshot),
+    /// `refuse` names the publication that is there and can't be used, if there is one.
+    Miss {
+        refuse: Option<String>,
+    },
+}
+
+/// What may be served to one who enters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refuse {
+    /// Every publication is refused: `*`.
+    Everything,
+    /// These revs are refused; none = everything valid is good enough.
+    Revs(Vec<String>),
+}
+
+/// The question of one who enters.
+#[derive(Debug, Clone)]
+pub struct Enter<'a> {
+    pub token: &'a str,
+    pub how: How,
+    pub refuse: &'a Refuse,
+    /// The lease that the last `Entered::Wait` named.
+    pub waited: Option<&'a str>,
+}
+
+#[derive(Debug, Clone)]
+pub enum Entered {
+    /// Something fresh is there: look again.
+    Hit { rev: String },
+    /// Somebody else fetches. `rev` is the publication that is there, if there is one.
+    Wait { lease: String, rev: Option<String> },
+    /// Who was waited for has failed.
+    Failed(Class),
+    /// Fetch, and publish under this flight.
+    Own(Flight),
+    /// The cache can't be written: fetch for yourself, publish nothing.
+    Alone,
+}
+
+/// The right to fill. `solo`: works under the lease of another `--force`, renews nothing.
+#[derive(Debug, Clone)]
+pub struct Flight {
+    pub token: String,
+    /// The lease that the publication is compared with.
+    pub watch: String,
+    pub epoch: String,
+    /// What the cache held when the flight began; serves as base and as lowest index.
+    pub meta: Option<meta::Meta>,
+    pub solo: bool,
+    /// The family of keys that holds `meta`: `true` = the literal names (Redis only).
+    pub literal: bool,
+    /// The server's clock in milliseconds at `entered`.
+    pub now_ms: u64,
+    pub entered: Instant,
+}
+
+/// The verified content of the hash that a flight starts from.
+#[derive(Debug, Clone)]
+pub struct Base {
+    /// The publication it belongs to.
+    pub rev: String,
+    /// Full records as JSON.
+    pub fulls: HashMap<NodeId, Vec<u8>>,
+}
+
+/// What one fetch writes.
+#[derive(Debug, Clone)]
+pub struct Publication<'a> {
+    /// `X-Nomad-Index` of the list.
+    pub index: u64,
+    /// The highest of `index` and every ModifyIndex in the records.
+    pub eff: u64,
+    /// The rev whose higher index a second list disproved.
+    pub reset: Option<&'a str>,
+    /// When the list request was sent.
+    pub list_sent: Instant,
+    /// Some records have no details: the hash is written, `all` is not.
+    pub partial: bool,
+    /// Bytes of `all`; empty if partial.
+    pub all: &'a [u8],
+    /// Every full record, JSON, in the order of `all`.
+    pub fulls: &'a [(NodeId, Vec<u8>)],
+    /// A delta against this base; `None` = whole.
+    pub base: Option<&'a Base>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Published {
+    Done,
+    /// A newer index is known. Nothing changed, the lease is kept.
+    Older {
+        index: u64,
+        rev: String,
+    },
+    /// The hash is not the base any more. Nothing changed, the lease is kept.
+    Rebase,
+    /// Not ours to publish. Ours is still true for whoever asked.
+    Fenced,
+}
+
+/// Why a flight failed, as those who wait learn it: the protocol's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// 0: the answer is good and can't be cached.
+    NotCacheable,
+    /// 4
+    Denied,
+    /// 5
+    Outage,
+    /// 6
+    NotNomad,
+    /// 8: a partial publication is there.
+    Partial,
+}
+
+impl Class {
+    pub fn number(self) -> u8 {
+        match self {
+            Self::NotCacheable => 0,
+            Self::Denied => 4,
+            Self::Outage => 5,
+            Self::NotNomad => 6,
+            Self::Partial => 8,
+        }
+    }
+
+    /// Another number is treated as an outage: a newer program's class must not hang an older one.
+    pub fn from_number(number: &str) -> Self {
+        match number {
+            "0" => Self::NotCacheable,
+            "4" => Self::Denied,
+            "6" => Self::NotNomad,
+            "8" => Self::Partial,
+            _ => Self::Outage,
+        }
+    }
+}
+
+/// One answered run, for the statistics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sample {
+    /// Answered by the first LOOK.
+    pub hit: bool,
+    /// From the start of the command until the answer stood.
+    pub took: Duration,
+    pub nomad_calls: u64,
+}
+
+/// The outcome of a clear, one line per place.
+#[derive(Debug, Clone, Default)]
+pub struct Cleared {
+    pub places: Vec<ClearedPlace>,
+}
+
+#[derive(Debug, Clone)]
+pub struct ClearedPlace {
+    /// `redis://localhost:6379/0` or the folder.
+    pub place: String,
+    pub outcome: Result<(), Error>,
+}
+
+/// What is in the cache and what it was good for in the last hour.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stats {
+    /// `redis`, `local` or `none`.
+    pub kind: &'static str,
+    /// URL without credentials, or the folder.
+    pub place: String,
+    pub state: State,
+    /// Since the list was asked for; `None` when cold.
+    pub age: Option<Duration>,
+    pub fresh_for: Option<Duration>,
+    pub nodes: Option<u64>,
+    pub keys: Vec<KeyStats>,
+    pub memory: Option<Memory>,
+    /// One entry per minute that has counts, oldest first.
+    pub minutes: Vec<Minute>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    Hot,
+    Stale,
+    Cold,
+}
+
+impl State {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hot => "hot",
+            Self::Stale => "stale",
+            Self::Cold => "cold",
+        }
+    }
+}
+
+/// One key (or file) of the cache. `ttl` is `None` if it never expires.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyStats {
+    pub key: String,
+    /// `string`, `hash` or `file`.
+    pub kind: &'static str,
+    pub bytes: u64,
+    pub ttl: Option<Duration>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Memory {
+    pub used_bytes: u64,
+    /// 0 = no limit.
+    pub max_bytes: u64,
+    pub policy: String,
+}
+
+/// The counters of one minute; times in microseconds, summed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Minute {
+    /// Unix seconds / 60.
+    pub minute: u64,
+    pub hits: u64,
+    pub hit_us: u64,
+    pub misses: u64,
+    pub miss_us: u64,
+    pub nomad_calls: u64,
+}
+
+/// Why a store could not do a step.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{what}")]
+pub struct Error {
+    pub kind: Kind,
+    /// One line without credentials: `connection refused`, `not a Redis server`.
+    pub what: String,
+}
+
+/// The kinds of failure that callers tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Refused, no such host, TLS, timed out, loading, not a Redis server: use another store.
+    Unavailable,
+    /// The credentials were refused.
+    Credentials,
+    /// Reading works, this step is not permitted.
+    Forbidden,
+    /// Reading works, writing does not (read-only, out of memory): fetch, cache nothing.
+    ReadOnly,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,1 @@
+//! A Nomad to test against.

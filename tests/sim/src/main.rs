@@ -1,0 +1,2 @@
+//! Runs the simulator from the command line.
+fn main() {}
