@@ -146,7 +146,7 @@ pub enum Entered {
     /// Who was waited for has failed.
     Failed(Class),
     /// Fetch, and publish under this flight.
-    Own(Flight),
+    Own(Box<Flight>),
     /// The cache can't be written: fetch for yourself, publish nothing.
     Alone,
 }
