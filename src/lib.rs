@@ -3,4 +3,5 @@ pub mod clock;
 pub mod discovery;
 pub mod model;
 pub mod nomad;
+mod random;
 pub mod store;

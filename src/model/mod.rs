@@ -5,5 +5,6 @@ pub mod json;
 pub mod natural;
 pub mod node;
 pub mod remark;
+pub mod rows;
 pub mod secret;
 pub mod snapshot;
