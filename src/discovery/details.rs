@@ -75,7 +75,7 @@ impl Discovery {
                 }
                 Err(error) => self.tell.verbose(format!("asking again: {error}")),
             }
-            (self.policy.sleep)(PAUSE * tries);
+            (self.sleep)(PAUSE * tries);
             tries += 1;
         }
     }

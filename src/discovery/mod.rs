@@ -32,6 +32,7 @@ pub struct Discovery {
     pub progress: Arc<dyn Progress>,
     /// Where a flight is left for the case that the process is told to end.
     pub leaving: Arc<Leaving>,
+    pub sleep: Sleep,
 }
 
 /// The limits of one run.
@@ -45,9 +46,10 @@ pub struct Policy {
     pub deadline: Instant,
     /// All tokens of a cluster share the cache: then a refused token is nobody else's failure.
     pub shared: bool,
-    /// How one waits: `clock::sleep`, or what a test wants instead.
-    pub sleep: fn(Duration),
 }
+
+/// How one waits: `clock::sleep`, or what a test wants instead.
+pub type Sleep = Arc<dyn Fn(Duration) + Send + Sync>;
 
 /// Where the details under way are reported: a bar on a terminal, or nowhere.
 pub trait Progress: Send + Sync {
@@ -120,7 +122,7 @@ impl Discovery {
                     wait.seen = self.seen();
                 }
                 wait.on(lease, rev);
-                (self.policy.sleep)(wait.pause().min(self.time_left()));
+                (self.sleep)(wait.pause().min(self.time_left()));
                 Ok(None)
             }
         }

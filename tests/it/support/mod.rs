@@ -1,0 +1,4 @@
+//! What tests stand on: fakes, and real neighbours of their own.
+
+pub mod fake_nomad;
+pub mod memory;
