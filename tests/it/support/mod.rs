@@ -2,3 +2,4 @@
 
 pub mod fake_nomad;
 pub mod memory;
+pub mod world;
