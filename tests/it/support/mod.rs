@@ -2,4 +2,5 @@
 
 pub mod fake_nomad;
 pub mod memory;
+pub mod sandbox;
 pub mod world;
