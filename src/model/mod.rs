@@ -8,3 +8,4 @@ pub mod remark;
 pub mod rows;
 pub mod secret;
 pub mod snapshot;
+pub mod text;
