@@ -4,6 +4,7 @@ pub mod diff;
 pub mod json;
 pub mod natural;
 pub mod node;
+pub mod pick;
 pub mod remark;
 pub mod rows;
 pub mod secret;
