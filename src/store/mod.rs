@@ -1,6 +1,15 @@
 //! The cache: one protocol, spoken by Redis, by the files of this machine and by memory.
 
+mod auto;
+mod dead;
+mod judge;
+mod keys;
+pub mod memory;
 pub mod meta;
+pub mod nonce;
+mod notes;
+mod records;
+pub mod redis;
 pub mod scope;
 pub mod sum;
 
