@@ -119,7 +119,8 @@ fn usable(
     if u64::try_from(all.len()).ok() != Some(meta.len) || sum::of(all) != meta.sum {
         return Err(refuse(Some("its sum is not right")));
     }
-    let since = since(meta, family.ttl_left).ok_or_else(|| refuse(Some("its expiry is not ours")))?;
+    let since =
+        since(meta, family.ttl_left).ok_or_else(|| refuse(Some("its expiry is not ours")))?;
     // A TTL of zero means never, even for what was published in this very millisecond.
     if since > ttl || ttl.is_zero() { Err(refuse(None)) } else { Ok(since) }
 }
@@ -141,7 +142,7 @@ fn since(meta: &Meta, ttl_left: i64) -> Option<Duration> {
 mod tests {
     use std::time::Duration;
 
-    use super::{Family, Hit, Miss, Seen, Verdict, judge};
+    use super::{Family, Miss, Seen, Verdict, judge};
     use crate::store::scope::{Cluster, Scope};
     use crate::store::sum;
 
@@ -165,7 +166,9 @@ mod tests {
     #[test]
     fn ages() {
         let age = |left| match verdict(|seen| seen.literal.ttl_left = left) {
-            Verdict::Hit(hit) => Some((hit.snapshot.since.as_millis(), hit.snapshot.age.as_millis())),
+            Verdict::Hit(hit) => {
+                Some((hit.snapshot.since.as_millis(), hit.snapshot.age.as_millis()))
+            }
             Verdict::Miss(_) => None,
         };
         assert_eq!(age(50_000), Some((10_005, 10_105)));
@@ -179,16 +182,22 @@ mod tests {
     fn misses() {
         let miss = |change: fn(&mut Seen)| match verdict(change) {
             Verdict::Miss(Miss { refuse, why }) => (refuse, why),
-            Verdict::Hit(Hit { .. }) => panic!("a hit"),
+            Verdict::Hit(_) => panic!("a hit"),
         };
         let refused = Some("N1".to_owned());
-        assert_eq!(miss(|seen| seen.literal.ttl_left = -1), (refused.clone(), Some("its expiry is not ours")));
+        assert_eq!(
+            miss(|seen| seen.literal.ttl_left = -1),
+            (refused.clone(), Some("its expiry is not ours"))
+        );
         assert_eq!(miss(|seen| seen.literal.ttl_left = 1), (refused.clone(), None));
         assert_eq!(
             miss(|seen| seen.literal.all = Some(b"[2]".to_vec())),
             (refused, Some("its sum is not right"))
         );
-        assert_eq!(miss(|seen| seen.literal.all = None), (None, Some("its value is of the wrong type")));
+        assert_eq!(
+            miss(|seen| seen.literal.all = None),
+            (None, Some("its value is of the wrong type"))
+        );
         assert_eq!(miss(|seen| seen.epoch = None), (None, Some("it has no epoch")));
         assert_eq!(miss(|seen| seen.epoch = Some(b"cd".to_vec())), (None, Some("it was cleared")));
         assert_eq!(miss(|seen| seen.literal.meta = None), (None, Some("it has no meta line")));

@@ -72,13 +72,16 @@ mod tests {
     fn a_name_of_ones_own_has_no_overflow() {
         let scope = Scope::of(&Cluster::default());
         let shared = Keys::new("nomad:clients", &scope);
-        assert_eq!(shared.eight()[..5], [
-            "nomad:clients:epoch",
-            &format!("nomad:clients:lease:{scope}"),
-            "nomad:clients:meta",
-            "nomad:clients:all",
-            "nomad:clients:hash",
-        ]);
+        assert_eq!(
+            shared.eight()[..5],
+            [
+                "nomad:clients:epoch",
+                &format!("nomad:clients:lease:{scope}"),
+                "nomad:clients:meta",
+                "nomad:clients:all",
+                "nomad:clients:hash",
+            ]
+        );
         assert_eq!(shared.family(false).hash, format!("nomad:clients:{scope}:hash"));
         assert_eq!(shared.minute(7), format!("nomad:clients:stats:{scope}:7"));
         let named = Keys::new("nomad:clients:team", &scope);

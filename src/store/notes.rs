@@ -40,7 +40,11 @@ impl Notes {
     }
 
     /// Replaces a note by what `change` makes of the present one; `false` if it can't be written.
-    pub(super) fn replace(&self, name: &str, change: impl FnOnce(Option<String>) -> String) -> bool {
+    pub(super) fn replace(
+        &self,
+        name: &str,
+        change: impl FnOnce(Option<String>) -> String,
+    ) -> bool {
         self.try_replace(name, change).is_some()
     }
 
@@ -109,7 +113,8 @@ mod tests {
         assert!(notes.replace("n", |old| format!("{old:?}")));
         assert!(notes.replace("n", |old| format!("{old:?}")));
         assert_eq!(notes.read("n").unwrap(), r#"Some("None")"#);
-        let mode = |name: &str| fs::metadata(folder.join(name)).unwrap().permissions().mode() & 0o777;
+        let mode =
+            |name: &str| fs::metadata(folder.join(name)).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(""), mode("n"), mode("pub.lock")), (0o700, 0o600, 0o600));
         let mut names: Vec<_> =
             fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();

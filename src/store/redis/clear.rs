@@ -18,12 +18,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 const ATTEMPT_MS: u64 = 1000;
 /// WAIT takes up to 500 ms by itself.
 const WAIT: Budget = Budget::flat(1000);
-const AGAIN: Step = Step {
-    name: "GET, DEL",
-    budget: Budget::flat(500),
-    manner: Manner::Writes,
-    on_the_way: false,
-};
+const AGAIN: Step =
+    Step { name: "GET, DEL", budget: Budget::flat(500), manner: Manner::Writes, on_the_way: false };
 
 impl RedisStore {
     pub(super) fn is_dead(&self, epoch: &[u8]) -> bool {
@@ -37,7 +33,8 @@ impl RedisStore {
             return false;
         }
         self.ignored("it was cleared before, redis went back to an older state");
-        let cleared = self.ask(AGAIN, &self.clear_commands()[..2]).and_then(|r| self.judge_clear(r));
+        let cleared =
+            self.ask(AGAIN, &self.clear_commands()[..2]).and_then(|r| self.judge_clear(r));
         if let Err(error) = &cleared {
             self.tell.verbose(format!("cannot clear it again in redis: {error}"));
         }

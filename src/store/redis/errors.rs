@@ -125,9 +125,9 @@ pub(super) fn of_reply(error: &ServerError) -> Error {
 fn code(error: &ServerError) -> &str {
     const WRAPPED: [&str; 5] = ["OOM", "READONLY", "MISCONF", "NOREPLICAS", "NOPERM"];
     let details = error.details().unwrap_or_default();
-    let inner = WRAPPED.into_iter().find(|code| {
-        details.find(code).is_some_and(|at| details[..at].ends_with('-'))
-    });
+    let inner = WRAPPED
+        .into_iter()
+        .find(|code| details.find(code).is_some_and(|at| details[..at].ends_with('-')));
     match error.code() {
         "ERR" if details.starts_with("ACL failure in script") => "NOPERM",
         "ERR" => inner.unwrap_or("ERR"),
@@ -206,7 +206,11 @@ mod tests {
         use Kind::{Credentials, Forbidden, ReadOnly, Unavailable};
         check("NOAUTH Authentication required.", Credentials, "redis refused the credentials");
         check("WRONGPASS invalid username", Credentials, "redis refused the credentials");
-        check("ERR AUTH <password> called without any", Credentials, "redis refused the credentials");
+        check(
+            "ERR AUTH <password> called without any",
+            Credentials,
+            "redis refused the credentials",
+        );
         check("ERR invalid password", Credentials, "redis refused the credentials");
         check("OOM command not allowed", ReadOnly, "redis is out of memory");
         check("ERR Error running script: -OOM command not", ReadOnly, "redis is out of memory");
@@ -215,8 +219,16 @@ mod tests {
         check("MOVED 1 127.0.0.1:7000", Unavailable, "redis is a cluster (MOVED)");
         check("ERR max number of clients reached", Unavailable, "not a Redis server that has room");
         check("ERR unknown command 'EVAL'", Unavailable, "unknown command 'EVAL'");
-        check("NOPERM this user has no permissions to run the 'eval' command", Forbidden, "redis does not permit eval (the user needs ~nomad");
-        check("NOPERM this user has no permissions to access one of the keys", Forbidden, "redis does not permit the keys: nomad:clients* not granted");
+        check(
+            "NOPERM this user has no permissions to run the 'eval' command",
+            Forbidden,
+            "redis does not permit eval (the user needs ~nomad",
+        );
+        check(
+            "NOPERM this user has no permissions to access one of the keys",
+            Forbidden,
+            "redis does not permit the keys: nomad:clients* not granted",
+        );
         check("WAT a\u{1b}[2Jb", Unavailable, "WAT a?[2Jb");
     }
 

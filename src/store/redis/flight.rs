@@ -1,11 +1,10 @@
 //! Filling: ENTER, RENEW, PUBLISH, RELEASE and FAIL, each one script.
 
-use std::collections::HashSet;
-
 use redis::{Cmd, Value};
 
 use crate::clock;
 use crate::store::meta::Meta;
+use crate::store::records::{Difference, difference};
 use crate::store::{
     Class, Enter, Entered, Error, Flight, How, Kind, Publication, Published, Refuse, nonce, sum,
 };
@@ -102,7 +101,7 @@ impl RedisStore {
         let lag = millis(clock::now().duration_since(publication.list_sent));
         let list_at =
             flight.now_ms + millis(publication.list_sent.saturating_duration_since(flight.entered));
-        let (gone, changed) = difference(publication);
+        let Difference { gone, changed } = difference(publication);
         let mut eval = self.eval_eight(PUBLISH_LUA);
         eval.arg(self.scope.as_str()).arg(&flight.token).arg(&flight.watch).arg(&flight.epoch);
         eval.arg(format!("{index:020}")).arg(format!("{eff:020}")).arg(reset.unwrap_or_default());
@@ -185,7 +184,10 @@ fn of_eval(error: &redis::ServerError) -> Error {
 }
 
 fn strange(words: &[&str]) -> Error {
-    unavailable(format!("an answer that is not the protocol's: {}", super::errors::tame(&words.join(" "))))
+    unavailable(format!(
+        "an answer that is not the protocol's: {}",
+        super::errors::tame(&words.join(" "))
+    ))
 }
 
 fn entered(words: &[&str], token: &str) -> Option<Entered> {
@@ -210,18 +212,4 @@ fn entered(words: &[&str], token: &str) -> Option<Entered> {
         }
         _ => return None,
     })
-}
-
-type Changed<'a> = Vec<(&'a str, &'a [u8])>;
-
-/// Ids that are gone since the base, and the records to write: without a base all of them.
-fn difference<'a>(publication: &Publication<'a>) -> (Vec<&'a str>, Changed<'a>) {
-    let pairs = publication.fulls.iter().map(|(id, full)| (id, full.as_slice()));
-    let Some(base) = publication.base else {
-        return (Vec::new(), pairs.map(|(id, full)| (id.as_str(), full)).collect());
-    };
-    let present: HashSet<_> = publication.fulls.iter().map(|(id, _)| id).collect();
-    let gone = base.fulls.keys().filter(|id| !present.contains(id)).map(|id| id.as_str()).collect();
-    let is_new = |(id, full): &(_, &[u8])| base.fulls.get(*id).is_none_or(|old| old != full);
-    (gone, pairs.filter(is_new).map(|(id, full)| (id.as_str(), full)).collect())
 }

@@ -9,7 +9,7 @@ use crate::model::node::NodeId;
 use crate::model::snapshot::Snapshot;
 use crate::store::judge::{Family, Hit, Seen, Verdict, judge};
 use crate::store::meta::Meta;
-use crate::store::records::verified;
+use crate::store::records::{Fields, verified};
 use crate::store::{Base, Error, Flight, Look, Want};
 
 use super::connection::Manner;
@@ -74,10 +74,7 @@ impl RedisStore {
         vec![
             command("PTTL", &[&literal.all]),
             command("PTTL", &[&own.all]),
-            command(
-                "MGET",
-                &[&self.keys.epoch, &literal.meta, &literal.all, &own.meta, &own.all],
-            ),
+            command("MGET", &[&self.keys.epoch, &literal.meta, &literal.all, &own.meta, &own.all]),
         ]
     }
 
@@ -179,7 +176,7 @@ pub(super) fn seen(replies: Vec<Value>) -> Option<Seen> {
 }
 
 /// The fields and values of HGETALL's reply.
-fn fields(reply: Value) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+fn fields(reply: Value) -> Result<Fields, Error> {
     let values = match reply {
         Value::Array(values) => values,
         Value::ServerError(error) => return Err(of_reply(&error)),

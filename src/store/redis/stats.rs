@@ -67,7 +67,7 @@ impl RedisStore {
             state: age.state,
             age: age.age,
             fresh_for: age.fresh_for,
-            nodes: meta.filter(|meta| meta.len > 0).map(|meta| meta.count),
+            nodes: meta.map(|meta| meta.count),
             keys,
             memory: self.memory(),
             minutes: minutes.zip(counts).filter_map(|(at, reply)| minute(at, &reply)).collect(),
@@ -96,7 +96,8 @@ impl RedisStore {
     fn key_stats(&self, literal: bool) -> Result<Vec<KeyStats>, Error> {
         let Family { meta, all, hash } = self.keys.family(literal);
         let mut commands = Vec::new();
-        let keys = [(all, "string"), (hash, "hash"), (meta, "string"), (&self.keys.epoch, "string")];
+        let keys =
+            [(all, "string"), (hash, "hash"), (meta, "string"), (&self.keys.epoch, "string")];
         for (key, kind) in keys {
             let size = if kind == "hash" {
                 command("MEMORY", &["USAGE", key])
@@ -113,8 +114,7 @@ impl RedisStore {
     fn ages(&self, meta: Option<&Meta>, literal: bool) -> Result<Ages, Error> {
         let Some(meta) = meta else { return Ok(Ages::COLD) };
         let family = self.keys.family(literal);
-        let asked =
-            [command("PTTL", &[&family.all]), command("PTTL", &[&family.meta])];
+        let asked = [command("PTTL", &[&family.all]), command("PTTL", &[&family.meta])];
         let replies = self.ask(STATS, &asked)?;
         let left = |at: usize| replies.get(at).and_then(int).and_then(|ms| u64::try_from(ms).ok());
         Ok(Ages::of(meta, [left(0), left(1)], [millis(self.ttl), millis(self.detail_ttl)]))

@@ -28,7 +28,11 @@ pub(super) fn config(place: &RedisPlace) -> Result<Arc<ClientConfig>, Error> {
                 .map_err(|why| unavailable(format!("tls: client certificate and key: {why}")))?
         }
         (None, None) => builder.with_no_client_auth(),
-        _ => return Err(unavailable("tls: a client certificate needs its key, and a key its certificate")),
+        _ => {
+            return Err(unavailable(
+                "tls: a client certificate needs its key, and a key its certificate",
+            ));
+        }
     };
     Ok(Arc::new(config))
 }

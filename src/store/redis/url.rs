@@ -152,7 +152,11 @@ fn decode(text: &str) -> Result<String, &'static str> {
         let mut digit = || char::from(rest.next()?).to_digit(16);
         let (high, low) = (digit(), digit());
         let value = high.zip(low).map(|(high, low)| high * 16 + low);
-        bytes.push(value.and_then(|value| u8::try_from(value).ok()).ok_or("a % is not followed by two hex digits")?);
+        bytes.push(
+            value
+                .and_then(|value| u8::try_from(value).ok())
+                .ok_or("a % is not followed by two hex digits")?,
+        );
     }
     let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8")?;
     if text.contains('\0') { Err("it holds a NUL") } else { Ok(text) }
@@ -178,12 +182,7 @@ mod tests {
         check("redis://:p%40%2Fw@h/", "redis://h:6379/0", None, Some("p@/w"));
         check("rediss://me:a:b@[::1]:1/2", "rediss://[::1]:1/2", Some("me"), Some("a:b"));
         check("unix:///run/r.sock", "unix:///run/r.sock", None, None);
-        check(
-            "unix:///a%20b?db=4&user=u&pass=p%26",
-            "unix:///a b?db=4",
-            Some("u"),
-            Some("p&"),
-        );
+        check("unix:///a%20b?db=4&user=u&pass=p%26", "unix:///a b?db=4", Some("u"), Some("p&"));
     }
 
     #[test]
