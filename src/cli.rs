@@ -156,7 +156,13 @@ pub struct Global {
     pub client_key: Option<PathBuf>,
 
     /// Name that Nomad's certificate must have
-    #[arg(long, global = true, value_name = "NAME", env = "NOMAD_TLS_SERVER_NAME", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        env = "NOMAD_TLS_SERVER_NAME",
+        hide_env_values = true
+    )]
     pub tls_server_name: Option<String>,
 
     /// Do not verify Nomad's certificate (also: NOMAD_SKIP_VERIFY=true)
@@ -180,23 +186,53 @@ pub struct Global {
     pub redis_client_key: Option<PathBuf>,
 
     /// Where to cache: auto, redis, local, none; auto is Redis, or files of this machine without it [default: auto]
-    #[arg(long, global = true, value_name = "WHERE", env = "NOMAD_CLIENTS_CACHE", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHERE",
+        env = "NOMAD_CLIENTS_CACHE",
+        hide_env_values = true
+    )]
     pub cache: Option<String>,
 
     /// Own key names in Redis: nomad:clients:NAME:…
-    #[arg(long, global = true, value_name = "NAME", env = "NOMAD_CLIENTS_PREFIX", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        env = "NOMAD_CLIENTS_PREFIX",
+        hide_env_values = true
+    )]
     pub cache_prefix: Option<String>,
 
     /// Who shares a cache: token (who has the same token), or cluster (all; whoever reads the Redis reads the nodes) [default: token]
-    #[arg(long, global = true, value_name = "WITH", env = "NOMAD_CLIENTS_SHARE", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WITH",
+        env = "NOMAD_CLIENTS_SHARE",
+        hide_env_values = true
+    )]
     pub share: Option<String>,
 
     /// How long an answer is fresh; 0s = never [default: 60s]
-    #[arg(long, global = true, value_name = "DURATION", env = "NOMAD_CLIENTS_TTL", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DURATION",
+        env = "NOMAD_CLIENTS_TTL",
+        hide_env_values = true
+    )]
     pub ttl: Option<String>,
 
     /// How long details are kept for the next update [default: 5m]
-    #[arg(long, global = true, value_name = "DURATION", env = "NOMAD_CLIENTS_DETAIL_TTL", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DURATION",
+        env = "NOMAD_CLIENTS_DETAIL_TTL",
+        hide_env_values = true
+    )]
     pub detail_ttl: Option<String>,
 
     /// How long the whole command may take [default: 30s]
@@ -245,14 +281,17 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Erro
     let mut command = Cli::command();
     let empty: Vec<clap::Id> = command
         .get_arguments()
-        .filter(|argument| argument.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty()))
+        .filter(|argument| {
+            argument.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty())
+        })
         .map(|argument| argument.get_id().clone())
         .collect();
     for id in empty {
         command = command.mut_arg(id, |argument| argument.env(None::<&str>));
     }
     let mut matches = command.try_get_matches_from(args)?;
-    let typed = |id: &&clap::Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
+    let typed =
+        |id: &&clap::Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
     let typed = matches.ids().filter(typed).map(|id| id.as_str().replace('_', "-")).collect();
     let mut cli = Cli::from_arg_matches_mut(&mut matches)?;
     cli.global.typed = typed;

@@ -50,7 +50,9 @@ impl Error {
     /// What to do about it.
     pub(crate) fn hint(&self) -> Option<&str> {
         match self {
-            Self::Usage { hint, .. } | Self::Config { hint, .. } | Self::Node { hint, .. } => hint.as_deref(),
+            Self::Usage { hint, .. } | Self::Config { hint, .. } | Self::Node { hint, .. } => {
+                hint.as_deref()
+            }
             Self::Discovery(discovery::Error::Nomad(error)) => error.hint.as_deref(),
             Self::Partial(_) => Some("try again, or pass --allow-partial to exit with 0"),
             _ => None,

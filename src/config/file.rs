@@ -53,7 +53,8 @@ impl File {
         };
         let text = text.map_err(|error| unreadable(path, &error))?;
         let mut file: Self = toml::from_str(&text).map_err(|error| invalid(path, &text, &error))?;
-        let secret = file.redis.as_ref().is_some_and(|url| url.contains('@') || url.contains("pass="));
+        let secret =
+            file.redis.as_ref().is_some_and(|url| url.contains('@') || url.contains("pass="));
         file.leaks = secret && is_open(path);
         path.clone_into(&mut file.path);
         Ok(file)
@@ -72,7 +73,8 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Error {
 /// The line that is wrong is named, never quoted: it may hold a secret.
 fn invalid(path: &Path, text: &str, error: &toml::de::Error) -> Error {
     let at = error.span().map_or(0, |span| span.start);
-    let line = text.as_bytes()[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1;
+    let line =
+        text.as_bytes()[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1;
     let message = error.message();
     let what = message.split(", expected one of").next().unwrap_or(message);
     let hint = "keys are the long names of the options, without the dashes: address, token-file, redis, ttl, …";

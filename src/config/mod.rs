@@ -79,21 +79,31 @@ impl Builder<'_> {
     fn config(&self, folder: Option<PathBuf>) -> Result<Config, Error> {
         let access = self.access()?;
         let place = self.place(&access, folder)?;
-        let cluster = Cluster { address: access.address.to_string(), region: access.region.clone() };
+        let cluster =
+            Cluster { address: access.address.to_string(), region: access.region.clone() };
         let policy = Policy {
             concurrency: access.concurrency,
             timeout: self.timeout()?,
             deadline: access.deadline,
             shared: self.shared()?,
         };
-        let format = self.file.output.as_deref().map(str::parse).transpose();
+        let format = self.file.output.as_deref().map(str::parse::<Format>).transpose();
         let format = format.map_err(|why| Origin::File("output", &self.file.path).error(&why))?;
         let mut warnings = Vec::new();
         if self.file.leaks {
             let path = file::shown(&self.file.path);
             warnings.push(format!("others may read {path}, which holds a password: chmod 600 it"));
         }
-        Ok(Config { access, place, policy, cluster, format, colour: self.colour()?, level: self.level(), warnings })
+        Ok(Config {
+            access,
+            place,
+            policy,
+            cluster,
+            format,
+            colour: self.colour()?,
+            level: self.level(),
+            warnings,
+        })
     }
 
     /// The value of one setting, wherever it was said, through its check.
@@ -116,23 +126,46 @@ impl Builder<'_> {
 
     fn access(&self) -> Result<Access, Error> {
         let (global, file) = (self.global, &self.file);
-        let address =
-            self.text(["address", "NOMAD_ADDR"], global.address.as_deref(), file.address.as_deref(), Address::parse)?;
+        let address = self.text(
+            ["address", "NOMAD_ADDR"],
+            global.address.as_deref(),
+            file.address.as_deref(),
+            Address::parse,
+        )?;
         let address = address.map_or_else(|| Address::parse("http://127.0.0.1:4646"), Ok);
         let address = address.map_err(|why| Error::Config { what: why, hint: None })?;
         let number = file.concurrency.map(|number| number.to_string());
-        let workers =
-            self.text(["concurrency", ""], global.concurrency.as_deref(), number.as_deref(), concurrency)?.unwrap_or(16);
+        let workers = self
+            .text(
+                ["concurrency", ""],
+                global.concurrency.as_deref(),
+                number.as_deref(),
+                concurrency,
+            )?
+            .unwrap_or(16);
         let names = ["auto", "always", "never"];
-        let compress = self.text(["compress", ""], global.compress.as_deref(), file.compress.as_deref(), |text| {
-            choice(text, &names).map(|at| [Compress::Auto, Compress::Always, Compress::Never][at])
-        })?;
-        let deadline = self.began.checked_add(self.timeout()?).unwrap_or(self.began + Duration::from_secs(u32::MAX.into()));
+        let compress = self.text(
+            ["compress", ""],
+            global.compress.as_deref(),
+            file.compress.as_deref(),
+            |text| {
+                choice(text, &names)
+                    .map(|at| [Compress::Auto, Compress::Always, Compress::Never][at])
+            },
+        )?;
+        let deadline = self
+            .began
+            .checked_add(self.timeout()?)
+            .unwrap_or(self.began + Duration::from_secs(u32::MAX.into()));
         self.check_tls(&address)?;
         Ok(Access {
             proxy: proxy::proxy(&address, variable).map(Secret::new),
             address,
-            region: global.region.clone().or_else(|| file.region.clone()).filter(|region| !region.is_empty()),
+            region: global
+                .region
+                .clone()
+                .or_else(|| file.region.clone())
+                .filter(|region| !region.is_empty()),
             token: self.token()?,
             basic: variable("NOMAD_HTTP_AUTH").map(|pair| {
                 let (user, password) = pair.split_once(':').unwrap_or((&pair, ""));
@@ -148,10 +181,13 @@ impl Builder<'_> {
     fn tls(&self) -> Result<Tls, Error> {
         let (global, file) = (self.global, &self.file);
         let skip = match variable("NOMAD_SKIP_VERIFY") {
-            Some(text) => Some(truth(&text).map_err(|why| Origin::Variable("NOMAD_SKIP_VERIFY").error(&why))?),
+            Some(text) => Some(
+                truth(&text).map_err(|why| Origin::Variable("NOMAD_SKIP_VERIFY").error(&why))?,
+            ),
             None => file.tls_skip_verify,
         };
-        let path = |said: &Option<PathBuf>, file: &Option<PathBuf>| said.clone().or_else(|| file.clone());
+        let path =
+            |said: &Option<PathBuf>, file: &Option<PathBuf>| said.clone().or_else(|| file.clone());
         Ok(Tls {
             ca_cert: path(&global.ca_cert, &file.ca_cert),
             ca_path: path(&global.ca_path, &file.ca_path),
@@ -179,7 +215,12 @@ impl Builder<'_> {
             let time = duration(text)?;
             if time.is_zero() { Err("must be longer than 0s".to_owned()) } else { Ok(time) }
         };
-        let said = self.text(["timeout", ""], self.global.timeout.as_deref(), self.file.timeout.as_deref(), more)?;
+        let said = self.text(
+            ["timeout", ""],
+            self.global.timeout.as_deref(),
+            self.file.timeout.as_deref(),
+            more,
+        )?;
         Ok(said.unwrap_or(Duration::from_secs(30)))
     }
 
@@ -197,16 +238,27 @@ impl Builder<'_> {
     fn place(&self, access: &Access, folder: Option<PathBuf>) -> Result<Place, Error> {
         let (global, file) = (self.global, &self.file);
         let names = ["auto", "redis", "local", "none"];
-        let cache = self.text(["cache", "NOMAD_CLIENTS_CACHE"], global.cache.as_deref(), file.cache.as_deref(), |text| {
-            choice(text, &names).map(|at| [Choice::Auto, Choice::Redis, Choice::Local, Choice::None][at])
-        })?;
+        let cache = self.text(
+            ["cache", "NOMAD_CLIENTS_CACHE"],
+            global.cache.as_deref(),
+            file.cache.as_deref(),
+            |text| {
+                choice(text, &names)
+                    .map(|at| [Choice::Auto, Choice::Redis, Choice::Local, Choice::None][at])
+            },
+        )?;
         let own = self.text(
             ["cache-prefix", "NOMAD_CLIENTS_PREFIX"],
             global.cache_prefix.as_deref(),
             file.cache_prefix.as_deref(),
             prefix,
         )?;
-        let ttl = self.text(["ttl", "NOMAD_CLIENTS_TTL"], global.ttl.as_deref(), file.ttl.as_deref(), duration)?;
+        let ttl = self.text(
+            ["ttl", "NOMAD_CLIENTS_TTL"],
+            global.ttl.as_deref(),
+            file.ttl.as_deref(),
+            duration,
+        )?;
         let ttl = ttl.unwrap_or(Duration::from_secs(60));
         let detail_ttl = self.text(
             ["detail-ttl", "NOMAD_CLIENTS_DETAIL_TTL"],
@@ -227,15 +279,25 @@ impl Builder<'_> {
 
     fn redis(&self) -> Result<RedisPlace, Error> {
         let (global, file) = (self.global, &self.file);
-        let check = |text: &str| crate::store::redis::parse_url(&Secret::new(text)).map(|_| Secret::new(text));
-        let url = self.text(["redis", "REDIS_URL"], global.redis.as_deref(), file.redis.as_deref(), check)?;
+        let check = |text: &str| {
+            crate::store::redis::parse_url(&Secret::new(text)).map(|_| Secret::new(text))
+        };
+        let url = self.text(
+            ["redis", "REDIS_URL"],
+            global.redis.as_deref(),
+            file.redis.as_deref(),
+            check,
+        )?;
         let asked = url.is_some();
         let url = url.unwrap_or_else(|| Secret::new("redis://localhost:6379/0"));
         Ok(RedisPlace {
             url,
             asked,
             ca_cert: global.redis_ca_cert.clone().or_else(|| file.redis_ca_cert.clone()),
-            client_cert: global.redis_client_cert.clone().or_else(|| file.redis_client_cert.clone()),
+            client_cert: global
+                .redis_client_cert
+                .clone()
+                .or_else(|| file.redis_client_cert.clone()),
             client_key: global.redis_client_key.clone().or_else(|| file.redis_client_key.clone()),
         })
     }
@@ -245,26 +307,43 @@ impl Builder<'_> {
         if !self.global.require_tls && self.file.require_tls != Some(true) {
             return Ok(());
         }
-        let refused = |what: String, hint: &str| Err(Error::Config { what, hint: Some(hint.to_owned()) });
+        let refused =
+            |what: String, hint: &str| Err(Error::Config { what, hint: Some(hint.to_owned()) });
         if address.scheme == crate::nomad::address::Scheme::Http && !address.is_local() {
-            return refused(format!("plain http to {address} refused (--require-tls)"), "use https:// in the address");
+            return refused(
+                format!("plain http to {address} refused (--require-tls)"),
+                "use https:// in the address",
+            );
         }
         let redis = self.redis()?.url;
-        let plain = redis.reveal().strip_prefix("redis://").map(|rest| Address::parse(&format!("http://{rest}")));
+        let plain = redis
+            .reveal()
+            .strip_prefix("redis://")
+            .map(|rest| Address::parse(&format!("http://{rest}")));
         match plain {
-            Some(Ok(place)) if !place.is_local() => {
-                refused(format!("plain redis to {} refused (--require-tls)", place.authority()), "use rediss:// in --redis")
-            }
+            Some(Ok(place)) if !place.is_local() => refused(
+                format!("plain redis to {} refused (--require-tls)", place.authority()),
+                "use rediss:// in --redis",
+            ),
             _ => Ok(()),
         }
     }
 
     fn colour(&self) -> Result<Colour, Error> {
-        let said = self.text(["color", ""], self.global.color.as_deref(), self.file.color.as_deref(), |text| {
-            choice(text, &["auto", "always", "never"]).map(|at| [Colour::Auto, Colour::Always, Colour::Never][at])
-        })?;
-        let forced = ["CLICOLOR_FORCE", "NOMAD_CLI_FORCE_COLOR"].iter().any(|name| variable(name).is_some_and(|value| value != "0"));
-        let without = ["NO_COLOR", "NOMAD_CLI_NO_COLOR"].iter().any(|name| variable(name).is_some());
+        let said = self.text(
+            ["color", ""],
+            self.global.color.as_deref(),
+            self.file.color.as_deref(),
+            |text| {
+                choice(text, &["auto", "always", "never"])
+                    .map(|at| [Colour::Auto, Colour::Always, Colour::Never][at])
+            },
+        )?;
+        let forced = ["CLICOLOR_FORCE", "NOMAD_CLI_FORCE_COLOR"]
+            .iter()
+            .any(|name| variable(name).is_some_and(|value| value != "0"));
+        let without =
+            ["NO_COLOR", "NOMAD_CLI_NO_COLOR"].iter().any(|name| variable(name).is_some());
         Ok(said.unwrap_or(match (without, forced) {
             (true, _) => Colour::Never,
             (false, true) => Colour::Always,
@@ -275,7 +354,7 @@ impl Builder<'_> {
     fn level(&self) -> Option<Level> {
         match (self.global.quiet, self.global.verbose) {
             (true, _) => None,
-            (false, 0) => Some(Level::Note),
+            (false, 0) => Some(Level::Summary),
             (false, 1) => Some(Level::Verbose),
             (false, _) => Some(Level::Call),
         }
@@ -316,7 +395,8 @@ fn variable(name: &str) -> Option<String> {
 /// The width of the terminal that stdout is, in columns.
 pub(crate) fn stdout_width() -> Option<usize> {
     let stdout = std::io::stdout();
-    let width = terminal_size::terminal_size_of(&stdout).map_or(80, |(width, _)| usize::from(width.0));
+    let width =
+        terminal_size::terminal_size_of(&stdout).map_or(80, |(width, _)| usize::from(width.0));
     stdout.is_terminal().then_some(width.max(20))
 }
 

@@ -6,13 +6,18 @@ use crate::nomad::address::{Address, Scheme};
 
 /// The proxy's URL; `None` = straight. A Nomad on this machine is never asked through one.
 /// `variable` gives the value of an environment variable that is set and not empty.
-pub(super) fn proxy(address: &Address, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+pub(super) fn proxy(
+    address: &Address,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Option<String> {
     if address.is_local() {
         return None;
     }
     let either = |upper: &str| variable(upper).or_else(|| variable(&upper.to_lowercase()));
     let url = either(if address.scheme == Scheme::Https { "HTTPS_PROXY" } else { "HTTP_PROXY" })?;
-    if either("NO_PROXY").is_some_and(|list| list.split(',').any(|entry| exempts(entry.trim(), address))) {
+    if either("NO_PROXY")
+        .is_some_and(|list| list.split(',').any(|entry| exempts(entry.trim(), address)))
+    {
         return None;
     }
     Some(if url.contains("://") { url } else { format!("http://{url}") })
@@ -22,7 +27,9 @@ pub(super) fn proxy(address: &Address, variable: impl Fn(&str) -> Option<String>
 fn exempts(entry: &str, address: &Address) -> bool {
     let entry = entry.to_lowercase();
     let (name, port) = match entry.rsplit_once(':') {
-        Some((name, port)) if !name.contains(':') || name.ends_with(']') => (name, port.parse::<u16>().ok()),
+        Some((name, port)) if !name.contains(':') || name.ends_with(']') => {
+            (name, port.parse::<u16>().ok())
+        }
         _ => (entry.as_str(), None),
     };
     let name = name.trim_start_matches('[').trim_end_matches(']');
@@ -41,7 +48,9 @@ fn exempts(entry: &str, address: &Address) -> bool {
 }
 
 fn within(ip: IpAddr, network: &str, bits: &str) -> bool {
-    let (Ok(network), Ok(bits)) = (network.parse::<IpAddr>(), bits.parse::<u32>()) else { return false };
+    let (Ok(network), Ok(bits)) = (network.parse::<IpAddr>(), bits.parse::<u32>()) else {
+        return false;
+    };
     match (ip, network) {
         (IpAddr::V4(ip), IpAddr::V4(network)) => {
             let mask = u32::MAX.checked_shl(32_u32.saturating_sub(bits)).unwrap_or(0);
@@ -67,8 +76,14 @@ mod tests {
 
     #[track_caller]
     fn check(address: &str, variables: &[(&str, &str)], expected: Option<&str>) {
-        let variable = |name: &str| variables.iter().find(|(of, _)| *of == name).map(|(_, value)| (*value).to_owned());
-        assert_eq!(proxy(&Address::parse(address).unwrap(), variable).as_deref(), expected, "{address} {variables:?}");
+        let variable = |name: &str| {
+            variables.iter().find(|(of, _)| *of == name).map(|(_, value)| (*value).to_owned())
+        };
+        assert_eq!(
+            proxy(&Address::parse(address).unwrap(), variable).as_deref(),
+            expected,
+            "{address} {variables:?}"
+        );
     }
 
     #[test]

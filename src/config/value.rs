@@ -24,11 +24,16 @@ impl Origin<'_> {
     pub(super) fn error(self, why: &str) -> Error {
         let hint = None;
         match self {
-            Self::Typed(option) => Error::Usage { what: format!("invalid value for --{option}: {why}"), hint },
-            Self::Variable(name) => Error::Config { what: format!("invalid value of {name}: {why}"), hint },
-            Self::File(key, path) => {
-                Error::Config { what: format!("invalid configuration ({}): {key}: {why}", shown(path)), hint }
+            Self::Typed(option) => {
+                Error::Usage { what: format!("invalid value for --{option}: {why}"), hint }
             }
+            Self::Variable(name) => {
+                Error::Config { what: format!("invalid value of {name}: {why}"), hint }
+            }
+            Self::File(key, path) => Error::Config {
+                what: format!("invalid configuration ({}): {key}: {why}", shown(path)),
+                hint,
+            },
         }
     }
 }
@@ -55,7 +60,10 @@ pub(super) fn concurrency(text: &str) -> Result<usize, String> {
 pub(super) fn prefix(text: &str) -> Result<String, String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     let scope = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let fits = (1..=64).contains(&text.len()) && text.bytes().all(plain) && !text.starts_with('.') && !scope;
+    let fits = (1..=64).contains(&text.len())
+        && text.bytes().all(plain)
+        && !text.starts_with('.')
+        && !scope;
     let reserved = ["all", "hash", "meta", "epoch", "lease", "stats", "follow"].contains(&text);
     if fits && !reserved {
         return Ok(text.to_owned());
@@ -83,8 +91,13 @@ mod tests {
         for (text, seconds) in [("90s", 90), ("5m", 300), ("1m30s", 90), ("0s", 0), ("1h", 3600)] {
             assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
-        for text in ["60", "", "-1s", "1e309", "1e309s", "abc", "5 potatoes", "99999999999999999999s"] {
-            assert!(duration(text).unwrap_err().ends_with("is no duration like 90s, 5m or 1m30s"), "{text}");
+        for text in
+            ["60", "", "-1s", "1e309", "1e309s", "abc", "5 potatoes", "99999999999999999999s"]
+        {
+            assert!(
+                duration(text).unwrap_err().ends_with("is no duration like 90s, 5m or 1m30s"),
+                "{text}"
+            );
         }
     }
 

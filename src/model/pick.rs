@@ -15,7 +15,11 @@ pub fn matches(records: &[Record], text: &str) -> Vec<usize> {
     if is_glob(text) {
         return of(&|record| glob(text, &record.name));
     }
-    let exact = of(&|record| record.name == text || record.id.as_str().eq_ignore_ascii_case(text) || is_address(record, text));
+    let exact = of(&|record| {
+        record.name == text
+            || record.id.as_str().eq_ignore_ascii_case(text)
+            || is_address(record, text)
+    });
     if !exact.is_empty() || text.len() < SHORTEST_PREFIX {
         return exact;
     }
@@ -38,13 +42,15 @@ pub fn nearest<'a>(records: &'a [Record], text: &str) -> Vec<&'a str> {
 }
 
 fn is_address(record: &Record, text: &str) -> bool {
-    record.address == text || text.parse::<IpAddr>().is_ok_and(|ip| record.address.parse() == Ok(ip))
+    record.address == text
+        || text.parse::<IpAddr>().is_ok_and(|ip| record.address.parse() == Ok(ip))
 }
 
 /// `*` is any text, `?` one character, `[a-z]` one of these, `[!a-z]` none of these. Linear in
 /// memory and at worst the product of both lengths in time.
 pub fn glob(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (pattern, text): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), text.chars().collect());
     let (mut p, mut t, mut star) = (0, 0, None);
     while t < text.len() {
         match one(&pattern[p..], text[t]) {
@@ -92,7 +98,9 @@ fn set(rest: &[char], character: char) -> Step {
         return if character == '[' { Step::Fits(1) } else { Step::Not };
     };
     let members = &body[..end];
-    let ranges = members.windows(3).any(|range| range[1] == '-' && (range[0]..=range[2]).contains(&character));
+    let ranges = members
+        .windows(3)
+        .any(|range| range[1] == '-' && (range[0]..=range[2]).contains(&character));
     let found = ranges || members.contains(&character);
     if found == negated { Step::Not } else { Step::Fits(end + 2 + usize::from(negated)) }
 }
@@ -140,6 +148,9 @@ mod tests {
 
     #[test]
     fn distances() {
-        assert_eq!([distance("web-1", "WEB-2"), distance("", "abc"), distance("kitten", "sitting")], [1, 3, 3]);
+        assert_eq!(
+            [distance("web-1", "WEB-2"), distance("", "abc"), distance("kitten", "sitting")],
+            [1, 3, 3]
+        );
     }
 }

@@ -146,7 +146,9 @@ impl Column {
     pub(super) fn narrowest(self) -> Option<usize> {
         match self {
             Self::Name => Some(12),
-            Self::Address | Self::Class | Self::Pool | Self::Dc | Self::Os | Self::Drivers => Some(8),
+            Self::Address | Self::Class | Self::Pool | Self::Dc | Self::Os | Self::Drivers => {
+                Some(8)
+            }
             _ => None,
         }
     }
@@ -154,7 +156,9 @@ impl Column {
 
 fn cpu(record: &Record) -> String {
     match (record.cpu_cores, record.cpu_mhz) {
-        (Some(cores), Some(mhz)) => format!("{cores} × {} MHz", mhz.checked_div(cores).unwrap_or(mhz)),
+        (Some(cores), Some(mhz)) => {
+            format!("{cores} × {} MHz", mhz.checked_div(cores).unwrap_or(mhz))
+        }
         _ => String::new(),
     }
 }
@@ -187,7 +191,9 @@ mod tests {
 
     #[test]
     fn sizes_keep_one_decimal() {
-        for (mb, text) in [(0, "0 MiB"), (1023, "1023 MiB"), (15990, "15.6 GiB"), (2_097_152, "2.0 TiB")] {
+        for (mb, text) in
+            [(0, "0 MiB"), (1023, "1023 MiB"), (15990, "15.6 GiB"), (2_097_152, "2.0 TiB")]
+        {
             assert_eq!(size(mb), text);
         }
     }

@@ -1,8 +1,9 @@
 //! Facts in, text out: writes to what it is given, knows nothing of where that leads.
 
 mod cell;
+pub(crate) mod console;
 mod fit;
-pub mod notice;
+pub(crate) mod notice;
 mod show;
 mod stats;
 mod table;
@@ -12,13 +13,13 @@ use std::io::{self, Write};
 use crate::model::node::{Full, Record};
 use crate::model::text::sanitised;
 
-pub use show::show;
-pub use stats::{Cluster, stats, stats_json};
-pub use table::table;
+pub(crate) use show::show;
+pub(crate) use stats::{Cluster, stats, stats_json};
+pub(crate) use table::table;
 
 /// How nodes are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub(crate) enum Format {
     Table,
     Wide,
     Json,
@@ -28,7 +29,7 @@ pub enum Format {
 }
 
 impl Format {
-    pub const NAMES: [&str; 6] = ["table", "wide", "json", "jsonl", "name", "id"];
+    pub(crate) const NAMES: [&str; 6] = ["table", "wide", "json", "jsonl", "name", "id"];
 }
 
 impl std::str::FromStr for Format {
@@ -49,17 +50,21 @@ impl std::str::FromStr for Format {
 
 /// How text for people looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Look {
+pub(crate) struct Look {
     /// Columns of the terminal; `None` in a pipe, where the same bytes come whatever the terminal.
-    pub width: Option<usize>,
-    pub colour: bool,
-    pub headers: bool,
+    pub(crate) width: Option<usize>,
+    pub(crate) colour: bool,
+    pub(crate) headers: bool,
     /// Values whose key names a secret are shown.
-    pub secrets: bool,
+    pub(crate) secrets: bool,
 }
 
 /// A JSON array, or one node a line, of values that are JSON already.
-pub fn json<'a>(to: &mut dyn Write, values: impl Iterator<Item = &'a [u8]>, lines: bool) -> io::Result<()> {
+pub(crate) fn json<'a>(
+    to: &mut dyn Write,
+    values: impl Iterator<Item = &'a [u8]>,
+    lines: bool,
+) -> io::Result<()> {
     if !lines {
         to.write_all(b"[")?;
     }
@@ -76,7 +81,7 @@ pub fn json<'a>(to: &mut dyn Write, values: impl Iterator<Item = &'a [u8]>, line
 }
 
 /// One name or id a line.
-pub fn lines<'a>(to: &mut dyn Write, texts: impl Iterator<Item = &'a str>) -> io::Result<()> {
+pub(crate) fn lines<'a>(to: &mut dyn Write, texts: impl Iterator<Item = &'a str>) -> io::Result<()> {
     texts.into_iter().try_for_each(|text| writeln!(to, "{}", sanitised(text)))
 }
 

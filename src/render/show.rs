@@ -12,7 +12,7 @@ use super::fit::width;
 use super::{Look, drain, free, is_secret};
 
 /// Writes all that is known of a node, section by section.
-pub fn show(to: &mut dyn Write, node: &Full, look: &Look) -> io::Result<()> {
+pub(crate) fn show(to: &mut dyn Write, node: &Full, look: &Look) -> io::Result<()> {
     let page = Page { node, look };
     page.section(to, None, page.identity())?;
     page.section(to, Some("State"), page.state())?;
@@ -57,12 +57,23 @@ impl Page<'_> {
             line("Drain", drain(record)),
         ];
         if let Some(last) = &record.last_drain {
-            let times = [&last.started_at, &last.updated_at].map(|time| time.as_deref().unwrap_or("-"));
-            lines.push(line("Last drain", &format!("{}, started {}, updated {}", last.status, times[0], times[1])));
+            let times =
+                [&last.started_at, &last.updated_at].map(|time| time.as_deref().unwrap_or("-"));
+            lines.push(line(
+                "Last drain",
+                &format!("{}, started {}, updated {}", last.status, times[0], times[1]),
+            ));
             lines.push(line("Asked for by", &last.accessor_id));
-            lines.extend(last.meta.iter().map(|(key, value)| line(&format!("Drain {key}"), &self.value(key, value))));
+            lines.extend(
+                last.meta
+                    .iter()
+                    .map(|(key, value)| line(&format!("Drain {key}"), &self.value(key, value))),
+            );
         }
-        lines.push(line("Indexes", &format!("created {}, modified {}", record.create_index, record.modify_index)));
+        lines.push(line(
+            "Indexes",
+            &format!("created {}, modified {}", record.create_index, record.modify_index),
+        ));
         lines
     }
 
@@ -71,27 +82,58 @@ impl Page<'_> {
     }
 
     fn resources(&self) -> Vec<Line> {
-        let (Some(all), Some(kept), Some(free)) = (&self.node.extra.resources, &self.node.extra.reserved, free(self.node))
+        let (Some(all), Some(kept), Some(free)) =
+            (&self.node.extra.resources, &self.node.extra.reserved, free(self.node))
         else {
             return Vec::new();
         };
         let mut lines = vec![
-            line("CPU", &format!("{} MHz, {} cores, reserved {} MHz, free {} MHz", all.cpu_mhz, all.cpu_cores, kept.cpu_mhz, free[0])),
-            line("Memory", &format!("{}, reserved {}, free {}", size(all.memory_mb), size(kept.memory_mb), size(free[1]))),
-            line("Disk", &format!("{}, reserved {}, free {}", size(all.disk_mb), size(kept.disk_mb), size(free[2]))),
+            line(
+                "CPU",
+                &format!(
+                    "{} MHz, {} cores, reserved {} MHz, free {} MHz",
+                    all.cpu_mhz, all.cpu_cores, kept.cpu_mhz, free[0]
+                ),
+            ),
+            line(
+                "Memory",
+                &format!(
+                    "{}, reserved {}, free {}",
+                    size(all.memory_mb),
+                    size(kept.memory_mb),
+                    size(free[1])
+                ),
+            ),
+            line(
+                "Disk",
+                &format!(
+                    "{}, reserved {}, free {}",
+                    size(all.disk_mb),
+                    size(kept.disk_mb),
+                    size(free[2])
+                ),
+            ),
         ];
         if !kept.ports.is_empty() {
             lines.push(line("Reserved ports", &kept.ports));
         }
         let devices = all.devices.iter().map(|device| {
-            line("Device", &format!("{} × {}/{}/{}", device.count, device.vendor, device.kind, device.name))
+            line(
+                "Device",
+                &format!("{} × {}/{}/{}", device.count, device.vendor, device.kind, device.name),
+            )
         });
         lines.extend(devices);
         lines
     }
 
     fn drivers(&self) -> Vec<Line> {
-        let there = self.node.record.drivers.iter().filter(|(_, health)| **health != DriverHealth::Undetected);
+        let there = self
+            .node
+            .record
+            .drivers
+            .iter()
+            .filter(|(_, health)| **health != DriverHealth::Undetected);
         there.map(|(name, health)| line(name, health.name())).collect()
     }
 
@@ -112,7 +154,12 @@ impl Page<'_> {
             line(device, &[&network.mode, &network.cidr].map(String::as_str).join(" "))
         });
         let host = self.node.extra.host_networks.iter().flatten();
-        own.chain(host.map(|(name, network)| line(name, &format!("{} {}", network.interface, network.cidr)))).collect()
+        own.chain(
+            host.map(|(name, network)| {
+                line(name, &format!("{} {}", network.interface, network.cidr))
+            }),
+        )
+        .collect()
     }
 
     fn texts(&self, texts: Option<&TextMap>) -> Vec<Line> {

@@ -13,10 +13,10 @@ use super::notice::age;
 
 /// Whose nodes the cache holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cluster {
+pub(crate) struct Cluster {
     /// Without credentials.
-    pub address: String,
-    pub region: Option<String>,
+    pub(crate) address: String,
+    pub(crate) region: Option<String>,
 }
 
 /// The sums of the minutes of the last hour.
@@ -51,7 +51,7 @@ impl Hour {
 }
 
 /// The object of `cache stats --json`, without a newline.
-pub fn stats_json(stats: &Stats, cluster: &Cluster) -> Vec<u8> {
+pub(crate) fn stats_json(stats: &Stats, cluster: &Cluster) -> Vec<u8> {
     let hour = Hour::of(stats);
     let keys: Vec<Value> = stats.keys.iter().map(key_json).collect();
     let minutes: Vec<Value> = stats.minutes.iter().map(minute_json).collect();
@@ -90,8 +90,9 @@ fn minute_json(minute: &Minute) -> Value {
 }
 
 /// The page of `cache stats`.
-pub fn stats(to: &mut dyn Write, stats: &Stats, cluster: &Cluster) -> io::Result<()> {
-    let region = cluster.region.as_deref().map(|region| format!(", region {region}")).unwrap_or_default();
+pub(crate) fn stats(to: &mut dyn Write, stats: &Stats, cluster: &Cluster) -> io::Result<()> {
+    let region =
+        cluster.region.as_deref().map(|region| format!(", region {region}")).unwrap_or_default();
     line(to, "Cache", &format!("{} {}", stats.kind, stats.place))?;
     line(to, "Cluster", &format!("{}{region}", cluster.address))?;
     line(to, "State", &state(stats))?;
@@ -101,7 +102,8 @@ pub fn stats(to: &mut dyn Write, stats: &Stats, cluster: &Cluster) -> io::Result
         line(to, "Key", &format!("{} ({}, {}{ttl})", key.key, key.kind, bytes(key.bytes)))?;
     }
     if let Some(memory) = &stats.memory {
-        let max = if memory.max_bytes == 0 { "no limit".to_owned() } else { bytes(memory.max_bytes) };
+        let max =
+            if memory.max_bytes == 0 { "no limit".to_owned() } else { bytes(memory.max_bytes) };
         line(to, "Memory", &format!("{} of {max}, {}", bytes(memory.used_bytes), memory.policy))?;
     }
     last_hour(to, stats)
@@ -124,11 +126,25 @@ fn last_hour(to: &mut dyn Write, stats: &Stats) -> io::Result<()> {
     };
     line(to, "  Hit rate", &format!("{} {:.0} %", bar(rate), rate * 100.0))?;
     line(to, "  Hits, misses", &format!("{}, {}", hour.hits, hour.misses))?;
-    line(to, "  Mean time", &format!("{} cached, {} from Nomad", ms(hour.hit_us, hour.hits), ms(hour.miss_us, hour.misses)))?;
+    line(
+        to,
+        "  Mean time",
+        &format!(
+            "{} cached, {} from Nomad",
+            ms(hour.hit_us, hour.hits),
+            ms(hour.miss_us, hour.misses)
+        ),
+    )?;
     line(to, "  Nomad calls", &format!("{}, {} saved", hour.nomad_calls, hour.saved))?;
     writeln!(to, "\n  Minute (UTC)       from cache  from Nomad")?;
     for minute in &stats.minutes {
-        writeln!(to, "  {}  {:10}  {:10}", &minute_name(minute.minute)[..16].replace('T', " "), minute.hits, minute.misses)?;
+        writeln!(
+            to,
+            "  {}  {:10}  {:10}",
+            &minute_name(minute.minute)[..16].replace('T', " "),
+            minute.hits,
+            minute.misses
+        )?;
     }
     Ok(())
 }

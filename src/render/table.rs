@@ -25,8 +25,9 @@ struct Row {
 }
 
 /// Writes `records` in their order; `wide` adds what a node has.
-pub fn table(to: &mut dyn Write, records: &[Record], wide: bool, look: &Look) -> io::Result<()> {
-    let mut columns: Vec<Column> = TABLE.into_iter().chain(MORE.into_iter().filter(|_| wide)).collect();
+pub(crate) fn table(to: &mut dyn Write, records: &[Record], wide: bool, look: &Look) -> io::Result<()> {
+    let mut columns: Vec<Column> =
+        TABLE.into_iter().chain(MORE.into_iter().filter(|_| wide)).collect();
     let mut rows: Vec<Row> = records.iter().map(|record| Row::of(record, &columns)).collect();
     let Some(room) = look.width else {
         return plain(to, &with_heads(&columns, rows, look), 2, None);
@@ -42,7 +43,11 @@ pub fn table(to: &mut dyn Write, records: &[Record], wide: bool, look: &Look) ->
             *text = shortened(text, *room);
         }
     }
-    if rows.len() > LAID_OUT { plain(to, &rows, fit.gap, Some(look)) } else { laid_out(to, &rows, fit.gap, look) }
+    if rows.len() > LAID_OUT {
+        plain(to, &rows, fit.gap, Some(look))
+    } else {
+        laid_out(to, &rows, fit.gap, look)
+    }
 }
 
 impl Row {
@@ -112,7 +117,7 @@ fn plain(to: &mut dyn Write, rows: &[Row], gap: usize, look: Option<&Look>) -> i
 
 fn laid_out(to: &mut dyn Write, rows: &[Row], gap: usize, look: &Look) -> io::Result<()> {
     let mut table = Table::new();
-    table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     for row in rows {
         table.add_row((0..row.texts.len()).map(|at| row.styled(at, look)));
     }

@@ -35,7 +35,8 @@ impl FakeNomad {
 
     /// Adds or changes a node; the index of the list follows the highest change.
     pub fn put(&self, name: &str, modify_index: u64) {
-        let (stub, detail) = (stub(name, modify_index), detail(name, modify_index, &format!("r{modify_index}")));
+        let (stub, detail) =
+            (stub(name, modify_index), detail(name, modify_index, &format!("r{modify_index}")));
         let mut state = self.0.lock().unwrap();
         state.index = state.index.max(modify_index);
         state.nodes.insert(name.to_owned(), (stub, detail));
@@ -109,7 +110,11 @@ impl Nomad for FakeNomad {
     fn node(&self, id: &NodeId) -> Result<Option<Detail>, Error> {
         let mut state = self.0.lock().unwrap();
         state.calls += 1;
-        let found = state.nodes.values().find(|(stub, _)| stub.id == *id).map(|(stub, detail)| (stub.name.clone(), detail.clone()));
+        let found = state
+            .nodes
+            .values()
+            .find(|(stub, _)| stub.id == *id)
+            .map(|(stub, detail)| (stub.name.clone(), detail.clone()));
         let Some((name, detail)) = found else { return Ok(None) };
         state.asked.push(format!("node {name}"));
         if let Some(error) = state.failing.get(&name) {
@@ -125,7 +130,8 @@ impl Nomad for FakeNomad {
 
 /// The id that belongs to a name.
 pub fn id(name: &str) -> NodeId {
-    let number = name.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));
+    let number =
+        name.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));
     NodeId::parse(&format!("{number:08x}-0000-4000-8000-000000000000")).unwrap()
 }
 
@@ -157,7 +163,13 @@ pub fn detail(name: &str, modify_index: u64, rack: &str) -> Detail {
         arch: "amd64".to_owned(),
         meta: BTreeMap::from([("rack".to_owned(), rack.to_owned())]),
         attributes: BTreeMap::from([("kernel.name".to_owned(), "linux".to_owned())]),
-        resources: Resources { cpu_mhz: 9600, cpu_cores: 4, memory_mb: 15990, disk_mb: 51200, ..Resources::default() },
+        resources: Resources {
+            cpu_mhz: 9600,
+            cpu_cores: 4,
+            memory_mb: 15990,
+            disk_mb: 51200,
+            ..Resources::default()
+        },
         reserved: Reserved::default(),
         host_networks: BTreeMap::new(),
     };

@@ -62,7 +62,12 @@ impl Sandbox {
     /// The program with these arguments, not yet started.
     pub fn command<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nomad-clients"));
-        command.args(args).env_clear().env("HOME", self.home()).current_dir(self.home()).stdin(Stdio::null());
+        command
+            .args(args)
+            .env_clear()
+            .env("HOME", self.home())
+            .current_dir(self.home())
+            .stdin(Stdio::null());
         command.envs(self.vars.iter().map(|(name, value)| (name, value)));
         command
     }

@@ -29,7 +29,11 @@ impl Progress for NoProgress {
 
 impl World {
     pub fn with(nodes: &[(&str, u64)]) -> Self {
-        Self { nomad: Arc::new(FakeNomad::with(nodes)), store: memory::store(), remarks: Arc::default() }
+        Self {
+            nomad: Arc::new(FakeNomad::with(nodes)),
+            store: memory::store(),
+            remarks: Arc::default(),
+        }
     }
 
     /// A world whose cache is filled already.
@@ -51,7 +55,9 @@ impl World {
                 deadline: Instant::now() + timeout,
                 shared: false,
             },
-            tell: Tell::new(move |remark| remarks.lock().unwrap().push((remark.level, remark.text))),
+            tell: Tell::new(move |remark| {
+                remarks.lock().unwrap().push((remark.level, remark.text))
+            }),
             progress: Arc::new(NoProgress),
             leaving: Arc::new(Leaving::default()),
             sleep: Arc::new(|_| std::thread::yield_now()),
@@ -59,14 +65,19 @@ impl World {
     }
 
     /// Asks, and does `meanwhile` once, when it first waits for another's fetch.
-    pub fn ask_while(&self, how: How, meanwhile: impl FnOnce() + Send + 'static) -> Result<Answer, Error> {
+    pub fn ask_while(
+        &self,
+        how: How,
+        meanwhile: impl FnOnce() + Send + 'static,
+    ) -> Result<Answer, Error> {
         let once = Mutex::new(Some(meanwhile));
         let sleep = move |_| {
             if let Some(meanwhile) = once.lock().unwrap().take() {
                 meanwhile();
             }
         };
-        Discovery { sleep: Arc::new(sleep), ..self.discovery(Duration::from_secs(30)) }.nodes(how, Want::Full)
+        Discovery { sleep: Arc::new(sleep), ..self.discovery(Duration::from_secs(30)) }
+            .nodes(how, Want::Full)
     }
 
     pub fn ask(&self, how: How) -> Result<Answer, Error> {
@@ -81,7 +92,11 @@ impl World {
     /// Takes the lease as another process would.
     pub fn another_flight(&self, token: &str) -> Flight {
         let refuse = Refuse::Everything;
-        match self.store.enter(&Enter { token, how: How::Refresh, refuse: &refuse, waited: None }).unwrap() {
+        match self
+            .store
+            .enter(&Enter { token, how: How::Refresh, refuse: &refuse, waited: None })
+            .unwrap()
+        {
             Entered::Own(flight) => *flight,
             other => panic!("the lease is free: {other:?}"),
         }
@@ -91,7 +106,10 @@ impl World {
 /// Names and racks: the rack tells which detail a row came from.
 pub fn rows(answer: &Answer) -> Vec<(String, Option<String>)> {
     let records: Vec<Record> = serde_json::from_slice(&answer.snapshot.all).unwrap();
-    records.into_iter().map(|record| (record.name, record.meta.map(|meta| meta["rack"].clone()))).collect()
+    records
+        .into_iter()
+        .map(|record| (record.name, record.meta.map(|meta| meta["rack"].clone())))
+        .collect()
 }
 
 pub fn row(name: &str, rack: &str) -> (String, Option<String>) {
