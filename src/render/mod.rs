@@ -81,7 +81,10 @@ pub(crate) fn json<'a>(
 }
 
 /// One name or id a line.
-pub(crate) fn lines<'a>(to: &mut dyn Write, texts: impl Iterator<Item = &'a str>) -> io::Result<()> {
+pub(crate) fn lines<'a>(
+    to: &mut dyn Write,
+    texts: impl Iterator<Item = &'a str>,
+) -> io::Result<()> {
     texts.into_iter().try_for_each(|text| writeln!(to, "{}", sanitised(text)))
 }
 

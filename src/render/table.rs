@@ -25,7 +25,12 @@ struct Row {
 }
 
 /// Writes `records` in their order; `wide` adds what a node has.
-pub(crate) fn table(to: &mut dyn Write, records: &[Record], wide: bool, look: &Look) -> io::Result<()> {
+pub(crate) fn table(
+    to: &mut dyn Write,
+    records: &[Record],
+    wide: bool,
+    look: &Look,
+) -> io::Result<()> {
     let mut columns: Vec<Column> =
         TABLE.into_iter().chain(MORE.into_iter().filter(|_| wide)).collect();
     let mut rows: Vec<Row> = records.iter().map(|record| Row::of(record, &columns)).collect();

@@ -1,6 +1,6 @@
 //! The decision: what is asked, reused, published and counted; against a fake Nomad and memory.
 
-use nomad_clients::discovery::{Error, How, Source};
+use nomad_clients::discovery::{Answer, Error, How, Source};
 use nomad_clients::model::node::{Detail, Full, Stub};
 use nomad_clients::model::remark::Level;
 use nomad_clients::nomad::{self, Kind};
