@@ -6,7 +6,7 @@ use nomad_clients::model::remark::Tell;
 use nomad_clients::store::auto::{AutoStore, Local};
 use nomad_clients::store::memory::{MemoryStore, SharedSpace};
 use nomad_clients::store::redis::RedisStore;
-use nomad_clients::store::{Cleared, Entered, Error, How, Kind, Look, Published, Store, Want};
+use nomad_clients::store::{Cleared, Entered, Error, How, Kind, Look, Published, Want};
 
 use crate::support::bench::{Ear, place};
 use crate::support::fake_redis::{Fake, nobody};
@@ -164,7 +164,8 @@ fn r9_memory_runs_out_while_a_fetch_is_under_way() {
 
 #[test]
 fn r10_a_server_that_loads_is_worth_no_warning() {
-    let loading = Fake::saying(b"-LOADING a\r\n-LOADING b\r\n-LOADING c\r\n");
+    const LOADING: &[u8] = b"-LOADING a\r\n-LOADING b\r\n-LOADING c\r\n";
+    let loading = Fake::scripted(&[LOADING, LOADING]);
     let (run, ear) = Run::new(&loading.url(), &SharedSpace::default()).process();
     assert_eq!(run.store.look(Want::Records).unwrap(), EMPTY);
     assert_eq!(ear.heard(), ["Verbose: redis unavailable (busy: LOADING): using local cache"]);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nomad_clients::clock;
 use nomad_clients::model::remark::Tell;
 use nomad_clients::store::redis::RedisStore;
-use nomad_clients::store::{How, KeyStats, Minute, Published, Sample, State, Store, Want};
+use nomad_clients::store::{How, KeyStats, Minute, Published, Sample, State, Store as _, Want};
 
 use crate::support::bench::{Ear, place, scope};
 use crate::support::process::{Process, X, Y, records};

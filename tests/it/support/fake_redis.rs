@@ -25,7 +25,7 @@ impl Fake {
 
     /// Takes every question and never answers.
     pub(crate) fn silent() -> Self {
-        Self::new(|client| hold(client))
+        Self::new(hold)
     }
 
     /// Waits for a question, says `words` and waits.

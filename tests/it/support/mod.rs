@@ -5,3 +5,4 @@ pub(crate) mod between;
 pub(crate) mod fake_redis;
 pub(crate) mod process;
 pub(crate) mod redis_server;
+pub(crate) mod tls_front;
