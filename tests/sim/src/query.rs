@@ -2,14 +2,14 @@
 
 /// The path, decoded, and the pairs of the query that Go keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub(crate) struct Target {
     pub path: String,
     pub pairs: Vec<(String, String)>,
 }
 
 impl Target {
     /// Takes the origin form and, from clients of proxies, the absolute form.
-    pub fn parse(target: &str) -> Self {
+    pub(crate) fn parse(target: &str) -> Self {
         let origin = match target.split_once("://") {
             Some((scheme, rest)) if !scheme.contains('/') => match rest.find('/') {
                 Some(at) => &rest[at..],
@@ -27,12 +27,12 @@ impl Target {
     }
 
     /// The first value of a name; a bare name has the value "".
-    pub fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// A Go bool: empty = false, as is its absence.
-    pub fn bool(&self, name: &str) -> Result<bool, String> {
+    pub(crate) fn bool(&self, name: &str) -> Result<bool, String> {
         match self.get(name) {
             None | Some("" | "0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(false),
             Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(true),
@@ -62,7 +62,7 @@ fn decode(text: &str, query: bool) -> Option<String> {
 }
 
 /// A whole ID in its canonical form, or what Nomad's index says against it.
-pub fn node_id(text: &str) -> Result<String, String> {
+pub(crate) fn node_id(text: &str) -> Result<String, String> {
     if text.len() != 36 {
         return Err("UUID must be 36 characters".to_owned());
     }
@@ -74,7 +74,7 @@ pub fn node_id(text: &str) -> Result<String, String> {
 }
 
 /// The hex digits of the beginning of an ID, in lower case.
-pub fn id_prefix(text: &str) -> Result<String, String> {
+pub(crate) fn id_prefix(text: &str) -> Result<String, String> {
     if text.len() > 36 {
         return Err(format!("Invalid UUID length. UUID have 36 characters; got {}", text.len()));
     }
@@ -87,7 +87,7 @@ fn hex(text: &str) -> Result<String, String> {
         return Err(format!("UUID should have maximum of 4 \"-\"; got {hyphens}"));
     }
     let hex = text.replace('-', "");
-    if hex.len() % 2 != 0 {
+    if !hex.len().is_multiple_of(2) {
         return Err("Input (without hyphens) must be even length".to_owned());
     }
     match hex.bytes().find(|byte| !byte.is_ascii_hexdigit()) {

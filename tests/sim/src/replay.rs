@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::http::{Answer, Framing, Head, header};
+use crate::query::Target;
 
 /// The exchanges of one folder.
 #[derive(Debug, Clone, Default)]
@@ -88,7 +89,7 @@ impl Folder {
         for exchange in &self.exchanges {
             let Some(said) = &exchange.response else { continue };
             let id = exchange.request.target.strip_prefix("/v1/node/");
-            let plain = id.is_some_and(|id| !id.contains(['/', '?']));
+            let plain = id.is_some_and(|id| Target::parse(id).path.len() == 36);
             if !plain || exchange.request.method != "GET" || said.status != 200 {
                 continue;
             }
