@@ -1,6 +1,104 @@
 //! Lists the client nodes of a Nomad cluster from a cache that is always right.
+//!
+//! [`cli`] says what may be typed, `config` what is meant, `commands` what is done. [`discovery`]
+//! decides: cache or Nomad. [`nomad`] and [`store`] are the two outside worlds, one small trait
+//! each. `render` turns facts into text. [`model`] is the facts.
+
+pub mod cli;
 pub mod clock;
+mod commands;
+mod config;
 pub mod discovery;
+mod error;
 pub mod model;
 pub mod nomad;
+mod random;
+mod render;
+mod signals;
 pub mod store;
+
+use std::io::{self, BufWriter, ErrorKind, Write as _};
+use std::panic::{self, AssertUnwindSafe};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use cli::Cli;
+use commands::Run;
+use config::Config;
+use discovery::Leaving;
+use error::Error;
+use model::remark::Tell;
+use render::console::Console;
+
+/// Does what was typed: data to stdout, everything else to stderr.
+pub fn run(cli: &Cli) -> ExitCode {
+    let console = Console::new(None, false);
+    panic::set_hook(Box::new(|_| ()));
+    let ran = panic::catch_unwind(AssertUnwindSafe(|| prepared(cli)));
+    let (console, result) = match ran {
+        Ok(ran) => ran,
+        Err(_) => {
+            console.error(
+                "internal error: this is a mistake of nomad-clients",
+                Some("please report it with what you typed"),
+            );
+            return ExitCode::FAILURE;
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        // Who closed the pipe has seen enough.
+        Err(Error::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            console.error(&error.to_string(), error.hint());
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn prepared(cli: &Cli) -> (Arc<Console>, Result<(), Error>) {
+    let began = clock::now();
+    match Config::new(&cli.global, began) {
+        Err(error) => (Arc::new(Console::new(None, false)), Err(error)),
+        Ok(config) => {
+            let watched = config::stderr_is_terminal();
+            let console = Arc::new(Console::new(config.level, config.colour.on(watched)));
+            let result = done(cli, config, watched, &console, began);
+            console.clear();
+            (console, result)
+        }
+    }
+}
+
+fn done(
+    cli: &Cli,
+    config: Config,
+    watched: bool,
+    console: &Arc<Console>,
+    began: std::time::Instant,
+) -> Result<(), Error> {
+    let leaving = Arc::new(Leaving::default());
+    signals::watch(Arc::clone(&leaving), Arc::clone(console));
+    let sink = Arc::clone(console);
+    let tell = Tell::new(move |remark| sink.remark(&remark));
+    for warning in &config.warnings {
+        tell.warning(warning);
+    }
+    let mut out = BufWriter::with_capacity(64 << 10, io::stdout());
+    let run = Run {
+        config,
+        began,
+        out: &mut out,
+        width: config::stdout_width(),
+        watched,
+        console: Arc::clone(console),
+        tell,
+        leaving,
+    };
+    let result = commands::run(&cli.command, run);
+    match &result {
+        Err(error) if !error.keeps_output() => {}
+        _ => out.flush()?,
+    }
+    result
+}

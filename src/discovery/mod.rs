@@ -1,15 +1,27 @@
 //! The one decision: answer from the cache, wait for another's fetch, or fetch, diff and publish.
 
+mod answer;
+mod details;
+mod error;
+mod fetch;
+mod held;
+mod wait;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::model::node::NodeId;
+use crate::clock;
 use crate::model::remark::Tell;
-use crate::model::snapshot::Snapshot;
-use crate::nomad::{self, Nomad};
-use crate::store::{self, Store};
+use crate::nomad::Nomad;
+use crate::random;
+use crate::store::{Class, Enter, Entered, Flight, Look, Refuse, Store};
 
 pub use crate::store::{How, Want};
+pub use answer::{Answer, Source, Tally};
+pub use error::Error;
+pub use held::Leaving;
+
+use wait::Wait;
 
 /// Answers "which nodes are there?" from one cache and one Nomad.
 pub struct Discovery {
@@ -18,6 +30,9 @@ pub struct Discovery {
     pub policy: Policy,
     pub tell: Tell,
     pub progress: Arc<dyn Progress>,
+    /// Where a flight is left for the case that the process is told to end.
+    pub leaving: Arc<Leaving>,
+    pub sleep: Sleep,
 }
 
 /// The limits of one run.
@@ -25,9 +40,16 @@ pub struct Discovery {
 pub struct Policy {
     /// Detail requests in flight.
     pub concurrency: usize,
-    /// When the whole command must be done.
+    /// The time that the whole command has.
+    pub timeout: Duration,
+    /// When that time is over.
     pub deadline: Instant,
+    /// All tokens of a cluster share the cache: then a refused token is nobody else's failure.
+    pub shared: bool,
 }
+
+/// How one waits: `clock::sleep`, or what a test wants instead.
+pub type Sleep = Arc<dyn Fn(Duration) + Send + Sync>;
 
 /// Where the details under way are reported: a bar on a terminal, or nowhere.
 pub trait Progress: Send + Sync {
@@ -38,69 +60,131 @@ pub trait Progress: Send + Sync {
     fn end(&self);
 }
 
-/// What was found out, and how.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    pub snapshot: Snapshot,
-    pub source: Source,
-    /// Nodes whose details could not be had, and why, one line each. Empty = complete.
-    pub missing: Vec<(NodeId, String)>,
-    pub tally: Tally,
-}
-
-/// Where an answer came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// The first look at the cache was a hit.
-    Cache,
-    /// Another process's fetch, waited for or found on the way.
-    Served,
-    /// Asked now. `cold`: nothing was cached to compare with, or nothing cached was to be used.
-    Nomad { cold: bool },
-}
-
-/// What an answer cost. `new + changed + cached` is the number of nodes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    pub new: usize,
-    pub changed: usize,
-    pub cached: usize,
-    pub gone: usize,
-    pub nomad_calls: u64,
-    pub took: Duration,
-}
-
-/// Why there is no answer.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum Error {
-    #[error(transparent)]
-    Nomad(#[from] nomad::Error),
-    /// The flight that was waited for failed.
-    #[error("{} (from a concurrent refresh)", class_words(*.0))]
-    Shared(store::Class),
-    /// More than 3 and more than 10 % of the details failed; the first reason.
-    #[error("cannot get the details of {failed} of {total} nodes: {why}")]
-    Details { failed: usize, total: usize, why: String },
-    /// The deadline passed while another's fetch was waited for.
-    #[error("timed out after {} s while waiting for a concurrent refresh", .0.as_secs())]
-    TimedOut(Duration),
-    /// Nomad's index moved backwards at every try.
-    #[error("cannot get a consistent list of nodes: Nomad's index went back {0} times")]
-    Unsettled(u32),
-}
-
-fn class_words(class: store::Class) -> &'static str {
-    match class {
-        store::Class::Denied => "permission denied: token needs node:read",
-        store::Class::NotNomad => "not a Nomad API answer",
-        _ => "cannot get the nodes from Nomad",
-    }
+/// What ENTER led to.
+enum Turn {
+    Answer(Box<Answer>),
+    /// Fetch; with a flight the result may be published.
+    Fetch(Option<Box<Flight>>),
 }
 
 impl Discovery {
     /// The nodes, as fresh as `how` demands; with `Want::Full` the full records too.
+    ///
+    /// # Errors
+    /// Nomad's failure (own, or of the fetch that was waited for), or the deadline. A cache that
+    /// can't be used is never one.
     pub fn nodes(&self, how: How, want: Want) -> Result<Answer, Error> {
-        let _ = (how, want, &self.nomad, &self.store);
-        Err(Error::Unsettled(0))
+        let began = clock::now();
+        let mut answer = match self.turn(how, want)? {
+            Turn::Answer(answer) => *answer,
+            Turn::Fetch(flight) => self.fetch(how, flight)?,
+        };
+        answer.tally.took = began.elapsed();
+        answer.tally.nomad_calls = self.nomad.calls();
+        Ok(answer)
     }
+
+    /// The client's loop of the protocol, up to the point where somebody must fetch.
+    fn turn(&self, how: How, want: Want) -> Result<Turn, Error> {
+        let mut wait = Wait::new(how);
+        if how == How::Get {
+            match self.store.look(want) {
+                Ok(Look::Hit(snapshot)) => return Ok(Turn::answer(answer::hit(snapshot))),
+                Ok(Look::Miss { refuse }) => wait.refuse(refuse),
+                Err(error) => return Ok(self.uncached(&error)),
+            }
+        }
+        let token = token(how);
+        while clock::now() < self.policy.deadline {
+            let enter =
+                Enter { token: &token, how, refuse: &wait.refuse, waited: wait.waited.as_deref() };
+            let entered = match self.store.enter(&enter) {
+                Ok(entered) => entered,
+                Err(error) => return Ok(self.uncached(&error)),
+            };
+            if let Some(turn) = self.step(entered, want, &mut wait)? {
+                return Ok(turn);
+            }
+        }
+        Err(Error::TimedOut(self.policy.timeout))
+    }
+
+    /// What one reply of ENTER means; `None` = ask again.
+    fn step(&self, entered: Entered, want: Want, wait: &mut Wait) -> Result<Option<Turn>, Error> {
+        match entered {
+            Entered::Own(flight) => Ok(Some(Turn::Fetch(Some(flight)))),
+            Entered::Alone | Entered::Failed(Class::NotCacheable) => Ok(Some(Turn::Fetch(None))),
+            Entered::Hit { rev } => Ok(self.served(&rev, want, wait)),
+            Entered::Failed(Class::Partial) => Ok(self.partial(wait)),
+            Entered::Failed(class) => Err(Error::Shared(class)),
+            Entered::Wait { lease, rev } => {
+                if wait.how == How::Refresh && wait.first.is_none() {
+                    wait.seen = self.seen();
+                }
+                wait.on(lease, rev);
+                (self.sleep)(wait.pause().min(self.time_left()));
+                Ok(None)
+            }
+        }
+    }
+
+    /// ENTER says that something fresh is there: read it. What can't be used is refused from now on.
+    fn served(&self, rev: &str, want: Want, wait: &mut Wait) -> Option<Turn> {
+        match self.store.look(want) {
+            // A third publication came in between, and it is one that must not serve: ask again.
+            Ok(Look::Hit(snapshot)) if wait.refuses(&snapshot.rev) => None,
+            Ok(Look::Hit(snapshot)) => Some(Turn::answer(answer::served(snapshot, wait))),
+            Ok(Look::Miss { refuse }) => {
+                wait.refuse(Some(refuse.unwrap_or_else(|| rev.to_owned())));
+                None
+            }
+            Err(error) => Some(self.uncached(&error)),
+        }
+    }
+
+    /// The flight that was waited for could not get all details: its rows serve those who waited,
+    /// but a refresh takes only what began after it.
+    fn partial(&self, wait: &mut Wait) -> Option<Turn> {
+        let waited = wait.waited.take()?;
+        if wait.first.as_ref() == Some(&waited) {
+            return None;
+        }
+        let snapshot = self.store.partial(&waited).ok()??;
+        answer::partial(snapshot, wait).map(Turn::answer)
+    }
+
+    /// The records that are cached at this moment, to count what another's fetch changed.
+    fn seen(&self) -> Option<Vec<u8>> {
+        match self.store.look(Want::Records) {
+            Ok(Look::Hit(snapshot)) => Some(snapshot.all),
+            _ => None,
+        }
+    }
+
+    /// Trouble with the cache never changes what a list answers.
+    fn uncached(&self, error: &crate::store::Error) -> Turn {
+        self.tell.warning(format!("cache not used: {error}"));
+        Turn::Fetch(None)
+    }
+
+    fn time_left(&self) -> Duration {
+        self.policy.deadline.saturating_duration_since(clock::now())
+    }
+}
+
+impl Turn {
+    fn answer(answer: Answer) -> Self {
+        Self::Answer(Box::new(answer))
+    }
+}
+
+/// The random name of one run's flight; `F` marks those that nobody waits behind.
+fn token(how: How) -> String {
+    let kind = if how == How::Force { 'F' } else { 'N' };
+    format!("{kind}{}", random::hex16())
+}
+
+/// At the start nothing is refused, except that a refresh takes nothing that is there already.
+fn refuse_at_first(how: How) -> Refuse {
+    if how == How::Refresh { Refuse::Everything } else { Refuse::Revs(Vec::new()) }
 }

@@ -274,12 +274,11 @@ impl Full {
         })
     }
 
-    pub fn to_json(&self) -> Vec<u8> {
-        let (mut bytes, extra) = (json::bytes(&self.record), json::bytes(&self.extra));
-        bytes.pop();
-        bytes.push(b',');
-        bytes.extend_from_slice(&extra[1..]);
-        bytes
+    /// The JSON of the record, and that of the full record, which begins with the same bytes.
+    pub fn to_json(&self) -> (Vec<u8>, Vec<u8>) {
+        let (record, extra) = (json::bytes(&self.record), json::bytes(&self.extra));
+        let full = [&record[..record.len() - 1], b",", &extra[1..]].concat();
+        (record, full)
     }
 
     /// Two readings of the same bytes: each struct takes its own keys, so the two lists of fields

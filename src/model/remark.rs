@@ -9,6 +9,8 @@ pub enum Level {
     Warning,
     /// Told unless `-q`: good to know.
     Note,
+    /// Told unless `-q`, as it stands: the line about the answer.
+    Summary,
     /// Told with `-v`.
     Verbose,
     /// Told with `-vv`: every call.
@@ -42,6 +44,10 @@ impl Tell {
 
     pub fn note(&self, text: impl Into<String>) {
         self.tell(Level::Note, text.into());
+    }
+
+    pub fn summary(&self, text: impl Into<String>) {
+        self.tell(Level::Summary, text.into());
     }
 
     pub fn verbose(&self, text: impl Into<String>) {

@@ -11,6 +11,8 @@ pub struct Snapshot {
     pub rev: String,
     /// `X-Nomad-Index` of the list that it was made from.
     pub index: u64,
+    /// How many nodes.
+    pub count: u64,
     /// JSON array of records, by name (natural), then id: the very bytes of `list --json`.
     pub all: Vec<u8>,
     /// Full records as JSON, in no order; only if they were asked for.

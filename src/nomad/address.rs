@@ -1,8 +1,12 @@
 //! The address of a Nomad agent.
 
-use crate::model::secret::Secret;
+use std::fmt;
+use std::net::IpAddr;
 
-/// A parsed `NOMAD_ADDR`.
+use crate::model::secret::Secret;
+use crate::model::text::first_line;
+
+/// A parsed `NOMAD_ADDR`. Prints without credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     pub scheme: Scheme,
@@ -21,4 +25,191 @@ pub enum Scheme {
     Http,
     Https,
     Unix,
+}
+
+impl Scheme {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::Unix => "unix",
+        }
+    }
+
+    fn port(self) -> Option<u16> {
+        match self {
+            Self::Http => Some(80),
+            Self::Https => Some(443),
+            Self::Unix => None,
+        }
+    }
+}
+
+const FORMS: &str = "must be http://HOST:PORT, https://HOST:PORT or unix:///PATH";
+
+impl Address {
+    /// # Errors
+    /// One line that says what is wrong, without credentials.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (scheme, rest) = text.trim().split_once("://").ok_or(FORMS)?;
+        let scheme = match scheme.to_ascii_lowercase().as_str() {
+            "http" => Scheme::Http,
+            "https" => Scheme::Https,
+            "unix" => return Self::socket(rest),
+            _ => return Err(FORMS.to_owned()),
+        };
+        if rest.contains(['?', '#']) || rest.chars().any(|c| c.is_control() || c == ' ') {
+            return Err(
+                "must not have a query, a fragment, spaces or control characters".to_owned()
+            );
+        }
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let (user, host) =
+            authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
+        let (host, port) = host_and_port(host)?;
+        let port = port.or(scheme.port());
+        let path = path.trim_end_matches('/').to_owned();
+        Ok(Self { scheme, host, port, path, basic: user.map(basic) })
+    }
+
+    fn socket(path: &str) -> Result<Self, String> {
+        if !path.starts_with('/') {
+            return Err("a unix socket needs an absolute path: unix:///PATH".to_owned());
+        }
+        Ok(Self {
+            scheme: Scheme::Unix,
+            host: path.to_owned(),
+            port: None,
+            path: String::new(),
+            basic: None,
+        })
+    }
+
+    pub fn is_unix(&self) -> bool {
+        self.scheme == Scheme::Unix
+    }
+
+    /// Whether what is sent there never leaves this machine.
+    pub fn is_local(&self) -> bool {
+        let loopback = || self.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        self.is_unix()
+            || self.host == "localhost"
+            || self.host.ends_with(".localhost")
+            || loopback()
+    }
+
+    /// `host:port` as it stands in a URL: IPv6 in brackets.
+    pub fn authority(&self) -> String {
+        let host =
+            if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        self.port.map_or(host.clone(), |port| format!("{host}:{port}"))
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = if self.is_unix() { self.host.clone() } else { self.authority() };
+        let text = format!("{}://{host}{}", self.scheme.name(), self.path);
+        f.write_str(&first_line(&text, 300))
+    }
+}
+
+fn host_and_port(text: &str) -> Result<(String, Option<u16>), String> {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (ip, rest) =
+                rest.split_once(']').ok_or("has an IPv6 address without its closing bracket")?;
+            (ip, rest.strip_prefix(':').or_else(|| rest.is_empty().then_some("")).ok_or(FORMS)?)
+        }
+        None => text.rsplit_once(':').unwrap_or((text, "")),
+    };
+    let port = match port {
+        "" => None,
+        port => Some(
+            port.parse::<u16>()
+                .ok()
+                .filter(|port| *port > 0)
+                .ok_or("has a port that is no number from 1 to 65535")?,
+        ),
+    };
+    let host = host.trim_end_matches('.').to_lowercase();
+    // Rust prints IPv6 addresses in the form of RFC 5952.
+    let host = host.parse::<IpAddr>().map_or(host, |ip| ip.to_string());
+    if host.is_empty() || (host.contains(':') && host.parse::<IpAddr>().is_err()) {
+        return Err("has no valid host".to_owned());
+    }
+    Ok((host, port))
+}
+
+fn basic(user_info: &str) -> (String, Secret) {
+    let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
+    (decoded(user), Secret::new(decoded(password)))
+}
+
+/// Undoes percent-encoding; what is no valid escape stays as it is.
+fn decoded(text: &str) -> String {
+    let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
+    while let Some((first, tail)) = rest.split_first() {
+        let hex =
+            tail.get(..2).filter(|_| *first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
+        let byte = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &tail[2..] } else { tail };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Address;
+
+    #[test]
+    fn addresses_are_brought_to_one_form() {
+        for (text, shown, local) in [
+            ("http://127.0.0.1:4646", "http://127.0.0.1:4646", true),
+            ("HTTP://Nomad.Example.COM.:4646/", "http://nomad.example.com:4646", false),
+            ("https://nomad.example.com/nomad//", "https://nomad.example.com:443/nomad", false),
+            ("http://[::1]:4646", "http://[::1]:4646", true),
+            ("http://[2001:DB8:0:0:0:0:0:1]", "http://[2001:db8::1]:80", false),
+            ("http://localhost:4646", "http://localhost:4646", true),
+            ("unix:///run/nomad.sock", "unix:///run/nomad.sock", true),
+            ("http://ops:p%40ss@10.0.0.5:4646", "http://10.0.0.5:4646", false),
+        ] {
+            let address = Address::parse(text).unwrap();
+            assert_eq!(
+                (address.to_string().as_str(), address.is_local()),
+                (shown, local),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn credentials_are_taken_and_never_shown() {
+        let address = Address::parse("http://ops:p%40ss:w@10.0.0.5:4646").unwrap();
+        let (user, password) = address.basic.clone().unwrap();
+        assert_eq!((user.as_str(), password.reveal()), ("ops", "p@ss:w"));
+        assert!(!format!("{address} {address:?}").contains("p@ss"));
+    }
+
+    #[test]
+    fn what_is_no_address_is_named() {
+        for text in [
+            "",
+            "10.0.0.5:4646",
+            "ftp://x",
+            "http://",
+            "http://:4646",
+            "http://x:0",
+            "http://u:pw@h:notaport",
+        ] {
+            let error = Address::parse(text).unwrap_err();
+            assert!(!error.is_empty() && !error.contains("pw"), "{text}: {error}");
+        }
+        for text in
+            ["http://h:1/?a=b", "http://h:1/#x", "http://[::1", "unix://relative", "http://a b"]
+        {
+            assert!(Address::parse(text).is_err(), "{text}");
+        }
+    }
 }

@@ -1,12 +1,20 @@
 //! The source: a Nomad agent, asked over HTTP.
 
 pub mod address;
+mod failure;
+mod http;
+mod resolve;
+mod tls;
+mod unix;
+mod wire;
 
 use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::model::node::{Detail, NodeId, Stub};
 use crate::model::secret::Secret;
+
+pub use http::HttpNomad;
 
 use address::Address;
 
@@ -94,4 +102,6 @@ pub enum Kind {
     Outage,
     /// Not an answer of Nomad's.
     NotNomad,
+    /// A certificate file or another setting can't be used.
+    Config,
 }

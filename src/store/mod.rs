@@ -1,6 +1,16 @@
 //! The cache: one protocol, spoken by Redis, by the files of this machine and by memory.
 
+pub mod auto;
+mod dead;
+mod judge;
+mod keys;
+pub mod memory;
 pub mod meta;
+pub mod nonce;
+mod notes;
+mod open;
+mod records;
+pub mod redis;
 pub mod scope;
 pub mod sum;
 
@@ -14,6 +24,8 @@ use crate::model::secret::Secret;
 use crate::model::snapshot::Snapshot;
 
 use scope::Scope;
+
+pub use open::open;
 
 /// Which store to use, where, and whose nodes it holds.
 #[derive(Debug, Clone)]

@@ -1,0 +1,306 @@
+//! What may be typed: commands, options and their help, nothing else.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
+
+/// List the client nodes of a HashiCorp Nomad cluster, from a cache that is always right
+///
+/// The first caller asks Nomad for everything, later ones are answered from Redis (or from files of
+/// this machine), and only nodes that changed are asked for again.
+#[derive(Debug, Parser)]
+#[command(name = "nomad-clients", version, disable_help_subcommand = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the nodes, from the cache while it is fresh
+    #[command(visible_aliases = ["clients", "ls"])]
+    List(List),
+
+    /// Show one node in full
+    Show(Show),
+
+    /// Ask Nomad now, fetch what changed, write back
+    Refresh(Refresh),
+
+    /// Clear the cache, or tell what is in it
+    Cache {
+        #[command(subcommand)]
+        command: Cache,
+    },
+
+    /// Print the completion script of a shell
+    Completions {
+        /// The shell to print it for
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct List {
+    /// ID, ID prefix, name, name glob ('web-*') or IP address; all nodes unless given
+    #[arg(value_name = "NODE")]
+    pub nodes: Vec<String>,
+
+    /// Ask Nomad now: one call, and one for each new or changed node
+    #[arg(long, conflicts_with = "force")]
+    pub refresh: bool,
+
+    /// Ask Nomad for everything again
+    #[arg(long)]
+    pub force: bool,
+
+    /// Exit with 0 although some nodes are without details
+    #[arg(long)]
+    pub allow_partial: bool,
+
+    /// How to print
+    #[arg(short, long, value_name = "FORMAT", value_parser = PossibleValuesParser::new(FORMATS))]
+    pub output: Option<String>,
+
+    /// The same as --output json
+    #[arg(long, conflicts_with = "output")]
+    pub json: bool,
+
+    /// In JSON: attributes, resources, host volumes and host networks too
+    #[arg(long)]
+    pub full: bool,
+
+    /// Leave out the line of column names
+    #[arg(long)]
+    pub no_headers: bool,
+
+    /// Show values of metadata and attributes whose key holds token, secret or password
+    #[arg(long)]
+    pub show_secrets: bool,
+}
+
+/// The names of `render::Format`; a test there holds the two together.
+pub const FORMATS: [&str; 6] = ["table", "wide", "json", "jsonl", "name", "id"];
+
+#[derive(Debug, Args)]
+pub struct Show {
+    /// ID, ID prefix, name, name glob ('web-*') or IP address of exactly one node
+    #[arg(value_name = "NODE")]
+    pub node: String,
+
+    /// Print one full record as JSON
+    #[arg(long)]
+    pub json: bool,
+
+    /// Show values of metadata and attributes whose key holds token, secret or password
+    #[arg(long)]
+    pub show_secrets: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Refresh {
+    /// Print the counts as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Cache {
+    /// Forget everything; nothing older is ever served again
+    Clear,
+
+    /// Tell where the cache is, what is in it and what it was good for
+    Stats {
+        /// Print everything as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options everywhere")]
+pub struct Global {
+    /// Nomad's address: http://, https:// or unix:///path; a path prefix is kept [default: http://127.0.0.1:4646]
+    #[arg(short, long, global = true, value_name = "URL", env = "NOMAD_ADDR", value_hint = ValueHint::Url, hide_env_values = true)]
+    pub address: Option<String>,
+
+    /// Region to ask for
+    #[arg(long, global = true, value_name = "NAME", env = "NOMAD_REGION", hide_env_values = true)]
+    pub region: Option<String>,
+
+    /// File that holds the ACL token (else the variable NOMAD_TOKEN)
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub token_file: Option<PathBuf>,
+
+    /// PEM file with the authorities that Nomad's certificate may be of
+    #[arg(long, global = true, value_name = "FILE", env = "NOMAD_CACERT", value_hint = ValueHint::FilePath, hide_env_values = true)]
+    pub ca_cert: Option<PathBuf>,
+
+    /// Folder of such files; --ca-cert wins over it
+    #[arg(long, global = true, value_name = "FOLDER", env = "NOMAD_CAPATH", value_hint = ValueHint::DirPath, hide_env_values = true)]
+    pub ca_path: Option<PathBuf>,
+
+    /// PEM file with the client certificate
+    #[arg(long, global = true, value_name = "FILE", env = "NOMAD_CLIENT_CERT", value_hint = ValueHint::FilePath, hide_env_values = true)]
+    pub client_cert: Option<PathBuf>,
+
+    /// PEM file with the key of the client certificate
+    #[arg(long, global = true, value_name = "FILE", env = "NOMAD_CLIENT_KEY", value_hint = ValueHint::FilePath, hide_env_values = true)]
+    pub client_key: Option<PathBuf>,
+
+    /// Name that Nomad's certificate must have
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        env = "NOMAD_TLS_SERVER_NAME",
+        hide_env_values = true
+    )]
+    pub tls_server_name: Option<String>,
+
+    /// Do not verify Nomad's certificate (also: NOMAD_SKIP_VERIFY=true)
+    #[arg(long, global = true)]
+    pub tls_skip_verify: bool,
+
+    /// Redis: redis://, rediss:// or unix:// [default: redis://localhost:6379/0]
+    #[arg(long, global = true, value_name = "URL", env = "REDIS_URL", hide_env_values = true)]
+    pub redis: Option<String>,
+
+    /// PEM file with the authorities that the certificate of Redis may be of
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub redis_ca_cert: Option<PathBuf>,
+
+    /// PEM file with the client certificate for Redis
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub redis_client_cert: Option<PathBuf>,
+
+    /// PEM file with the key of the client certificate for Redis
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub redis_client_key: Option<PathBuf>,
+
+    /// Where to cache: auto, redis, local, none; auto is Redis, or files of this machine without it [default: auto]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHERE",
+        env = "NOMAD_CLIENTS_CACHE",
+        hide_env_values = true
+    )]
+    pub cache: Option<String>,
+
+    /// Own key names in Redis: nomad:clients:NAME:…
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        env = "NOMAD_CLIENTS_PREFIX",
+        hide_env_values = true
+    )]
+    pub cache_prefix: Option<String>,
+
+    /// Who shares a cache: token (who has the same token), or cluster (all; whoever reads the Redis reads the nodes) [default: token]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WITH",
+        env = "NOMAD_CLIENTS_SHARE",
+        hide_env_values = true
+    )]
+    pub share: Option<String>,
+
+    /// How long an answer is fresh; 0s = never [default: 60s]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DURATION",
+        env = "NOMAD_CLIENTS_TTL",
+        hide_env_values = true
+    )]
+    pub ttl: Option<String>,
+
+    /// How long details are kept for the next update [default: 5m]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DURATION",
+        env = "NOMAD_CLIENTS_DETAIL_TTL",
+        hide_env_values = true
+    )]
+    pub detail_ttl: Option<String>,
+
+    /// How long the whole command may take [default: 30s]
+    #[arg(long, global = true, value_name = "DURATION")]
+    pub timeout: Option<String>,
+
+    /// Ask for the list with gzip: auto (not on this machine), always, never [default: auto]
+    #[arg(long, global = true, value_name = "WHEN")]
+    pub compress: Option<String>,
+
+    /// Details asked for at the same time, 1 to 100 [default: 16]
+    #[arg(long, global = true, value_name = "N")]
+    pub concurrency: Option<String>,
+
+    /// Configuration file [default: config.toml in the user's configuration folder]
+    #[arg(long, global = true, value_name = "FILE", env = "NOMAD_CLIENTS_CONFIG", value_hint = ValueHint::FilePath, hide_env_values = true)]
+    pub config: Option<PathBuf>,
+
+    /// Refuse plain http and redis beyond this machine
+    #[arg(long, global = true)]
+    pub require_tls: bool,
+
+    /// No notices and warnings
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+
+    /// More notices; twice: every call
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+
+    /// Colours: auto (on a terminal), always, never [default: auto]
+    #[arg(long, global = true, value_name = "WHEN")]
+    pub color: Option<String>,
+
+    /// The long names of the options that were typed, not taken from a variable.
+    #[arg(skip)]
+    pub typed: Vec<String>,
+}
+
+/// A variable that is empty counts as unset: it is taken away before clap looks.
+///
+/// # Errors
+/// What clap says of wrong usage, with its exit code; also help and version.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let mut command = Cli::command();
+    let empty: Vec<clap::Id> = command
+        .get_arguments()
+        .filter(|argument| {
+            argument.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty())
+        })
+        .map(|argument| argument.get_id().clone())
+        .collect();
+    for id in empty {
+        command = command.mut_arg(id, |argument| argument.env(None::<&str>));
+    }
+    let mut matches = command.try_get_matches_from(args)?;
+    let typed =
+        |id: &&clap::Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
+    let typed = matches.ids().filter(typed).map(|id| id.as_str().replace('_', "-")).collect();
+    let mut cli = Cli::from_arg_matches_mut(&mut matches)?;
+    cli.global.typed = typed;
+    Ok(cli)
+}
+
+/// The completion script of a shell.
+pub fn completions(shell: Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "nomad-clients", &mut script);
+    script
+}

@@ -1,0 +1,45 @@
+//! `cache clear` and `cache stats`.
+
+use crate::error::Error;
+use crate::render;
+use crate::store::Kind;
+
+use super::Run;
+
+/// Says what was cleared where. Whatever could not be cleared is an error, and nothing is on stdout then.
+pub(super) fn clear(run: &mut Run<'_>) -> Result<(), Error> {
+    let cleared = run.store()?.clear();
+    let failed =
+        cleared.places.iter().find_map(|place| Some((place, place.outcome.as_ref().err()?)));
+    if let Some((place, error)) = failed {
+        let done = cleared.places.iter().filter(|place| place.outcome.is_ok());
+        done.for_each(|place| run.tell.note(format!("cleared {}", place.place)));
+        return Err(Error::NotCleared {
+            what: format!(
+                "cache NOT cleared in {}: {error}; old data may be served up to {} s; rerun",
+                kind(&place.place),
+                run.config.place.ttl.as_secs()
+            ),
+            denied: matches!(error.kind, Kind::Credentials | Kind::Forbidden),
+        });
+    }
+    for place in &cleared.places {
+        writeln!(run.out, "cleared {}", place.place)?;
+    }
+    Ok(run.out.flush()?)
+}
+
+fn kind(place: &str) -> &str {
+    if place.contains("://") { "redis" } else { place }
+}
+
+pub(super) fn stats(json: bool, run: &mut Run<'_>) -> Result<(), Error> {
+    let stats = run.store()?.stats()?;
+    if json {
+        run.out.write_all(&render::stats_json(&stats, &run.config.cluster))?;
+        run.out.write_all(b"\n")?;
+    } else {
+        render::stats(run.out, &stats, &run.config.cluster)?;
+    }
+    Ok(run.out.flush()?)
+}

@@ -1,0 +1,81 @@
+//! `list`: the nodes.
+
+use std::collections::HashMap;
+
+use crate::cli::List;
+use crate::discovery::{Answer, How, Want};
+use crate::error::Error;
+use crate::model::json;
+use crate::model::node::{NodeId, Record};
+use crate::render::{self, Format};
+
+use super::{Run, complete, nodes};
+
+pub(super) fn run(list: &List, run: &mut Run<'_>) -> Result<(), Error> {
+    let format = format(list, run)?;
+    let how = match (list.refresh, list.force) {
+        (true, _) => How::Refresh,
+        (_, true) => How::Force,
+        _ => How::Get,
+    };
+    let full = list.full && matches!(format, Format::Json | Format::Jsonl);
+    let want = if full { Want::Full } else { Want::Records };
+    run.nodes(how, want, |run, answer| {
+        write(list, format, full, answer, run)?;
+        if answer.tally.total() == 0 && run.watched {
+            run.tell.summary("no clients");
+        }
+        run.notice(answer);
+        complete(answer, list.allow_partial, &run.tell)
+    })
+}
+
+fn format(list: &List, run: &Run<'_>) -> Result<Format, Error> {
+    if list.json {
+        return Ok(Format::Json);
+    }
+    let said = list.output.as_deref().map(str::parse).transpose();
+    let said = said.map_err(|what| Error::Usage { what, hint: None })?;
+    Ok(said.or(run.config.format).unwrap_or(Format::Table))
+}
+
+fn write(
+    list: &List,
+    format: Format,
+    full: bool,
+    answer: &Answer,
+    run: &mut Run<'_>,
+) -> Result<(), Error> {
+    if format == Format::Json && !full && list.nodes.is_empty() {
+        run.out.write_all(&answer.snapshot.all)?;
+        run.out.write_all(b"\n")?;
+        return Ok(());
+    }
+    let records = nodes::records(&answer.snapshot.all)?;
+    let named = nodes::named(&records, &list.nodes)?;
+    let chosen: Vec<Record> = named.into_iter().map(|at| records[at].clone()).collect();
+    let look = run.look(!list.no_headers, list.show_secrets);
+    match format {
+        Format::Table | Format::Wide => {
+            render::table(run.out, &chosen, format == Format::Wide, &look)?
+        }
+        Format::Name => render::lines(run.out, chosen.iter().map(|record| record.name.as_str()))?,
+        Format::Id => render::lines(run.out, chosen.iter().map(|record| record.id.as_str()))?,
+        Format::Json | Format::Jsonl if full => {
+            let fulls = fulls(answer);
+            let values = chosen.iter().filter_map(|record| fulls.get(&record.id).copied());
+            render::json(run.out, values, format == Format::Jsonl)?;
+        }
+        Format::Json | Format::Jsonl => {
+            let values: Vec<Vec<u8>> = chosen.iter().map(json::bytes).collect();
+            render::json(run.out, values.iter().map(Vec::as_slice), format == Format::Jsonl)?;
+        }
+    }
+    Ok(())
+}
+
+/// The full records by id.
+fn fulls(answer: &Answer) -> HashMap<&NodeId, &[u8]> {
+    let fulls = answer.snapshot.fulls.as_deref().unwrap_or_default();
+    fulls.iter().map(|(id, json)| (id, json.as_slice())).collect()
+}

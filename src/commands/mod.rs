@@ -1,0 +1,116 @@
+//! What is done: one short function per command.
+
+mod cache;
+mod list;
+mod nodes;
+mod refresh;
+mod show;
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::cli::{Cache, Command};
+use crate::clock;
+use crate::config::Config;
+use crate::discovery::{Answer, Discovery, How, Leaving, Source, Want};
+use crate::error::Error;
+use crate::model::remark::Tell;
+use crate::nomad::{self, HttpNomad};
+use crate::render::console::Console;
+use crate::render::{Look, notice};
+use crate::store::{self, Sample, Store};
+
+/// One run of the program: its settings, and where it writes.
+pub(crate) struct Run<'a> {
+    pub(crate) config: Config,
+    pub(crate) began: Instant,
+    pub(crate) out: &'a mut dyn Write,
+    /// Columns of the terminal that `out` is, if it is one.
+    pub(crate) width: Option<usize>,
+    /// Somebody looks at stderr.
+    pub(crate) watched: bool,
+    pub(crate) console: Arc<Console>,
+    pub(crate) tell: Tell,
+    pub(crate) leaving: Arc<Leaving>,
+}
+
+/// # Errors
+/// Whatever kept the command from its answer.
+pub(crate) fn run(command: &Command, mut run: Run<'_>) -> Result<(), Error> {
+    match command {
+        Command::List(list) => list::run(list, &mut run),
+        Command::Show(show) => show::run(show, &mut run),
+        Command::Refresh(refresh) => refresh::run(refresh, &mut run),
+        Command::Cache { command: Cache::Clear } => cache::clear(&mut run),
+        Command::Cache { command: Cache::Stats { json } } => cache::stats(*json, &mut run),
+        Command::Completions { shell } => {
+            Ok(run.out.write_all(&crate::cli::completions(*shell))?)
+        }
+    }
+}
+
+impl Run<'_> {
+    fn store(&self) -> Result<Arc<dyn Store>, Error> {
+        let opened = store::open(&self.config.place, &self.tell);
+        opened.map_err(|error| Error::Config { what: error.what, hint: None })
+    }
+
+    /// Asks for the nodes; `show` does with the answer what the command is for. The statistics are
+    /// counted after that, as nobody waits for them.
+    fn nodes(
+        &mut self,
+        how: How,
+        want: Want,
+        show: impl FnOnce(&mut Self, &Answer) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let discovery = self.discovery()?;
+        let answer = discovery.nodes(how, want)?;
+        let took = self.began.elapsed();
+        let shown = show(self, &answer);
+        let written = self.out.flush().map_err(Error::from);
+        let calls = answer.tally.nomad_calls;
+        discovery.store.count(&Sample {
+            hit: answer.source == Source::Cache,
+            took,
+            nomad_calls: calls,
+        });
+        shown.and(written)
+    }
+
+    fn discovery(&self) -> Result<Discovery, Error> {
+        let nomad = HttpNomad::open(self.config.access.clone(), self.tell.clone());
+        Ok(Discovery {
+            nomad: Arc::new(nomad.map_err(|error: nomad::Error| Error::Discovery(error.into()))?),
+            store: self.store()?,
+            policy: self.config.policy,
+            tell: self.tell.clone(),
+            progress: Arc::<Console>::clone(&self.console),
+            leaving: Arc::clone(&self.leaving),
+            sleep: Arc::new(clock::sleep),
+        })
+    }
+
+    /// The line about the answer: for people who watch, or who asked for more.
+    fn notice(&self, answer: &Answer) {
+        let text = notice::summary(answer, answer.tally.nomad_calls, self.began.elapsed());
+        if self.watched { self.tell.summary(text) } else { self.tell.verbose(text) }
+    }
+
+    fn look(&self, headers: bool, secrets: bool) -> Look {
+        let colour = self.config.colour.on(self.width.is_some());
+        Look { width: self.width, colour, headers, secrets }
+    }
+}
+
+/// Rows without details are an error unless they are allowed; the rows are kept either way.
+fn complete(answer: &Answer, allowed: bool, tell: &Tell) -> Result<(), Error> {
+    let Some((id, why)) = answer.missing.first() else { return Ok(()) };
+    let (missing, total) = (answer.missing.len(), answer.tally.total());
+    let text = format!("{missing} of {total} nodes without details: {id}: {why}");
+    if allowed {
+        tell.warning(text);
+        return Ok(());
+    }
+    Err(Error::Partial(text))
+}

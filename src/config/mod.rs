@@ -1,0 +1,406 @@
+//! What is meant: options, variables and the file become settings; the last to see them.
+
+mod file;
+mod proxy;
+mod value;
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::cli::Global;
+use crate::discovery::Policy;
+use crate::error::Error;
+use crate::model::remark::Level;
+use crate::model::secret::Secret;
+use crate::nomad::address::Address;
+use crate::nomad::{Access, Compress, Tls};
+use crate::render::{Cluster, Format};
+use crate::store::scope::{Cluster as Sharing, Scope};
+use crate::store::{Choice, Place, RedisPlace};
+
+use file::File;
+use value::{Origin, choice, concurrency, duration, prefix, truth};
+
+/// Everything a command needs to know.
+pub(crate) struct Config {
+    pub(crate) access: Access,
+    pub(crate) place: Place,
+    pub(crate) policy: Policy,
+    /// Whose nodes, in words.
+    pub(crate) cluster: Cluster,
+    /// How `list` prints unless told.
+    pub(crate) format: Option<Format>,
+    pub(crate) colour: Colour,
+    /// Remarks up to this level are shown; `None` = none at all.
+    pub(crate) level: Option<Level>,
+    pub(crate) warnings: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Colour {
+    Auto,
+    Always,
+    Never,
+}
+
+impl Colour {
+    pub(crate) fn on(self, terminal: bool) -> bool {
+        match self {
+            Self::Auto => terminal,
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}
+
+/// Puts the settings together.
+struct Builder<'a> {
+    global: &'a Global,
+    file: File,
+    began: Instant,
+}
+
+impl Config {
+    /// `began` is when the command started: its time runs from there.
+    ///
+    /// # Errors
+    /// The first setting that is unreadable or invalid.
+    pub(crate) fn new(global: &Global, began: Instant) -> Result<Self, Error> {
+        let folders = directories::ProjectDirs::from("", "", "nomad-clients");
+        let usual = folders.as_ref().map(|folders| folders.config_dir().join("config.toml"));
+        let file = File::read(global.config.as_deref(), usual.as_deref())?;
+        let builder = Builder { global, file, began };
+        builder.config(folders.map(|folders| folders.cache_dir().to_owned()))
+    }
+}
+
+impl Builder<'_> {
+    fn config(&self, folder: Option<PathBuf>) -> Result<Config, Error> {
+        let access = self.access()?;
+        let place = self.place(&access, folder)?;
+        let cluster =
+            Cluster { address: access.address.to_string(), region: access.region.clone() };
+        let policy = Policy {
+            concurrency: access.concurrency,
+            timeout: self.timeout()?,
+            deadline: access.deadline,
+            shared: self.shared()?,
+        };
+        let format = self.file.output.as_deref().map(str::parse::<Format>).transpose();
+        let format = format.map_err(|why| Origin::File("output", &self.file.path).error(&why))?;
+        let mut warnings = Vec::new();
+        if self.file.leaks {
+            let path = file::shown(&self.file.path);
+            warnings.push(format!("others may read {path}, which holds a password: chmod 600 it"));
+        }
+        Ok(Config {
+            access,
+            place,
+            policy,
+            cluster,
+            format,
+            colour: self.colour()?,
+            level: self.level(),
+            warnings,
+        })
+    }
+
+    /// The value of one setting, wherever it was said, through its check.
+    fn text<T>(
+        &self,
+        [option, name]: [&'static str; 2],
+        said: Option<&str>,
+        file: Option<&str>,
+        check: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, Error> {
+        let typed = || self.global.typed.iter().any(|typed| *typed == option);
+        let (text, origin) = match (said, file) {
+            (Some(text), _) if name.is_empty() || typed() => (text, Origin::Typed(option)),
+            (Some(text), _) => (text, Origin::Variable(name)),
+            (None, Some(text)) => (text, Origin::File(option, &self.file.path)),
+            (None, None) => return Ok(None),
+        };
+        check(text).map(Some).map_err(|why| origin.error(&why))
+    }
+
+    fn access(&self) -> Result<Access, Error> {
+        let (global, file) = (self.global, &self.file);
+        let address = self.text(
+            ["address", "NOMAD_ADDR"],
+            global.address.as_deref(),
+            file.address.as_deref(),
+            Address::parse,
+        )?;
+        let address = address.map_or_else(|| Address::parse("http://127.0.0.1:4646"), Ok);
+        let address = address.map_err(|why| Error::Config { what: why, hint: None })?;
+        let number = file.concurrency.map(|number| number.to_string());
+        let workers = self
+            .text(
+                ["concurrency", ""],
+                global.concurrency.as_deref(),
+                number.as_deref(),
+                concurrency,
+            )?
+            .unwrap_or(16);
+        let names = ["auto", "always", "never"];
+        let compress = self.text(
+            ["compress", ""],
+            global.compress.as_deref(),
+            file.compress.as_deref(),
+            |text| {
+                choice(text, &names)
+                    .map(|at| [Compress::Auto, Compress::Always, Compress::Never][at])
+            },
+        )?;
+        let deadline = self
+            .began
+            .checked_add(self.timeout()?)
+            .unwrap_or(self.began + Duration::from_secs(u32::MAX.into()));
+        self.check_tls(&address)?;
+        Ok(Access {
+            proxy: proxy::proxy(&address, variable).map(Secret::new),
+            address,
+            region: global
+                .region
+                .clone()
+                .or_else(|| file.region.clone())
+                .filter(|region| !region.is_empty()),
+            token: self.token()?,
+            basic: variable("NOMAD_HTTP_AUTH").map(|pair| {
+                let (user, password) = pair.split_once(':').unwrap_or((&pair, ""));
+                (user.to_owned(), Secret::new(password))
+            }),
+            tls: self.tls()?,
+            compress: compress.unwrap_or(Compress::Auto),
+            concurrency: workers,
+            deadline,
+        })
+    }
+
+    fn tls(&self) -> Result<Tls, Error> {
+        let (global, file) = (self.global, &self.file);
+        let skip = match variable("NOMAD_SKIP_VERIFY") {
+            Some(text) => Some(
+                truth(&text).map_err(|why| Origin::Variable("NOMAD_SKIP_VERIFY").error(&why))?,
+            ),
+            None => file.tls_skip_verify,
+        };
+        let path =
+            |said: &Option<PathBuf>, file: &Option<PathBuf>| said.clone().or_else(|| file.clone());
+        Ok(Tls {
+            ca_cert: path(&global.ca_cert, &file.ca_cert),
+            ca_path: path(&global.ca_path, &file.ca_path),
+            client_cert: path(&global.client_cert, &file.client_cert),
+            client_key: path(&global.client_key, &file.client_key),
+            server_name: global.tls_server_name.clone().or_else(|| file.tls_server_name.clone()),
+            skip_verify: global.tls_skip_verify || skip.unwrap_or(false),
+        })
+    }
+
+    /// The token file wins over the variable.
+    fn token(&self) -> Result<Option<Secret>, Error> {
+        let Some(path) = self.global.token_file.as_ref().or(self.file.token_file.as_ref()) else {
+            return Ok(variable("NOMAD_TOKEN").map(Secret::new));
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| Error::Config {
+            what: format!("cannot read the token file ({}): {}", file::shown(path), error.kind()),
+            hint: None,
+        })?;
+        Ok(Some(text.trim()).filter(|token| !token.is_empty()).map(Secret::new))
+    }
+
+    fn timeout(&self) -> Result<Duration, Error> {
+        let more = |text: &str| {
+            let time = duration(text)?;
+            if time.is_zero() { Err("must be longer than 0s".to_owned()) } else { Ok(time) }
+        };
+        let said = self.text(
+            ["timeout", ""],
+            self.global.timeout.as_deref(),
+            self.file.timeout.as_deref(),
+            more,
+        )?;
+        Ok(said.unwrap_or(Duration::from_secs(30)))
+    }
+
+    /// Whether all tokens of the cluster share the cache.
+    fn shared(&self) -> Result<bool, Error> {
+        let said = self.text(
+            ["share", "NOMAD_CLIENTS_SHARE"],
+            self.global.share.as_deref(),
+            self.file.share.as_deref(),
+            |text| choice(text, &["token", "cluster"]),
+        )?;
+        Ok(said == Some(1))
+    }
+
+    fn place(&self, access: &Access, folder: Option<PathBuf>) -> Result<Place, Error> {
+        let (global, file) = (self.global, &self.file);
+        let names = ["auto", "redis", "local", "none"];
+        let cache = self.text(
+            ["cache", "NOMAD_CLIENTS_CACHE"],
+            global.cache.as_deref(),
+            file.cache.as_deref(),
+            |text| {
+                choice(text, &names)
+                    .map(|at| [Choice::Auto, Choice::Redis, Choice::Local, Choice::None][at])
+            },
+        )?;
+        let own = self.text(
+            ["cache-prefix", "NOMAD_CLIENTS_PREFIX"],
+            global.cache_prefix.as_deref(),
+            file.cache_prefix.as_deref(),
+            prefix,
+        )?;
+        let ttl = self.text(
+            ["ttl", "NOMAD_CLIENTS_TTL"],
+            global.ttl.as_deref(),
+            file.ttl.as_deref(),
+            duration,
+        )?;
+        let ttl = ttl.unwrap_or(Duration::from_secs(60));
+        let detail_ttl = self.text(
+            ["detail-ttl", "NOMAD_CLIENTS_DETAIL_TTL"],
+            global.detail_ttl.as_deref(),
+            file.detail_ttl.as_deref(),
+            duration,
+        )?;
+        Ok(Place {
+            choice: cache.unwrap_or(Choice::Auto),
+            redis: self.redis()?,
+            folder,
+            scope: Scope::of(&sharing(access, self.shared()?)),
+            prefix: own.map_or("nomad:clients".to_owned(), |own| format!("nomad:clients:{own}")),
+            ttl,
+            detail_ttl: detail_ttl.unwrap_or(Duration::from_secs(300)).max(ttl),
+        })
+    }
+
+    fn redis(&self) -> Result<RedisPlace, Error> {
+        let (global, file) = (self.global, &self.file);
+        let check = |text: &str| {
+            crate::store::redis::parse_url(&Secret::new(text)).map(|_| Secret::new(text))
+        };
+        let url = self.text(
+            ["redis", "REDIS_URL"],
+            global.redis.as_deref(),
+            file.redis.as_deref(),
+            check,
+        )?;
+        let asked = url.is_some();
+        let url = url.unwrap_or_else(|| Secret::new("redis://localhost:6379/0"));
+        Ok(RedisPlace {
+            url,
+            asked,
+            ca_cert: global.redis_ca_cert.clone().or_else(|| file.redis_ca_cert.clone()),
+            client_cert: global
+                .redis_client_cert
+                .clone()
+                .or_else(|| file.redis_client_cert.clone()),
+            client_key: global.redis_client_key.clone().or_else(|| file.redis_client_key.clone()),
+        })
+    }
+
+    /// With --require-tls nothing leaves this machine unencrypted.
+    fn check_tls(&self, address: &Address) -> Result<(), Error> {
+        if !self.global.require_tls && self.file.require_tls != Some(true) {
+            return Ok(());
+        }
+        let refused =
+            |what: String, hint: &str| Err(Error::Config { what, hint: Some(hint.to_owned()) });
+        if address.scheme == crate::nomad::address::Scheme::Http && !address.is_local() {
+            return refused(
+                format!("plain http to {address} refused (--require-tls)"),
+                "use https:// in the address",
+            );
+        }
+        let redis = self.redis()?.url;
+        let plain = redis
+            .reveal()
+            .strip_prefix("redis://")
+            .map(|rest| Address::parse(&format!("http://{rest}")));
+        match plain {
+            Some(Ok(place)) if !place.is_local() => refused(
+                format!("plain redis to {} refused (--require-tls)", place.authority()),
+                "use rediss:// in --redis",
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    fn colour(&self) -> Result<Colour, Error> {
+        let said = self.text(
+            ["color", ""],
+            self.global.color.as_deref(),
+            self.file.color.as_deref(),
+            |text| {
+                choice(text, &["auto", "always", "never"])
+                    .map(|at| [Colour::Auto, Colour::Always, Colour::Never][at])
+            },
+        )?;
+        let forced = ["CLICOLOR_FORCE", "NOMAD_CLI_FORCE_COLOR"]
+            .iter()
+            .any(|name| variable(name).is_some_and(|value| value != "0"));
+        let without =
+            ["NO_COLOR", "NOMAD_CLI_NO_COLOR"].iter().any(|name| variable(name).is_some());
+        Ok(said.unwrap_or(match (without, forced) {
+            (true, _) => Colour::Never,
+            (false, true) => Colour::Always,
+            (false, false) => Colour::Auto,
+        }))
+    }
+
+    fn level(&self) -> Option<Level> {
+        match (self.global.quiet, self.global.verbose) {
+            (true, _) => None,
+            (false, 0) => Some(Level::Summary),
+            (false, 1) => Some(Level::Verbose),
+            (false, _) => Some(Level::Call),
+        }
+    }
+}
+
+/// Whose cache it is: the fields of the protocol's scope.
+fn sharing(access: &Access, shared: bool) -> Sharing {
+    let address = &access.address;
+    let user = access.basic.as_ref().or(address.basic.as_ref()).map(|(user, _)| user.clone());
+    let token = access.token.as_ref().map_or("", Secret::reveal);
+    Sharing {
+        scheme: address.scheme.name().to_owned(),
+        host: address.host.clone(),
+        port: address.port,
+        path: address.path.clone(),
+        region: access.region.clone().unwrap_or_default(),
+        tls_server_name: access.tls.server_name.clone().unwrap_or_default(),
+        user: user.unwrap_or_default(),
+        credential: if shared { "cluster".to_owned() } else { format!("token:{token}") },
+        machine: if address.is_local() { machine() } else { String::new() },
+        proxy: access.proxy.as_ref().map(|url| proxy::place(url.reveal())).unwrap_or_default(),
+    }
+}
+
+/// `<host name>:<uid>`: 127.0.0.1 is another cluster on every laptop.
+fn machine() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    format!("{name}:{}", rustix::process::getuid().as_raw())
+}
+
+/// A variable that is set; empty counts as unset.
+fn variable(name: &str) -> Option<String> {
+    let value = std::env::var_os(name)?.to_string_lossy().into_owned();
+    (!value.is_empty()).then_some(value)
+}
+
+/// The width of the terminal that stdout is, in columns.
+pub(crate) fn stdout_width() -> Option<usize> {
+    let stdout = std::io::stdout();
+    let width =
+        terminal_size::terminal_size_of(&stdout).map_or(80, |(width, _)| usize::from(width.0));
+    stdout.is_terminal().then_some(width.max(20))
+}
+
+/// Whether people look at stderr.
+pub(crate) fn stderr_is_terminal() -> bool {
+    std::io::stderr().is_terminal()
+}

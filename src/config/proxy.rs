@@ -1,0 +1,122 @@
+//! Which HTTP proxy is used: the rules of Go's libraries, as the official command line has them.
+
+use std::net::IpAddr;
+
+use crate::nomad::address::{Address, Scheme};
+
+/// The proxy's URL; `None` = straight. A Nomad on this machine is never asked through one.
+/// `variable` gives the value of an environment variable that is set and not empty.
+pub(super) fn proxy(
+    address: &Address,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Option<String> {
+    if address.is_local() {
+        return None;
+    }
+    let either = |upper: &str| variable(upper).or_else(|| variable(&upper.to_lowercase()));
+    let url = either(if address.scheme == Scheme::Https { "HTTPS_PROXY" } else { "HTTP_PROXY" })?;
+    if either("NO_PROXY")
+        .is_some_and(|list| list.split(',').any(|entry| exempts(entry.trim(), address)))
+    {
+        return None;
+    }
+    Some(if url.contains("://") { url } else { format!("http://{url}") })
+}
+
+/// `*`, an address, a network, a domain (its hosts too) or `.domain` (its hosts only), each with a port or not.
+fn exempts(entry: &str, address: &Address) -> bool {
+    let entry = entry.to_lowercase();
+    let (name, port) = match entry.rsplit_once(':') {
+        Some((name, port)) if !name.contains(':') || name.ends_with(']') => {
+            (name, port.parse::<u16>().ok())
+        }
+        _ => (entry.as_str(), None),
+    };
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    if name.is_empty() || port.is_some_and(|port| Some(port) != address.port) {
+        return false;
+    }
+    let ip = address.host.parse::<IpAddr>().ok();
+    match name.split_once('/') {
+        Some((network, bits)) => ip.is_some_and(|ip| within(ip, network, bits)),
+        None if name == "*" => true,
+        None => match name.strip_prefix("*").unwrap_or(name).strip_prefix('.') {
+            Some(domain) => address.host.ends_with(&format!(".{domain}")),
+            None => address.host == name || address.host.ends_with(&format!(".{name}")),
+        },
+    }
+}
+
+fn within(ip: IpAddr, network: &str, bits: &str) -> bool {
+    let (Ok(network), Ok(bits)) = (network.parse::<IpAddr>(), bits.parse::<u32>()) else {
+        return false;
+    };
+    match (ip, network) {
+        (IpAddr::V4(ip), IpAddr::V4(network)) => {
+            let mask = u32::MAX.checked_shl(32_u32.saturating_sub(bits)).unwrap_or(0);
+            ip.to_bits() & mask == network.to_bits() & mask
+        }
+        (IpAddr::V6(ip), IpAddr::V6(network)) => {
+            let mask = u128::MAX.checked_shl(128_u32.saturating_sub(bits)).unwrap_or(0);
+            ip.to_bits() & mask == network.to_bits() & mask
+        }
+        _ => false,
+    }
+}
+
+/// `scheme://host:port`, for telling caches apart: never with credentials.
+pub(super) fn place(url: &str) -> String {
+    Address::parse(url).map_or_else(|_| String::new(), |proxy| proxy.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{place, proxy};
+    use crate::nomad::address::Address;
+
+    #[track_caller]
+    fn check(address: &str, variables: &[(&str, &str)], expected: Option<&str>) {
+        let variable = |name: &str| {
+            variables.iter().find(|(of, _)| *of == name).map(|(_, value)| (*value).to_owned())
+        };
+        assert_eq!(
+            proxy(&Address::parse(address).unwrap(), variable).as_deref(),
+            expected,
+            "{address} {variables:?}"
+        );
+    }
+
+    #[test]
+    fn each_scheme_has_its_proxy() {
+        let both = [("HTTP_PROXY", "http://p:1"), ("https_proxy", "q:2")];
+        check("http://nomad:4646", &both, Some("http://p:1"));
+        check("https://nomad:4646", &both, Some("http://q:2"));
+        check("https://nomad:4646", &both[..1], None);
+        check("http://127.0.0.1:4646", &both, None);
+        check("http://localhost:4646", &both, None);
+        check("unix:///run/nomad.sock", &both, None);
+        assert_eq!(place("http://user:pw@p:1"), "http://p:1");
+    }
+
+    #[test]
+    fn exemptions() {
+        for (list, address, exempt) in [
+            ("*", "http://nomad:4646", true),
+            ("nomad", "http://nomad:4646", true),
+            ("example.com", "http://nomad.example.com", true),
+            (".example.com", "http://example.com", false),
+            (".example.com", "http://nomad.example.com", true),
+            ("ample.com", "http://nomad.example.com", false),
+            ("10.0.0.0/8", "http://10.1.2.3", true),
+            ("10.0.0.0/8", "http://11.1.2.3", false),
+            ("2001:db8::/32", "http://[2001:db8::7]:4646", true),
+            ("nomad:4646", "http://nomad:4646", true),
+            ("nomad:4647", "http://nomad:4646", false),
+            ("a, nomad", "http://nomad:4646", true),
+            ("", "http://nomad:4646", false),
+        ] {
+            let expected = if exempt { None } else { Some("http://p:1") };
+            check(address, &[("HTTP_PROXY", "http://p:1"), ("no_proxy", list)], expected);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! One setting: where it was said, and what it must be.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::model::text::first_line;
+
+use super::file::shown;
+
+/// Where a value was said: decides the words and the exit code of a mistake.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Origin<'a> {
+    /// `--ttl`
+    Typed(&'a str),
+    /// `NOMAD_CLIENTS_TTL`
+    Variable(&'a str),
+    /// `ttl`, and the file's path.
+    File(&'a str, &'a Path),
+}
+
+impl Origin<'_> {
+    /// `why` says what the value must be. Values are shown only where they can't be secrets.
+    pub(super) fn error(self, why: &str) -> Error {
+        let hint = None;
+        match self {
+            Self::Typed(option) => {
+                Error::Usage { what: format!("invalid value for --{option}: {why}"), hint }
+            }
+            Self::Variable(name) => {
+                Error::Config { what: format!("invalid value of {name}: {why}"), hint }
+            }
+            Self::File(key, path) => Error::Config {
+                what: format!("invalid configuration ({}): {key}: {why}", shown(path)),
+                hint,
+            },
+        }
+    }
+}
+
+/// `90s`, `5m`, `1m30s`. A bare number has no unit and is refused.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{:?} is no duration like 90s, 5m or 1m30s", first_line(text, 40));
+    let parsed: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
+    Duration::try_from(parsed).map_err(|_| wrong())
+}
+
+/// One of `names`, by position.
+pub(super) fn choice(text: &str, names: &[&str]) -> Result<usize, String> {
+    let wrong = || format!("{:?} is none of {}", first_line(text, 40), names.join(", "));
+    names.iter().position(|name| *name == text).ok_or_else(wrong)
+}
+
+pub(super) fn concurrency(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=100).contains(number));
+    number.ok_or_else(|| format!("{:?} is no number from 1 to 100", first_line(text, 40)))
+}
+
+/// A name that becomes part of key names; 32 hex digits would look like a scope.
+pub(super) fn prefix(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let scope = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let fits = (1..=64).contains(&text.len())
+        && text.bytes().all(plain)
+        && !text.starts_with('.')
+        && !scope;
+    let reserved = ["all", "hash", "meta", "epoch", "lease", "stats", "follow"].contains(&text);
+    if fits && !reserved {
+        return Ok(text.to_owned());
+    }
+    Err("must be 1 to 64 letters, digits, '.', '_' or '-', without a dot at its start, no name of a key and no 32 hex digits".to_owned())
+}
+
+/// The truth values of Go, which the official command line takes.
+pub(super) fn truth(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("must be true or false".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{concurrency, duration, prefix, truth};
+
+    #[test]
+    fn durations_have_units() {
+        for (text, seconds) in [("90s", 90), ("5m", 300), ("1m30s", 90), ("0s", 0), ("1h", 3600)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in
+            ["60", "", "-1s", "1e309", "1e309s", "abc", "5 potatoes", "99999999999999999999s"]
+        {
+            assert!(
+                duration(text).unwrap_err().ends_with("is no duration like 90s, 5m or 1m30s"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn prefixes_are_harmless() {
+        assert_eq!(prefix("team-a.x_1").as_deref(), Ok("team-a.x_1"));
+        let long = "x".repeat(65);
+        let hex = "0123456789abcdef".repeat(2);
+        for text in ["../../etc", "a/b", "", ".x", "é", "all", "epoch", &long, &hex] {
+            assert!(prefix(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn bounds() {
+        assert_eq!((concurrency("1"), concurrency("100")), (Ok(1), Ok(100)));
+        assert!(["0", "101", "-1", "x"].iter().all(|text| concurrency(text).is_err()));
+        assert_eq!((truth("TRUE"), truth("0"), truth("yes").is_err()), (Ok(true), Ok(false), true));
+    }
+}

@@ -1,0 +1,102 @@
+//! What was found out, and how it differs from what was known.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::model::node::{Full, NodeId, Record};
+use crate::model::rows::Rows;
+use crate::model::snapshot::Snapshot;
+
+use super::How;
+use super::wait::Wait;
+
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub snapshot: Snapshot,
+    pub source: Source,
+    /// Nodes whose details could not be had, and why, one line each. Empty = complete.
+    pub missing: Vec<(NodeId, String)>,
+    pub tally: Tally,
+}
+
+/// Where an answer came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The first look at the cache was a hit.
+    Cache,
+    /// Another process's fetch, waited for or found on the way.
+    Served,
+    /// Asked now. `cold`: nothing cached was there to compare with, or nothing was to be used.
+    Nomad { cold: bool },
+}
+
+/// What an answer cost. `new + changed + cached` is the number of nodes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub new: usize,
+    pub changed: usize,
+    pub cached: usize,
+    pub gone: usize,
+    pub nomad_calls: u64,
+    pub took: Duration,
+}
+
+impl Tally {
+    pub fn total(&self) -> usize {
+        self.new + self.changed + self.cached
+    }
+}
+
+/// The first look was good.
+pub(super) fn hit(snapshot: Snapshot) -> Answer {
+    let cached = usize::try_from(snapshot.count).unwrap_or(usize::MAX);
+    let tally = Tally { cached, ..Tally::default() };
+    Answer { snapshot, source: Source::Cache, missing: Vec::new(), tally }
+}
+
+/// Another's fetch: a refresh counts against what it had seen in the cache on arrival.
+pub(super) fn served(snapshot: Snapshot, wait: &Wait) -> Answer {
+    let tally = if wait.how == How::Refresh {
+        compared(&records(&snapshot.all), wait.seen.as_deref())
+    } else {
+        hit(snapshot.clone()).tally
+    };
+    Answer { snapshot, source: Source::Served, missing: Vec::new(), tally }
+}
+
+/// Another's fetch that could not get all details; `None` if what it left can't be read.
+pub(super) fn partial(snapshot: Snapshot, wait: &Wait) -> Option<Answer> {
+    let fulls = snapshot.fulls.as_deref().unwrap_or_default();
+    let nodes: Vec<Full> =
+        fulls.iter().map(|(_, json)| Full::from_json(json).ok()).collect::<Option<_>>()?;
+    let missing = nodes.iter().filter(|node| node.extra.attributes.is_none());
+    let why = "failed in a concurrent refresh";
+    let missing = missing.map(|node| (node.record.id.clone(), why.to_owned())).collect();
+    let Rows { all, fulls } = Rows::of(nodes);
+    let snapshot = Snapshot { all, fulls: Some(fulls), ..snapshot };
+    Some(Answer { missing, ..served(snapshot, wait) })
+}
+
+fn records(all: &[u8]) -> Vec<Record> {
+    serde_json::from_slice(all).unwrap_or_default()
+}
+
+/// How `now` differs from `all` of before; nothing before = everything is new.
+fn compared(now: &[Record], before: Option<&[u8]>) -> Tally {
+    let before: HashMap<NodeId, Record> = before
+        .map(records)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|record| (record.id.clone(), record))
+        .collect();
+    let mut tally = Tally::default();
+    for record in now {
+        match before.get(&record.id) {
+            None => tally.new += 1,
+            Some(old) if old == record => tally.cached += 1,
+            Some(_) => tally.changed += 1,
+        }
+    }
+    tally.gone = before.len() - (tally.cached + tally.changed);
+    tally
+}

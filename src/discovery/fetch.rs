@@ -1,0 +1,334 @@
+//! List, diff, details, publication: what one process does for everybody who waits.
+
+use std::collections::HashSet;
+use std::mem;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::clock;
+use crate::model::diff::is_unchanged;
+use crate::model::node::{Facts, Full, NodeId, Stub};
+use crate::model::rows::Rows;
+use crate::model::snapshot::Snapshot;
+use crate::nomad::Listing;
+use crate::store::{self, Base, Class, Flight, Publication, Published};
+
+use super::answer::{Answer, Source, Tally};
+use super::details::Outcome;
+use super::held::{Held, Signal};
+use super::{Discovery, Error, How};
+
+/// Each may be refused because a newer index is known, or be torn by a restore.
+const LISTS: u32 = 4;
+
+/// One fetch under way.
+struct Fetch<'a, 'h> {
+    discovery: &'a Discovery,
+    held: &'h mut Held<'a>,
+    how: How,
+    /// What details may be reused from; `None` once it proves nothing any more.
+    base: Option<Base>,
+    /// The ids of the base, also after it was dropped: they tell new nodes from changed ones.
+    before: HashSet<NodeId>,
+    /// Index and rev of what the cache knows.
+    known: Option<(u64, String)>,
+    /// The rev whose higher index a second list disproved.
+    reset: Option<String>,
+    /// A list came without a leader or an index: the answer is printed, not published.
+    uncacheable: bool,
+}
+
+/// The nodes of one list.
+struct Nodes {
+    rows: Rows,
+    tally: Tally,
+    missing: Vec<(NodeId, String)>,
+    /// The highest index among the list and the details.
+    eff: u64,
+}
+
+impl Discovery {
+    /// Asks Nomad, and publishes if there is a flight to publish under.
+    pub(super) fn fetch(&self, how: How, flight: Option<Box<Flight>>) -> Result<Answer, Error> {
+        let renewed = flight.as_deref().filter(|flight| !flight.solo).cloned();
+        let mut held = Held::new(flight, &self.store, &self.leaving);
+        let signal = Signal::default();
+        let result = thread::scope(|scope| {
+            let _until_here = signal.renewing();
+            if let Some(flight) = renewed {
+                let (store, signal) = (&*self.store, &signal);
+                scope.spawn(move || signal.renew(store, &flight));
+            }
+            Fetch::new(self, &mut held, how).run()
+        });
+        if let Err(error) = &result
+            && self.is_shared(error)
+        {
+            held.fail(error.class());
+        }
+        result
+    }
+
+    fn list(&self) -> Result<(Instant, Listing), Error> {
+        let sent = clock::now();
+        Ok((sent, self.nomad.stubs()?))
+    }
+
+    /// Nomad's failure is everybody's; the end of our own time, or a token that others need not
+    /// share, is not.
+    fn is_shared(&self, error: &Error) -> bool {
+        let private = self.policy.shared && error.class() == Class::Denied;
+        !private && !self.time_left().is_zero()
+    }
+}
+
+impl<'a, 'h> Fetch<'a, 'h> {
+    fn new(discovery: &'a Discovery, held: &'h mut Held<'a>, how: How) -> Self {
+        let meta = held.flight.as_ref().and_then(|flight| flight.meta.as_ref());
+        let known = meta.map(|meta| (meta.index, meta.rev.clone()));
+        Self {
+            discovery,
+            held,
+            how,
+            base: None,
+            before: HashSet::new(),
+            known,
+            reset: None,
+            uncacheable: false,
+        }
+    }
+
+    fn run(mut self) -> Result<Answer, Error> {
+        for attempt in 1..=LISTS {
+            let listed = if attempt == 1 { self.base_and_list()? } else { self.list()? };
+            let (sent, listing) = self.settled(listed)?;
+            self.check_cluster(&listing);
+            match self.nodes(&listing)? {
+                None => self.base = None,
+                Some(nodes) => {
+                    if self.publish(&nodes, &listing, sent) {
+                        return Ok(self.answer(nodes, &listing, sent));
+                    }
+                }
+            }
+        }
+        Err(Error::Unsettled(LISTS))
+    }
+
+    /// The base is read while the list is on its way. `--force` uses nothing that is cached.
+    fn base_and_list(&mut self) -> Result<(Instant, Listing), Error> {
+        let flight = self
+            .held
+            .flight
+            .as_deref()
+            .filter(|flight| flight.meta.is_some() && self.how != How::Force);
+        let Some(flight) = flight else { return self.list() };
+        let (store, discovery) = (&self.discovery.store, self.discovery);
+        let (base, listed) = thread::scope(|scope| {
+            let base = scope.spawn(|| store.base(flight));
+            let listed = discovery.list();
+            (base.join(), listed)
+        });
+        self.base = base.unwrap_or(None);
+        self.before = self.base.iter().flat_map(|base| base.fulls.keys().cloned()).collect();
+        let listed = listed?;
+        self.check_cacheable(&listed.1);
+        Ok(listed)
+    }
+
+    fn list(&mut self) -> Result<(Instant, Listing), Error> {
+        let listed = self.discovery.list()?;
+        self.check_cacheable(&listed.1);
+        Ok(listed)
+    }
+
+    /// A lower index than is known comes from a server that lags (then a second list is not
+    /// lower) or from a cluster that was restored or rebuilt (then nothing cached proves anything).
+    fn settled(&mut self, listed: (Instant, Listing)) -> Result<(Instant, Listing), Error> {
+        let Some((known, rev)) = self.known.clone() else { return Ok(listed) };
+        let lower = |listing: &Listing| listing.index.is_some_and(|index| index < known);
+        if self.held.flight.is_none() || !lower(&listed.1) {
+            return Ok(listed);
+        }
+        let listed = self.list()?;
+        if lower(&listed.1) && self.reset.as_ref() != Some(&rev) {
+            let index = listed.1.index.unwrap_or(0);
+            self.discovery
+                .tell
+                .note(format!("nomad index went back ({known} → {index}): cache rebuilt"));
+            self.reset = Some(rev);
+            self.base = None;
+        }
+        Ok(listed)
+    }
+
+    /// An answer without a leader or an index is told, and never cached. Those who wait learn it
+    /// at once, so that they do not queue up for it.
+    fn check_cacheable(&mut self, listing: &Listing) {
+        let has_leader = listing.known_leader && listing.last_contact_ms == 0;
+        if has_leader && listing.index.is_some() {
+            return;
+        }
+        if listing.index.is_none() {
+            self.base = None;
+        }
+        if !mem::replace(&mut self.uncacheable, true) {
+            let tell = &self.discovery.tell;
+            if has_leader {
+                tell.verbose("the list has no usable X-Nomad-Index: not cached");
+            } else {
+                tell.warning("nomad has no leader, data may be old");
+            }
+        }
+        self.held.fail(Class::NotCacheable);
+    }
+
+    /// Two clusters behind one name, without a token, are one scope: nothing of the other's is used.
+    fn check_cluster(&mut self, listing: &Listing) {
+        let strange = |base: &Base| {
+            base.fulls.len() >= 3
+                && !listing.stubs.is_empty()
+                && !listing.stubs.iter().any(|stub| base.fulls.contains_key(&stub.id))
+        };
+        if self.base.take_if(|base| strange(base)).is_some() {
+            self.discovery.tell.warning(
+                "none of the cached nodes is listed any more: if two clusters share this address, \
+                 give each its own --cache-prefix",
+            );
+        }
+    }
+
+    /// The details that are still good, and the answers for all others. `None` if the source went
+    /// back in between.
+    fn nodes(&self, listing: &Listing) -> Result<Option<Nodes>, Error> {
+        let reused: Vec<Option<Facts>> =
+            listing.stubs.iter().map(|stub| self.reusable(stub)).collect();
+        let stubs = listing.stubs.iter().zip(&reused);
+        let asked: Vec<&Stub> =
+            stubs.filter(|(_, facts)| facts.is_none()).map(|(stub, _)| stub).collect();
+        let outcomes = self.discovery.details(&asked)?;
+        if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Torn)) {
+            return Ok(None);
+        }
+        let mut outcomes = outcomes.into_iter();
+        let mut builder = Builder { eff: listing.index.unwrap_or(0), ..Builder::default() };
+        for (stub, facts) in listing.stubs.iter().zip(reused) {
+            match facts {
+                Some(facts) => builder.reuse(stub, &facts),
+                None => builder.add(stub, outcomes.next()),
+            }
+        }
+        Ok(Some(builder.nodes(&self.before)))
+    }
+
+    /// The cached details of a node that has not changed.
+    fn reusable(&self, stub: &Stub) -> Option<Facts> {
+        let full = Full::from_json(self.base.as_ref()?.fulls.get(&stub.id)?).ok()?;
+        if is_unchanged(&full.record, stub) { full.facts() } else { None }
+    }
+
+    /// `false` if a newer index is known, so that everything must be listed again.
+    fn publish(&mut self, nodes: &Nodes, listing: &Listing, sent: Instant) -> bool {
+        let (Some(flight), Some(index)) = (self.held.flight.as_deref(), listing.index) else {
+            return true;
+        };
+        let partial = !nodes.missing.is_empty();
+        let mut publication = Publication {
+            index,
+            eff: nodes.eff,
+            reset: self.reset.as_deref(),
+            list_sent: sent,
+            partial,
+            all: if partial { &[] } else { &nodes.rows.all },
+            fulls: &nodes.rows.fulls,
+            base: self.base.as_ref(),
+        };
+        let mut published = self.discovery.store.publish(flight, &publication);
+        if matches!(published, Ok(Published::Rebase)) {
+            publication.base = None;
+            published = self.discovery.store.publish(flight, &publication);
+        }
+        match published {
+            // Fenced: a clear or a newer fetch came in between. Ours is still true for whoever asked.
+            Ok(Published::Done | Published::Fenced | Published::Rebase) => drop(self.held.done()),
+            Ok(Published::Older { index, rev }) => {
+                self.known = Some((index, rev));
+                return false;
+            }
+            Err(error) => self.not_cached(&error),
+        }
+        true
+    }
+
+    /// The answer is unaffected. A server that is gone is not asked to release the lease: it
+    /// expires by itself.
+    fn not_cached(&mut self, error: &store::Error) {
+        self.discovery.tell.verbose(format!("not cached: {error}"));
+        if error.kind == store::Kind::Unavailable {
+            self.held.done();
+        }
+    }
+
+    fn answer(&self, nodes: Nodes, listing: &Listing, sent: Instant) -> Answer {
+        let Nodes { rows, tally, missing, .. } = nodes;
+        let snapshot = Snapshot {
+            rev: String::new(),
+            index: listing.index.unwrap_or(0),
+            count: rows.fulls.len() as u64,
+            all: rows.all,
+            fulls: Some(rows.fulls),
+            age: sent.elapsed(),
+            since: Duration::ZERO,
+        };
+        Answer { snapshot, source: Source::Nomad { cold: self.before.is_empty() }, missing, tally }
+    }
+}
+
+/// Collects the nodes of one list.
+#[derive(Default)]
+struct Builder {
+    nodes: Vec<Full>,
+    cached: usize,
+    missing: Vec<(NodeId, String)>,
+    eff: u64,
+}
+
+impl Builder {
+    fn reuse(&mut self, stub: &Stub, facts: &Facts) {
+        self.cached += 1;
+        self.push(stub, Some(facts));
+    }
+
+    fn add(&mut self, stub: &Stub, outcome: Option<Outcome>) {
+        match outcome {
+            Some(Outcome::Detail(detail)) => {
+                self.eff = self.eff.max(detail.modify_index);
+                self.push(stub, Some(&detail.facts));
+            }
+            Some(Outcome::Failed(error)) => {
+                self.missing.push((stub.id.clone(), error.what));
+                self.push(stub, None);
+            }
+            // Gone since the list.
+            Some(Outcome::Gone | Outcome::Torn) | None => (),
+        }
+    }
+
+    fn push(&mut self, stub: &Stub, facts: Option<&Facts>) {
+        self.eff = self.eff.max(stub.modify_index);
+        self.nodes.push(Full::new(stub, facts));
+    }
+
+    /// What was not cached was known before and has changed, or it is new.
+    fn nodes(self, before: &HashSet<NodeId>) -> Nodes {
+        let known = self.nodes.iter().filter(|node| before.contains(&node.record.id)).count();
+        let tally = Tally {
+            new: self.nodes.len() - known,
+            changed: known - self.cached,
+            cached: self.cached,
+            gone: before.len() - known,
+            ..Tally::default()
+        };
+        Nodes { rows: Rows::of(self.nodes), tally, missing: self.missing, eff: self.eff }
+    }
+}

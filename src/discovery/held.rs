@@ -1,0 +1,112 @@
+//! A lease that is held: renewed while the fetch runs, given back however the run ends.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::store::{Class, Flight, Store};
+
+/// The protocol renews a lease of 3 s every second.
+const RENEW_EVERY: Duration = Duration::from_secs(1);
+
+/// The flight that must be released when the process is told to end.
+#[derive(Default)]
+pub struct Leaving(Mutex<Option<(Arc<dyn Store>, Flight)>>);
+
+impl Leaving {
+    /// Releases the lease that is held at this moment, if one is. Called by the signal thread.
+    pub fn leave(&self) {
+        if let Some((store, flight)) = self.take() {
+            store.release(&flight);
+        }
+    }
+
+    fn hold(&self, store: Arc<dyn Store>, flight: Flight) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((store, flight));
+    }
+
+    fn take(&self) -> Option<(Arc<dyn Store>, Flight)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// The right to fill, or (without a flight) the wish to know for oneself. Dropping it releases
+/// the lease, so an error or a panic on the way never leaves one behind.
+pub(super) struct Held<'a> {
+    pub(super) flight: Option<Box<Flight>>,
+    store: &'a Arc<dyn Store>,
+    leaving: &'a Leaving,
+}
+
+impl<'a> Held<'a> {
+    pub(super) fn new(
+        flight: Option<Box<Flight>>,
+        store: &'a Arc<dyn Store>,
+        leaving: &'a Leaving,
+    ) -> Self {
+        if let Some(flight) = &flight {
+            leaving.hold(Arc::clone(store), (**flight).clone());
+        }
+        Self { flight, store, leaving }
+    }
+
+    /// Tells those who wait, and holds no lease any more.
+    pub(super) fn fail(&mut self, class: Class) {
+        if let Some(flight) = self.done() {
+            self.store.fail(&flight, class);
+        }
+    }
+
+    /// The lease ended with its publication.
+    pub(super) fn done(&mut self) -> Option<Box<Flight>> {
+        self.leaving.take();
+        self.flight.take()
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if let Some(flight) = self.done() {
+            self.store.release(&flight);
+        }
+    }
+}
+
+/// Ends the renewing when it is dropped.
+pub(super) struct Renewing<'a>(&'a Signal);
+
+#[derive(Default)]
+pub(super) struct Signal {
+    over: Mutex<bool>,
+    rung: Condvar,
+}
+
+impl Signal {
+    /// Runs until the fetch is over. A lost lease changes nothing: the publication will be refused,
+    /// its result is still true for whoever asked.
+    pub(super) fn renew(&self, store: &dyn Store, flight: &Flight) {
+        let mut over = self.over.lock().unwrap_or_else(PoisonError::into_inner);
+        while !*over {
+            let waited =
+                self.rung.wait_timeout(over, RENEW_EVERY).unwrap_or_else(PoisonError::into_inner);
+            let timed_out = waited.1.timed_out();
+            over = waited.0;
+            if timed_out && !*over {
+                drop(over);
+                let lost = matches!(store.renew(flight), Ok(false));
+                over = self.over.lock().unwrap_or_else(PoisonError::into_inner);
+                *over |= lost;
+            }
+        }
+    }
+
+    pub(super) fn renewing(&self) -> Renewing<'_> {
+        Renewing(self)
+    }
+}
+
+impl Drop for Renewing<'_> {
+    fn drop(&mut self) {
+        *self.0.over.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.rung.notify_all();
+    }
+}

@@ -1,0 +1,83 @@
+//! Every way to fail, and its exit code.
+
+use std::io;
+
+use crate::discovery;
+use crate::nomad;
+use crate::store::{self, Class};
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// Wrong usage that only shows after parsing.
+    #[error("{what}")]
+    Usage { what: String, hint: Option<String> },
+    /// The configuration is unreadable or invalid.
+    #[error("{what}")]
+    Config { what: String, hint: Option<String> },
+    #[error(transparent)]
+    Discovery(#[from] discovery::Error),
+    /// The store that was asked about can't be read.
+    #[error("cannot read the cache: {0}")]
+    Store(#[from] store::Error),
+    /// A NODE that names nothing, or too much.
+    #[error("{what}")]
+    Node { what: String, hint: Option<String> },
+    /// All rows, some without details.
+    #[error("{0}")]
+    Partial(String),
+    /// Something old may still be served.
+    #[error("{what}")]
+    NotCleared { what: String, denied: bool },
+    #[error("cannot write the answer: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl Error {
+    /// The table of the README.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage { .. } => 2,
+            Self::Config { .. } => 3,
+            Self::Discovery(error) => discovery_code(error),
+            Self::NotCleared { denied: true, .. } => 4,
+            Self::NotCleared { denied: false, .. } => 7,
+            Self::Partial(_) => 8,
+            Self::Store(_) | Self::Node { .. } | Self::Output(_) => 1,
+        }
+    }
+
+    /// What to do about it.
+    pub(crate) fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Usage { hint, .. } | Self::Config { hint, .. } | Self::Node { hint, .. } => {
+                hint.as_deref()
+            }
+            Self::Discovery(discovery::Error::Nomad(error)) => error.hint.as_deref(),
+            Self::Partial(_) => Some("try again, or pass --allow-partial to exit with 0"),
+            _ => None,
+        }
+    }
+
+    /// Whether what was printed is kept although the command failed.
+    pub(crate) fn keeps_output(&self) -> bool {
+        matches!(self, Self::Partial(_))
+    }
+}
+
+fn discovery_code(error: &discovery::Error) -> u8 {
+    match error {
+        discovery::Error::Nomad(error) => match error.kind {
+            nomad::Kind::Denied => 4,
+            nomad::Kind::Outage => 5,
+            nomad::Kind::NotNomad => 6,
+            nomad::Kind::Config => 3,
+        },
+        discovery::Error::Shared(Class::Denied) => 4,
+        discovery::Error::Shared(Class::NotNomad) => 6,
+        discovery::Error::Shared(_)
+        | discovery::Error::Details { .. }
+        | discovery::Error::TimedOut(_)
+        | discovery::Error::Unsettled(_) => 5,
+    }
+}

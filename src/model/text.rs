@@ -1,0 +1,60 @@
+//! Foreign text on its way to a terminal or into an error.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// `text` with everything that could steer a terminal or hide itself made visible: control
+/// characters (line breaks and tabs too), DEL, C1, bidirectional and zero-width controls become
+/// `\u{1b}` and the like.
+pub fn sanitised(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_harmful) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        if is_harmful(character) {
+            write!(safe, "\\u{{{:x}}}", u32::from(character)).expect("a String takes every write");
+        } else {
+            safe.push(character);
+        }
+    }
+    Cow::Owned(safe)
+}
+
+/// The first line of `text` that is not empty, at most `most` characters, made harmless.
+pub fn first_line(text: &str, most: usize) -> String {
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    sanitised(&line.chars().take(most).collect::<String>()).into_owned()
+}
+
+fn is_harmful(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{first_line, sanitised};
+
+    #[test]
+    fn what_steers_a_terminal_becomes_visible() {
+        for (text, safe) in [
+            ("plain é 節点", "plain é 節点"),
+            ("\u{1b}[31mred", "\\u{1b}[31mred"),
+            ("a\r\n\tb", "a\\u{d}\\u{a}\\u{9}b"),
+            ("\u{9b}2J\u{7f}", "\\u{9b}2J\\u{7f}"),
+            ("\u{202e}abc\u{200b}\u{2066}\u{feff}", "\\u{202e}abc\\u{200b}\\u{2066}\\u{feff}"),
+        ] {
+            assert_eq!(sanitised(text), safe);
+        }
+    }
+
+    #[test]
+    fn a_first_line_is_short_and_harmless() {
+        assert_eq!(first_line("\n  No cluster leader \nmore", 200), "No cluster leader");
+        assert_eq!(first_line("abc\u{1b}def", 4), "abc\\u{1b}");
+        assert_eq!(first_line("", 5), "");
+    }
+}

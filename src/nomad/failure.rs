@@ -1,0 +1,251 @@
+//! Why a request failed, in words that say what to do.
+
+use std::io;
+use std::time::Duration;
+
+use rustls::{AlertDescription, CertificateError};
+
+use crate::model::text::first_line;
+
+use super::address::Address;
+use super::{Error, Kind};
+
+/// The most characters of foreign text in an error.
+const FOREIGN: usize = 200;
+
+/// What was asked, for the words of a failure.
+pub(super) struct Asked<'a> {
+    pub(super) address: &'a Address,
+    pub(super) region: Option<&'a str>,
+    /// `list`, or `node <id>`.
+    pub(super) what: String,
+    /// The time that this request had.
+    pub(super) limit: Duration,
+}
+
+impl Asked<'_> {
+    /// No usable answer came: the transport failed.
+    pub(super) fn transport(&self, error: &ureq::Error) -> Error {
+        match error {
+            ureq::Error::Timeout(of) => self.timed_out(*of),
+            ureq::Error::HostNotFound => self.unreachable("no such host", Some(ADDRESS_HINT)),
+            ureq::Error::Io(error) => self.io(error),
+            ureq::Error::Rustls(error) => self.tls(error),
+            ureq::Error::Protocol(_) | ureq::Error::Http(_) => self.not_http(),
+            ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => self.unreachable(
+                "the proxy refused the connection",
+                Some("set NO_PROXY if Nomad needs no proxy"),
+            ),
+            other => self.unreachable(&first_line(&other.to_string(), FOREIGN), Some(ADDRESS_HINT)),
+        }
+    }
+
+    fn timed_out(&self, of: ureq::Timeout) -> Error {
+        let (limit, what) = match of {
+            ureq::Timeout::Connect => (super::http::CONNECT, "connect"),
+            ureq::Timeout::Resolve => (super::http::CONNECT, "name lookup"),
+            _ => (self.limit, self.what.as_str()),
+        };
+        let seconds = (limit.as_secs_f64() * 10.0).round() / 10.0;
+        self.unreachable(&format!("timed out after {seconds}s ({what})"), None)
+    }
+
+    fn io(&self, error: &io::Error) -> Error {
+        if let Some(tls) = tls_cause(error) {
+            return self.tls(tls);
+        }
+        if let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>()) {
+            return self.transport(inner);
+        }
+        let why = match error.kind() {
+            io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+            io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted => "connection closed without an answer".to_owned(),
+            io::ErrorKind::NotFound if self.address.is_unix() => "no such socket".to_owned(),
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
+                return self.timed_out(ureq::Timeout::Global);
+            }
+            _ => plain(error),
+        };
+        self.unreachable(&why, Some(ADDRESS_HINT))
+    }
+
+    fn not_http(&self) -> Error {
+        let what = format!("not a Nomad API answer from {}: not HTTP", self.address);
+        Error {
+            kind: Kind::NotNomad,
+            what,
+            hint: Some(
+                "is it the address of the HTTP API, and http or https as Nomad has it?".to_owned(),
+            ),
+        }
+    }
+
+    fn tls(&self, error: &rustls::Error) -> Error {
+        let (why, hint) = tls_words(error);
+        self.unreachable(&format!("TLS: {why}"), hint)
+    }
+
+    fn unreachable(&self, why: &str, hint: Option<&str>) -> Error {
+        let what = format!("cannot reach Nomad at {}: {why}", self.address);
+        Error { kind: Kind::Outage, what, hint: hint.map(str::to_owned) }
+    }
+
+    /// An answer came that is no success. `body` may be cut off.
+    pub(super) fn status(&self, status: u16, content_type: &str, body: &[u8]) -> Error {
+        let text = String::from_utf8_lossy(body);
+        let html = content_type.contains("html") || text.trim_start().starts_with('<');
+        match status {
+            401 | 403 => self.denied(),
+            429 => self.answered(status, &text, Some("Nomad limits connections and requests per address: try again, or lower --concurrency")),
+            _ if html => self.not_nomad("text/html"),
+            400 if text.contains("HTTP request to an HTTPS server") => {
+                self.answered(status, &text, Some("use https:// in the address")).of(Kind::Outage)
+            }
+            404 => self.not_nomad("404, no such path").hinted("does the address need a path prefix, or has it one too many?"),
+            _ if text.contains("No path to region") => self.region(),
+            _ => self.answered(status, &text, None).of(if status >= 500 { Kind::Outage } else { Kind::NotNomad }),
+        }
+    }
+
+    fn denied(&self) -> Error {
+        Error {
+            kind: Kind::Denied,
+            what: format!("permission denied: token needs node:read ({})", self.address),
+            hint: Some(
+                "set NOMAD_TOKEN or --token-file to a token that is valid and has node:read"
+                    .to_owned(),
+            ),
+        }
+    }
+
+    fn region(&self) -> Error {
+        let name = self.region.unwrap_or_default();
+        let what = format!(
+            "cannot reach region {} through Nomad at {}: no path to region",
+            first_line(name, 64),
+            self.address
+        );
+        Error {
+            kind: Kind::Outage,
+            what,
+            hint: Some("set NOMAD_REGION or --region to a region of this cluster".to_owned()),
+        }
+    }
+
+    fn answered(&self, status: u16, body: &str, hint: Option<&str>) -> Error {
+        let line = first_line(body, FOREIGN);
+        let said = if line.is_empty() { String::new() } else { format!(": {line}") };
+        let what = format!("Nomad at {} answered {status}{said}", self.address);
+        Error { kind: Kind::Outage, what, hint: hint.map(str::to_owned) }
+    }
+
+    pub(super) fn redirect(&self, location: &str) -> Error {
+        let host =
+            Address::parse(location).map_or_else(|_| self.address.authority(), |to| to.authority());
+        let what = format!("redirect to {} refused ({})", first_line(&host, FOREIGN), self.address);
+        Error {
+            kind: Kind::NotNomad,
+            what,
+            hint: Some("Nomad's API never redirects: pass its own --address".to_owned()),
+        }
+    }
+
+    /// `why` stands in brackets: a content type, or what else it is not.
+    pub(super) fn not_nomad(&self, why: &str) -> Error {
+        let what =
+            format!("not a Nomad API answer ({}) from {}", first_line(why, FOREIGN), self.address);
+        Error { kind: Kind::NotNomad, what, hint: Some(ADDRESS_HINT.to_owned()) }
+    }
+
+    pub(super) fn cut_off(&self, bytes: usize) -> Error {
+        let what = format!("answer cut off after {bytes} bytes ({}, {})", self.what, self.address);
+        Error { kind: Kind::NotNomad, what, hint: None }
+    }
+
+    pub(super) fn too_large(&self) -> Error {
+        let what = format!("answer larger than 256 MB ({}, {})", self.what, self.address);
+        Error { kind: Kind::NotNomad, what, hint: None }
+    }
+
+    /// `why` names the field that is not as the API has it.
+    pub(super) fn shape(&self, why: &str) -> Error {
+        let what = format!("not a Nomad API answer ({}, {}): {why}", self.what, self.address);
+        Error { kind: Kind::NotNomad, what, hint: None }
+    }
+}
+
+const ADDRESS_HINT: &str = "set NOMAD_ADDR or pass --address";
+
+impl Error {
+    fn of(self, kind: Kind) -> Self {
+        Self { kind, ..self }
+    }
+
+    fn hinted(self, hint: &str) -> Self {
+        Self { hint: Some(hint.to_owned()), ..self }
+    }
+}
+
+/// The text of the system without its number.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string().to_lowercase();
+    let text = text.split(" (os error").next().unwrap_or_default().to_owned();
+    first_line(&text, FOREIGN)
+}
+
+/// rustls hides in I/O errors of the handshake and of the first read.
+fn tls_cause(error: &io::Error) -> Option<&rustls::Error> {
+    let mut cause = error.get_ref().map(|inner| inner as &(dyn std::error::Error + 'static));
+    while let Some(inner) = cause {
+        if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
+            return Some(tls);
+        }
+        cause = inner.source();
+    }
+    None
+}
+
+fn tls_words(error: &rustls::Error) -> (String, Option<&'static str>) {
+    let (why, hint) = match error {
+        rustls::Error::InvalidCertificate(why) => return certificate_words(why),
+        rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
+            ("Nomad wants a client certificate", "pass --client-cert and --client-key")
+        }
+        rustls::Error::AlertReceived(
+            AlertDescription::UnknownCA
+            | AlertDescription::BadCertificate
+            | AlertDescription::CertificateUnknown,
+        ) => (
+            "Nomad refuses the client certificate",
+            "pass --client-cert and --client-key of Nomad's own CA",
+        ),
+        rustls::Error::InvalidMessage(_) => {
+            ("the answer is not TLS", "use http:// in the address if Nomad has no TLS")
+        }
+        other => return (first_line(&other.to_string(), FOREIGN), None),
+    };
+    (why.to_owned(), Some(hint))
+}
+
+fn certificate_words(why: &CertificateError) -> (String, Option<&'static str>) {
+    let (why, hint) = match why {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => (
+            "the certificate has expired",
+            "renew Nomad's certificate, or set the clock of this machine",
+        ),
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            ("the certificate is not valid yet", "set the clock of this machine")
+        }
+        CertificateError::UnknownIssuer => {
+            ("the certificate is of an unknown authority", "pass --ca-cert or set NOMAD_CACERT")
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => (
+            "the certificate is for another name",
+            "pass --tls-server-name, for Nomad's own certificates server.<region>.nomad or client.<region>.nomad",
+        ),
+        other => return (first_line(&format!("invalid certificate: {other:?}"), FOREIGN), None),
+    };
+    (why.to_owned(), Some(hint))
+}

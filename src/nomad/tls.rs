@@ -1,0 +1,95 @@
+//! The files of TLS, read and checked before the first connection.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::ring::default_provider;
+use rustls::sign::CertifiedKey;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
+
+use super::{Error, Kind, Tls};
+
+/// What ureq needs for `https://`. Nothing is read for other addresses.
+///
+/// # Errors
+/// `Kind::Config` with the file that can't be used.
+pub(super) fn config(tls: &Tls) -> Result<TlsConfig, Error> {
+    let provider = Arc::new(default_provider());
+    let client = match (&tls.client_cert, &tls.client_key) {
+        (Some(cert), Some(key)) => Some(client(cert, key, &provider)?),
+        (None, None) => None,
+        _ => {
+            return Err(wrong(
+                "a client certificate needs its key, and a key its certificate".to_owned(),
+            ));
+        }
+    };
+    let roots = if tls.skip_verify { Vec::new() } else { roots(tls)? };
+    Ok(TlsConfig::builder()
+        .unversioned_rustls_crypto_provider(provider)
+        .root_certs(RootCerts::new_with_certs(&roots))
+        .client_cert(client)
+        .disable_verification(tls.skip_verify)
+        .build())
+}
+
+/// The named file wins over the named folder, both over the system's roots.
+fn roots(tls: &Tls) -> Result<Vec<Certificate<'static>>, Error> {
+    let certs = match (&tls.ca_cert, &tls.ca_path) {
+        (Some(file), _) => certificates(file)?,
+        (None, Some(folder)) => folder_certificates(folder)?,
+        (None, None) => rustls_native_certs::load_native_certs().certs,
+    };
+    Ok(certs.iter().map(|cert| Certificate::from_der(cert).to_owned()).collect())
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let pem = read(file)?;
+    let certs: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    match certs {
+        Ok(certs) if !certs.is_empty() => Ok(certs),
+        _ => Err(wrong(format!("no PEM certificate in {}", file.display()))),
+    }
+}
+
+fn folder_certificates(folder: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let entries = fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
+    let files = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_file());
+    let certs: Vec<_> = files.flat_map(|file| certificates(&file).unwrap_or_default()).collect();
+    if certs.is_empty() {
+        Err(wrong(format!("no PEM certificate in {}", folder.display())))
+    } else {
+        Ok(certs)
+    }
+}
+
+/// The library panics over a key that does not fit its certificate, so that is found out here.
+fn client(cert: &Path, key: &Path, provider: &CryptoProvider) -> Result<ClientCert, Error> {
+    let certs = certificates(cert)?;
+    let pem = read(key)?;
+    let der = PrivateKeyDer::from_pem_slice(&pem)
+        .map_err(|_| wrong(format!("no PEM private key in {}", key.display())))?;
+    CertifiedKey::from_der(certs.clone(), der, provider).map_err(|_| {
+        wrong(format!("the key {} does not fit the certificate {}", key.display(), cert.display()))
+    })?;
+    let chain: Vec<_> = certs.iter().map(|cert| Certificate::from_der(cert).to_owned()).collect();
+    let key = PrivateKey::from_pem(&pem)
+        .map_err(|_| wrong(format!("no PEM private key in {}", key.display())))?;
+    Ok(ClientCert::new_with_certs(&chain, key))
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(file).map_err(|error| unreadable(file, &error))
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+    wrong(format!("cannot read {}: {error}", path.display()))
+}
+
+fn wrong(what: String) -> Error {
+    Error { kind: Kind::Config, what, hint: None }
+}

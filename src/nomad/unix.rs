@@ -1,0 +1,72 @@
+//! HTTP over a unix socket.
+
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
+};
+
+/// Connects to the socket, whatever the URL says.
+#[derive(Debug)]
+pub(super) struct UnixConnector(pub(super) PathBuf);
+
+#[derive(Debug)]
+pub(super) struct UnixTransport {
+    stream: UnixStream,
+    buffers: LazyBuffers,
+}
+
+impl Connector for UnixConnector {
+    type Out = UnixTransport;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        _: Option<()>,
+    ) -> Result<Option<UnixTransport>, ureq::Error> {
+        let config = details.config;
+        let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
+        Ok(Some(UnixTransport { stream: UnixStream::connect(&self.0)?, buffers }))
+    }
+}
+
+impl Transport for UnixTransport {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        self.stream.set_write_timeout(timeout.not_zero().map(|after| *after))?;
+        let output = &self.buffers.output()[..amount];
+        self.stream.write_all(output).map_err(|error| translated(error, timeout))
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        self.stream.set_read_timeout(timeout.not_zero().map(|after| *after))?;
+        let read = self
+            .stream
+            .read(self.buffers.input_append_buf())
+            .map_err(|error| translated(error, timeout))?;
+        self.buffers.input_appended(read);
+        Ok(read > 0)
+    }
+
+    fn is_open(&mut self) -> bool {
+        let silent = |error: io::Error| error.kind() == io::ErrorKind::WouldBlock;
+        // A connection that is open has nothing to say between two requests.
+        let probe = |stream: &UnixStream| {
+            stream.set_nonblocking(true).and_then(|()| (&*stream).read(&mut [0]))
+        };
+        let open = probe(&self.stream).err().is_some_and(silent);
+        open && self.stream.set_nonblocking(false).is_ok()
+    }
+}
+
+fn translated(error: io::Error, timeout: NextTimeout) -> ureq::Error {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ureq::Error::Timeout(timeout.reason),
+        _ => error.into(),
+    }
+}

@@ -1,0 +1,200 @@
+//! What one cell of the table of nodes says, and how it is to be taken.
+
+use anstyle::{AnsiColor, Style};
+
+use crate::model::node::{DriverHealth, Record};
+use crate::model::text::sanitised;
+
+use super::drain;
+
+/// A column of the table; the order here is the order on the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Column {
+    Id,
+    Name,
+    Status,
+    Eligibility,
+    Drain,
+    Dc,
+    Pool,
+    Class,
+    Address,
+    Version,
+    Os,
+    Arch,
+    Cpu,
+    Memory,
+    Disk,
+    Drivers,
+}
+
+pub(super) const TABLE: [Column; 10] = [
+    Column::Id,
+    Column::Name,
+    Column::Status,
+    Column::Eligibility,
+    Column::Drain,
+    Column::Dc,
+    Column::Pool,
+    Column::Class,
+    Column::Address,
+    Column::Version,
+];
+
+/// What `wide` adds.
+pub(super) const MORE: [Column; 6] =
+    [Column::Os, Column::Arch, Column::Cpu, Column::Memory, Column::Disk, Column::Drivers];
+
+/// How a value is to be taken; colour is never the only sign of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    Plain,
+    Good,
+    Attention,
+    Bad,
+    Faint,
+}
+
+impl Tone {
+    pub(super) fn style(self) -> Style {
+        let colour = |colour: AnsiColor| Style::new().fg_color(Some(colour.into()));
+        match self {
+            Self::Plain => Style::new(),
+            Self::Good => colour(AnsiColor::Green),
+            Self::Attention => colour(AnsiColor::Yellow),
+            Self::Bad => colour(AnsiColor::Red),
+            Self::Faint => Style::new().dimmed(),
+        }
+    }
+}
+
+impl Column {
+    pub(super) fn head(self) -> &'static str {
+        match self {
+            Self::Id => "ID",
+            Self::Name => "Name",
+            Self::Status => "Status",
+            Self::Eligibility => "Eligibility",
+            Self::Drain => "Drain",
+            Self::Dc => "DC",
+            Self::Pool => "Pool",
+            Self::Class => "Class",
+            Self::Address => "Address",
+            Self::Version => "Version",
+            Self::Os => "OS",
+            Self::Arch => "Arch",
+            Self::Cpu => "CPU",
+            Self::Memory => "Memory",
+            Self::Disk => "Disk",
+            Self::Drivers => "Drivers",
+        }
+    }
+
+    /// The text of a cell, safe for a terminal; `-` for nothing.
+    pub(super) fn text(self, record: &Record) -> String {
+        let text = match self {
+            Self::Id => record.id.to_string(),
+            Self::Name => record.name.clone(),
+            Self::Status => record.status.clone(),
+            Self::Eligibility => record.eligibility.clone(),
+            Self::Drain => drain(record).to_owned(),
+            Self::Dc => record.datacenter.clone(),
+            Self::Pool => record.node_pool.clone(),
+            Self::Class => record.node_class.clone(),
+            Self::Address => record.address.clone(),
+            Self::Version => record.version.clone(),
+            Self::Os => record.os.clone().unwrap_or_default(),
+            Self::Arch => record.arch.clone().unwrap_or_default(),
+            Self::Cpu => cpu(record),
+            Self::Memory => record.memory_mb.map(size).unwrap_or_default(),
+            Self::Disk => record.disk_mb.map(size).unwrap_or_default(),
+            Self::Drivers => drivers(record),
+        };
+        if text.is_empty() { "-".to_owned() } else { sanitised(&text).into_owned() }
+    }
+
+    pub(super) fn tone(self, record: &Record) -> Tone {
+        match (self, self.word(record)) {
+            (Self::Status, "ready") => Tone::Good,
+            (Self::Status, "down") => Tone::Bad,
+            (Self::Status, _) | (Self::Eligibility, "ineligible") => Tone::Attention,
+            (Self::Drain, "draining" | "drained") => Tone::Attention,
+            (Self::Id, _) => Tone::Faint,
+            _ => Tone::Plain,
+        }
+    }
+
+    fn word(self, record: &Record) -> &str {
+        match self {
+            Self::Status => &record.status,
+            Self::Eligibility => &record.eligibility,
+            Self::Drain => drain(record),
+            _ => "",
+        }
+    }
+
+    /// Whether this text, in every row, says nothing: then the column is left out on a terminal.
+    pub(super) fn is_silent(self, text: &str) -> bool {
+        match self {
+            Self::Pool => text == "default" || text == "-",
+            Self::Class | Self::Drain => text == "-",
+            _ => false,
+        }
+    }
+
+    /// The width below which a column is not shortened; `None` = never shortened.
+    pub(super) fn narrowest(self) -> Option<usize> {
+        match self {
+            Self::Name => Some(12),
+            Self::Address | Self::Class | Self::Pool | Self::Dc | Self::Os | Self::Drivers => {
+                Some(8)
+            }
+            _ => None,
+        }
+    }
+}
+
+fn cpu(record: &Record) -> String {
+    match (record.cpu_cores, record.cpu_mhz) {
+        (Some(cores), Some(mhz)) => {
+            format!("{cores} × {} MHz", mhz.checked_div(cores).unwrap_or(mhz))
+        }
+        _ => String::new(),
+    }
+}
+
+/// Megabytes as Nomad counts them (2^20), in the largest unit that leaves at least one digit.
+pub(super) fn size(mb: u64) -> String {
+    let tenths = |unit: u64| format!("{}.{}", mb / unit, mb % unit * 10 / unit);
+    match mb {
+        0..1024 => format!("{mb} MiB"),
+        1024..1_048_576 => format!("{} GiB", tenths(1024)),
+        _ => format!("{} TiB", tenths(1_048_576)),
+    }
+}
+
+/// The drivers that are there; those that are ill are marked.
+fn drivers(record: &Record) -> String {
+    let there = record.drivers.iter().filter(|(_, health)| **health != DriverHealth::Undetected);
+    let names: Vec<String> = there
+        .map(|(name, health)| match health {
+            DriverHealth::Unhealthy => format!("{name} (unhealthy)"),
+            _ => name.clone(),
+        })
+        .collect();
+    names.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_keep_one_decimal() {
+        for (mb, text) in
+            [(0, "0 MiB"), (1023, "1023 MiB"), (15990, "15.6 GiB"), (2_097_152, "2.0 TiB")]
+        {
+            assert_eq!(size(mb), text);
+        }
+    }
+}

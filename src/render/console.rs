@@ -1,0 +1,97 @@
+//! stderr: remarks, errors, and the bar of long work. A stderr that is closed hurts nothing.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::{Mutex, PoisonError};
+
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::discovery::Progress;
+use crate::model::remark::{Level, Remark};
+use crate::model::text::sanitised;
+
+/// What people see beside the data.
+pub(crate) struct Console {
+    /// Remarks up to this level; `None` = none at all, only errors.
+    level: Option<Level>,
+    colour: bool,
+    bars: bool,
+    bar: Mutex<Option<ProgressBar>>,
+}
+
+impl Console {
+    pub(crate) fn new(level: Option<Level>, colour: bool) -> Self {
+        let bars = level.is_some() && io::stderr().is_terminal();
+        Self { level, colour, bars, bar: Mutex::default() }
+    }
+
+    pub(crate) fn remark(&self, remark: &Remark) {
+        if self.level.is_none_or(|level| remark.level > level) {
+            return;
+        }
+        match remark.level {
+            Level::Warning => self.labelled("warning", AnsiColor::Yellow, &remark.text),
+            Level::Note => self.labelled("note", AnsiColor::Cyan, &remark.text),
+            Level::Summary | Level::Verbose | Level::Call => self.line(&sanitised(&remark.text)),
+        }
+    }
+
+    /// What went wrong, and on a line of its own what to do.
+    pub(crate) fn error(&self, what: &str, hint: Option<&str>) {
+        self.labelled("error", AnsiColor::Red, what);
+        if let Some(hint) = hint {
+            self.labelled("hint", AnsiColor::Cyan, hint);
+        }
+    }
+
+    /// Ends the bar, if one is shown.
+    pub(crate) fn clear(&self) {
+        if let Some(bar) = self.bar().take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn labelled(&self, label: &str, colour: AnsiColor, text: &str) {
+        let style = if self.colour {
+            Style::new().bold().fg_color(Some(colour.into()))
+        } else {
+            Style::new()
+        };
+        self.line(&format!("{style}{label}:{style:#} {}", sanitised(text)));
+    }
+
+    fn line(&self, text: &str) {
+        // Nobody reads a closed stderr, so there is nobody to tell that it is closed.
+        let write = || drop(writeln!(io::stderr(), "{text}"));
+        match &*self.bar() {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+
+    fn bar(&self) -> std::sync::MutexGuard<'_, Option<ProgressBar>> {
+        self.bar.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Progress for Console {
+    fn begin(&self, total: usize) {
+        if self.bars {
+            let style = ProgressStyle::with_template("{bar:30} {pos}/{len} details");
+            let bar =
+                ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            *self.bar() = Some(bar);
+        }
+    }
+
+    fn advance(&self) {
+        if let Some(bar) = &*self.bar() {
+            bar.inc(1);
+        }
+    }
+
+    fn end(&self) {
+        self.clear();
+    }
+}

@@ -1,0 +1,99 @@
+//! Remarks for people: what an answer cost, and how times and ages read.
+
+use std::time::Duration;
+
+use crate::discovery::{Answer, Source};
+
+/// `5 clients · cached 12s ago · 0 Nomad calls · 3ms`
+pub(crate) fn summary(answer: &Answer, calls: u64, took: Duration) -> String {
+    let total = answer.tally.total();
+    let source = match answer.source {
+        Source::Cache | Source::Served => format!("cached {} ago", age(answer.snapshot.age)),
+        Source::Nomad { cold: true } => "fetched".to_owned(),
+        Source::Nomad { cold: false } => format!("updated: {}", counts(answer)),
+    };
+    let clients = if total == 1 { "client" } else { "clients" };
+    format!(
+        "{total} {clients} · {source} · {calls} Nomad {} · {}",
+        plural(calls, "call"),
+        short(took)
+    )
+}
+
+/// `0 new, 1 changed, 4 cached`, and how many are gone when there are such.
+pub(crate) fn counts(answer: &Answer) -> String {
+    let tally = &answer.tally;
+    let gone = if tally.gone > 0 { format!(", {} gone", tally.gone) } else { String::new() };
+    format!("{} new, {} changed, {} cached{gone}", tally.new, tally.changed, tally.cached)
+}
+
+/// An age in whole seconds, minutes or hours: `12s`, `3m20s`, `2h5m`.
+pub(crate) fn age(age: Duration) -> String {
+    let seconds = age.as_secs();
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m{}s", seconds / 60, seconds % 60),
+        _ => format!("{}h{}m", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// How long something took: `3ms`, `0.12s`.
+pub(crate) fn short(took: Duration) -> String {
+    if took < Duration::from_millis(100) {
+        format!("{}ms", took.as_millis())
+    } else {
+        format!("{:.2}s", took.as_secs_f64())
+    }
+}
+
+fn plural(count: u64, word: &str) -> String {
+    if count == 1 { word.to_owned() } else { format!("{word}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{age, short, summary};
+    use crate::discovery::{Answer, Source, Tally};
+    use crate::model::snapshot::Snapshot;
+
+    fn answer(source: Source, tally: Tally) -> Answer {
+        let snapshot = Snapshot {
+            rev: String::new(),
+            index: 1,
+            count: 5,
+            all: Vec::new(),
+            fulls: None,
+            age: Duration::from_millis(12_900),
+            since: Duration::ZERO,
+        };
+        Answer { snapshot, source, missing: Vec::new(), tally }
+    }
+
+    #[test]
+    fn the_summary_says_where_an_answer_came_from() {
+        let cached = Tally { cached: 5, ..Tally::default() };
+        let said = summary(&answer(Source::Cache, cached), 0, Duration::from_micros(3700));
+        assert_eq!(said, "5 clients · cached 12s ago · 0 Nomad calls · 3ms");
+        let changed = Tally { changed: 1, cached: 4, gone: 2, ..Tally::default() };
+        let said =
+            summary(&answer(Source::Nomad { cold: false }, changed), 2, Duration::from_millis(118));
+        assert_eq!(
+            said,
+            "5 clients · updated: 0 new, 1 changed, 4 cached, 2 gone · 2 Nomad calls · 0.12s"
+        );
+        let new = Tally { new: 1, ..Tally::default() };
+        let said = summary(&answer(Source::Nomad { cold: true }, new), 1, Duration::from_millis(7));
+        assert_eq!(said, "1 client · fetched · 1 Nomad call · 7ms");
+    }
+
+    #[test]
+    fn ages_and_times_are_short() {
+        assert_eq!(
+            [59, 200, 7500].map(|seconds| age(Duration::from_secs(seconds))),
+            ["59s", "3m20s", "2h5m"]
+        );
+        assert_eq!([99, 100].map(|ms| short(Duration::from_millis(ms))), ["99ms", "0.10s"]);
+    }
+}

@@ -1,0 +1,206 @@
+//! What is in the cache and what it was good for, as a page and as JSON.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::model::json;
+use crate::model::text::sanitised;
+use crate::store::{KeyStats, Memory, Minute, Stats};
+
+use super::notice::age;
+
+/// Whose nodes the cache holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cluster {
+    /// Without credentials.
+    pub(crate) address: String,
+    pub(crate) region: Option<String>,
+}
+
+/// The sums of the minutes of the last hour.
+struct Hour {
+    hits: u64,
+    misses: u64,
+    hit_us: u64,
+    miss_us: u64,
+    nomad_calls: u64,
+    saved: u64,
+}
+
+impl Hour {
+    fn of(stats: &Stats) -> Self {
+        let sum = |of: fn(&Minute) -> u64| stats.minutes.iter().map(of).sum();
+        let hits = sum(|minute| minute.hits);
+        Self {
+            hits,
+            misses: sum(|minute| minute.misses),
+            hit_us: sum(|minute| minute.hit_us),
+            miss_us: sum(|minute| minute.miss_us),
+            nomad_calls: sum(|minute| minute.nomad_calls),
+            // Every hit would have been the list and a detail for each node.
+            saved: hits * stats.nodes.map_or(0, |nodes| nodes + 1),
+        }
+    }
+
+    fn hit_rate(&self) -> Option<f64> {
+        let all = self.hits + self.misses;
+        (all > 0).then(|| ratio(self.hits, all))
+    }
+}
+
+/// The object of `cache stats --json`, without a newline.
+pub(crate) fn stats_json(stats: &Stats, cluster: &Cluster) -> Vec<u8> {
+    let hour = Hour::of(stats);
+    let keys: Vec<Value> = stats.keys.iter().map(key_json).collect();
+    let minutes: Vec<Value> = stats.minutes.iter().map(minute_json).collect();
+    json::bytes(&json!({
+        "cache": {"kind": stats.kind, "where": stats.place},
+        "cluster": {"address": cluster.address, "region": cluster.region},
+        "state": stats.state.name(),
+        "age_ms": stats.age.map(millis),
+        "fresh_for_ms": stats.fresh_for.map(millis),
+        "nodes": stats.nodes,
+        "keys": keys,
+        "memory": stats.memory.as_ref().map(memory_json),
+        "last_hour": {
+            "hits": hour.hits,
+            "misses": hour.misses,
+            "hit_rate": hour.hit_rate().map(|rate| (rate * 10_000.0).round() / 10_000.0),
+            "cached_ms_mean": mean_ms(hour.hit_us, hour.hits),
+            "uncached_ms_mean": mean_ms(hour.miss_us, hour.misses),
+            "nomad_calls": hour.nomad_calls,
+            "nomad_calls_saved": hour.saved,
+            "per_minute": minutes,
+        },
+    }))
+}
+
+fn key_json(key: &KeyStats) -> Value {
+    json!({"key": key.key, "type": key.kind, "bytes": key.bytes, "ttl_ms": key.ttl.map(millis)})
+}
+
+fn memory_json(memory: &Memory) -> Value {
+    json!({"used_bytes": memory.used_bytes, "max_bytes": memory.max_bytes, "policy": memory.policy})
+}
+
+fn minute_json(minute: &Minute) -> Value {
+    json!({"minute": minute_name(minute.minute), "hits": minute.hits, "misses": minute.misses})
+}
+
+/// The page of `cache stats`.
+pub(crate) fn stats(to: &mut dyn Write, stats: &Stats, cluster: &Cluster) -> io::Result<()> {
+    let region =
+        cluster.region.as_deref().map(|region| format!(", region {region}")).unwrap_or_default();
+    line(to, "Cache", &format!("{} {}", stats.kind, stats.place))?;
+    line(to, "Cluster", &format!("{}{region}", cluster.address))?;
+    line(to, "State", &state(stats))?;
+    line(to, "Nodes", &stats.nodes.map_or("-".to_owned(), |nodes| nodes.to_string()))?;
+    for key in &stats.keys {
+        let ttl = key.ttl.map(|ttl| format!(", {} left", age(ttl))).unwrap_or_default();
+        line(to, "Key", &format!("{} ({}, {}{ttl})", key.key, key.kind, bytes(key.bytes)))?;
+    }
+    if let Some(memory) = &stats.memory {
+        let max =
+            if memory.max_bytes == 0 { "no limit".to_owned() } else { bytes(memory.max_bytes) };
+        line(to, "Memory", &format!("{} of {max}, {}", bytes(memory.used_bytes), memory.policy))?;
+    }
+    last_hour(to, stats)
+}
+
+fn state(stats: &Stats) -> String {
+    let name = stats.state.name().to_uppercase();
+    match (stats.age, stats.fresh_for) {
+        (Some(since), Some(left)) => format!("{name}, {} old, fresh for {}", age(since), age(left)),
+        (Some(since), None) => format!("{name}, {} old", age(since)),
+        _ => name,
+    }
+}
+
+fn last_hour(to: &mut dyn Write, stats: &Stats) -> io::Result<()> {
+    let hour = Hour::of(stats);
+    writeln!(to, "\nLast hour")?;
+    let Some(rate) = hour.hit_rate() else {
+        return writeln!(to, "  nothing was asked");
+    };
+    line(to, "  Hit rate", &format!("{} {:.0} %", bar(rate), rate * 100.0))?;
+    line(to, "  Hits, misses", &format!("{}, {}", hour.hits, hour.misses))?;
+    line(
+        to,
+        "  Mean time",
+        &format!(
+            "{} cached, {} from Nomad",
+            ms(hour.hit_us, hour.hits),
+            ms(hour.miss_us, hour.misses)
+        ),
+    )?;
+    line(to, "  Nomad calls", &format!("{}, {} saved", hour.nomad_calls, hour.saved))?;
+    writeln!(to, "\n  Minute (UTC)       from cache  from Nomad")?;
+    for minute in &stats.minutes {
+        writeln!(
+            to,
+            "  {}  {:10}  {:10}",
+            &minute_name(minute.minute)[..16].replace('T', " "),
+            minute.hits,
+            minute.misses
+        )?;
+    }
+    Ok(())
+}
+
+fn line(to: &mut dyn Write, label: &str, text: &str) -> io::Result<()> {
+    writeln!(to, "{label:<14}  {}", sanitised(text))
+}
+
+/// Twenty places, filled by the part of requests that the cache answered.
+fn bar(rate: f64) -> String {
+    let filled = (0..20).filter(|place| f64::from(*place) + 0.5 <= rate * 20.0).count();
+    format!("{}{}", "█".repeat(filled), "░".repeat(20 - filled))
+}
+
+fn ms(us: u64, count: u64) -> String {
+    mean_ms(us, count).map_or("-".to_owned(), |mean| format!("{mean:.1} ms"))
+}
+
+/// Rounded to a tenth; `None` if there was nothing.
+fn mean_ms(us: u64, count: u64) -> Option<f64> {
+    (count > 0).then(|| (ratio(us, count * 100)).round() / 10.0)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of an hour are far below 2^52")]
+fn ratio(part: u64, whole: u64) -> f64 {
+    part as f64 / whole as f64
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// RFC 3339, to the minute.
+fn minute_name(minute: u64) -> String {
+    let second = i64::try_from(minute * 60).unwrap_or(0);
+    jiff::Timestamp::from_second(second).unwrap_or_default().to_string()
+}
+
+fn bytes(count: u64) -> String {
+    match count {
+        0..1024 => format!("{count} B"),
+        1024..1_048_576 => format!("{:.1} KiB", ratio(count, 1024)),
+        _ => format!("{:.1} MiB", ratio(count, 1_048_576)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{bar, bytes, mean_ms, minute_name};
+
+    #[test]
+    fn figures_read_well() {
+        assert_eq!(bar(0.96), "███████████████████░");
+        assert_eq!(bar(0.0), "░".repeat(20));
+        assert_eq!([17, 3821, 1_258_291].map(bytes), ["17 B", "3.7 KiB", "1.2 MiB"]);
+        assert_eq!((mean_ms(2100, 1), mean_ms(0, 0)), (Some(2.1), None));
+        assert_eq!(minute_name(29_400_000), "2025-11-24T16:00:00Z");
+    }
+}

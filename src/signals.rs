@@ -1,0 +1,32 @@
+//! SIGINT and SIGTERM: give the lease back, then end.
+
+use std::process;
+use std::sync::Arc;
+use std::thread;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::discovery::Leaving;
+use crate::render::console::Console;
+
+/// From now on a signal ends the process with 130 or 143, within the time that the release takes.
+/// Where signals can't be caught they end the process the hard way, and the lease by itself.
+pub(crate) fn watch(leaving: Arc<Leaving>, console: Arc<Console>) {
+    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
+    thread::spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            leaving.leave();
+            console.clear();
+            end(128 + signal);
+        }
+    });
+}
+
+#[expect(
+    clippy::exit,
+    reason = "the main thread may be deep in a request that nobody waits for any more"
+)]
+fn end(code: i32) -> ! {
+    process::exit(code)
+}

@@ -1,0 +1,222 @@
+//! LOOK's verdict: is what was read a hit, and if not, why not?
+
+use std::time::Duration;
+
+use crate::model::snapshot::Snapshot;
+
+use super::meta::Meta;
+use super::{scope::Scope, sum};
+
+/// What LOOK read of one family of keys.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Family {
+    pub meta: Option<Vec<u8>>,
+    pub all: Option<Vec<u8>>,
+    /// PTTL of `all` in milliseconds, asked *before* the values: -1 = never expires, -2 = absent.
+    /// If a publication falls between, the age comes out too high, never too low.
+    pub ttl_left: i64,
+}
+
+/// Everything LOOK read.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Seen {
+    pub epoch: Option<Vec<u8>>,
+    pub literal: Family,
+    pub own: Family,
+}
+
+#[derive(Debug, PartialEq)]
+pub(super) enum Verdict {
+    Hit(Box<Hit>),
+    Miss(Miss),
+}
+
+#[derive(Debug, PartialEq)]
+pub(super) struct Hit {
+    /// Without full records.
+    pub snapshot: Snapshot,
+    pub meta: Meta,
+    /// Found under the literal names.
+    pub literal: bool,
+}
+
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Miss {
+    /// The publication that is there and can't be used.
+    pub refuse: Option<String>,
+    /// What is wrong with the entry; `None` if there simply is nothing fresh.
+    pub why: Option<&'static str>,
+}
+
+impl Miss {
+    fn ignored(why: &'static str) -> Self {
+        Self { refuse: None, why: Some(why) }
+    }
+}
+
+/// Judges by the protocol's rules. `ttl` is the caller's own; `elapsed` since LOOK was sent.
+pub(super) fn judge(seen: Seen, scope: &Scope, ttl: Duration, elapsed: Duration) -> Verdict {
+    let (meta, family, literal) = match choose(seen.literal, seen.own, scope) {
+        Ok(chosen) => chosen,
+        Err(miss) => return Verdict::Miss(miss),
+    };
+    let since = match usable(&meta, &family, seen.epoch.as_deref(), ttl) {
+        Ok(since) => since,
+        Err(miss) => return Verdict::Miss(miss),
+    };
+    let lag = Duration::from_millis(meta.lag_ms);
+    let snapshot = Snapshot {
+        rev: meta.rev.clone(),
+        index: meta.index,
+        count: meta.count,
+        all: family.all.unwrap_or_default(),
+        fulls: None,
+        age: lag.saturating_add(since).saturating_add(elapsed),
+        since: since.saturating_add(elapsed),
+    };
+    Verdict::Hit(Box::new(Hit { snapshot, meta, literal }))
+}
+
+/// The family that is this scope's: the literal one if its meta names the scope, else the own one.
+fn choose(literal: Family, own: Family, scope: &Scope) -> Result<(Meta, Family, bool), Miss> {
+    let mine = |family: &Family| {
+        let meta = family.meta.as_deref().and_then(Meta::parse);
+        meta.filter(|meta| meta.scope == scope.as_str())
+    };
+    if let Some(meta) = mine(&literal) {
+        return Ok((meta, literal, true));
+    }
+    match mine(&own) {
+        Some(meta) => Ok((meta, own, false)),
+        None if literal.meta.as_deref().is_some_and(|line| Meta::parse(line).is_none()) => {
+            Err(Miss::ignored("its meta line is not readable"))
+        }
+        None if literal.meta.is_none() && literal.ttl_left != -2 => {
+            Err(Miss::ignored("it has no meta line"))
+        }
+        None => Err(Miss::default()),
+    }
+}
+
+/// How long ago it was published, if it can be shown.
+fn usable(
+    meta: &Meta,
+    family: &Family,
+    epoch: Option<&[u8]>,
+    ttl: Duration,
+) -> Result<Duration, Miss> {
+    let epoch = epoch.ok_or(Miss::ignored("it has no epoch"))?;
+    if meta.epoch.as_bytes() != epoch {
+        return Err(Miss::ignored("it was cleared"));
+    }
+    let all = match &family.all {
+        Some(all) if meta.len > 0 => all,
+        None if meta.len > 0 && family.ttl_left != -2 => {
+            return Err(Miss::ignored("its value is of the wrong type"));
+        }
+        _ => return Err(Miss::default()),
+    };
+    let refuse = |why| Miss { refuse: Some(meta.rev.clone()), why };
+    if u64::try_from(all.len()).ok() != Some(meta.len) || sum::of(all) != meta.sum {
+        return Err(refuse(Some("its sum is not right")));
+    }
+    let since =
+        since(meta, family.ttl_left).ok_or_else(|| refuse(Some("its expiry is not ours")))?;
+    // A TTL of zero means never, even for what was published in this very millisecond.
+    if since > ttl || ttl.is_zero() { Err(refuse(None)) } else { Ok(since) }
+}
+
+/// `None` for an entry that never expires or lives longer than it was written for: it would be
+/// taken for fresher than it is.
+fn since(meta: &Meta, ttl_left: i64) -> Option<Duration> {
+    match ttl_left {
+        // It was published after the question for the expiry.
+        -2 => Some(Duration::ZERO),
+        left => {
+            let left = u64::try_from(left).ok()?;
+            meta.ttl_ms.checked_sub(left).map(Duration::from_millis)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Family, Miss, Seen, Verdict, judge};
+    use crate::store::scope::{Cluster, Scope};
+    use crate::store::sum;
+
+    fn line(scope: &Scope, all: &str, lag: u64) -> Vec<u8> {
+        let (len, sum) = (all.len(), sum::of(all.as_bytes()));
+        format!("v1|{scope}|ab|N1|{:020}|0|{len}|{sum}|{}|60000|{lag}", 7, "0".repeat(16)).into()
+    }
+
+    fn family(scope: &Scope, ttl_left: i64) -> Family {
+        Family { meta: Some(line(scope, "[1]", 100)), all: Some(b"[1]".to_vec()), ttl_left }
+    }
+
+    fn verdict(change: impl Fn(&mut Seen)) -> Verdict {
+        let scope = Scope::of(&Cluster::default());
+        let epoch = Some(b"ab".to_vec());
+        let mut seen = Seen { epoch, literal: family(&scope, 50_000), own: Family::default() };
+        change(&mut seen);
+        judge(seen, &scope, Duration::from_secs(30), Duration::from_millis(5))
+    }
+
+    #[test]
+    fn ages() {
+        let age = |left| match verdict(|seen| seen.literal.ttl_left = left) {
+            Verdict::Hit(hit) => {
+                Some((hit.snapshot.since.as_millis(), hit.snapshot.age.as_millis()))
+            }
+            Verdict::Miss(_) => None,
+        };
+        assert_eq!(age(50_000), Some((10_005, 10_105)));
+        // Published between PTTL and MGET: the PTTL of the old one makes it older, none makes it new.
+        assert_eq!(age(30_000), Some((30_005, 30_105)));
+        assert_eq!(age(-2), Some((5, 105)));
+        assert_eq!([age(29_999), age(-1), age(60_001)], [None; 3]);
+    }
+
+    #[test]
+    fn misses() {
+        let miss = |change: fn(&mut Seen)| match verdict(change) {
+            Verdict::Miss(Miss { refuse, why }) => (refuse, why),
+            Verdict::Hit(_) => panic!("a hit"),
+        };
+        let refused = Some("N1".to_owned());
+        assert_eq!(
+            miss(|seen| seen.literal.ttl_left = -1),
+            (refused.clone(), Some("its expiry is not ours"))
+        );
+        assert_eq!(miss(|seen| seen.literal.ttl_left = 1), (refused.clone(), None));
+        assert_eq!(
+            miss(|seen| seen.literal.all = Some(b"[2]".to_vec())),
+            (refused, Some("its sum is not right"))
+        );
+        assert_eq!(
+            miss(|seen| seen.literal.all = None),
+            (None, Some("its value is of the wrong type"))
+        );
+        assert_eq!(miss(|seen| seen.epoch = None), (None, Some("it has no epoch")));
+        assert_eq!(miss(|seen| seen.epoch = Some(b"cd".to_vec())), (None, Some("it was cleared")));
+        assert_eq!(miss(|seen| seen.literal.meta = None), (None, Some("it has no meta line")));
+        let junk = |seen: &mut Seen| seen.literal.meta = Some(b"null".to_vec());
+        assert_eq!(miss(junk), (None, Some("its meta line is not readable")));
+    }
+
+    #[test]
+    fn the_family_is_the_one_whose_meta_names_the_scope() {
+        let other = Scope::of(&Cluster { host: "other".to_owned(), ..Cluster::default() });
+        let mine = Scope::of(&Cluster::default());
+        let taken = verdict(|seen| seen.literal = family(&other, 50_000));
+        assert_eq!(taken, Verdict::Miss(Miss::default()));
+        let overflow = verdict(|seen| {
+            seen.literal = family(&other, 50_000);
+            seen.own = family(&mine, 40_000);
+        });
+        let Verdict::Hit(hit) = overflow else { panic!("a miss") };
+        assert_eq!((hit.literal, hit.snapshot.since.as_millis()), (false, 20_005));
+    }
+}

@@ -1,0 +1,91 @@
+//! The names of the keys.
+
+use super::scope::Scope;
+
+/// The prefix that needs no overflow: with a name of one's own nobody else comes.
+const SHARED: &str = "nomad:clients";
+
+/// The keys of one scope under one prefix.
+#[derive(Debug, Clone)]
+pub(super) struct Keys {
+    pub epoch: String,
+    pub lease: String,
+    /// Belongs to the scope that its meta names.
+    pub literal: Family,
+    /// Used while the literal family belongs to another scope.
+    pub own: Family,
+    stats: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Family {
+    pub meta: String,
+    pub all: String,
+    pub hash: String,
+}
+
+impl Family {
+    fn new(prefix: &str) -> Self {
+        let key = |name: &str| format!("{prefix}:{name}");
+        Self { meta: key("meta"), all: key("all"), hash: key("hash") }
+    }
+}
+
+impl Keys {
+    pub(super) fn new(prefix: &str, scope: &Scope) -> Self {
+        let literal = Family::new(prefix);
+        let own = match prefix {
+            SHARED => Family::new(&format!("{prefix}:{scope}")),
+            _ => literal.clone(),
+        };
+        Self {
+            epoch: format!("{prefix}:epoch"),
+            lease: format!("{prefix}:lease:{scope}"),
+            literal,
+            own,
+            stats: format!("{prefix}:stats:{scope}:"),
+        }
+    }
+
+    /// The eight keys in the order of the scripts.
+    pub(super) fn eight(&self) -> [&str; 8] {
+        let Self { epoch, lease, literal, own, .. } = self;
+        [epoch, lease, &literal.meta, &literal.all, &literal.hash, &own.meta, &own.all, &own.hash]
+    }
+
+    pub(super) fn family(&self, literal: bool) -> &Family {
+        if literal { &self.literal } else { &self.own }
+    }
+
+    /// The counters of one minute.
+    pub(super) fn minute(&self, minute: u64) -> String {
+        format!("{}{minute}", self.stats)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Keys;
+    use crate::store::scope::{Cluster, Scope};
+
+    #[test]
+    fn a_name_of_ones_own_has_no_overflow() {
+        let scope = Scope::of(&Cluster::default());
+        let shared = Keys::new("nomad:clients", &scope);
+        assert_eq!(
+            shared.eight()[..5],
+            [
+                "nomad:clients:epoch",
+                &format!("nomad:clients:lease:{scope}"),
+                "nomad:clients:meta",
+                "nomad:clients:all",
+                "nomad:clients:hash",
+            ]
+        );
+        assert_eq!(shared.family(false).hash, format!("nomad:clients:{scope}:hash"));
+        assert_eq!(shared.minute(7), format!("nomad:clients:stats:{scope}:7"));
+        let named = Keys::new("nomad:clients:team", &scope);
+        assert_eq!(named.eight()[2..5], named.eight()[5..]);
+        assert_eq!(named.eight()[3], "nomad:clients:team:all");
+    }
+}

@@ -1,0 +1,89 @@
+//! Full records as they come out of a hash: usable only if they are exactly what a meta line describes.
+
+use std::collections::HashSet;
+
+use crate::model::node::NodeId;
+
+use super::meta::Meta;
+use super::{Publication, sum};
+
+/// Fields and values of a hash, as they were read.
+pub(super) type Fields = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// The full records if `fields` (id and value) are exactly those that `meta` was published with:
+/// the number of fields is right, the sum covers every byte of the values, and each value names
+/// its own field (two exchanged values have the same sum).
+pub(super) fn verified(meta: &Meta, fields: Fields) -> Option<Vec<(NodeId, Vec<u8>)>> {
+    let counted = u64::try_from(fields.len()).is_ok_and(|count| count == meta.count);
+    let hsum = || sum::of_values(fields.iter().map(|(_, value)| value.as_slice()));
+    if !counted || hsum() != meta.hsum {
+        return None;
+    }
+    fields.into_iter().map(named).collect()
+}
+
+fn named((field, value): (Vec<u8>, Vec<u8>)) -> Option<(NodeId, Vec<u8>)> {
+    let field = std::str::from_utf8(&field).ok()?;
+    let id = NodeId::parse(field).filter(|id| id.as_str() == field)?;
+    let rest = value.strip_prefix(br#"{"id":""#)?.strip_prefix(field.as_bytes())?;
+    rest.starts_with(b"\"").then_some((id, value))
+}
+
+/// What a publication does to the hash.
+pub(super) struct Difference<'a> {
+    /// Ids that are gone since the base.
+    pub gone: Vec<&'a str>,
+    /// Records that are new or changed since the base; without a base all of them.
+    pub changed: Vec<(&'a str, &'a [u8])>,
+}
+
+pub(super) fn difference<'a>(publication: &Publication<'a>) -> Difference<'a> {
+    let all = publication.fulls.iter().map(|(id, full)| (id, full.as_slice()));
+    let Some(base) = publication.base else {
+        return Difference {
+            gone: Vec::new(),
+            changed: all.map(|(id, full)| (id.as_str(), full)).collect(),
+        };
+    };
+    let present: HashSet<_> = publication.fulls.iter().map(|(id, _)| id).collect();
+    let gone = base.fulls.keys().filter(|id| !present.contains(id)).map(NodeId::as_str).collect();
+    let is_new = |(id, full): &(&NodeId, &[u8])| base.fulls.get(*id).is_none_or(|old| old != full);
+    let changed = all.filter(is_new).map(|(id, full)| (id.as_str(), full)).collect();
+    Difference { gone, changed }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::verified;
+    use crate::store::meta::Meta;
+    use crate::store::sum;
+
+    const A: &str = "6f1c36aa-0000-4000-8000-00000000000a";
+    const B: &str = "6f1c36aa-0000-4000-8000-00000000000b";
+
+    fn fields(of: &[(&str, &str)]) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let value = |id: &str| format!(r#"{{"id":"{id}","x":1}}"#).into_bytes();
+        of.iter().map(|(field, id)| (field.as_bytes().to_vec(), value(id))).collect()
+    }
+
+    fn meta(of: &[(Vec<u8>, Vec<u8>)]) -> Meta {
+        let hsum = sum::of_values(of.iter().map(|(_, value)| value.as_slice()));
+        let line = format!("v1|a|b|c|{:020}|{}|0|-|{hsum}|1|1", 1, of.len());
+        Meta::parse(line.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn only_the_very_records_pass() {
+        let good = fields(&[(A, A), (B, B)]);
+        let described = meta(&good);
+        assert_eq!(verified(&described, good.clone()).unwrap().len(), 2);
+        assert_eq!(verified(&described, good[..1].to_vec()), None);
+        let mut edited = good;
+        edited[0].1[42] ^= 1;
+        assert_eq!(verified(&described, edited), None);
+        assert_eq!(verified(&described, fields(&[(A, B), (B, A)])), None);
+        let upper = A.to_uppercase();
+        let folded = fields(&[(&upper, &upper)]);
+        assert_eq!(verified(&meta(&folded), folded), None);
+    }
+}

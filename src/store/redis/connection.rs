@@ -1,0 +1,205 @@
+//! One connection to a Redis: commands in one write, their replies back, within a budget.
+
+use std::io::{self, BufReader, Read, Write as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::{Cmd, Parser, Value};
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+
+use crate::store::Error;
+
+use super::errors::{NOT_REDIS, of_io, of_reply, refused_credentials, unavailable};
+use super::line::{Budget, Line};
+use super::tls;
+use super::url::{Route, Target};
+
+/// Connecting and the handshakes of TLS.
+const CONNECT: Duration = Duration::from_millis(500);
+const HANDSHAKE: Budget = Budget::flat(500);
+/// The parser takes 8 KB at a time; the system is asked less often.
+const BUFFER: usize = 256 << 10;
+
+pub(super) struct Connection {
+    wire: BufReader<Wire>,
+    parser: Parser,
+    /// AUTH and SELECT, while they have not been sent.
+    greeting: Vec<Cmd>,
+}
+
+/// Whether AUTH and SELECT may share the round trip of the first commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// The commands only read: if the greeting is refused, nothing has happened.
+    Reads,
+    /// The commands write: in the right database and as the right user, or not at all.
+    Writes,
+}
+
+impl Connection {
+    pub(super) fn open(target: &Target, config: Option<Arc<ClientConfig>>) -> Result<Self, Error> {
+        let line = Line::open(&target.route, CONNECT).map_err(|error| of_io(&error))?;
+        let stream = match (&target.route, config) {
+            (Route::Tcp { host, tls: true, .. }, Some(config)) => {
+                let stream = tls::wrap(line, host, config).map_err(|error| match error.kind() {
+                    io::ErrorKind::UnexpectedEof => unavailable("tls: the port does not speak TLS"),
+                    _ => of_io(&error),
+                })?;
+                Stream::Tls(Box::new(stream))
+            }
+            _ => Stream::Plain(line),
+        };
+        let wire = BufReader::with_capacity(BUFFER, Wire { stream, failure: None });
+        Ok(Self { wire, parser: Parser::new(), greeting: greeting(target) })
+    }
+
+    /// Sends `commands` in one write and reads one reply for each. Errors that Redis answers with
+    /// stand among the replies. After an `Err` the connection is of no use: an old reply may still
+    /// be on its way.
+    pub(super) fn exchange(
+        &mut self,
+        commands: &[Cmd],
+        budget: Budget,
+        manner: Manner,
+    ) -> Result<Vec<Value>, Error> {
+        let mut greeting = std::mem::take(&mut self.greeting);
+        if manner == Manner::Writes && !greeting.is_empty() {
+            let replies = self.round(&greeting, HANDSHAKE)?;
+            welcome(&replies)?;
+            greeting.clear();
+        }
+        let greeted = greeting.len();
+        greeting.extend_from_slice(commands);
+        let mut replies = self.round(&greeting, budget)?;
+        let answers = replies.split_off(greeted);
+        welcome(&replies)?;
+        Ok(answers)
+    }
+
+    /// Sends `commands` and does not wait for replies: the connection ends here.
+    pub(super) fn send(mut self, commands: &[Cmd], budget: Budget) -> Result<(), Error> {
+        self.begin(budget);
+        self.wire.get_mut().stream.write(&packed(commands)).map_err(|error| of_io(&error))
+    }
+
+    /// Whether it can be used for another exchange.
+    pub(super) fn is_idle(&mut self) -> bool {
+        self.wire.buffer().is_empty() && self.wire.get_mut().stream.line().is_idle()
+    }
+
+    fn begin(&mut self, budget: Budget) {
+        self.wire.get_mut().stream.line().begin(budget);
+    }
+
+    fn round(&mut self, commands: &[Cmd], budget: Budget) -> Result<Vec<Value>, Error> {
+        self.begin(budget);
+        let written = self.wire.get_mut().stream.write(&packed(commands));
+        let mut replies = Vec::with_capacity(commands.len());
+        while replies.len() < commands.len() {
+            match self.reply() {
+                Ok(reply) => replies.push(reply),
+                Err(error) => return Err(parting_word(replies).unwrap_or(error)),
+            }
+            // A server that takes no more clients says so and hangs up before it is asked.
+            if let Err(error) = &written {
+                return Err(parting_word(replies).unwrap_or_else(|| of_io(error)));
+            }
+        }
+        Ok(replies)
+    }
+
+    fn reply(&mut self) -> Result<Value, Error> {
+        self.parser.parse_value(&mut self.wire).map_err(|_| {
+            let failure = self.wire.get_mut().failure.take();
+            failure.unwrap_or_else(|| unavailable(NOT_REDIS))
+        })
+    }
+}
+
+fn greeting(target: &Target) -> Vec<Cmd> {
+    let mut commands = Vec::new();
+    if let Some(password) = &target.password {
+        let mut auth = redis::cmd("AUTH");
+        if let Some(user) = &target.user {
+            auth.arg(user);
+        }
+        auth.arg(password.reveal());
+        commands.push(auth);
+    }
+    if target.db != 0 {
+        let mut select = redis::cmd("SELECT");
+        select.arg(target.db);
+        commands.push(select);
+    }
+    commands
+}
+
+/// Every word of the greeting must have been accepted.
+fn welcome(replies: &[Value]) -> Result<(), Error> {
+    for reply in replies {
+        match reply {
+            Value::Okay => {}
+            Value::ServerError(error) => return Err(of_reply(error)),
+            _ => return Err(refused_credentials()),
+        }
+    }
+    Ok(())
+}
+
+/// What the server said before it hung up.
+fn parting_word(replies: Vec<Value>) -> Option<Error> {
+    replies.into_iter().find_map(|reply| match reply {
+        Value::ServerError(error) => Some(of_reply(&error)),
+        _ => None,
+    })
+}
+
+fn packed(commands: &[Cmd]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for command in commands {
+        command.write_packed_command(&mut bytes);
+    }
+    bytes
+}
+
+enum Stream {
+    Plain(Line),
+    Tls(Box<StreamOwned<ClientConnection, Line>>),
+}
+
+impl Stream {
+    fn line(&mut self) -> &mut Line {
+        match self {
+            Self::Plain(line) => line,
+            Self::Tls(tls) => &mut tls.sock,
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Plain(line) => line.write_all(bytes),
+            Self::Tls(tls) => tls.write_all(bytes).and_then(|()| tls.flush()),
+        }
+    }
+}
+
+/// Keeps the reason of a failed read, because the parser tells only that there was one.
+struct Wire {
+    stream: Stream,
+    failure: Option<Error>,
+}
+
+impl Read for Wire {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let got = match &mut self.stream {
+            Stream::Plain(line) => line.read(buf),
+            Stream::Tls(tls) => tls.read(buf),
+        };
+        match &got {
+            Ok(0) => self.failure = Some(of_io(&io::ErrorKind::UnexpectedEof.into())),
+            Ok(_) => {}
+            Err(error) => self.failure = Some(of_io(error)),
+        }
+        got
+    }
+}

@@ -1,0 +1,215 @@
+//! Filling: ENTER, RENEW, PUBLISH, RELEASE and FAIL, each one script.
+
+use redis::{Cmd, Value};
+
+use crate::clock;
+use crate::store::meta::Meta;
+use crate::store::records::{Difference, difference};
+use crate::store::{
+    Class, Enter, Entered, Error, Flight, How, Kind, Publication, Published, Refuse, nonce, sum,
+};
+
+use super::connection::Manner;
+use super::errors::{of_reply, unavailable};
+use super::line::Budget;
+use super::{RedisStore, Step, millis, text};
+
+const ENTER_LUA: &str = include_str!("scripts/enter.lua");
+const PUBLISH_LUA: &str = include_str!("scripts/publish.lua");
+const RENEW_LUA: &str = include_str!("scripts/renew.lua");
+const RELEASE_LUA: &str = include_str!("scripts/release.lua");
+const FAIL_LUA: &str = include_str!("scripts/fail.lua");
+
+const LEASE_MS: u64 = 3000;
+/// PUBLISH may take this long, and a second more for each 10 MB.
+const PUBLISH_MS: u64 = 2000;
+const BYTES_PER_MS: usize = 10_000;
+
+const ENTER: Step = Step {
+    name: "EVAL enter",
+    budget: Budget::flat(500),
+    manner: Manner::Writes,
+    on_the_way: true,
+};
+const RENEW: Step = Step { name: "EVAL renew", on_the_way: false, ..ENTER };
+const RELEASE: Step = Step { name: "EVAL release", ..RENEW };
+const FAIL: Step = Step { name: "EVAL fail", ..RENEW };
+const PUBLISH: Step = Step { name: "EVAL publish", ..RENEW };
+
+impl RedisStore {
+    /// A dead epoch is cleared and the question asked again, once a run. If that does not help,
+    /// the cache is not touched any more: what is published under a dead epoch is a miss here.
+    pub(super) fn enter_twice(&self, enter: &Enter<'_>) -> Result<Entered, Error> {
+        let entered = self.enter_once(enter)?;
+        if !self.is_under_dead_epoch(&entered) {
+            return Ok(entered);
+        }
+        if self.clear_again() {
+            let again = self.enter_once(enter)?;
+            if !self.is_under_dead_epoch(&again) {
+                return Ok(again);
+            }
+        }
+        Ok(Entered::Alone)
+    }
+
+    fn is_under_dead_epoch(&self, entered: &Entered) -> bool {
+        matches!(entered, Entered::Own(flight) if self.is_dead(flight.epoch.as_bytes()))
+    }
+
+    fn enter_once(&self, enter: &Enter<'_>) -> Result<Entered, Error> {
+        let mut eval = self.eval_eight(ENTER_LUA);
+        let mode = match enter.how {
+            How::Get => "get",
+            How::Refresh => "refresh",
+            How::Force => "force",
+        };
+        let refuse = match enter.refuse {
+            Refuse::Everything => "*".to_owned(),
+            Refuse::Revs(revs) => revs.join(","),
+        };
+        eval.arg(self.scope.as_str()).arg(enter.token).arg(nonce::fresh()?).arg(LEASE_MS);
+        eval.arg(mode).arg(refuse).arg(enter.waited.unwrap_or_default());
+        let words = self.words(ENTER, &eval)?;
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        entered(&words, enter.token).ok_or_else(|| strange(&words))
+    }
+
+    pub(super) fn put(
+        &self,
+        flight: &Flight,
+        publication: &Publication<'_>,
+    ) -> Result<Published, Error> {
+        let (eval, bytes) = self.publish_command(flight, publication);
+        let whole = PUBLISH_MS + (bytes / BYTES_PER_MS) as u64;
+        let words = self.words(Step { budget: Budget::flat(whole), ..PUBLISH }, &eval)?;
+        match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["OK"] => Ok(Published::Done),
+            ["OLDER", index, rev] => {
+                let index = index.parse().map_err(|_| strange(&[index]))?;
+                Ok(Published::Older { index, rev: rev.to_owned() })
+            }
+            ["REBASE"] => Ok(Published::Rebase),
+            ["FENCED", ..] => Ok(Published::Fenced),
+            ref words => Err(strange(words)),
+        }
+    }
+
+    /// The command and roughly how many bytes it has.
+    fn publish_command(&self, flight: &Flight, publication: &Publication<'_>) -> (Cmd, usize) {
+        let Publication { index, eff, reset, all, fulls, base, .. } = *publication;
+        let lag = millis(clock::now().duration_since(publication.list_sent));
+        let list_at =
+            flight.now_ms + millis(publication.list_sent.saturating_duration_since(flight.entered));
+        let Difference { gone, changed } = difference(publication);
+        let mut eval = self.eval_eight(PUBLISH_LUA);
+        eval.arg(self.scope.as_str()).arg(&flight.token).arg(&flight.watch).arg(&flight.epoch);
+        eval.arg(format!("{index:020}")).arg(format!("{eff:020}")).arg(reset.unwrap_or_default());
+        eval.arg(millis(self.ttl).max(1)).arg(millis(self.detail_ttl).max(1)).arg(lag).arg(list_at);
+        eval.arg(u8::from(publication.partial)).arg(sum::of(all));
+        eval.arg(sum::of_values(fulls.iter().map(|(_, full)| full.as_slice()))).arg(all);
+        eval.arg(base.map_or("", |base| &base.rev)).arg(gone.len());
+        for id in &gone {
+            eval.arg(id);
+        }
+        let mut bytes = all.len();
+        for (id, full) in changed {
+            eval.arg(id).arg(full);
+            bytes += full.len();
+        }
+        (eval, bytes)
+    }
+
+    pub(super) fn renew_lease(&self, flight: &Flight) -> Result<bool, Error> {
+        // A flight under another one's lease has nothing to renew.
+        if flight.solo {
+            return Ok(true);
+        }
+        let mut eval = self.eval_lease(RENEW_LUA, flight);
+        eval.arg(LEASE_MS);
+        self.number(RENEW, &eval).map(|renewed| renewed == 1)
+    }
+
+    pub(super) fn give_back(&self, flight: &Flight) {
+        // Best effort: a lease that stays ends by itself.
+        let _ = self.number(RELEASE, &self.eval_lease(RELEASE_LUA, flight));
+    }
+
+    pub(super) fn tell_waiters(&self, flight: &Flight, class: Class) {
+        let mut eval = self.eval_lease(FAIL_LUA, flight);
+        eval.arg(class.number());
+        // Best effort: without it those who wait try for themselves when the lease ends.
+        let _ = self.number(FAIL, &eval);
+    }
+
+    fn eval_eight(&self, script: &str) -> Cmd {
+        let mut eval = redis::cmd("EVAL");
+        eval.arg(script).arg(8).arg(&self.keys.eight()[..]);
+        eval
+    }
+
+    fn eval_lease(&self, script: &str, flight: &Flight) -> Cmd {
+        let mut eval = redis::cmd("EVAL");
+        eval.arg(script).arg(1).arg(&self.keys.lease).arg(&flight.token);
+        eval
+    }
+
+    fn one(&self, step: Step, eval: &Cmd) -> Result<Value, Error> {
+        match self.ask(step, std::slice::from_ref(eval))?.pop() {
+            Some(Value::ServerError(error)) => Err(of_eval(&error)),
+            reply => Ok(reply.unwrap_or_default()),
+        }
+    }
+
+    fn number(&self, step: Step, eval: &Cmd) -> Result<i64, Error> {
+        let reply = self.one(step, eval)?;
+        super::int(&reply).ok_or_else(|| strange(&[]))
+    }
+
+    fn words(&self, step: Step, eval: &Cmd) -> Result<Vec<String>, Error> {
+        let Value::Array(values) = self.one(step, eval)? else { return Err(strange(&[])) };
+        values.iter().map(|value| text(value).ok_or_else(|| strange(&[]))).collect()
+    }
+}
+
+/// A proxy without scripts can't hold the cache, and nothing else speaks of an unknown EVAL.
+fn of_eval(error: &redis::ServerError) -> Error {
+    let error = of_reply(error);
+    match error.kind {
+        Kind::Unavailable if error.what.contains("unknown command") => {
+            unavailable("it runs no scripts (a proxy?)")
+        }
+        _ => error,
+    }
+}
+
+fn strange(words: &[&str]) -> Error {
+    unavailable(format!(
+        "an answer that is not the protocol's: {}",
+        super::errors::tame(&words.join(" "))
+    ))
+}
+
+fn entered(words: &[&str], token: &str) -> Option<Entered> {
+    Some(match *words {
+        ["HIT", rev] => Entered::Hit { rev: rev.to_owned() },
+        ["WAIT", lease, _left, rev] => {
+            let rev = Some(rev.to_owned()).filter(|rev| !rev.is_empty());
+            Entered::Wait { lease: lease.to_owned(), rev }
+        }
+        ["FAILED", class] => Entered::Failed(Class::from_number(class)),
+        [state @ ("OWN" | "SOLO"), epoch, meta, watch, family, now_ms] => {
+            Entered::Own(Box::new(Flight {
+                token: token.to_owned(),
+                watch: watch.to_owned(),
+                epoch: epoch.to_owned(),
+                meta: Meta::parse(meta.as_bytes()),
+                solo: state == "SOLO",
+                literal: family == "lit",
+                now_ms: now_ms.parse().ok()?,
+                entered: clock::now(),
+            }))
+        }
+        _ => return None,
+    })
+}

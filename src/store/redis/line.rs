@@ -1,0 +1,231 @@
+//! The way to a Redis: a socket whose every read and write ends in time.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use crate::clock;
+
+use super::errors::Late;
+use super::url::Route;
+
+/// The most that one answer may be long.
+const CAP: u64 = 256 << 20;
+/// Slower than this in the beginning is no transfer worth waiting for, but a drip.
+const DRIP: u64 = 64 << 10;
+
+/// How long one exchange may take. A timeout per read would let a drip of bytes go on for ever.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Budget {
+    /// Until the first byte of the answer.
+    pub first: Duration,
+    /// Until the answer is complete.
+    pub whole: Duration,
+}
+
+impl Budget {
+    pub(super) const fn new(first_ms: u64, whole_ms: u64) -> Self {
+        Self { first: Duration::from_millis(first_ms), whole: Duration::from_millis(whole_ms) }
+    }
+
+    pub(super) const fn flat(ms: u64) -> Self {
+        Self::new(ms, ms)
+    }
+
+    /// What applies when `received` bytes have come. Twice the time for the first byte is enough
+    /// for the first 64 KB, so that a drip costs little more than silence.
+    fn now(&self, received: u64) -> Duration {
+        match received {
+            0 => self.first,
+            1..DRIP => self.whole.min(self.first * 2),
+            _ => self.whole,
+        }
+    }
+}
+
+enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// A connected socket under a budget.
+pub(super) struct Line {
+    socket: Socket,
+    budget: Budget,
+    since: Instant,
+    received: u64,
+}
+
+impl Line {
+    /// Connects within `time`, resolving included.
+    pub(super) fn open(route: &Route, time: Duration) -> io::Result<Self> {
+        let until = clock::now() + time;
+        let socket = match route {
+            Route::Tcp { host, port, .. } => Socket::Tcp(connect(host, *port, until, time)?),
+            Route::Unix(path) => {
+                let path = path.clone();
+                Socket::Unix(within(until, time, move || UnixStream::connect(path))?)
+            }
+        };
+        let flat = Budget { first: time, whole: time };
+        Ok(Self { socket, budget: flat, since: clock::now(), received: 0 })
+    }
+
+    /// Starts the next exchange.
+    pub(super) fn begin(&mut self, budget: Budget) {
+        (self.budget, self.since, self.received) = (budget, clock::now(), 0);
+    }
+
+    /// Whether the other end is still there and has said nothing unasked. A byte that waits is
+    /// lost: the connection can't be used any more.
+    pub(super) fn is_idle(&mut self) -> bool {
+        let mut byte = [0];
+        self.set_nonblocking(true).is_ok()
+            && matches!(self.socket.read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+            && self.set_nonblocking(false).is_ok()
+    }
+
+    fn set_nonblocking(&self, on: bool) -> io::Result<()> {
+        match &self.socket {
+            Socket::Tcp(socket) => socket.set_nonblocking(on),
+            Socket::Unix(socket) => socket.set_nonblocking(on),
+        }
+    }
+
+    /// What is left, or the error that names the budget which is used up.
+    fn left(&self) -> io::Result<Duration> {
+        let budget = self.budget.now(self.received);
+        let left = budget.saturating_sub(clock::now().duration_since(self.since));
+        if left.is_zero() { Err(Late(budget).into()) } else { Ok(left) }
+    }
+}
+
+impl Read for Line {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.received > CAP {
+            return Err(io::Error::other("its answer is larger than 256 MB"));
+        }
+        loop {
+            let left = self.left()?;
+            let got = match &mut self.socket {
+                Socket::Tcp(socket) => {
+                    socket.set_read_timeout(Some(left)).and_then(|()| socket.read(buf))
+                }
+                Socket::Unix(socket) => {
+                    socket.set_read_timeout(Some(left)).and_then(|()| socket.read(buf))
+                }
+            };
+            match got {
+                Err(error) if is_pause(&error) => {}
+                got => {
+                    self.received += got.as_ref().map_or(0, |count| *count as u64);
+                    return got;
+                }
+            }
+        }
+    }
+}
+
+impl Write for Line {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        loop {
+            // A long question is part of the whole: the first byte can't come before its end.
+            let left = self.budget.whole.saturating_sub(clock::now().duration_since(self.since));
+            if left.is_zero() {
+                return Err(Late(self.budget.whole).into());
+            }
+            let put = match &mut self.socket {
+                Socket::Tcp(socket) => {
+                    socket.set_write_timeout(Some(left)).and_then(|()| socket.write(buf))
+                }
+                Socket::Unix(socket) => {
+                    socket.set_write_timeout(Some(left)).and_then(|()| socket.write(buf))
+                }
+            };
+            match put {
+                Err(error) if is_pause(&error) => {}
+                put => return put,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(socket) => socket.read(buf),
+            Self::Unix(socket) => socket.read(buf),
+        }
+    }
+}
+
+/// The timeout of one read or write, or a signal: what is left of the budget decides.
+fn is_pause(error: &io::Error) -> bool {
+    use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
+    matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
+}
+
+fn connect(host: &str, port: u16, until: Instant, time: Duration) -> io::Result<TcpStream> {
+    let addresses = resolve(host, port, until, time)?;
+    let mut last = io::Error::other("its name has no address");
+    for (tried, address) in addresses.iter().enumerate() {
+        let left = until.saturating_duration_since(clock::now());
+        let share = left / u32::try_from(addresses.len() - tried).unwrap_or(1);
+        if share.is_zero() {
+            return Err(Late(time).into());
+        }
+        match TcpStream::connect_timeout(address, share) {
+            Ok(socket) => {
+                socket.set_nodelay(true)?;
+                return Ok(socket);
+            }
+            Err(error) if is_pause(&error) => last = Late(time).into(),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn resolve(host: &str, port: u16, until: Instant, time: Duration) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(ip) = host.parse() {
+        return Ok(vec![SocketAddr::new(ip, port)]);
+    }
+    let name = host.to_owned();
+    let resolved = within(until, time, move || (name, port).to_socket_addrs().map(Vec::from_iter));
+    resolved.map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut => error,
+        _ => io::Error::other("its name can't be resolved"),
+    })
+}
+
+/// Calls that know no timeout run in a thread of their own, which is left behind if they hang.
+fn within<T: Send + 'static>(
+    until: Instant,
+    time: Duration,
+    call: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let (done, result) = mpsc::channel();
+    std::thread::Builder::new().spawn(move || done.send(call()))?;
+    let left = until.saturating_duration_since(clock::now());
+    result.recv_timeout(left).unwrap_or_else(|_| Err(Late(time).into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Budget;
+    use std::time::Duration;
+
+    #[test]
+    fn a_drip_is_given_up_before_a_transfer() {
+        let budget = Budget::new(500, 3000);
+        let at = |received| budget.now(received).as_millis();
+        assert_eq!([at(0), at(1), at(65_535), at(65_536)], [500, 1000, 1000, 3000]);
+        assert_eq!(Budget::flat(500).now(1), Duration::from_millis(500));
+    }
+}

@@ -1,0 +1,192 @@
+//! Reading: LOOK, the full records, the base of a flight, and the partial publication.
+
+use std::time::Duration;
+
+use redis::{Cmd, Value};
+
+use crate::clock;
+use crate::model::node::NodeId;
+use crate::model::snapshot::Snapshot;
+use crate::store::judge::{Family, Hit, Seen, Verdict, judge};
+use crate::store::meta::Meta;
+use crate::store::records::{Fields, verified};
+use crate::store::{Base, Error, Flight, Look, Want};
+
+use super::connection::Manner;
+use super::errors::{of_reply, unavailable};
+use super::line::Budget;
+use super::{RedisStore, Step, bulk, command, int, refusal};
+
+const LOOK: Step = Step {
+    name: "PTTL, PTTL, MGET",
+    budget: Budget::new(500, 3000),
+    manner: Manner::Reads,
+    on_the_way: true,
+};
+const LOOK_FULL: Step =
+    Step { name: "PTTL, PTTL, MGET, HGETALL", budget: Budget::new(500, 5000), ..LOOK };
+const HASH: Step = Step {
+    name: "HGETALL",
+    budget: Budget::new(500, 5000),
+    manner: Manner::Reads,
+    on_the_way: false,
+};
+const PARTIAL: Step = Step { name: "MGET", budget: Budget::new(500, 3000), ..HASH };
+/// A partial publication is announced for so long: it can't be older.
+const PARTIAL_AGE: Duration = Duration::from_secs(2);
+
+type Fulls = Vec<(NodeId, Vec<u8>)>;
+
+impl RedisStore {
+    pub(super) fn look_for(&self, want: Want) -> Result<Look, Error> {
+        let sent = clock::now();
+        let mut commands = self.look_commands();
+        let step = match want {
+            Want::Records => LOOK,
+            Want::Full => {
+                commands.push(command("HGETALL", &[&self.keys.literal.hash]));
+                LOOK_FULL
+            }
+        };
+        let mut replies = self.ask(step, &commands)?;
+        let hash = replies.drain(3..).next();
+        if let Some(error) = refusal(&replies) {
+            return Err(of_reply(error));
+        }
+        let seen = seen(replies).ok_or_else(|| unavailable(super::errors::NOT_REDIS))?;
+        if seen.epoch.as_deref().is_some_and(|epoch| self.is_dead(epoch)) {
+            self.clear_again();
+            return Ok(Look::Miss { refuse: None });
+        }
+        match judge(seen, &self.scope, self.ttl, clock::now().duration_since(sent)) {
+            Verdict::Hit(hit) if want == Want::Full => Ok(self.with_fulls(*hit, hash)),
+            Verdict::Hit(hit) => Ok(Look::Hit(hit.snapshot)),
+            Verdict::Miss(miss) => {
+                miss.why.inspect(|why| self.ignored(why));
+                Ok(Look::Miss { refuse: miss.refuse })
+            }
+        }
+    }
+
+    /// The expiries stand before the values, see [`Family::ttl_left`].
+    pub(super) fn look_commands(&self) -> Vec<Cmd> {
+        let (literal, own) = (&self.keys.literal, &self.keys.own);
+        vec![
+            command("PTTL", &[&literal.all]),
+            command("PTTL", &[&own.all]),
+            command("MGET", &[&self.keys.epoch, &literal.meta, &literal.all, &own.meta, &own.all]),
+        ]
+    }
+
+    /// `hash` is the literal one, asked for together with everything else; the own one, needed
+    /// only beside another cluster, costs a second question.
+    fn with_fulls(&self, hit: Hit, hash: Option<Value>) -> Look {
+        let Hit { mut snapshot, meta, literal } = hit;
+        let hash = match hash {
+            Some(hash) if literal || self.keys.own == self.keys.literal => Ok(hash),
+            _ => self.hash(false),
+        };
+        match hash.and_then(fields) {
+            Ok(fields) => snapshot.fulls = verified(&meta, fields),
+            Err(error) => self.ignored(&error.what),
+        }
+        if snapshot.fulls.is_none() {
+            self.ignored("its full records are of another publication");
+            return Look::Miss { refuse: Some(meta.rev) };
+        }
+        Look::Hit(snapshot)
+    }
+
+    fn hash(&self, literal: bool) -> Result<Value, Error> {
+        let hash = command("HGETALL", &[&self.keys.family(literal).hash]);
+        self.ask(HASH, &[hash])?.pop().ok_or_else(|| unavailable(super::errors::NOT_REDIS))
+    }
+
+    /// Exactly the records that `meta` describes.
+    fn fulls(&self, meta: &Meta, literal: bool) -> Result<Option<Fulls>, Error> {
+        Ok(verified(meta, fields(self.hash(literal)?)?))
+    }
+
+    pub(super) fn base_of(&self, flight: &Flight) -> Option<Base> {
+        let meta = flight.meta.as_ref()?;
+        match self.fulls(meta, flight.literal) {
+            Ok(Some(fulls)) => {
+                Some(Base { rev: meta.rev.clone(), fulls: fulls.into_iter().collect() })
+            }
+            Ok(None) => {
+                self.ignored("its full records are of another publication");
+                None
+            }
+            Err(error) => {
+                self.ignored(&error.what);
+                None
+            }
+        }
+    }
+
+    pub(super) fn partial_of(&self, waited: &str) -> Result<Option<Snapshot>, Error> {
+        let keys = [&*self.keys.epoch, &self.keys.literal.meta, &self.keys.own.meta];
+        let replies = self.ask(PARTIAL, &[command("MGET", &keys)])?;
+        if let Some(error) = refusal(&replies) {
+            return Err(of_reply(error));
+        }
+        let Some(Value::Array(values)) = replies.into_iter().next() else { return Ok(None) };
+        let mut values = values.into_iter().map(bulk);
+        let Some(Some(epoch)) = values.next() else { return Ok(None) };
+        let announced = |meta: &Meta| {
+            meta.scope == self.scope.as_str()
+                && meta.epoch.as_bytes() == epoch
+                && meta.rev.strip_prefix('p') == Some(waited)
+        };
+        let metas = values.map(|line| line.as_deref().and_then(Meta::parse));
+        let found = metas.zip([true, false]).find(|(meta, _)| meta.as_ref().is_some_and(announced));
+        let Some((Some(meta), literal)) = found else { return Ok(None) };
+        if self.is_dead(&epoch) {
+            return Ok(None);
+        }
+        Ok(self.fulls(&meta, literal)?.map(|fulls| partial(&meta, fulls)))
+    }
+}
+
+fn partial(meta: &Meta, fulls: Fulls) -> Snapshot {
+    Snapshot {
+        rev: meta.rev.clone(),
+        index: meta.index,
+        count: meta.count,
+        all: Vec::new(),
+        fulls: Some(fulls),
+        age: Duration::from_millis(meta.lag_ms).saturating_add(PARTIAL_AGE),
+        since: PARTIAL_AGE,
+    }
+}
+
+/// `None` if these are not the replies to LOOK.
+pub(super) fn seen(replies: Vec<Value>) -> Option<Seen> {
+    let [literal_left, own_left, Value::Array(values)] = <[Value; 3]>::try_from(replies).ok()?
+    else {
+        return None;
+    };
+    let [epoch, literal_meta, literal_all, own_meta, own_all] =
+        <[Value; 5]>::try_from(values).ok()?.map(bulk);
+    let family = |meta, all, left| Some(Family { meta, all, ttl_left: int(&left)? });
+    Some(Seen {
+        epoch,
+        literal: family(literal_meta, literal_all, literal_left)?,
+        own: family(own_meta, own_all, own_left)?,
+    })
+}
+
+/// The fields and values of HGETALL's reply.
+fn fields(reply: Value) -> Result<Fields, Error> {
+    let values = match reply {
+        Value::Array(values) => values,
+        Value::ServerError(error) => return Err(of_reply(&error)),
+        _ => return Err(unavailable(super::errors::NOT_REDIS)),
+    };
+    let mut values = values.into_iter().filter_map(bulk);
+    let mut fields = Vec::with_capacity(values.size_hint().1.unwrap_or(0) / 2);
+    while let (Some(field), Some(value)) = (values.next(), values.next()) {
+        fields.push((field, value));
+    }
+    Ok(fields)
+}

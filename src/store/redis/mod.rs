@@ -1,0 +1,283 @@
+//! The shared cache: the protocol spoken with a Redis.
+
+mod clear;
+mod connection;
+pub(super) mod errors;
+mod flight;
+mod line;
+mod look;
+mod skip;
+mod stats;
+mod tls;
+mod url;
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ::redis::{Cmd, ServerError, Value};
+use rustls::ClientConfig;
+
+use crate::clock;
+use crate::model::remark::Tell;
+
+use super::dead::Dead;
+use super::keys::Keys;
+use super::notes::Notes;
+use super::scope::Scope;
+use super::{
+    Base, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, Look, Place, Publication,
+    Published, RedisPlace, Sample, Snapshot, Stats, Store, Want,
+};
+
+use connection::{Connection, Manner};
+use line::Budget;
+use skip::Skip;
+
+pub use url::{Target, parse_url};
+
+/// A server that loads its data, or fails over, is asked once more after this.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// No second try after a first one that took longer: Nomad is waiting to be asked.
+const QUICK: Duration = Duration::from_millis(250);
+/// Connections kept between steps.
+const IDLE_MAX: usize = 4;
+
+/// The cache in a Redis.
+pub struct RedisStore {
+    target: Target,
+    files: RedisPlace,
+    tls: Mutex<Option<Arc<ClientConfig>>>,
+    keys: Keys,
+    scope: Scope,
+    ttl: Duration,
+    detail_ttl: Duration,
+    idle: Mutex<Vec<Connection>>,
+    dead: Dead,
+    /// A dead epoch has come back and was cleared again: once a run is enough.
+    cleared_again: AtomicBool,
+    skip: Skip,
+    tell: Tell,
+}
+
+/// How one step of the protocol talks to Redis.
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    /// As `-vv` shows it.
+    name: &'static str,
+    budget: Budget,
+    manner: Manner,
+    /// Stands between the question and the answer: after silence the next runs skip Redis.
+    on_the_way: bool,
+}
+
+impl RedisStore {
+    /// Connects to nothing yet. Fails only if the URL is not one.
+    pub fn new(place: &Place, tell: Tell) -> Result<Self, Error> {
+        let target = parse_url(&place.redis.url).map_err(errors::unavailable)?;
+        let notes = Notes::new(place.folder.clone());
+        Ok(Self {
+            skip: Skip::new(notes.clone(), target.place()),
+            target,
+            files: place.redis.clone(),
+            tls: Mutex::default(),
+            keys: Keys::new(&place.prefix, &place.scope),
+            scope: place.scope.clone(),
+            ttl: place.ttl,
+            detail_ttl: place.detail_ttl.max(place.ttl),
+            idle: Mutex::default(),
+            dead: Dead::new(notes),
+            cleared_again: AtomicBool::new(false),
+            tell,
+        })
+    }
+
+    /// The address without credentials.
+    pub fn place(&self) -> String {
+        self.target.place()
+    }
+
+    /// Sends `commands` and returns a reply for each, errors of Redis among them.
+    fn ask(&self, step: Step, commands: &[Cmd]) -> Result<Vec<Value>, Error> {
+        let began = clock::now();
+        let first = self.ask_once(step, commands);
+        let quick = clock::now().duration_since(began) < QUICK;
+        if quick && wants_patience(&first) {
+            clock::sleep(PATIENCE);
+        } else if quick && is_replica(&first) {
+            // A name that moved to the new primary is only seen by a new connection.
+            self.lock_idle().clear();
+        } else {
+            return first;
+        }
+        self.ask_once(step, commands)
+    }
+
+    fn ask_once(&self, step: Step, commands: &[Cmd]) -> Result<Vec<Value>, Error> {
+        let began = clock::now();
+        let answer = self.connected(step).and_then(|mut connection| {
+            let replies = connection.exchange(commands, step.budget, step.manner)?;
+            self.keep(connection);
+            Ok(replies)
+        });
+        let took = clock::now().duration_since(began).as_secs_f64() * 1000.0;
+        match &answer {
+            Ok(_) => self.tell.call(format!("redis {}: {took:.1} ms", step.name)),
+            Err(error) => self.tell.call(format!("redis {}: {error} ({took:.1} ms)", step.name)),
+        }
+        if step.on_the_way && answer.as_ref().is_err_and(errors::is_black_hole) {
+            self.skip.set();
+        }
+        answer
+    }
+
+    fn connected(&self, step: Step) -> Result<Connection, Error> {
+        if let Some(connection) = self.idle() {
+            return Ok(connection);
+        }
+        if let Some(since) = self.skip.since().filter(|_| step.on_the_way) {
+            let seconds = since.as_secs();
+            return Err(errors::unavailable(format!("it did not answer {seconds} s ago")));
+        }
+        self.open()
+    }
+
+    fn open(&self) -> Result<Connection, Error> {
+        let tls = if self.target.is_encrypted() { Some(self.tls_config()?) } else { None };
+        Connection::open(&self.target, tls)
+    }
+
+    fn tls_config(&self) -> Result<Arc<ClientConfig>, Error> {
+        let mut known = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(config) = &*known {
+            return Ok(Arc::clone(config));
+        }
+        let config = tls::config(&self.files)?;
+        *known = Some(Arc::clone(&config));
+        Ok(config)
+    }
+
+    /// An open connection that is still good.
+    fn idle(&self) -> Option<Connection> {
+        loop {
+            let mut connection = self.lock_idle().pop()?;
+            if connection.is_idle() {
+                return Some(connection);
+            }
+        }
+    }
+
+    fn keep(&self, connection: Connection) {
+        let mut idle = self.lock_idle();
+        if idle.len() < IDLE_MAX {
+            idle.push(connection);
+        }
+    }
+
+    fn lock_idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ignored(&self, why: &str) {
+        self.tell.verbose(format!("cache entry ignored: {why}"));
+    }
+}
+
+impl Store for RedisStore {
+    fn look(&self, want: Want) -> Result<Look, Error> {
+        self.look_for(want)
+    }
+
+    fn enter(&self, enter: &Enter<'_>) -> Result<Entered, Error> {
+        self.enter_twice(enter)
+    }
+
+    fn base(&self, flight: &Flight) -> Option<Base> {
+        self.base_of(flight)
+    }
+
+    fn publish(&self, flight: &Flight, publication: &Publication<'_>) -> Result<Published, Error> {
+        self.put(flight, publication)
+    }
+
+    fn renew(&self, flight: &Flight) -> Result<bool, Error> {
+        self.renew_lease(flight)
+    }
+
+    fn release(&self, flight: &Flight) {
+        self.give_back(flight);
+    }
+
+    fn fail(&self, flight: &Flight, class: Class) {
+        self.tell_waiters(flight, class);
+    }
+
+    fn partial(&self, waited: &str) -> Result<Option<Snapshot>, Error> {
+        self.partial_of(waited)
+    }
+
+    fn clear(&self) -> Cleared {
+        let outcome = self.clear_until_sure();
+        Cleared { places: vec![ClearedPlace { place: self.place(), outcome }] }
+    }
+
+    fn count(&self, sample: &Sample) {
+        self.count_run(sample);
+    }
+
+    fn stats(&self) -> Result<Stats, Error> {
+        self.all_stats()
+    }
+}
+
+/// The first error among the replies, if there is one.
+fn refusal(replies: &[Value]) -> Option<&ServerError> {
+    replies.iter().find_map(|reply| match reply {
+        Value::ServerError(error) => Some(error),
+        _ => None,
+    })
+}
+
+fn wants_patience(answer: &Result<Vec<Value>, Error>) -> bool {
+    match answer {
+        Ok(replies) => refusal(replies).is_some_and(errors::asks_for_patience),
+        Err(error) => errors::is_busy(error),
+    }
+}
+
+fn is_replica(answer: &Result<Vec<Value>, Error>) -> bool {
+    answer.as_ref().is_ok_and(|replies| refusal(replies).is_some_and(errors::is_replica))
+}
+
+fn command(name: &str, arguments: &[&str]) -> Cmd {
+    let mut command = ::redis::cmd(name);
+    command.arg(arguments);
+    command
+}
+
+/// The bytes of a bulk string.
+fn bulk(value: Value) -> Option<Vec<u8>> {
+    match value {
+        Value::BulkString(bytes) => Some(bytes),
+        _ => None,
+    }
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::BulkString(bytes) => String::from_utf8(bytes.clone()).ok(),
+        Value::Int(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn int(value: &Value) -> Option<i64> {
+    match value {
+        Value::Int(number) => Some(*number),
+        _ => None,
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

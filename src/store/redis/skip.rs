@@ -1,0 +1,79 @@
+//! After a black hole the runs of the next seconds on this host do not wait for the same silence.
+
+use std::time::Duration;
+
+use crate::clock;
+use crate::store::notes::Notes;
+
+const NAME: &str = "redis-skip";
+const LASTS: Duration = Duration::from_secs(15);
+
+/// The mark of one Redis in the cache folder.
+#[derive(Debug)]
+pub(super) struct Skip {
+    notes: Notes,
+    /// Which Redis, without credentials.
+    place: String,
+}
+
+impl Skip {
+    pub(super) fn new(notes: Notes, place: String) -> Self {
+        Self { notes, place }
+    }
+
+    pub(super) fn set(&self) {
+        let line = format!("{} {} {}\n", boot_id(), clock::boot_ms(), self.place);
+        self.notes.replace(NAME, |_| line);
+    }
+
+    /// How long ago this Redis was silent, if that was a moment ago.
+    pub(super) fn since(&self) -> Option<Duration> {
+        let text = self.notes.read(NAME)?;
+        since(text.trim_end_matches('\n'), &boot_id(), clock::boot_ms(), &self.place)
+    }
+}
+
+fn since(line: &str, boot: &str, now_ms: u64, place: &str) -> Option<Duration> {
+    let mut words = line.splitn(3, ' ');
+    if words.next() != Some(boot) {
+        return None;
+    }
+    let at: u64 = words.next()?.parse().ok()?;
+    let age = Duration::from_millis(now_ms.checked_sub(at)?);
+    (words.next() == Some(place) && age < LASTS).then_some(age)
+}
+
+/// Names this boot; the boot clock of another one means nothing. Empty where the system has none.
+fn boot_id() -> String {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    id.trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Skip, since};
+    use crate::store::notes::Notes;
+
+    #[test]
+    fn a_mark_counts_for_its_redis_its_boot_and_15_seconds() {
+        let age = |line, now| since(line, "boot", now, "redis://h").map(|age| age.as_millis());
+        assert_eq!(age("boot 1000 redis://h", 1000), Some(0));
+        assert_eq!(age("boot 1000 redis://h", 15_999), Some(14_999));
+        assert_eq!(age("boot 1000 redis://h", 16_000), None);
+        assert_eq!(age("boot 1000 redis://h", 999), None);
+        assert_eq!(age("other 1000 redis://h", 1000), None);
+        assert_eq!(age("boot 1000 redis://other", 1000), None);
+        assert_eq!(age("", 1000), None);
+    }
+
+    #[test]
+    fn what_is_set_is_found() {
+        let home = tempfile::tempdir().unwrap();
+        let notes = Notes::new(Some(home.path().join("cache")));
+        let skip = Skip::new(notes.clone(), "redis://h:1/0".to_owned());
+        assert_eq!(skip.since(), None);
+        skip.set();
+        assert!(skip.since().is_some());
+        assert_eq!(Skip::new(notes, "redis://h:2/0".to_owned()).since(), None);
+    }
+}

@@ -1,0 +1,186 @@
+//! Statistics: what a run adds, and what `cache stats` reads.
+
+use std::time::Duration;
+
+use redis::{Cmd, Value};
+
+use crate::clock;
+use crate::store::keys::Family;
+use crate::store::meta::Meta;
+use crate::store::{Error, KeyStats, Memory, Minute, Sample, State, Stats};
+
+use super::connection::Manner;
+use super::errors::of_reply;
+use super::line::Budget;
+use super::{RedisStore, Step, bulk, command, int, millis, refusal, text};
+
+/// Counters live for an hour.
+const KEPT_S: &str = "3600";
+const MINUTES: u64 = 60;
+const FIELDS: [&str; 5] = ["hits", "hit_us", "misses", "miss_us", "nomad_calls"];
+/// Nobody waits for the counters.
+const COUNT: Budget = Budget::flat(50);
+const STATS: Step = Step {
+    name: "MGET, PTTL, STRLEN, HLEN, HMGET",
+    budget: Budget::new(500, 3000),
+    manner: Manner::Reads,
+    on_the_way: true,
+};
+
+impl RedisStore {
+    /// In one write on the connection that the run has used, which ends here: the replies are not
+    /// read.
+    pub(super) fn count_run(&self, sample: &Sample) {
+        let Some(connection) = self.idle() else { return };
+        let key = self.keys.minute(clock::unix_seconds() / 60);
+        let took = u64::try_from(sample.took.as_micros()).unwrap_or(u64::MAX).to_string();
+        let add = |field: &str, by: &str| command("HINCRBY", &[&key, field, by]);
+        let mut commands = if sample.hit {
+            vec![add("hits", "1"), add("hit_us", &took)]
+        } else {
+            let calls = sample.nomad_calls.to_string();
+            vec![add("misses", "1"), add("miss_us", &took), add("nomad_calls", &calls)]
+        };
+        commands.push(command("EXPIRE", &[&key, KEPT_S]));
+        // Best effort: a count that is lost changes no answer.
+        let _ = connection.send(&commands, COUNT);
+    }
+
+    pub(super) fn all_stats(&self) -> Result<Stats, Error> {
+        let (literal, own) = (&self.keys.literal, &self.keys.own);
+        let metas = command("MGET", &[&self.keys.epoch, &literal.meta, &own.meta]);
+        let now = clock::unix_seconds() / 60;
+        let minutes = now.saturating_sub(MINUTES - 1)..=now + 1;
+        let counts = minutes.clone().map(|minute| self.minute_command(minute));
+        let commands: Vec<Cmd> = std::iter::once(metas).chain(counts).collect();
+        let mut replies = self.ask(STATS, &commands)?;
+        if let Some(error) = refusal(&replies[..1]) {
+            return Err(of_reply(error));
+        }
+        let counts = replies.split_off(1);
+        let (meta, literal) = self.described(replies.pop());
+        let keys = self.key_stats(literal)?;
+        let age = self.ages(meta.as_ref(), literal)?;
+        Ok(Stats {
+            kind: "redis",
+            place: self.place(),
+            state: age.state,
+            age: age.age,
+            fresh_for: age.fresh_for,
+            nodes: meta.map(|meta| meta.count),
+            keys,
+            memory: self.memory(),
+            minutes: minutes.zip(counts).filter_map(|(at, reply)| minute(at, &reply)).collect(),
+        })
+    }
+
+    fn minute_command(&self, minute: u64) -> Cmd {
+        let key = self.keys.minute(minute);
+        command("HMGET", &[&[key.as_str()], &FIELDS[..]].concat())
+    }
+
+    /// The valid meta of this scope, and whether it stands under the literal names.
+    fn described(&self, reply: Option<Value>) -> (Option<Meta>, bool) {
+        let Some(Value::Array(values)) = reply else { return (None, true) };
+        let mut values = values.into_iter().map(bulk);
+        let epoch = values.next().flatten();
+        let mut metas = values.map(|line| line.as_deref().and_then(Meta::parse));
+        let mine = |meta: &Meta| meta.scope == self.scope.as_str();
+        let (first, second) = (metas.next().flatten(), metas.next().flatten());
+        let literal = first.as_ref().is_none_or(mine);
+        let meta = if literal { first } else { second.filter(mine) };
+        (meta.filter(|meta| epoch.as_deref() == Some(meta.epoch.as_bytes())), literal)
+    }
+
+    /// The keys of this scope that are there.
+    fn key_stats(&self, literal: bool) -> Result<Vec<KeyStats>, Error> {
+        let Family { meta, all, hash } = self.keys.family(literal);
+        let mut commands = Vec::new();
+        let keys =
+            [(all, "string"), (hash, "hash"), (meta, "string"), (&self.keys.epoch, "string")];
+        for (key, kind) in keys {
+            let size = if kind == "hash" {
+                command("MEMORY", &["USAGE", key])
+            } else {
+                command("STRLEN", &[key])
+            };
+            commands.extend([command("PTTL", &[key]), size]);
+        }
+        let replies = self.ask(STATS, &commands)?;
+        let pairs = keys.into_iter().zip(replies.chunks_exact(2));
+        Ok(pairs.filter_map(|((key, kind), pair)| key_stats(key, kind, pair)).collect())
+    }
+
+    fn ages(&self, meta: Option<&Meta>, literal: bool) -> Result<Ages, Error> {
+        let Some(meta) = meta else { return Ok(Ages::COLD) };
+        let family = self.keys.family(literal);
+        let asked = [command("PTTL", &[&family.all]), command("PTTL", &[&family.meta])];
+        let replies = self.ask(STATS, &asked)?;
+        let left = |at: usize| replies.get(at).and_then(int).and_then(|ms| u64::try_from(ms).ok());
+        Ok(Ages::of(meta, [left(0), left(1)], [millis(self.ttl), millis(self.detail_ttl)]))
+    }
+
+    /// What the server says of its memory, if this user may ask.
+    fn memory(&self) -> Option<Memory> {
+        let info = self.ask(STATS, &[command("INFO", &["memory"])]).ok()?;
+        let info = text(info.first()?)?;
+        let field = |name: &str| {
+            info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+        };
+        Some(Memory {
+            used_bytes: field("used_memory")?.parse().ok()?,
+            max_bytes: field("maxmemory")?.parse().ok()?,
+            policy: super::errors::tame(field("maxmemory_policy")?),
+        })
+    }
+}
+
+/// How old the cache is, and what that means.
+#[derive(Debug, PartialEq)]
+struct Ages {
+    state: State,
+    age: Option<Duration>,
+    fresh_for: Option<Duration>,
+}
+
+impl Ages {
+    const COLD: Self = Self { state: State::Cold, age: None, fresh_for: None };
+
+    /// `left`: the expiries of `all` and of the meta; `ttl`: this run's own, in the same order.
+    /// When `all` has expired, the meta's expiry still tells the age.
+    fn of(meta: &Meta, left: [Option<u64>; 2], ttl: [u64; 2]) -> Self {
+        let since = left[0].filter(|_| meta.len > 0).and_then(|left| meta.ttl_ms.checked_sub(left));
+        let fresh = since.filter(|since| *since <= ttl[0] && ttl[0] > 0);
+        let known = since.or_else(|| ttl[1].checked_sub(left[1]?));
+        let age = known.map(|since| Duration::from_millis(meta.lag_ms.saturating_add(since)));
+        match fresh {
+            Some(since) => {
+                let fresh_for = Some(Duration::from_millis(ttl[0] - since));
+                Self { state: State::Hot, age, fresh_for }
+            }
+            None => Self { state: State::Stale, age, fresh_for: None },
+        }
+    }
+}
+
+/// `pair`: the replies to PTTL and to the question for the size. `None` for a key that is absent.
+fn key_stats(key: &str, kind: &'static str, pair: &[Value]) -> Option<KeyStats> {
+    let left = int(pair.first()?).filter(|left| *left != -2)?;
+    let bytes = pair.get(1).and_then(int).and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0);
+    let ttl = u64::try_from(left).ok().map(Duration::from_millis);
+    Some(KeyStats { key: key.to_owned(), kind, bytes, ttl })
+}
+
+fn minute(minute: u64, reply: &Value) -> Option<Minute> {
+    let Value::Array(values) = reply else { return None };
+    let number = |at: usize| values.get(at).and_then(text).and_then(|text| text.parse().ok());
+    let counted = values.iter().any(|value| *value != Value::Nil);
+    counted.then(|| Minute {
+        minute,
+        hits: number(0).unwrap_or(0),
+        hit_us: number(1).unwrap_or(0),
+        misses: number(2).unwrap_or(0),
+        miss_us: number(3).unwrap_or(0),
+        nomad_calls: number(4).unwrap_or(0),
+    })
+}

@@ -1,0 +1,226 @@
+//! The address of a Redis: `redis://`, `rediss://` or `unix://`.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use crate::model::secret::Secret;
+
+const PORT: u16 = 6379;
+
+/// A parsed Redis address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    pub(super) route: Route,
+    pub(super) db: u32,
+    pub(super) user: Option<String>,
+    pub(super) password: Option<Secret>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Route {
+    /// `host` without brackets.
+    Tcp {
+        host: String,
+        port: u16,
+        tls: bool,
+    },
+    Unix(PathBuf),
+}
+
+impl Target {
+    /// The address without credentials: `redis://localhost:6379/0`.
+    pub fn place(&self) -> String {
+        match &self.route {
+            Route::Tcp { host, port, tls } => {
+                let scheme = if *tls { "rediss" } else { "redis" };
+                let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+                format!("{scheme}://{host}:{port}/{}", self.db)
+            }
+            Route::Unix(path) if self.db == 0 => format!("unix://{}", path.display()),
+            Route::Unix(path) => format!("unix://{}?db={}", path.display(), self.db),
+        }
+    }
+
+    pub fn is_encrypted(&self) -> bool {
+        matches!(self.route, Route::Tcp { tls: true, .. })
+    }
+
+    /// A socket or loopback: what is said stays on this machine.
+    pub fn is_on_this_machine(&self) -> bool {
+        match &self.route {
+            Route::Tcp { host, .. } => {
+                host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+            }
+            Route::Unix(_) => true,
+        }
+    }
+}
+
+/// Reads a Redis URL. The error says what is wrong with it and holds no part of it.
+pub fn parse_url(url: &Secret) -> Result<Target, String> {
+    parse(url.reveal()).map_err(|why| format!("not a redis address: {why}"))
+}
+
+fn parse(url: &str) -> Result<Target, &'static str> {
+    let (scheme, rest) =
+        url.split_once("://").ok_or("it must begin with redis://, rediss:// or unix://")?;
+    match scheme {
+        "redis" => tcp(rest, false),
+        "rediss" => tcp(rest, true),
+        "unix" => unix(rest),
+        _ => Err("it must begin with redis://, rediss:// or unix://"),
+    }
+}
+
+fn tcp(rest: &str, tls: bool) -> Result<Target, &'static str> {
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let (login, address) =
+        authority.rsplit_once('@').map_or((None, authority), |(login, at)| (Some(login), at));
+    let (user, password) = login.map_or(Ok((None, None)), credentials)?;
+    let (host, port) = host_and_port(address)?;
+    let db = path.strip_prefix('/').unwrap_or(path);
+    let db = if db.is_empty() { 0 } else { number(db).ok_or("the database is not a number")? };
+    Ok(Target { route: Route::Tcp { host, port, tls }, db, user, password })
+}
+
+fn unix(rest: &str) -> Result<Target, &'static str> {
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let path = decode(path)?;
+    if !path.starts_with('/') {
+        return Err("the path of a unix socket must begin with /");
+    }
+    let route = Route::Unix(PathBuf::from(path));
+    let mut target = Target { route, db: 0, user: None, password: None };
+    for option in query.split('&').filter(|option| !option.is_empty()) {
+        let (key, value) = option.split_once('=').ok_or("an option has no value")?;
+        match key {
+            "db" => target.db = number(value).ok_or("the database is not a number")?,
+            "user" => target.user = Some(decode(value)?).filter(|user| !user.is_empty()),
+            "pass" => target.password = Some(Secret::new(decode(value)?)),
+            _ => return Err("the only options are db, user and pass"),
+        }
+    }
+    if target.user.is_some() && target.password.is_none() {
+        return Err("it names a user without a password");
+    }
+    Ok(target)
+}
+
+type Login = (Option<String>, Option<Secret>);
+
+fn credentials(login: &str) -> Result<Login, &'static str> {
+    let (user, password) = login.split_once(':').ok_or("it names a user without a password")?;
+    let user = Some(decode(user)?).filter(|user| !user.is_empty());
+    Ok((user, Some(Secret::new(decode(password)?))))
+}
+
+fn host_and_port(address: &str) -> Result<(String, u16), &'static str> {
+    let (host, port) = match address.strip_prefix('[') {
+        Some(rest) => {
+            let (host, port) = rest.split_once(']').ok_or("the IPv6 address is not closed by ]")?;
+            host.parse::<std::net::Ipv6Addr>().map_err(|_| "the IPv6 address is not valid")?;
+            (host, port)
+        }
+        None => address.split_at(address.find(':').unwrap_or(address.len())),
+    };
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte);
+    if host.is_empty() || !host.bytes().all(known) {
+        return Err("the host is missing or not valid");
+    }
+    let port = match port.strip_prefix(':') {
+        Some(port) => number(port).filter(|port| *port > 0).ok_or("the port is not valid")?,
+        None if port.is_empty() => PORT,
+        None => return Err("the port is not valid"),
+    };
+    Ok((host.to_ascii_lowercase(), port))
+}
+
+fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+/// Percent-decoding. A NUL can be in no path and in no password.
+fn decode(text: &str) -> Result<String, &'static str> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let mut digit = || char::from(rest.next()?).to_digit(16);
+        let (high, low) = (digit(), digit());
+        let value = high.zip(low).map(|(high, low)| high * 16 + low);
+        bytes.push(
+            value
+                .and_then(|value| u8::try_from(value).ok())
+                .ok_or("a % is not followed by two hex digits")?,
+        );
+    }
+    let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8")?;
+    if text.contains('\0') { Err("it holds a NUL") } else { Ok(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Route, parse_url};
+    use crate::model::secret::Secret;
+
+    #[track_caller]
+    fn check(url: &str, place: &str, user: Option<&str>, password: Option<&str>) {
+        let target = parse_url(&Secret::new(url)).unwrap();
+        assert_eq!(target.place(), place);
+        assert_eq!(target.user.as_deref(), user);
+        assert_eq!(target.password.as_ref().map(Secret::reveal), password);
+    }
+
+    #[test]
+    fn what_is_understood() {
+        check("redis://localhost", "redis://localhost:6379/0", None, None);
+        check("redis://Cache.Example.com:7000/3", "redis://cache.example.com:7000/3", None, None);
+        check("redis://:p%40%2Fw@h/", "redis://h:6379/0", None, Some("p@/w"));
+        check("rediss://me:a:b@[::1]:1/2", "rediss://[::1]:1/2", Some("me"), Some("a:b"));
+        check("unix:///run/r.sock", "unix:///run/r.sock", None, None);
+        check("unix:///a%20b?db=4&user=u&pass=p%26", "unix:///a b?db=4", Some("u"), Some("p&"));
+    }
+
+    #[test]
+    fn errors_say_why_and_hold_no_part_of_the_url() {
+        for (url, why) in [
+            ("canary", "it must begin with redis://, rediss:// or unix://"),
+            ("http://:canary@h", "it must begin with redis://, rediss:// or unix://"),
+            ("redis://:canary@host:notaport", "the port is not valid"),
+            ("redis://:canary@host:0", "the port is not valid"),
+            ("redis://:canary@host:65536", "the port is not valid"),
+            ("redis://:canary@", "the host is missing or not valid"),
+            ("redis://:canary@ho st", "the host is missing or not valid"),
+            ("redis://canary@host", "it names a user without a password"),
+            ("redis://:canary%2@host", "a % is not followed by two hex digits"),
+            ("redis://:canary%ff@host", "it is not UTF-8"),
+            ("redis://:canary%00@host", "it holds a NUL"),
+            ("redis://host/canary", "the database is not a number"),
+            ("redis://host/0?canary", "the database is not a number"),
+            ("redis://[canary]", "the IPv6 address is not valid"),
+            ("redis://[canary", "the IPv6 address is not closed by ]"),
+            ("unix://canary", "the path of a unix socket must begin with /"),
+            ("unix:///s?canary=1", "the only options are db, user and pass"),
+            ("unix:///s?user=canary", "it names a user without a password"),
+        ] {
+            let error = parse_url(&Secret::new(url)).unwrap_err();
+            assert_eq!(error, format!("not a redis address: {why}"), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_stays_on_this_machine() {
+        let target = |url: &str| parse_url(&Secret::new(url)).unwrap();
+        assert!(target("redis://127.0.0.2").is_on_this_machine());
+        assert!(target("redis://[::1]").is_on_this_machine());
+        assert!(target("unix:///s").is_on_this_machine());
+        assert!(!target("redis://10.0.0.1").is_on_this_machine());
+        assert!(target("rediss://h").is_encrypted() && !target("redis://h").is_encrypted());
+        let Route::Tcp { host, .. } = target("redis://[::1]").route else { panic!("tcp") };
+        assert_eq!(host, "::1");
+    }
+}

@@ -1,0 +1,385 @@
+//! Stores that tests can put side by side and spoil, whatever they are made of.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use nomad_clients::model::remark::{Remark, Tell};
+use nomad_clients::model::secret::Secret;
+use nomad_clients::store::memory::{MemoryStore, SharedSpace};
+use nomad_clients::store::redis::RedisStore;
+use nomad_clients::store::scope::{Cluster, Scope};
+use nomad_clients::store::{Choice, Look, Place, RedisPlace, Store};
+use redis::Value;
+use tempfile::TempDir;
+
+use super::redis_server::RedisServer;
+
+/// What a cache consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    Epoch,
+    Meta,
+    All,
+    Hash,
+}
+
+impl Part {
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Epoch => "nomad:clients:epoch",
+            Self::Meta => "nomad:clients:meta",
+            Self::All => "nomad:clients:all",
+            Self::Hash => "nomad:clients:hash",
+        }
+    }
+}
+
+/// One cache, seen by several processes. `None`: this can't happen to this kind of store.
+pub trait Bench {
+    /// The store of one more process on this host.
+    fn store(&self, scope: &str) -> Arc<dyn Store>;
+    /// The store of a process on another host that shares the cache.
+    fn elsewhere(&self, scope: &str) -> Option<Arc<dyn Store>>;
+    fn now(&self) -> Instant;
+    fn pass(&self, time: Duration);
+
+    /// The lease runs out.
+    fn lose_lease(&self, scope: &str) -> Option<()>;
+    /// Somebody else writes a lease.
+    fn set_lease(&self, scope: &str, lease: &str, ttl: Option<Duration>) -> Option<()>;
+    fn lease(&self, scope: &str) -> Option<String>;
+    /// A part of the literal family is evicted.
+    fn evict(&self, part: Part) -> Option<()>;
+    /// Somebody else writes a full record.
+    fn edit(&self, id: &str, full: &[u8]) -> Option<()>;
+    /// `all` never expires.
+    fn persist_all(&self) -> Option<()>;
+    fn spoil_epoch(&self, junk: &[u8]) -> Option<()>;
+    /// What is there now; `restore` brings it back, as a restart from a dump does.
+    fn save(&self) -> Option<Saved>;
+    fn restore(&self, saved: &Saved);
+    /// Everything there is, for a comparison.
+    fn content(&self) -> Vec<Option<Vec<u8>>>;
+    /// The meta line.
+    fn meta(&self) -> Option<Vec<u8>>;
+    /// The ids of the full records, sorted; `None` if there is no hash.
+    fn hash_ids(&self) -> Option<Vec<String>>;
+    /// How long the full records are kept.
+    fn hash_left(&self) -> Option<Duration>;
+    /// Makes the full records end soon.
+    fn shorten_hash(&self) -> Option<()>;
+    /// A look during which `event` happens: after the expiries were read, before the values are.
+    fn look_around(&self, scope: &str, event: Box<dyn FnOnce() + Send>) -> Option<Look>;
+}
+
+/// What [`Bench::save`] kept: keys and their content.
+pub struct Saved(pub Vec<(String, Vec<u8>)>);
+
+pub fn scope(name: &str) -> Scope {
+    Scope::of(&Cluster { host: name.to_owned(), ..Cluster::default() })
+}
+
+/// A place with the usual times and no folder.
+pub fn place(scope_name: &str, url: &str) -> Place {
+    Place {
+        choice: Choice::Redis,
+        redis: RedisPlace {
+            url: Secret::new(url),
+            asked: true,
+            ca_cert: None,
+            client_cert: None,
+            client_key: None,
+        },
+        folder: None,
+        scope: scope(scope_name),
+        prefix: "nomad:clients".to_owned(),
+        ttl: Duration::from_secs(60),
+        detail_ttl: Duration::from_secs(300),
+    }
+}
+
+/// Keeps the remarks that it is told.
+#[derive(Clone, Default)]
+pub struct Ear(Arc<Mutex<Vec<Remark>>>);
+
+impl Ear {
+    pub fn tell(&self) -> Tell {
+        let heard = Arc::clone(&self.0);
+        Tell::new(move |remark| heard.lock().unwrap().push(remark))
+    }
+
+    /// What was heard since the last time, `-vv` left out.
+    pub fn heard(&self) -> Vec<String> {
+        use nomad_clients::model::remark::Level;
+        let remarks = std::mem::take(&mut *self.0.lock().unwrap());
+        let loud = remarks.into_iter().filter(|remark| remark.level != Level::Call);
+        loud.map(|remark| format!("{:?}: {}", remark.level, remark.text)).collect()
+    }
+}
+
+pub struct MemoryBench {
+    space: SharedSpace,
+    ahead: Arc<Mutex<Duration>>,
+}
+
+impl MemoryBench {
+    pub fn new() -> Self {
+        let ahead = Arc::new(Mutex::new(Duration::ZERO));
+        let (origin, moved) = (Instant::now(), Arc::clone(&ahead));
+        let clock = Arc::new(move || origin + *moved.lock().unwrap());
+        Self { space: SharedSpace::new(clock), ahead }
+    }
+
+    fn key(scope_name: &str) -> String {
+        format!("nomad:clients:lease:{}", scope(scope_name))
+    }
+
+    fn new_store(&self, scope: &str) -> Arc<dyn Store> {
+        Arc::new(MemoryStore::new(self.space.clone(), &place(scope, ""), Tell::nobody()))
+    }
+}
+
+impl Bench for MemoryBench {
+    fn store(&self, scope: &str) -> Arc<dyn Store> {
+        self.new_store(scope)
+    }
+
+    fn elsewhere(&self, scope: &str) -> Option<Arc<dyn Store>> {
+        Some(self.new_store(scope))
+    }
+
+    fn now(&self) -> Instant {
+        self.space.now()
+    }
+
+    fn pass(&self, time: Duration) {
+        *self.ahead.lock().unwrap() += time;
+    }
+
+    fn lose_lease(&self, scope: &str) -> Option<()> {
+        self.space.space().delete(&[&Self::key(scope)]);
+        Some(())
+    }
+
+    fn set_lease(&self, scope: &str, lease: &str, ttl: Option<Duration>) -> Option<()> {
+        let ends = ttl.map(|ttl| self.now() + ttl);
+        self.space.space().set(&Self::key(scope), lease, ends);
+        Some(())
+    }
+
+    fn lease(&self, scope: &str) -> Option<String> {
+        let now = self.now();
+        let space = self.space.space();
+        Some(String::from_utf8(space.text(&Self::key(scope), now)?.to_vec()).unwrap())
+    }
+
+    fn evict(&self, part: Part) -> Option<()> {
+        self.space.space().delete(&[part.key()]);
+        Some(())
+    }
+
+    fn edit(&self, id: &str, full: &[u8]) -> Option<()> {
+        let now = self.now();
+        self.space.space().change(Part::Hash.key(), now, |fields| {
+            fields.insert(id.as_bytes().to_vec(), full.to_vec());
+        });
+        Some(())
+    }
+
+    fn persist_all(&self) -> Option<()> {
+        self.space.space().expire(Part::All.key(), None);
+        Some(())
+    }
+
+    fn spoil_epoch(&self, junk: &[u8]) -> Option<()> {
+        let ends = Some(self.now() + Duration::from_secs(60));
+        self.space.space().set(Part::Epoch.key(), junk, ends);
+        Some(())
+    }
+
+    fn save(&self) -> Option<Saved> {
+        let now = self.now();
+        let space = self.space.space();
+        let text =
+            |part: Part| Some((part.key().to_owned(), space.text(part.key(), now)?.to_vec()));
+        Some(Saved([Part::Epoch, Part::Meta, Part::All].into_iter().filter_map(text).collect()))
+    }
+
+    fn restore(&self, saved: &Saved) {
+        let ends = Some(self.now() + Duration::from_secs(60));
+        for (key, text) in &saved.0 {
+            self.space.space().set(key, text.clone(), ends);
+        }
+    }
+
+    fn content(&self) -> Vec<Option<Vec<u8>>> {
+        let now = self.now();
+        let space = self.space.space();
+        let flat =
+            |key: &str| space.hash(key, now).map(|fields| format!("{fields:?}").into_bytes());
+        [Part::Epoch, Part::Meta, Part::All, Part::Hash]
+            .map(|part| {
+                space.text(part.key(), now).map(<[u8]>::to_vec).or_else(|| flat(part.key()))
+            })
+            .to_vec()
+    }
+
+    fn meta(&self) -> Option<Vec<u8>> {
+        let now = self.now();
+        self.space.space().text(Part::Meta.key(), now).map(<[u8]>::to_vec)
+    }
+
+    fn hash_ids(&self) -> Option<Vec<String>> {
+        let now = self.now();
+        let space = self.space.space();
+        let ids = space.hash(Part::Hash.key(), now)?.keys().cloned();
+        Some(ids.map(|id| String::from_utf8(id).unwrap()).collect())
+    }
+
+    fn hash_left(&self) -> Option<Duration> {
+        let now = self.now();
+        let left = self.space.space().ttl_left(Part::Hash.key(), now);
+        u64::try_from(left).ok().map(Duration::from_millis)
+    }
+
+    fn shorten_hash(&self) -> Option<()> {
+        let ends = Some(self.now() + Duration::from_secs(5));
+        self.space.space().expire(Part::Hash.key(), ends);
+        Some(())
+    }
+
+    /// Everything is read under one lock.
+    fn look_around(&self, _: &str, _: Box<dyn FnOnce() + Send>) -> Option<Look> {
+        None
+    }
+}
+
+pub struct RedisBench {
+    pub server: RedisServer,
+    here: TempDir,
+    there: TempDir,
+}
+
+impl RedisBench {
+    pub fn new() -> Self {
+        let folder = || tempfile::tempdir().unwrap();
+        Self { server: RedisServer::start(), here: folder(), there: folder() }
+    }
+
+    fn open(&self, scope: &str, host: &TempDir) -> Arc<dyn Store> {
+        let mut place = place(scope, &self.server.url());
+        place.folder = Some(host.path().join("cache"));
+        Arc::new(RedisStore::new(&place, Tell::nobody()).unwrap())
+    }
+}
+
+fn lease_key(scope_name: &str) -> String {
+    format!("nomad:clients:lease:{}", scope(scope_name))
+}
+
+impl Bench for RedisBench {
+    fn store(&self, scope: &str) -> Arc<dyn Store> {
+        self.open(scope, &self.here)
+    }
+
+    fn elsewhere(&self, scope: &str) -> Option<Arc<dyn Store>> {
+        Some(self.open(scope, &self.there))
+    }
+
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn pass(&self, time: Duration) {
+        std::thread::sleep(time);
+    }
+
+    fn lose_lease(&self, scope: &str) -> Option<()> {
+        self.server.cli(&["DEL", &lease_key(scope)]);
+        Some(())
+    }
+
+    fn set_lease(&self, scope: &str, lease: &str, ttl: Option<Duration>) -> Option<()> {
+        self.server.cli(&["SET", &lease_key(scope), lease]);
+        if let Some(ttl) = ttl {
+            self.server.cli(&["PEXPIRE", &lease_key(scope), &ttl.as_millis().to_string()]);
+        }
+        Some(())
+    }
+
+    fn lease(&self, scope: &str) -> Option<String> {
+        let lease = self.server.bytes(&["GET", &lease_key(scope)])?;
+        Some(String::from_utf8(lease).unwrap())
+    }
+
+    fn evict(&self, part: Part) -> Option<()> {
+        self.server.cli(&["DEL", part.key()]);
+        Some(())
+    }
+
+    fn edit(&self, id: &str, full: &[u8]) -> Option<()> {
+        self.server.cli(&[b"HSET", Part::Hash.key().as_bytes(), id.as_bytes(), full]);
+        Some(())
+    }
+
+    fn persist_all(&self) -> Option<()> {
+        assert_eq!(self.server.int(&["PERSIST", Part::All.key()]), 1);
+        Some(())
+    }
+
+    fn spoil_epoch(&self, junk: &[u8]) -> Option<()> {
+        self.server.cli(&[b"SET", Part::Epoch.key().as_bytes(), junk]);
+        Some(())
+    }
+
+    fn save(&self) -> Option<Saved> {
+        let parts = [Part::Epoch, Part::Meta, Part::All, Part::Hash];
+        let dump =
+            |part: Part| Some((part.key().to_owned(), self.server.bytes(&["DUMP", part.key()])?));
+        Some(Saved(parts.into_iter().filter_map(dump).collect()))
+    }
+
+    fn restore(&self, saved: &Saved) {
+        for (key, dump) in &saved.0 {
+            let restored = self.server.cli(&[b"RESTORE", key.as_bytes(), b"60000", dump]);
+            assert_eq!(restored, Value::Okay);
+        }
+    }
+
+    fn content(&self) -> Vec<Option<Vec<u8>>> {
+        [Part::Epoch, Part::Meta, Part::All, Part::Hash]
+            .map(|part| self.server.bytes(&["DUMP", part.key()]))
+            .to_vec()
+    }
+
+    fn meta(&self) -> Option<Vec<u8>> {
+        self.server.bytes(&["GET", Part::Meta.key()])
+    }
+
+    fn hash_ids(&self) -> Option<Vec<String>> {
+        let Value::Array(ids) = self.server.cli(&["HKEYS", Part::Hash.key()]) else { panic!() };
+        let mut ids: Vec<String> = ids
+            .into_iter()
+            .map(|id| match id {
+                Value::BulkString(id) => String::from_utf8(id).unwrap(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        ids.sort();
+        Some(ids).filter(|ids| !ids.is_empty())
+    }
+
+    fn hash_left(&self) -> Option<Duration> {
+        let left = self.server.int(&["PTTL", Part::Hash.key()]);
+        u64::try_from(left).ok().map(Duration::from_millis)
+    }
+
+    fn shorten_hash(&self) -> Option<()> {
+        self.server.cli(&["PEXPIRE", Part::Hash.key(), "5000"]);
+        Some(())
+    }
+
+    fn look_around(&self, scope: &str, event: Box<dyn FnOnce() + Send>) -> Option<Look> {
+        Some(super::between::look(self.server.socket(), scope, event))
+    }
+}

@@ -1,0 +1,49 @@
+//! Lets something happen in the middle of LOOK's pipeline.
+
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+
+use nomad_clients::model::remark::Tell;
+use nomad_clients::store::redis::RedisStore;
+use nomad_clients::store::{Look, Store, Want};
+
+use super::bench::place;
+
+const MGET: &[u8] = b"*6\r\n$4\r\nMGET\r\n";
+
+/// Looks through a go-between that sends everything before MGET, waits for the two replies, runs
+/// `event`, and only then sends the rest.
+pub fn look(server: PathBuf, scope: &str, event: Box<dyn FnOnce() + Send>) -> Look {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("s");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let store =
+        RedisStore::new(&place(scope, &format!("unix://{}", socket.display())), Tell::nobody());
+    std::thread::scope(|threads| {
+        threads.spawn(move || {
+            let (client, _) = listener.accept().unwrap();
+            relay(client, UnixStream::connect(server).unwrap(), event);
+        });
+        store.unwrap().look(Want::Records).unwrap()
+    })
+}
+
+fn relay(mut client: UnixStream, mut server: UnixStream, event: Box<dyn FnOnce() + Send>) {
+    let mut question = vec![0; 4096];
+    let length = client.read(&mut question).unwrap();
+    question.truncate(length);
+    let at = question.windows(MGET.len()).position(|bytes| bytes == MGET).unwrap();
+    server.write_all(&question[..at]).unwrap();
+    let mut expiries = Vec::new();
+    while expiries.iter().filter(|byte| **byte == b'\n').count() < 2 {
+        let mut byte = [0];
+        server.read_exact(&mut byte).unwrap();
+        expiries.extend(byte);
+    }
+    event();
+    server.write_all(&question[at..]).unwrap();
+    let mut values = vec![0; 65536];
+    let length = server.read(&mut values).unwrap();
+    client.write_all(&[&expiries[..], &values[..length]].concat()).unwrap();
+}

@@ -1,0 +1,13 @@
+//! A cache in memory.
+
+use std::sync::Arc;
+
+use nomad_clients::store::Store;
+
+use super::bench::place;
+use nomad_clients::model::remark::Tell;
+use nomad_clients::store::memory::{MemoryStore, SharedSpace};
+
+pub fn store() -> Arc<dyn Store> {
+    Arc::new(MemoryStore::new(SharedSpace::default(), &place("a0", ""), Tell::nobody()))
+}

@@ -1,0 +1,114 @@
+//! A `redis-server` of a test's own, on a unix socket in a temporary folder.
+
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use redis::{Parser, Value};
+use tempfile::TempDir;
+
+pub struct RedisServer {
+    folder: TempDir,
+    child: Child,
+}
+
+impl RedisServer {
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// `arguments` as `redis-server` takes them: `["--maxmemory", "1mb"]`.
+    pub fn start_with(arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let child = spawn(&folder, arguments);
+        let server = Self { folder, child };
+        server.wait();
+        server
+    }
+
+    fn wait(&self) {
+        let until = Instant::now() + Duration::from_secs(10);
+        while UnixStream::connect(self.socket()).is_err() {
+            assert!(Instant::now() < until, "redis-server did not come up within 10 s");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// The same again, as after a crash; what was not saved is gone.
+    pub fn restart(&mut self, arguments: &[&str]) {
+        self.kill();
+        let _ = std::fs::remove_file(self.socket());
+        self.child = spawn(&self.folder, arguments);
+        self.wait();
+    }
+
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// The process, to stop and to continue.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("s")
+    }
+
+    pub fn url(&self) -> String {
+        format!("unix://{}", self.socket().display())
+    }
+
+    /// Sends one command and gives the reply, an error of Redis as a value.
+    pub fn cli<A: AsRef<[u8]>>(&self, arguments: &[A]) -> Value {
+        let mut command = redis::Cmd::new();
+        for argument in arguments {
+            command.arg(argument.as_ref());
+        }
+        let mut socket = UnixStream::connect(self.socket()).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        socket.write_all(&command.get_packed_command()).unwrap();
+        Parser::new().parse_value(socket).unwrap()
+    }
+
+    /// The bytes of a string reply; `None` for nil.
+    pub fn bytes<A: AsRef<[u8]>>(&self, arguments: &[A]) -> Option<Vec<u8>> {
+        match self.cli(arguments) {
+            Value::BulkString(bytes) => Some(bytes),
+            Value::Nil => None,
+            other => panic!("no string: {other:?}"),
+        }
+    }
+
+    pub fn int<A: AsRef<[u8]>>(&self, arguments: &[A]) -> i64 {
+        match self.cli(arguments) {
+            Value::Int(number) => number,
+            other => panic!("no number: {other:?}"),
+        }
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn spawn(folder: &TempDir, arguments: &[&str]) -> Child {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    Command::new("redis-server")
+        .env_clear()
+        .env("PATH", path)
+        .current_dir(folder.path())
+        .args(["--port", "0", "--unixsocket", "s", "--save", "", "--appendonly", "no"])
+        .args(["--dir", "."])
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("these tests need redis-server: apt-get install redis-server")
+}
