@@ -23,7 +23,7 @@ pub(crate) enum After {
 }
 
 /// One request on its way to an answer.
-pub(crate) struct Exchange<'a> {
+pub(crate) struct Errand<'a> {
     pub(crate) shared: &'a Shared,
     pub(crate) stream: &'a Stream,
     pub(crate) head: &'a Head,
@@ -32,7 +32,7 @@ pub(crate) struct Exchange<'a> {
     pub(crate) nth: usize,
 }
 
-impl Exchange<'_> {
+impl Errand<'_> {
     /// Answers, with all the faults that struck.
     pub(crate) fn run(&self, truth: impl FnOnce() -> Answer) -> After {
         self.wait(true);

@@ -15,7 +15,7 @@ use crate::query::{Target, node_id};
 use crate::replay::Folder;
 use crate::rng::Rng;
 use crate::route::{self, Model};
-use crate::send::{After, Exchange};
+use crate::send::{After, Errand};
 use crate::stream::{Listener, Stream};
 
 /// What the simulator answers from.
@@ -285,8 +285,8 @@ fn exchange(
     let entry = lock(&shared.ledger).begin(head, what(&asked, head, &target), number);
     shared.quiet.notify_all();
     let faults = lock(&shared.knobs).strike(&asked);
-    let exchange = Exchange { shared, stream, head, faults: &faults, nth };
-    let after = exchange.run(|| shared.truth(head, &target));
+    let errand = Errand { shared, stream, head, faults: &faults, nth };
+    let after = errand.run(|| shared.truth(head, &target));
     let status = match after {
         After::Keep(status) | After::Close(status) => Some(status),
         After::Broken => None,
