@@ -3,6 +3,7 @@
 
 mod discovery;
 mod list;
+mod nomad_http;
 mod stores;
 mod support;
 mod waiting;
