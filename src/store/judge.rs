@@ -94,6 +94,9 @@ fn choose(literal: Family, own: Family, scope: &Scope) -> Result<(Meta, Family, 
         None if literal.meta.is_none() && literal.ttl_left != -2 => {
             Err(Miss::ignored("it has no meta line"))
         }
+        None if literal.meta.is_some() => {
+            Err(Miss::ignored("it holds the nodes of another cluster or token"))
+        }
         None => Err(Miss::default()),
     }
 }
@@ -211,7 +214,8 @@ mod tests {
         let other = Scope::of(&Cluster { host: "other".to_owned(), ..Cluster::default() });
         let mine = Scope::of(&Cluster::default());
         let taken = verdict(|seen| seen.literal = family(&other, 50_000));
-        assert_eq!(taken, Verdict::Miss(Miss::default()));
+        let why = Some("it holds the nodes of another cluster or token");
+        assert_eq!(taken, Verdict::Miss(Miss { refuse: None, why }));
         let overflow = verdict(|seen| {
             seen.literal = family(&other, 50_000);
             seen.own = family(&mine, 40_000);

@@ -2,7 +2,9 @@
 
 mod auto;
 mod contract;
+mod redis_chaos;
 mod redis_faults;
+mod redis_tls;
 mod redis_traffic;
 
 use crate::support::bench::{Bench, MemoryBench, RedisBench};
@@ -18,21 +20,21 @@ fn check(kind: &str, bench: &dyn Bench, name: &str, scene: fn(&dyn Bench) -> Opt
 
 /// One test for each scene and each store.
 macro_rules! scenes {
-    ($($name:ident)*) => {
+    ($($group:ident: $($name:ident)*;)*) => {
         mod memory {
-            $(#[test] fn $name() {
-                super::check("memory", &super::MemoryBench::new(), stringify!($name), super::contract::$name);
-            })*
+            $($(#[test] fn $name() {
+                super::check("memory", &super::MemoryBench::new(), stringify!($name), super::contract::$group::$name);
+            })*)*
         }
         mod redis {
-            $(#[test] fn $name() {
-                super::check("redis", &super::RedisBench::new(), stringify!($name), super::contract::$name);
-            })*
+            $($(#[test] fn $name() {
+                super::check("redis", &super::RedisBench::new(), stringify!($name), super::contract::$group::$name);
+            })*)*
         }
         /// No exception for a scene that is not there.
         #[test]
         fn exceptions_name_scenes() {
-            let names = [$(stringify!($name)),*];
+            let names = [$($(stringify!($name)),*),*];
             for (_, scene, _) in CANNOT_HAPPEN {
                 assert!(names.contains(scene), "{scene}");
             }
@@ -41,35 +43,38 @@ macro_rules! scenes {
 }
 
 scenes! {
-    delta_needs_the_rev
-    delta_needs_the_count
-    delta_needs_the_lease
-    delta_removes_the_gone
-    whole_replaces
-    delta_of_nothing
-    rebase_changes_nothing
-    older_then_delta
-    floor_keeps_the_base
-    floor_refuses_the_older
-    no_floor_over_an_orphan_hash
-    base_is_verified
-    foreign_edit_is_noticed
-    foreign_exchange_is_noticed
-    one_publication_per_lease
-    refresh_and_two_forces
-    lease_ends_with_its_publication
-    failure_is_for_waiters
-    partial_serves_waiters_only
-    a_lost_lease_is_not_renewed
-    a_released_lease_is_free
-    an_endless_lease_is_taken
-    a_spoilt_epoch_heals
-    an_evicted_epoch_voids_everything
-    clear_beats_a_flight
-    clear_beats_a_flight_of_another_scope
-    two_scopes_side_by_side
-    a_rolled_back_epoch_is_cleared_again
-    the_way_counts_as_age
-    age_is_never_too_low
-    all_without_expiry_is_no_hit
+    publishing:
+        delta_needs_the_rev
+        delta_needs_the_count
+        delta_needs_the_lease
+        delta_removes_the_gone
+        whole_replaces
+        delta_of_nothing
+        rebase_changes_nothing
+        older_then_delta
+        floor_keeps_the_base
+        floor_refuses_the_older
+        no_floor_over_an_orphan_hash
+        base_is_verified
+        partial_serves_waiters_only;
+    leases:
+        one_publication_per_lease
+        refresh_and_two_forces
+        lease_ends_with_its_publication
+        failure_is_for_waiters
+        a_lost_lease_is_not_renewed
+        a_released_lease_is_free
+        an_endless_lease_is_taken
+        clear_beats_a_flight
+        clear_beats_a_flight_of_another_scope;
+    looking:
+        foreign_edit_is_noticed
+        foreign_exchange_is_noticed
+        a_spoilt_epoch_heals
+        an_evicted_epoch_voids_everything
+        two_scopes_side_by_side
+        a_rolled_back_epoch_is_cleared_again
+        the_way_counts_as_age
+        age_is_never_too_low
+        all_without_expiry_is_no_hit;
 }

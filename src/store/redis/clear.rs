@@ -9,7 +9,7 @@ use crate::clock;
 use crate::store::Error;
 
 use super::connection::{Connection, Manner};
-use super::errors::{is_black_hole, is_busy, of_reply, unavailable};
+use super::errors::{Late, is_black_hole, is_busy, of_io, of_reply, unavailable};
 use super::line::Budget;
 use super::{RedisStore, Step, bulk, command};
 
@@ -49,9 +49,14 @@ impl RedisStore {
             let outcome = self.clear_once(until);
             let took = clock::now().duration_since(began).as_secs_f64() * 1000.0;
             self.tell.call(format!("redis GET, DEL, ROLE: {took:.1} ms"));
-            let again = outcome.as_ref().is_err_and(may_pass);
-            if !again || clock::now() + PAUSE >= until {
+            if !outcome.as_ref().is_err_and(may_pass) {
                 return outcome;
+            }
+            if clock::now() + PAUSE >= until {
+                // Silence to the end: the length of the last try is of no interest.
+                return outcome.map_err(|error| {
+                    if is_black_hole(&error) { of_io(&Late(UNTIL_SURE).into()) } else { error }
+                });
             }
             clock::sleep(PAUSE);
         }

@@ -129,10 +129,17 @@ fn code(error: &ServerError) -> &str {
         .into_iter()
         .find(|code| details.find(code).is_some_and(|at| details[..at].ends_with('-')));
     match error.code() {
-        "ERR" if details.starts_with("ACL failure in script") => "NOPERM",
+        "ERR" if is_about_permissions(details) => "NOPERM",
         "ERR" => inner.unwrap_or("ERR"),
         code => code,
     }
+}
+
+/// How Redis 7 says that the user lacks a command or key that a script uses.
+fn is_about_permissions(details: &str) -> bool {
+    ["ACL failure in script", "The user executing the script can't"]
+        .iter()
+        .any(|start| details.starts_with(start))
 }
 
 fn is_about_auth(details: &str) -> bool {
@@ -148,8 +155,11 @@ pub(super) fn refused_credentials() -> Error {
 
 /// Names the command if Redis does: it stands between quotes.
 fn forbidden(details: &str) -> Error {
-    let command = details.split('\'').nth(1);
+    let command = details.split('\'').nth(1).filter(|_| !is_about_permissions(details));
     let what = match command {
+        _ if details.contains("can't run this command") => {
+            "redis does not permit a command of the script".to_owned()
+        }
         Some(command) => format!("redis does not permit {command}"),
         None => "redis does not permit the keys: nomad:clients* not granted".to_owned(),
     };
@@ -228,6 +238,11 @@ mod tests {
             "NOPERM this user has no permissions to access one of the keys",
             Forbidden,
             "redis does not permit the keys: nomad:clients* not granted",
+        );
+        check(
+            "ERR The user executing the script can't run this command or subcommand",
+            Forbidden,
+            "redis does not permit a command of the script (",
         );
         check("WAT a\u{1b}[2Jb", Unavailable, "WAT a?[2Jb");
     }

@@ -1,1 +1,199 @@
-//! x
+//! From Redis to the local store and never back: who serves, and what is said about it.
+
+use std::sync::Arc;
+
+use nomad_clients::model::remark::Tell;
+use nomad_clients::store::auto::{AutoStore, Local};
+use nomad_clients::store::memory::{MemoryStore, SharedSpace};
+use nomad_clients::store::redis::RedisStore;
+use nomad_clients::store::{Cleared, Entered, Error, How, Kind, Look, Published, Want};
+
+use crate::support::bench::{Ear, place};
+use crate::support::fake_redis::{Fake, nobody};
+use crate::support::process::{Process, X, records};
+use crate::support::redis_server::RedisServer;
+
+const EMPTY: Look = Look::Miss { refuse: None };
+
+/// A run with a local store that outlives it.
+struct Run {
+    ear: Ear,
+    store: AutoStore,
+}
+
+impl Run {
+    fn new(url: &str, local: &SharedSpace) -> Self {
+        let ear = Ear::default();
+        let place = place("a0", url);
+        let redis = Arc::new(RedisStore::new(&place, ear.tell()).unwrap());
+        let local: Arc<dyn Local> =
+            Arc::new(MemoryStore::new(local.clone(), &place, Tell::nobody()));
+        let store = AutoStore::new(redis, Ok(local), ear.tell());
+        Self { ear, store }
+    }
+
+    fn map(self, change: impl FnOnce(AutoStore) -> AutoStore) -> Self {
+        Self { store: change(self.store), ..self }
+    }
+
+    fn process(self) -> (Process, Ear) {
+        (Process::new(Arc::new(self.store), 'N'), self.ear)
+    }
+}
+
+fn outcomes(cleared: Cleared) -> Vec<(String, Result<(), String>)> {
+    let why = |outcome: Result<(), Error>| outcome.map_err(|error| error.what);
+    cleared.places.into_iter().map(|place| (place.place, why(place.outcome))).collect()
+}
+
+fn memory_line() -> (String, Result<(), String>) {
+    ("memory".to_owned(), Ok(()))
+}
+
+#[test]
+fn without_redis_the_local_store_serves_and_one_warning_says_so() {
+    let local = SharedSpace::default();
+    let url = nobody();
+    let (mut run, ear) = Run::new(&url, &local).process();
+    assert_eq!(run.store.look(Want::Records).unwrap(), EMPTY);
+    run.own(How::Get);
+    assert!(run.store.renew(run.flight()).unwrap());
+    assert_eq!(run.put(5, &records(&[(X, 3)])), Published::Done);
+    assert!(run.hit().is_some());
+    assert_eq!(ear.heard(), ["Warning: redis unavailable (refused): using local cache"]);
+    let (next, _) = Run::new(&url, &local).process();
+    assert!(next.hit().is_some());
+    assert_eq!(next.store.stats().unwrap().kind, "none");
+}
+
+#[test]
+fn redis_that_nobody_asked_for_is_not_missed() {
+    let local = SharedSpace::default();
+    let (run, ear) = Run::new(&nobody(), &local).map(AutoStore::unasked).process();
+    assert_eq!(run.store.look(Want::Records).unwrap(), EMPTY);
+    assert_eq!(ear.heard(), ["Verbose: redis unavailable (refused): using local cache"]);
+    assert_eq!(outcomes(run.store.clear()), [memory_line()]);
+}
+
+#[test]
+fn redis_or_nothing() {
+    let local = SharedSpace::default();
+    let (mut run, ear) = Run::new(&nobody(), &local).map(AutoStore::without_fallback).process();
+    assert_eq!(run.store.look(Want::Records).unwrap(), EMPTY);
+    assert!(matches!(run.come(How::Get), Entered::Alone));
+    assert_eq!(run.store.partial("Nabc").unwrap(), None);
+    assert_eq!(ear.heard(), ["Warning: redis unavailable (refused): asking Nomad"]);
+    assert_eq!(run.store.stats().unwrap_err().what, "refused");
+}
+
+#[test]
+fn a_machine_that_can_keep_nothing_says_why() {
+    let ear = Ear::default();
+    let redis = Arc::new(RedisStore::new(&place("a0", &nobody()), ear.tell()).unwrap());
+    let why = Error { kind: Kind::Unavailable, what: "no home folder".to_owned() };
+    let store = AutoStore::new(redis, Err(why), ear.tell());
+    let mut run = Process::new(Arc::new(store), 'N');
+    assert!(matches!(run.come(How::Get), Entered::Alone));
+    assert_eq!(
+        ear.heard(),
+        ["Warning: redis unavailable (refused): no local cache (no home folder): asking Nomad"]
+    );
+}
+
+#[test]
+fn a_run_that_reaches_redis_forgets_what_is_kept_here() {
+    let local = SharedSpace::default();
+    let (mut run, _) = Run::new(&nobody(), &local).process();
+    run.own(How::Get);
+    run.put(5, &records(&[(X, 3)]));
+    let server = RedisServer::start();
+    let (run, ear) = Run::new(&server.url(), &local).process();
+    assert_eq!(run.store.look(Want::Records).unwrap(), EMPTY);
+    assert_eq!(ear.heard(), <[&str; 0]>::default());
+    let (run, _) = Run::new(&nobody(), &local).process();
+    assert_eq!(run.hit(), None);
+}
+
+#[test]
+fn r5_refused_credentials_are_told_even_if_nobody_asked() {
+    let server = RedisServer::start_with(&["--requirepass", "secret"]);
+    let (run, ear) =
+        Run::new(&server.url(), &SharedSpace::default()).map(AutoStore::unasked).process();
+    assert_eq!(run.store.look(Want::Records).unwrap(), EMPTY);
+    assert_eq!(ear.heard(), ["Warning: redis refused the credentials: using local cache"]);
+    let refused = Err("redis refused the credentials".to_owned());
+    assert_eq!(outcomes(run.store.clear()), [(server.url(), refused), memory_line()]);
+}
+
+#[test]
+fn r6_a_viewer_fetches_alone() {
+    let server = RedisServer::start();
+    server.cli(&["ACL", "SETUSER", "v", "on", ">p", "~nomad:clients*", "-@all", "+mget", "+pttl"]);
+    let url = format!("{}?user=v&pass=p", server.url());
+    let (mut run, ear) = Run::new(&url, &SharedSpace::default()).process();
+    assert_eq!(run.store.look(Want::Records).unwrap(), EMPTY);
+    assert_eq!(ear.heard(), <[&str; 0]>::default());
+    assert!(matches!(run.come(How::Get), Entered::Alone));
+    let [warning] = ear.heard().try_into().unwrap();
+    assert!(warning.starts_with("Warning: redis does not permit eval (the user needs ~nomad:"));
+    assert!(warning.ends_with("): nothing is cached"), "{warning}");
+}
+
+#[test]
+fn r8_a_replica_is_no_reason_to_worry() {
+    let server = RedisServer::start();
+    server.cli(&["REPLICAOF", "127.0.0.1", "1"]);
+    let (mut run, ear) = Run::new(&server.url(), &SharedSpace::default()).process();
+    assert!(matches!(run.come(How::Get), Entered::Alone));
+    assert_eq!(ear.heard(), ["Verbose: redis is a read-only replica: nothing is cached"]);
+}
+
+#[test]
+fn r9_memory_runs_out_while_a_fetch_is_under_way() {
+    let server = RedisServer::start();
+    let (mut run, ear) = Run::new(&server.url(), &SharedSpace::default()).process();
+    run.own(How::Get);
+    server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    assert_eq!(run.put(5, &records(&[(X, 3)])), Published::Fenced);
+    assert_eq!(ear.heard(), ["Warning: cannot write the cache in redis: redis is out of memory"]);
+    assert_eq!(server.int(&["EXISTS", "nomad:clients:all", "nomad:clients:meta"]), 0);
+    let lease = format!("nomad:clients:lease:{}", crate::support::bench::scope("a0"));
+    assert_eq!(server.int(&["EXISTS", &lease]), 0, "nobody need wait for it");
+    assert!(matches!(run.come(How::Get), Entered::Alone));
+}
+
+#[test]
+fn r10_a_server_that_loads_is_worth_no_warning() {
+    const LOADING: &[u8] = b"-LOADING a\r\n-LOADING b\r\n-LOADING c\r\n";
+    let loading = Fake::scripted(&[LOADING, LOADING]);
+    let (run, ear) = Run::new(&loading.url(), &SharedSpace::default()).process();
+    assert_eq!(run.store.look(Want::Records).unwrap(), EMPTY);
+    assert_eq!(ear.heard(), ["Verbose: redis unavailable (busy: LOADING): using local cache"]);
+}
+
+/// Gone between ENTER and PUBLISH: the answer is not affected, and it is not written elsewhere.
+#[test]
+fn a_flight_stays_with_the_store_that_gave_it() {
+    let local = SharedSpace::default();
+    let mut server = RedisServer::start();
+    let (mut run, ear) = Run::new(&server.url(), &local).process();
+    run.own(How::Get);
+    server.kill();
+    assert_eq!(run.put(5, &records(&[(X, 3)])), Published::Fenced);
+    assert_eq!(ear.heard(), ["Verbose: cannot write the cache in redis: refused"]);
+    let (next, _) = Run::new(&nobody(), &local).process();
+    assert_eq!(next.hit(), None);
+}
+
+/// R20: every place on its own line.
+#[test]
+fn r20_a_clear_names_what_could_not_be_done() {
+    let local = SharedSpace::default();
+    let url = nobody();
+    let (run, _) = Run::new(&url, &local).process();
+    let refused = (format!("{url}/0"), Err("refused".to_owned()));
+    assert_eq!(outcomes(run.store.clear()), [refused, memory_line()]);
+    let server = RedisServer::start();
+    let (run, _) = Run::new(&server.url(), &local).process();
+    assert_eq!(outcomes(run.store.clear()), [(server.url(), Ok(())), memory_line()]);
+}

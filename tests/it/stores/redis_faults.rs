@@ -1,1 +1,385 @@
-//! x
+//! A Redis that misbehaves: every row ends in time, with the right kind of error and one clear line.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nomad_clients::model::remark::Tell;
+use nomad_clients::store::redis::RedisStore;
+use nomad_clients::store::{Entered, Error, How, Kind, Look, Published, Store, Want};
+
+use crate::support::bench::{Ear, place};
+use crate::support::fake_redis::{Fake, nobody};
+use crate::support::process::{Process, X, Y, records};
+use crate::support::redis_server::RedisServer;
+
+const EMPTY: Look = Look::Miss { refuse: None };
+/// The replies to a LOOK that finds nothing.
+const NOTHING: &[u8] = b":-2\r\n:-2\r\n*5\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n";
+const LOADING: &[u8] = b"-LOADING a\r\n-LOADING b\r\n-LOADING c\r\n";
+
+fn store(url: &str) -> Arc<RedisStore> {
+    Arc::new(RedisStore::new(&place("a0", url), Tell::nobody()).unwrap())
+}
+
+/// The error of a look, and how long it took.
+fn look_error(url: &str) -> (Error, Duration) {
+    let began = Instant::now();
+    let error = store(url).look(Want::Records).unwrap_err();
+    (error, began.elapsed())
+}
+
+#[track_caller]
+fn check(url: &str, kind: Kind, what: &str) {
+    let (error, took) = look_error(url);
+    assert_eq!((error.kind, &*error.what), (kind, what));
+    assert!(took < Duration::from_secs(4), "{took:?}");
+}
+
+fn enter(store: &Arc<RedisStore>) -> Result<Entered, Error> {
+    let revs = nomad_clients::store::Refuse::Revs(Vec::new());
+    let enter =
+        nomad_clients::store::Enter { token: "Nabc", how: How::Get, refuse: &revs, waited: None };
+    store.enter(&enter)
+}
+
+#[track_caller]
+fn check_enter(store: &Arc<RedisStore>, kind: Kind, start: &str) {
+    let error = enter(store).unwrap_err();
+    assert_eq!(error.kind, kind, "{error}");
+    assert!(error.what.starts_with(start), "{error}");
+}
+
+fn clear(store: &Arc<RedisStore>) -> Result<(), Error> {
+    store.clear().places.remove(0).outcome
+}
+
+#[test]
+fn r2_nobody_listens() {
+    check(&nobody(), Kind::Unavailable, "refused");
+    check("unix:///nowhere/redis.sock", Kind::Unavailable, "refused");
+    check("redis://no-such-host.invalid", Kind::Unavailable, "its name can't be resolved");
+    assert_eq!(clear(&store(&nobody())).unwrap_err().what, "refused");
+}
+
+#[test]
+fn r3_silence_ends_in_time_and_the_next_run_does_not_wait_for_it() {
+    let silent = Fake::silent();
+    let home = tempfile::tempdir().unwrap();
+    let mut place = place("a0", &silent.url());
+    place.folder = Some(home.path().join("cache"));
+    let open = || RedisStore::new(&place, Tell::nobody()).unwrap();
+    let error = open().look(Want::Records).unwrap_err();
+    assert_eq!((error.kind, &*error.what), (Kind::Unavailable, "timed out after 500 ms"));
+    let began = Instant::now();
+    let error = open().look(Want::Records).unwrap_err();
+    assert!(error.what.starts_with("it did not answer"), "{error}");
+    assert!(began.elapsed() < Duration::from_millis(400));
+    let mut elsewhere = place.clone();
+    elsewhere.redis.url = nomad_clients::model::secret::Secret::new(nobody());
+    let other = RedisStore::new(&elsewhere, Tell::nobody()).unwrap();
+    assert_eq!(other.look(Want::Records).unwrap_err().what, "refused");
+}
+
+#[test]
+fn r3_silence_at_enter() {
+    let silent = Fake::scripted(&[NOTHING]);
+    let store = store(&silent.url());
+    assert_eq!(store.look(Want::Records).unwrap(), EMPTY);
+    check_enter(&store, Kind::Unavailable, "timed out after 500 ms");
+}
+
+/// R3 and R15: the publication takes effect after nobody waits for its answer any more.
+#[test]
+fn r3_silence_at_publish() {
+    let server = RedisServer::start();
+    let mut own = Process::new(store(&server.url()), 'N');
+    own.own(How::Get);
+    let id = rustix::process::Pid::from_raw(server.id().try_into().unwrap()).unwrap();
+    rustix::process::kill_process(id, rustix::process::Signal::STOP).unwrap();
+    let fulls: Vec<_> = records(&[(X, 3)]).into_iter().collect();
+    let publication = nomad_clients::store::Publication {
+        index: 5,
+        eff: 5,
+        reset: None,
+        list_sent: own.flight().entered,
+        partial: false,
+        all: b"[1]",
+        fulls: &fulls,
+        base: None,
+    };
+    let began = Instant::now();
+    let error = own.store.publish(own.flight(), &publication).unwrap_err();
+    assert_eq!(error.what, "timed out after 2 s");
+    assert!(began.elapsed() < Duration::from_secs(4));
+    rustix::process::kill_process(id, rustix::process::Signal::CONT).unwrap();
+    let until = Instant::now() + Duration::from_secs(10);
+    while own.hit().is_none() {
+        assert!(Instant::now() < until, "it never took effect");
+    }
+}
+
+#[test]
+fn r3_clear_tries_for_five_seconds() {
+    let began = Instant::now();
+    let error = clear(&store(&Fake::silent().url())).unwrap_err();
+    assert_eq!(error.what, "timed out after 5 s");
+    let took = began.elapsed();
+    assert!((3..8).contains(&took.as_secs()), "{took:?}");
+}
+
+#[test]
+fn a_drip_is_silence() {
+    check(&Fake::dripping().url(), Kind::Unavailable, "timed out after 1 s");
+}
+
+#[test]
+fn r5_wrong_credentials() {
+    let server = RedisServer::start_with(&["--requirepass", "secret"]);
+    let refused = "redis refused the credentials";
+    check(&server.url(), Kind::Credentials, refused);
+    check(&format!("{}?pass=wrong", server.url()), Kind::Credentials, refused);
+    check(&format!("{}?user=nobody&pass=secret", server.url()), Kind::Credentials, refused);
+    let error = clear(&store(&format!("{}?pass=wrong", server.url()))).unwrap_err();
+    assert_eq!(error.kind, Kind::Credentials);
+    let open = RedisServer::start();
+    check(&format!("{}?pass=unneeded", open.url()), Kind::Credentials, refused);
+    server.cli(&["AUTH", "secret"]);
+}
+
+fn with_user(server: &RedisServer, rules: &[&str]) -> Arc<RedisStore> {
+    let fixed = ["ACL", "SETUSER", "nc", "on", ">pw", "-@all"];
+    assert_eq!(server.cli(&[&fixed[..], rules].concat()), redis::Value::Okay);
+    store(&format!("{}?user=nc&pass=pw", server.url()))
+}
+
+const MEMBER: &str = "~nomad:clients* +mget +get +set +del +hgetall +hset +hdel +hlen +strlen +pexpire +pttl +time +eval +hincrby +expire +hmget";
+
+#[test]
+fn the_documented_member_may_do_everything() {
+    let server = RedisServer::start();
+    let member = with_user(&server, &MEMBER.split(' ').collect::<Vec<_>>());
+    let mut own = Process::new(Arc::clone(&member) as Arc<dyn Store>, 'N');
+    own.own(How::Get);
+    assert!(own.store.renew(own.flight()).unwrap());
+    assert_eq!(own.put(5, &records(&[(X, 3)])), Published::Done);
+    assert!(own.whole().is_some());
+    assert_eq!(own.store.stats().unwrap().memory, None);
+    clear(&member).unwrap();
+}
+
+#[test]
+fn r6_a_viewer_reads() {
+    let server = RedisServer::start();
+    let mut owner = Process::new(store(&server.url()), 'N');
+    owner.own(How::Get);
+    owner.put(5, &records(&[(X, 3)]));
+    let viewer = with_user(&server, &["~nomad:clients*", "+mget", "+pttl"]);
+    assert!(matches!(viewer.look(Want::Records).unwrap(), Look::Hit(_)));
+    let refuse = Some(owner.token.clone());
+    assert_eq!(viewer.look(Want::Full).unwrap(), Look::Miss { refuse });
+    check_enter(
+        &viewer,
+        Kind::Forbidden,
+        "redis does not permit eval (the user needs ~nomad:clients*",
+    );
+    let error = clear(&viewer).unwrap_err();
+    assert_eq!(error.kind, Kind::Forbidden);
+    assert!(error.what.starts_with("redis does not permit del ("), "{error}");
+}
+
+#[test]
+fn r7_other_keys_or_one_command_missing() {
+    let server = RedisServer::start();
+    let stranger = with_user(&server, &["~other*", "+@all"]);
+    let error = stranger.look(Want::Records).unwrap_err();
+    assert_eq!(error.kind, Kind::Forbidden);
+    assert!(error.what.starts_with("redis does not permit the keys: nomad:clients* not granted"));
+    server.cli(&["ACL", "DELUSER", "nc"]);
+    // A write that stops in the middle leaves no meta: it reads as a miss.
+    let mut rules: Vec<_> = MEMBER.split(' ').collect();
+    rules.retain(|rule| *rule != "+hset");
+    let member = with_user(&server, &rules);
+    let mut own = Process::new(Arc::clone(&member) as Arc<dyn Store>, 'N');
+    own.own(How::Get);
+    let fulls: Vec<_> = records(&[(X, 3)]).into_iter().collect();
+    let publication = nomad_clients::store::Publication {
+        index: 5,
+        eff: 5,
+        reset: None,
+        list_sent: own.flight().entered,
+        partial: false,
+        all: b"[1]",
+        fulls: &fulls,
+        base: None,
+    };
+    let error = own.store.publish(own.flight(), &publication).unwrap_err();
+    assert_eq!(error.kind, Kind::Forbidden);
+    assert!(error.what.starts_with("redis does not permit a command of the script"), "{error}");
+    assert_eq!(member.look(Want::Records).unwrap(), EMPTY);
+}
+
+#[test]
+fn r8_a_replica_can_be_read() {
+    let server = RedisServer::start();
+    let mut owner = Process::new(store(&server.url()), 'N');
+    owner.own(How::Get);
+    owner.put(5, &records(&[(X, 3)]));
+    server.cli(&["REPLICAOF", "127.0.0.1", "1"]);
+    assert!(owner.hit().is_some());
+    let store = store(&server.url());
+    server.cli(&["CONFIG", "SET", "replica-serve-stale-data", "yes"]);
+    let mut late = Process::new(Arc::clone(&store) as Arc<dyn Store>, 'N');
+    let refuse = nomad_clients::store::Refuse::Everything;
+    let enter = nomad_clients::store::Enter {
+        token: &late.token,
+        how: How::Refresh,
+        refuse: &refuse,
+        waited: None,
+    };
+    let error = store.enter(&enter).unwrap_err();
+    assert_eq!((error.kind, &*error.what), (Kind::ReadOnly, "redis is a read-only replica"));
+    assert_eq!(clear(&store).unwrap_err().kind, Kind::ReadOnly);
+    // The failover is over: the same store goes on.
+    server.cli(&["REPLICAOF", "NO", "ONE"]);
+    late.own(How::Refresh);
+}
+
+#[test]
+fn r9_out_of_memory_can_be_read_and_cleared() {
+    let server = RedisServer::start();
+    let mut owner = Process::new(store(&server.url()), 'N');
+    owner.own(How::Get);
+    owner.put(5, &records(&[(X, 3)]));
+    server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    assert!(owner.hit().is_some());
+    let other = store(&server.url());
+    server.cli(&["DEL", "nomad:clients:all"]);
+    check_enter(&other, Kind::ReadOnly, "redis is out of memory");
+    clear(&other).unwrap();
+    assert_eq!(server.int(&["DBSIZE"]), 0);
+}
+
+#[test]
+fn r9_too_few_replicas_refuse_the_clear_too() {
+    let server = RedisServer::start_with(&["--min-replicas-to-write", "1"]);
+    let store = store(&server.url());
+    assert_eq!(store.look(Want::Records).unwrap(), EMPTY);
+    let what = "redis misses replicas and refuses to write (NOREPLICAS)";
+    check_enter(&store, Kind::ReadOnly, what);
+    assert_eq!(clear(&store).unwrap_err().what, what);
+}
+
+#[test]
+fn r10_a_server_that_loads_is_asked_once_more() {
+    let store = |answers: &'static [&'static [u8]]| store(&Fake::scripted(answers).url());
+    assert_eq!(store(&[LOADING, NOTHING]).look(Want::Records).unwrap(), EMPTY);
+    let error = store(&[LOADING, LOADING, NOTHING]).look(Want::Records).unwrap_err();
+    assert_eq!((error.kind, &*error.what), (Kind::Unavailable, "busy: LOADING"));
+}
+
+#[test]
+fn r11_a_cluster_is_named() {
+    const MOVED: &[u8] = b"-MOVED 1 h:1\r\n-MOVED 1 h:1\r\n-CROSSSLOT x\r\n";
+    let what = "redis is a cluster (MOVED), redis-cluster:// is not supported";
+    check(&Fake::saying(MOVED).url(), Kind::Unavailable, what);
+}
+
+#[test]
+fn r17_not_a_redis_server() {
+    let what = "not a Redis server";
+    check(&Fake::saying(b"HTTP/1.1 400 Bad Request\r\n\r\n").url(), Kind::Unavailable, what);
+    check(&Fake::saying(b"\x15\x03\x01\x00\x02\x02\x50").url(), Kind::Unavailable, what);
+    check(&Fake::saying(b":1\r\n:1\r\n:1\r\n").url(), Kind::Unavailable, what);
+    check(&Fake::saying(b"+OK\r\n+OK\r\n+OK\r\n").url(), Kind::Unavailable, what);
+    let huge = Fake::cut_off(b"*2147483647\r\n*2147483647\r\n$9223372036854775807\r\n");
+    check(&huge.url(), Kind::Unavailable, "connection lost");
+    check(&Fake::cut_off(b"").url(), Kind::Unavailable, "connection lost");
+}
+
+#[test]
+fn r17_no_room_for_one_more() {
+    let server = RedisServer::start_with(&["--maxclients", "1"]);
+    let until = Instant::now() + Duration::from_secs(5);
+    let mut only = std::os::unix::net::UnixStream::connect(server.socket()).unwrap();
+    let mut greeted = [0; 5];
+    // The connection that has seen the server come up may be in its books for a moment.
+    while std::io::Write::write_all(&mut only, b"PING\r\n").is_err()
+        || std::io::Read::read(&mut only, &mut greeted).is_err()
+        || &greeted != b"+PONG"
+    {
+        assert!(Instant::now() < until, "the only client was not let in");
+        only = std::os::unix::net::UnixStream::connect(server.socket()).unwrap();
+    }
+    let what = "not a Redis server that has room: max number of clients reached";
+    check(&server.url(), Kind::Unavailable, what);
+    drop(only);
+}
+
+#[test]
+fn r19_a_reply_that_is_cut_off() {
+    let start = b":60000\r\n:-2\r\n*5\r\n$4\r\nabcd\r\n$1000000\r\nxxxxx";
+    check(&Fake::cut_off(start).url(), Kind::Unavailable, "connection lost");
+}
+
+#[test]
+fn r22_a_replica_that_does_not_confirm() {
+    let server = RedisServer::start_with(&["--repl-diskless-sync", "no"]);
+    let mut replica = std::os::unix::net::UnixStream::connect(server.socket()).unwrap();
+    std::io::Write::write_all(&mut replica, b"SYNC\r\n").unwrap();
+    let until = Instant::now() + Duration::from_secs(10);
+    let online =
+        |role| matches!(role, redis::Value::Array(role) if role[2] != redis::Value::Array(vec![]));
+    while !online(server.cli(&["ROLE"])) {
+        assert!(Instant::now() < until, "the replica never came online");
+    }
+    server.cli(&["SET", "nomad:clients:all", "[]"]);
+    let error = clear(&store(&server.url())).unwrap_err();
+    assert_eq!(
+        (error.kind, &*error.what),
+        (Kind::Unavailable, "no replica has confirmed it within 500 ms")
+    );
+}
+
+#[test]
+fn a_connection_that_the_server_closed_meanwhile_is_replaced() {
+    let server = RedisServer::start();
+    let mut own = Process::new(store(&server.url()), 'N');
+    own.own(How::Get);
+    server.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
+    assert_eq!(own.put(5, &records(&[(X, 3), (Y, 5)])), Published::Done);
+}
+
+/// R14: a restart without data in the middle of a flight.
+#[test]
+fn r14_a_restart_voids_the_flight() {
+    let mut server = RedisServer::start();
+    let mut own = Process::new(store(&server.url()), 'N');
+    own.own(How::Get);
+    server.restart(&[]);
+    assert_eq!(own.put(5, &records(&[(X, 3)])), Published::Fenced);
+    assert_eq!(own.hit(), None);
+    own.own(How::Get);
+    assert_eq!(own.put(5, &records(&[(X, 3)])), Published::Done);
+}
+
+/// The guard at ENTER: cleared again once; when the dead epoch comes back once more, no cache.
+#[test]
+fn a_dead_epoch_is_never_published_under() {
+    let server = RedisServer::start();
+    let ear = Ear::default();
+    let store = Arc::new(RedisStore::new(&place("a0", &server.url()), ear.tell()).unwrap());
+    let mut own = Process::new(Arc::clone(&store) as Arc<dyn Store>, 'N');
+    own.own(How::Get);
+    let dead = own.flight().epoch.clone();
+    clear(&store).unwrap();
+    let back = |_| server.cli(&["SET", "nomad:clients:epoch", &dead]);
+    back(());
+    own.own(How::Get);
+    assert_ne!(own.flight().epoch, dead);
+    assert_eq!(
+        ear.heard(),
+        ["Verbose: cache entry ignored: it was cleared before, redis went back to an older state"]
+    );
+    back(());
+    assert!(matches!(own.come(How::Get), Entered::Alone));
+}

@@ -16,7 +16,7 @@ use super::redis_server::RedisServer;
 
 /// What a cache consists of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub(crate) enum Part {
     Epoch,
     Meta,
     All,
@@ -24,7 +24,7 @@ pub enum Part {
 }
 
 impl Part {
-    pub fn key(self) -> &'static str {
+    pub(crate) fn key(self) -> &'static str {
         match self {
             Self::Epoch => "nomad:clients:epoch",
             Self::Meta => "nomad:clients:meta",
@@ -35,7 +35,7 @@ impl Part {
 }
 
 /// One cache, seen by several processes. `None`: this can't happen to this kind of store.
-pub trait Bench {
+pub(crate) trait Bench {
     /// The store of one more process on this host.
     fn store(&self, scope: &str) -> Arc<dyn Store>;
     /// The store of a process on another host that shares the cache.
@@ -73,14 +73,14 @@ pub trait Bench {
 }
 
 /// What [`Bench::save`] kept: keys and their content.
-pub struct Saved(pub Vec<(String, Vec<u8>)>);
+pub(crate) struct Saved(pub(crate) Vec<(String, Vec<u8>)>);
 
-pub fn scope(name: &str) -> Scope {
+pub(crate) fn scope(name: &str) -> Scope {
     Scope::of(&Cluster { host: name.to_owned(), ..Cluster::default() })
 }
 
 /// A place with the usual times and no folder.
-pub fn place(scope_name: &str, url: &str) -> Place {
+pub(crate) fn place(scope_name: &str, url: &str) -> Place {
     Place {
         choice: Choice::Redis,
         redis: RedisPlace {
@@ -100,16 +100,16 @@ pub fn place(scope_name: &str, url: &str) -> Place {
 
 /// Keeps the remarks that it is told.
 #[derive(Clone, Default)]
-pub struct Ear(Arc<Mutex<Vec<Remark>>>);
+pub(crate) struct Ear(Arc<Mutex<Vec<Remark>>>);
 
 impl Ear {
-    pub fn tell(&self) -> Tell {
+    pub(crate) fn tell(&self) -> Tell {
         let heard = Arc::clone(&self.0);
         Tell::new(move |remark| heard.lock().unwrap().push(remark))
     }
 
     /// What was heard since the last time, `-vv` left out.
-    pub fn heard(&self) -> Vec<String> {
+    pub(crate) fn heard(&self) -> Vec<String> {
         use nomad_clients::model::remark::Level;
         let remarks = std::mem::take(&mut *self.0.lock().unwrap());
         let loud = remarks.into_iter().filter(|remark| remark.level != Level::Call);
@@ -117,13 +117,13 @@ impl Ear {
     }
 }
 
-pub struct MemoryBench {
+pub(crate) struct MemoryBench {
     space: SharedSpace,
     ahead: Arc<Mutex<Duration>>,
 }
 
 impl MemoryBench {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let ahead = Arc::new(Mutex::new(Duration::ZERO));
         let (origin, moved) = (Instant::now(), Arc::clone(&ahead));
         let clock = Arc::new(move || origin + *moved.lock().unwrap());
@@ -254,14 +254,14 @@ impl Bench for MemoryBench {
     }
 }
 
-pub struct RedisBench {
-    pub server: RedisServer,
+pub(crate) struct RedisBench {
+    pub(crate) server: RedisServer,
     here: TempDir,
     there: TempDir,
 }
 
 impl RedisBench {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = || tempfile::tempdir().unwrap();
         Self { server: RedisServer::start(), here: folder(), there: folder() }
     }

@@ -1,12 +1,12 @@
 //! Lets something happen in the middle of LOOK's pipeline.
 
-use std::io::{Read, Write};
+use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 
 use nomad_clients::model::remark::Tell;
 use nomad_clients::store::redis::RedisStore;
-use nomad_clients::store::{Look, Store, Want};
+use nomad_clients::store::{Look, Store as _, Want};
 
 use super::bench::place;
 
@@ -14,7 +14,7 @@ const MGET: &[u8] = b"*6\r\n$4\r\nMGET\r\n";
 
 /// Looks through a go-between that sends everything before MGET, waits for the two replies, runs
 /// `event`, and only then sends the rest.
-pub fn look(server: PathBuf, scope: &str, event: Box<dyn FnOnce() + Send>) -> Look {
+pub(crate) fn look(server: PathBuf, scope: &str, event: Box<dyn FnOnce() + Send>) -> Look {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("s");
     let listener = UnixListener::bind(&socket).unwrap();

@@ -12,62 +12,62 @@ use nomad_clients::store::{
 
 use super::bench::Bench;
 
-pub const X: &str = "6f1c36aa-0000-4000-8000-00000000000a";
-pub const Y: &str = "6f1c36aa-0000-4000-8000-00000000000b";
+pub(crate) const X: &str = "6f1c36aa-0000-4000-8000-00000000000a";
+pub(crate) const Y: &str = "6f1c36aa-0000-4000-8000-00000000000b";
 
-pub type Records = BTreeMap<NodeId, Vec<u8>>;
+pub(crate) type Records = BTreeMap<NodeId, Vec<u8>>;
 
 /// A full record of node `id` at version `version` in cluster `scope`.
-pub fn full(id: &str, version: u64, scope: &str) -> Vec<u8> {
+pub(crate) fn full(id: &str, version: u64, scope: &str) -> Vec<u8> {
     format!(r#"{{"id":"{id}","version":{version},"scope":"{scope}"}}"#).into_bytes()
 }
 
 /// Records of cluster `a0`.
-pub fn records(of: &[(&str, u64)]) -> Records {
+pub(crate) fn records(of: &[(&str, u64)]) -> Records {
     records_of("a0", of)
 }
 
-pub fn records_of(scope: &str, of: &[(&str, u64)]) -> Records {
+pub(crate) fn records_of(scope: &str, of: &[(&str, u64)]) -> Records {
     of.iter().map(|(id, version)| (NodeId::parse(id).unwrap(), full(id, *version, scope))).collect()
 }
 
 /// What a flight publishes besides its records.
 #[derive(Default, Clone, Copy)]
-pub struct With<'a> {
-    pub base: Option<&'a Base>,
-    pub reset: Option<&'a str>,
-    pub partial: bool,
-    pub list_sent: Option<Instant>,
+pub(crate) struct With<'a> {
+    pub(crate) base: Option<&'a Base>,
+    pub(crate) reset: Option<&'a str>,
+    pub(crate) partial: bool,
+    pub(crate) list_sent: Option<Instant>,
 }
 
-pub struct Process {
-    pub store: Arc<dyn Store>,
-    pub token: String,
-    pub flight: Option<Flight>,
+pub(crate) struct Process {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) token: String,
+    pub(crate) flight: Option<Flight>,
 }
 
 impl Process {
-    pub fn new(store: Arc<dyn Store>, kind: char) -> Self {
+    pub(crate) fn new(store: Arc<dyn Store>, kind: char) -> Self {
         Self { store, token: format!("{kind}{}", nonce::fresh().unwrap()), flight: None }
     }
 
     /// A process of cluster `a0` on this host.
-    pub fn on(bench: &dyn Bench) -> Self {
+    pub(crate) fn on(bench: &dyn Bench) -> Self {
         Self::new(bench.store("a0"), 'N')
     }
 
-    pub fn forcing(bench: &dyn Bench) -> Self {
+    pub(crate) fn forcing(bench: &dyn Bench) -> Self {
         Self::new(bench.store("a0"), 'F')
     }
 
     /// One that has entered with `--refresh` and found no other.
-    pub fn refreshing(bench: &dyn Bench) -> Self {
+    pub(crate) fn refreshing(bench: &dyn Bench) -> Self {
         let mut process = Self::on(bench);
         process.own(How::Refresh);
         process
     }
 
-    pub fn enter(&mut self, how: How, refuse: &Refuse, waited: Option<&str>) -> Entered {
+    pub(crate) fn enter(&mut self, how: How, refuse: &Refuse, waited: Option<&str>) -> Entered {
         let enter = Enter { token: &self.token, how, refuse, waited };
         let entered = self.store.enter(&enter).unwrap();
         if let Entered::Own(flight) = &entered {
@@ -77,7 +77,7 @@ impl Process {
     }
 
     /// Enters as a newcomer.
-    pub fn come(&mut self, how: How) -> Entered {
+    pub(crate) fn come(&mut self, how: How) -> Entered {
         let refuse =
             if how == How::Refresh { Refuse::Everything } else { Refuse::Revs(Vec::new()) };
         self.enter(how, &refuse, None)
@@ -85,31 +85,31 @@ impl Process {
 
     /// Enters as a newcomer and must get the flight for itself.
     #[track_caller]
-    pub fn own(&mut self, how: How) {
+    pub(crate) fn own(&mut self, how: How) {
         let entered = self.come(how);
         let Entered::Own(flight) = &entered else { panic!("not ours: {entered:?}") };
         assert!(!flight.solo);
     }
 
-    pub fn flight(&self) -> &Flight {
+    pub(crate) fn flight(&self) -> &Flight {
         self.flight.as_ref().expect("it has entered")
     }
 
-    pub fn base(&self) -> Option<Base> {
+    pub(crate) fn base(&self) -> Option<Base> {
         self.store.base(self.flight())
     }
 
     /// Publishes everything.
-    pub fn put(&self, index: u64, records: &Records) -> Published {
+    pub(crate) fn put(&self, index: u64, records: &Records) -> Published {
         self.put_with(index, records, With::default())
     }
 
     /// Publishes what has changed since `base`.
-    pub fn put_delta(&self, index: u64, records: &Records, base: &Base) -> Published {
+    pub(crate) fn put_delta(&self, index: u64, records: &Records, base: &Base) -> Published {
         self.put_with(index, records, With { base: Some(base), ..With::default() })
     }
 
-    pub fn put_with(&self, index: u64, records: &Records, with: With<'_>) -> Published {
+    pub(crate) fn put_with(&self, index: u64, records: &Records, with: With<'_>) -> Published {
         let values: Vec<&[u8]> = records.values().map(Vec::as_slice).collect();
         let all = [b"[".to_vec(), values.join(&b","[..]), b"]".to_vec()].concat();
         let fulls: Vec<_> = records.clone().into_iter().collect();
@@ -126,7 +126,7 @@ impl Process {
         self.store.publish(self.flight(), &publication).unwrap()
     }
 
-    pub fn hit(&self) -> Option<Snapshot> {
+    pub(crate) fn hit(&self) -> Option<Snapshot> {
         match self.store.look(Want::Records).unwrap() {
             Look::Hit(snapshot) => Some(snapshot),
             Look::Miss { .. } => None,
@@ -134,7 +134,7 @@ impl Process {
     }
 
     /// The records of a full read.
-    pub fn whole(&self) -> Option<Records> {
+    pub(crate) fn whole(&self) -> Option<Records> {
         match self.store.look(Want::Full).unwrap() {
             Look::Hit(snapshot) => Some(snapshot.fulls.unwrap().into_iter().collect()),
             Look::Miss { .. } => None,
@@ -144,13 +144,13 @@ impl Process {
 
 /// Fills the cache of `scope`.
 #[track_caller]
-pub fn filled(bench: &dyn Bench, scope: &str, index: u64, records: &Records) -> Process {
+pub(crate) fn filled(bench: &dyn Bench, scope: &str, index: u64, records: &Records) -> Process {
     let mut process = Process::new(bench.store(scope), 'N');
     process.own(How::Refresh);
     assert_eq!(process.put(index, records), Published::Done);
     process
 }
 
-pub fn as_records(base: Option<Base>) -> Option<Records> {
+pub(crate) fn as_records(base: Option<Base>) -> Option<Records> {
     base.map(|base| base.fulls.into_iter().collect())
 }

@@ -1,6 +1,6 @@
 //! A `redis-server` of a test's own, on a unix socket in a temporary folder.
 
-use std::io::Write;
+use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -9,18 +9,18 @@ use std::time::{Duration, Instant};
 use redis::{Parser, Value};
 use tempfile::TempDir;
 
-pub struct RedisServer {
+pub(crate) struct RedisServer {
     folder: TempDir,
     child: Child,
 }
 
 impl RedisServer {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_with(&[])
     }
 
     /// `arguments` as `redis-server` takes them: `["--maxmemory", "1mb"]`.
-    pub fn start_with(arguments: &[&str]) -> Self {
+    pub(crate) fn start_with(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let child = spawn(&folder, arguments);
         let server = Self { folder, child };
@@ -37,33 +37,33 @@ impl RedisServer {
     }
 
     /// The same again, as after a crash; what was not saved is gone.
-    pub fn restart(&mut self, arguments: &[&str]) {
+    pub(crate) fn restart(&mut self, arguments: &[&str]) {
         self.kill();
         let _ = std::fs::remove_file(self.socket());
         self.child = spawn(&self.folder, arguments);
         self.wait();
     }
 
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
     /// The process, to stop and to continue.
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    pub fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.folder.path().join("s")
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("unix://{}", self.socket().display())
     }
 
     /// Sends one command and gives the reply, an error of Redis as a value.
-    pub fn cli<A: AsRef<[u8]>>(&self, arguments: &[A]) -> Value {
+    pub(crate) fn cli<A: AsRef<[u8]>>(&self, arguments: &[A]) -> Value {
         let mut command = redis::Cmd::new();
         for argument in arguments {
             command.arg(argument.as_ref());
@@ -75,7 +75,7 @@ impl RedisServer {
     }
 
     /// The bytes of a string reply; `None` for nil.
-    pub fn bytes<A: AsRef<[u8]>>(&self, arguments: &[A]) -> Option<Vec<u8>> {
+    pub(crate) fn bytes<A: AsRef<[u8]>>(&self, arguments: &[A]) -> Option<Vec<u8>> {
         match self.cli(arguments) {
             Value::BulkString(bytes) => Some(bytes),
             Value::Nil => None,
@@ -83,7 +83,7 @@ impl RedisServer {
         }
     }
 
-    pub fn int<A: AsRef<[u8]>>(&self, arguments: &[A]) -> i64 {
+    pub(crate) fn int<A: AsRef<[u8]>>(&self, arguments: &[A]) -> i64 {
         match self.cli(arguments) {
             Value::Int(number) => number,
             other => panic!("no number: {other:?}"),
