@@ -3,6 +3,7 @@
 
 mod discovery;
 mod list;
+mod schedules;
 mod stores;
 mod support;
 mod waiting;
