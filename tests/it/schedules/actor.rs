@@ -59,6 +59,8 @@ pub(super) struct Notes {
     /// Nothing that it was told by the cache was computed before.
     pub(super) told: Option<Instant>,
     pub(super) pair: Pair,
+    /// The epoch that the GET of a clear has found.
+    pub(super) epoch: Option<Vec<u8>>,
     /// A detail that fails is tried again without a gate: so often.
     pub(super) failing: u32,
 }

@@ -43,6 +43,8 @@ pub(super) struct Plan {
     pub(super) scopes: usize,
     /// Details fail now and then.
     pub(super) flaky: bool,
+    /// The first process runs alone, undisturbed, before everybody else.
+    pub(super) warm: bool,
     /// Chances that are left.
     pub(super) left: Vec<(Event, u32)>,
 }
@@ -51,7 +53,7 @@ impl Plan {
     pub(super) fn of(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let scopes = if dice.percent(50) { 2 } else { 1 };
-        let flaky = dice.percent(25);
+        let [flaky, warm] = [25, 50].map(|chance| dice.percent(chance));
         let left = events(&mut dice);
         let kinds = [
             (Kind::Get, 50),
@@ -63,15 +65,15 @@ impl Plan {
         let count = 2 + dice.below(5);
         let processes =
             (0..count).map(|_| (dice.weighted(&kinds), dice.below(scopes))).collect();
-        Self { seed, processes, scopes, flaky, left }
+        Self { seed, processes, scopes, flaky, warm, left }
     }
 
     /// One line for a report.
     pub(super) fn describe(&self) -> String {
-        let Self { seed, processes, scopes, flaky, left } = self;
+        let Self { seed, processes, scopes, flaky, warm, left } = self;
         let may: Vec<_> = left.iter().map(|(event, times)| format!("{event:?} {times}")).collect();
         format!(
-            "seed {seed}: {processes:?}, {scopes} scopes, flaky details: {flaky}, {}",
+            "seed {seed}: {processes:?}, {scopes} scopes, warm: {warm}, flaky details: {flaky}, {}",
             may.join(", ")
         )
     }

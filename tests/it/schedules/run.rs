@@ -72,7 +72,7 @@ impl Theatre {
         let mut chances = plan.clone();
         while play.goes_on() {
             play.act(play.chosen(&mut dice, &mut chances));
-            if matches!(play.acts.last(), Some(Act::Step { .. })) && dice.percent(30) {
+            if play.is_watched() && dice.percent(30) {
                 play.act(Act::Observe(dice.number()));
             }
         }
@@ -83,6 +83,9 @@ impl Theatre {
     pub(super) fn replay(&self, plan: &Plan, acts: &[Act]) -> Outcome {
         let mut play = Play::new(self, plan);
         for act in acts {
+            if !play.world().violations.is_empty() {
+                break;
+            }
             play.act(*act);
         }
         while play.goes_on() {
@@ -132,10 +135,19 @@ impl<'a> Play<'a> {
 
     fn goes_on(&self) -> bool {
         let done = self.stage.all(State::Done).len() == self.actors.len();
-        !done && self.world().step < STEPS
+        let world = self.world();
+        !done && world.step < STEPS && world.violations.is_empty()
+    }
+
+    /// Observers look after the steps of processes.
+    fn is_watched(&self) -> bool {
+        matches!(self.acts.last(), Some(Act::Step { .. }))
     }
 
     fn chosen(&self, dice: &mut Dice, chances: &mut Plan) -> Act {
+        if self.plan.warm && self.stage.state(0) != State::Done {
+            return Act::Step { process: 0, which: 0, luck: NO_ACCIDENT };
+        }
         let event = if dice.percent(25) { chances.take(dice) } else { None };
         let luck = dice.number();
         if let Some(event) = event {
@@ -290,7 +302,7 @@ impl<'a> Play<'a> {
     /// Lets go of everybody who still stands at a gate.
     fn end(self) -> Outcome {
         let flying = self.stage.all(State::Flying);
-        if !flying.is_empty() {
+        if self.world().step >= STEPS {
             self.world().violation('K', format!("{flying:?} are not done"));
         }
         for actor in &self.actors {
