@@ -1,8 +1,11 @@
 //! The parts and the program from outside, in one test binary.
 #![allow(clippy::unwrap_used)]
 
+mod cli;
 mod discovery;
+mod generated;
 mod list;
 mod stores;
 mod support;
+mod tidy;
 mod waiting;
