@@ -2,8 +2,10 @@
 
 pub mod auto;
 mod dead;
+mod folder;
 mod judge;
 mod keys;
+pub mod local;
 pub mod memory;
 pub mod meta;
 pub mod nonce;

@@ -115,7 +115,8 @@ impl Errand<'_> {
 
     /// Writes head, body and end; true if it stopped in the middle, as a fault demands.
     fn parts(&self, answer: &Answer, close: bool) -> io::Result<bool> {
-        let framing = answer.framed();
+        // HTTP/1.0 knows no chunks.
+        let framing = if self.head.old { Framing::Length } else { answer.framed() };
         let mut head = answer.head(framing, close);
         if self.head.method == "HEAD" {
             return self.write(head.as_bytes()).map(|()| false);

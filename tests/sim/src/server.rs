@@ -197,7 +197,12 @@ impl Model for Shared {
 
 /// Accepts until the simulator is stopped.
 pub(crate) fn accept(shared: &Arc<Shared>, listener: &Listener) {
-    while let Ok(stream) = listener.accept() {
+    while !shared.stopped() {
+        let Ok(stream) = listener.accept() else {
+            // Out of file descriptors, most likely: they come back when connections end.
+            shared.sleep(Duration::from_millis(10));
+            continue;
+        };
         if shared.stopped() {
             return;
         }

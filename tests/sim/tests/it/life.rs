@@ -277,3 +277,38 @@ fn get_at(sim: &Sim, target: &str) -> crate::client::Reply {
     stream.read_to_end(&mut bytes).unwrap();
     parse(&bytes)
 }
+
+#[test]
+fn the_simulator_is_a_proxy_too() {
+    let sim = Sim::start(Fleet::recorded());
+    let tunnel = "CONNECT nomad.test:4646 HTTP/1.1\r\nHost: nomad.test:4646\r\n\r\n";
+    let request = "GET /v1/regions HTTP/1.1\r\nHost: x\r\n\r\n";
+    let bytes = raw(&sim, &format!("{tunnel}{request}")).unwrap();
+    let established = b"HTTP/1.1 200 Connection established\r\n\r\n";
+    assert!(bytes.starts_with(established));
+    assert_eq!(parse(&bytes[established.len()..]).text(), "[\"global\"]");
+    assert_eq!(get(&sim, "http://nomad.test:4646/v1/nodes").json().as_array().unwrap().len(), 5);
+    let asked = ["CONNECT nomad.test:4646", "GET /v1/regions", "list"];
+    assert_eq!(sim.asked(), asked);
+}
+
+#[test]
+fn the_command_line_says_where_it_listens() {
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_nomad-sim"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--fleet", "generated:7", "--token", "good"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim().strip_prefix("listening on http://").unwrap();
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let request = "GET /v1/nodes HTTP/1.0\r\nX-Nomad-Token: good\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(parse(&bytes).json().as_array().unwrap().len(), 7);
+}
