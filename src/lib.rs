@@ -32,18 +32,13 @@ use render::console::Console;
 
 /// Does what was typed: data to stdout, everything else to stderr.
 pub fn run(cli: &Cli) -> ExitCode {
-    let console = Console::new(None, false);
+    // Text of a panic may hold anything, secrets too.
     panic::set_hook(Box::new(|_| ()));
-    let ran = panic::catch_unwind(AssertUnwindSafe(|| prepared(cli)));
-    let (console, result) = match ran {
-        Ok(ran) => ran,
-        Err(_) => {
-            console.error(
-                "internal error: this is a mistake of nomad-clients",
-                Some("please report it with what you typed"),
-            );
-            return ExitCode::FAILURE;
-        }
+    let Ok((console, result)) = panic::catch_unwind(AssertUnwindSafe(|| prepared(cli))) else {
+        let hint = "please report it with what you typed";
+        Console::new(None, false)
+            .error("internal error: this is a mistake of nomad-clients", Some(hint));
+        return ExitCode::FAILURE;
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

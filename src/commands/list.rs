@@ -57,7 +57,7 @@ fn write(
     let look = run.look(!list.no_headers, list.show_secrets);
     match format {
         Format::Table | Format::Wide => {
-            render::table(run.out, &chosen, format == Format::Wide, &look)?
+            render::table(run.out, &chosen, format == Format::Wide, &look)?;
         }
         Format::Name => render::lines(run.out, chosen.iter().map(|record| record.name.as_str()))?,
         Format::Id => render::lines(run.out, chosen.iter().map(|record| record.id.as_str()))?,
