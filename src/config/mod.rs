@@ -161,8 +161,10 @@ impl Builder<'_> {
             .began
             .checked_add(self.timeout()?)
             .unwrap_or(self.began + Duration::from_secs(u32::MAX.into()));
+        let proxy = proxy::proxy(&address, variable)
+            .map_err(|(name, why)| Origin::Variable(name).error(&why))?;
         Ok(Access {
-            proxy: proxy::proxy(&address, variable).map(Secret::new),
+            proxy: proxy.map(Secret::new),
             address,
             region: global
                 .region
