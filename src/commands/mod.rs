@@ -10,7 +10,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::cli::{Cache, Command};
+use crate::cli::{self, Cache, Command, Shell};
 use crate::clock;
 use crate::config::Config;
 use crate::discovery::{Answer, Discovery, How, Leaving, Source, Want};
@@ -44,10 +44,14 @@ pub(crate) fn run(command: &Command, mut run: Run<'_>) -> Result<(), Error> {
         Command::Refresh(refresh) => refresh::run(refresh, &mut run),
         Command::Cache { command: Cache::Clear } => cache::clear(&mut run),
         Command::Cache { command: Cache::Stats { json } } => cache::stats(*json, &mut run),
-        Command::Completions { shell } => {
-            Ok(run.out.write_all(&crate::cli::completions(*shell))?)
-        }
+        Command::Completions { shell } => completions(*shell, run.out),
     }
+}
+
+/// The script that a shell reads. It needs no configuration.
+pub(crate) fn completions(shell: Shell, out: &mut dyn Write) -> Result<(), Error> {
+    out.write_all(&cli::completions(shell))?;
+    Ok(out.flush()?)
 }
 
 impl Run<'_> {

@@ -106,7 +106,7 @@ fn set(rest: &[char], character: char) -> Step {
 }
 
 /// Levenshtein's distance, ignoring case; long texts are compared by their first 64 characters.
-fn distance(a: &str, b: &str) -> usize {
+pub fn distance(a: &str, b: &str) -> usize {
     let lower = |text: &str| -> Vec<char> { text.to_lowercase().chars().take(64).collect() };
     let (a, b) = (lower(a), lower(b));
     let mut row: Vec<usize> = (0..=b.len()).collect();

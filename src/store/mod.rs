@@ -8,7 +8,6 @@ mod keys;
 pub mod local;
 pub mod memory;
 pub mod meta;
-pub mod nonce;
 mod notes;
 mod open;
 mod records;

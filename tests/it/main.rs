@@ -2,8 +2,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod cache;
+mod cli;
 mod discovery;
+mod generated;
 mod list;
 mod stores;
 mod support;
+mod tidy;
 mod waiting;

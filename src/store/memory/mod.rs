@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock;
 use crate::model::remark::Tell;
+use crate::random;
 
 use super::auto::Local;
 use super::dead::Dead;
@@ -20,7 +21,7 @@ use super::records::verified;
 use super::scope::Scope;
 use super::{
     Base, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, KeyStats, Look, Minute,
-    Place, Publication, Published, Sample, Snapshot, State, Stats, Store, Want, nonce,
+    Place, Publication, Published, Sample, Snapshot, State, Stats, Store, Want,
 };
 
 use script::Script;
@@ -176,7 +177,7 @@ impl Store for MemoryStore {
     }
 
     fn enter(&self, enter: &Enter<'_>) -> Result<Entered, Error> {
-        let nonce = nonce::fresh()?;
+        let nonce = random::hex16();
         let now_ms = self.memory.now().duration_since(self.memory.origin).as_millis();
         let now_ms = u64::try_from(now_ms).unwrap_or(u64::MAX);
         let once = || self.script(|script| script.enter(enter, &nonce, now_ms));
