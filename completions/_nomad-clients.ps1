@@ -64,6 +64,7 @@ Register-ArgumentCompleter -Native -CommandName 'nomad-clients' -ScriptBlock {
             break
         }
         'nomad-clients;list' {
+            [CompletionResult]::new('--stale-if-error', '--stale-if-error', [CompletionResultType]::ParameterName, 'In an outage of Nomad show the last answer up to this age, with a warning and exit code 0')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print')
             [CompletionResult]::new('-a', '-a', [CompletionResultType]::ParameterName, 'Nomad''s address: http://, https:// or unix:///path; a path prefix is kept [default: http://127.0.0.1:4646]')
@@ -107,6 +108,7 @@ Register-ArgumentCompleter -Native -CommandName 'nomad-clients' -ScriptBlock {
             break
         }
         'nomad-clients;clients' {
+            [CompletionResult]::new('--stale-if-error', '--stale-if-error', [CompletionResultType]::ParameterName, 'In an outage of Nomad show the last answer up to this age, with a warning and exit code 0')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print')
             [CompletionResult]::new('-a', '-a', [CompletionResultType]::ParameterName, 'Nomad''s address: http://, https:// or unix:///path; a path prefix is kept [default: http://127.0.0.1:4646]')
@@ -150,6 +152,7 @@ Register-ArgumentCompleter -Native -CommandName 'nomad-clients' -ScriptBlock {
             break
         }
         'nomad-clients;ls' {
+            [CompletionResult]::new('--stale-if-error', '--stale-if-error', [CompletionResultType]::ParameterName, 'In an outage of Nomad show the last answer up to this age, with a warning and exit code 0')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print')
             [CompletionResult]::new('-a', '-a', [CompletionResultType]::ParameterName, 'Nomad''s address: http://, https:// or unix:///path; a path prefix is kept [default: http://127.0.0.1:4646]')

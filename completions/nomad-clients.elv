@@ -60,6 +60,7 @@ set edit:completion:arg-completer[nomad-clients] = {|@words|
             cand completions 'Print the completion script of a shell'
         }
         &'nomad-clients;list'= {
+            cand --stale-if-error 'In an outage of Nomad show the last answer up to this age, with a warning and exit code 0'
             cand -o 'How to print'
             cand --output 'How to print'
             cand -a 'Nomad''s address: http://, https:// or unix:///path; a path prefix is kept [default: http://127.0.0.1:4646]'
@@ -102,6 +103,7 @@ set edit:completion:arg-completer[nomad-clients] = {|@words|
             cand --help 'Print help'
         }
         &'nomad-clients;clients'= {
+            cand --stale-if-error 'In an outage of Nomad show the last answer up to this age, with a warning and exit code 0'
             cand -o 'How to print'
             cand --output 'How to print'
             cand -a 'Nomad''s address: http://, https:// or unix:///path; a path prefix is kept [default: http://127.0.0.1:4646]'
@@ -144,6 +146,7 @@ set edit:completion:arg-completer[nomad-clients] = {|@words|
             cand --help 'Print help'
         }
         &'nomad-clients;ls'= {
+            cand --stale-if-error 'In an outage of Nomad show the last answer up to this age, with a warning and exit code 0'
             cand -o 'How to print'
             cand --output 'How to print'
             cand -a 'Nomad''s address: http://, https:// or unix:///path; a path prefix is kept [default: http://127.0.0.1:4646]'

@@ -59,6 +59,7 @@ complete -c nomad-clients -n "__fish_nomad_clients_needs_command" -f -a "show" -
 complete -c nomad-clients -n "__fish_nomad_clients_needs_command" -f -a "refresh" -d 'Ask Nomad now, fetch what changed, write back'
 complete -c nomad-clients -n "__fish_nomad_clients_needs_command" -f -a "cache" -d 'Clear the cache, or tell what is in it'
 complete -c nomad-clients -n "__fish_nomad_clients_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c nomad-clients -n "__fish_nomad_clients_using_subcommand list" -l stale-if-error -d 'In an outage of Nomad show the last answer up to this age, with a warning and exit code 0' -r
 complete -c nomad-clients -n "__fish_nomad_clients_using_subcommand list" -s o -l output -d 'How to print' -r -f -a "table\t''
 wide\t''
 json\t''
@@ -99,6 +100,7 @@ complete -c nomad-clients -n "__fish_nomad_clients_using_subcommand list" -l req
 complete -c nomad-clients -n "__fish_nomad_clients_using_subcommand list" -s q -l quiet -d 'No notices and warnings'
 complete -c nomad-clients -n "__fish_nomad_clients_using_subcommand list" -s v -l verbose -d 'More notices; twice: every call'
 complete -c nomad-clients -n "__fish_nomad_clients_using_subcommand list" -s h -l help -d 'Print help'
+complete -c nomad-clients -n "__fish_nomad_clients_using_subcommand clients" -l stale-if-error -d 'In an outage of Nomad show the last answer up to this age, with a warning and exit code 0' -r
 complete -c nomad-clients -n "__fish_nomad_clients_using_subcommand clients" -s o -l output -d 'How to print' -r -f -a "table\t''
 wide\t''
 json\t''
@@ -139,6 +141,7 @@ complete -c nomad-clients -n "__fish_nomad_clients_using_subcommand clients" -l 
 complete -c nomad-clients -n "__fish_nomad_clients_using_subcommand clients" -s q -l quiet -d 'No notices and warnings'
 complete -c nomad-clients -n "__fish_nomad_clients_using_subcommand clients" -s v -l verbose -d 'More notices; twice: every call'
 complete -c nomad-clients -n "__fish_nomad_clients_using_subcommand clients" -s h -l help -d 'Print help'
+complete -c nomad-clients -n "__fish_nomad_clients_using_subcommand ls" -l stale-if-error -d 'In an outage of Nomad show the last answer up to this age, with a warning and exit code 0' -r
 complete -c nomad-clients -n "__fish_nomad_clients_using_subcommand ls" -s o -l output -d 'How to print' -r -f -a "table\t''
 wide\t''
 json\t''

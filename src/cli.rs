@@ -69,6 +69,10 @@ pub struct List {
     #[arg(long)]
     pub allow_partial: bool,
 
+    /// In an outage of Nomad show the last answer up to this age, with a warning and exit code 0
+    #[arg(long, value_name = "DURATION")]
+    pub stale_if_error: Option<String>,
+
     /// How to print
     #[arg(short, long, value_name = "FORMAT", value_parser = PossibleValuesParser::new(FORMATS))]
     pub output: Option<String>,

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use crate::cli::List;
+use crate::config::typed_duration;
 use crate::discovery::{Answer, How, Want};
 use crate::error::Error;
 use crate::model::json;
 use crate::model::node::{NodeId, Record};
 use crate::render::{self, Format};
 
-use super::{Run, complete, nodes};
+use super::{Run, complete, nodes, told_if_stale};
 
 pub(super) fn run(list: &List, run: &mut Run<'_>) -> Result<(), Error> {
     let format = format(list, run)?;
@@ -20,7 +21,11 @@ pub(super) fn run(list: &List, run: &mut Run<'_>) -> Result<(), Error> {
     };
     let full = list.full && matches!(format, Format::Json | Format::Jsonl);
     let want = if full { Want::Full } else { Want::Records };
+    let oldest = list.stale_if_error.as_deref();
+    run.config.policy.stale_if_error =
+        oldest.map(|text| typed_duration("stale-if-error", text)).transpose()?;
     run.nodes(how, want, |run, answer| {
+        told_if_stale(answer, &run.tell);
         write(list, format, full, answer, run)?;
         if answer.tally.total() == 0 && run.watched {
             run.tell.summary("no clients");

@@ -107,6 +107,16 @@ impl Run<'_> {
     }
 }
 
+/// An old answer is never shown without saying so.
+fn told_if_stale(answer: &Answer, tell: &Tell) {
+    if let Some(outage) = &answer.outage {
+        tell.warning(format!(
+            "showing the nodes of {} ago: {outage}",
+            notice::age(answer.snapshot.age)
+        ));
+    }
+}
+
 /// Rows without details are an error unless they are allowed; the rows are kept either way.
 fn complete(answer: &Answer, allowed: bool, tell: &Tell) -> Result<(), Error> {
     let Some((id, why)) = answer.missing.first() else { return Ok(()) };

@@ -77,6 +77,14 @@ impl Config {
     }
 }
 
+/// The duration that a command's own option was given.
+///
+/// # Errors
+/// Wrong usage, with the option's name.
+pub(crate) fn typed_duration(option: &str, text: &str) -> Result<Duration, Error> {
+    duration(text).map_err(|why| Origin::Typed(option).error(&why))
+}
+
 impl Builder<'_> {
     fn config(&self, folder: Option<PathBuf>) -> Result<Config, Error> {
         let access = self.access()?;
@@ -90,6 +98,7 @@ impl Builder<'_> {
             timeout: self.timeout()?,
             deadline: access.deadline,
             shared: self.shared()?,
+            stale_if_error: None,
         };
         let format = self.file.output.as_deref().map(str::parse::<Format>).transpose();
         let format = format.map_err(|why| Origin::File("output", &self.file).error(&why))?;

@@ -32,7 +32,9 @@ fn stats_tell_what_redis_holds_and_what_it_was_good_for() {
     let hour = &mut stats["last_hour"];
     assert!(take(hour, "cached_ms_mean") > 0.0 && take(hour, "uncached_ms_mean") > 0.0);
     let minutes = hour["per_minute"].take();
-    let sum = |of: &str| minutes.as_array().unwrap().iter().map(|minute| minute[of].as_u64().unwrap()).sum::<u64>();
+    let sum = |of: &str| {
+        minutes.as_array().unwrap().iter().map(|minute| minute[of].as_u64().unwrap()).sum::<u64>()
+    };
     assert_eq!((sum("hits"), sum("misses")), (3, 1));
     assert!(minutes[0]["minute"].as_str().unwrap().ends_with(":00Z"));
     for key in stats["keys"].as_array_mut().unwrap() {
@@ -66,7 +68,10 @@ fn stats_of_the_files_follow_the_state() {
     sandbox.stdout("list");
     assert_eq!(state(&sandbox), ("hot".into(), 5.into(), 2));
     let stale = stats(&sandbox.with("NOMAD_CLIENTS_TTL", "0s"));
-    assert_eq!((&stale["state"], &stale["fresh_for_ms"], &stale["nodes"]), (&"stale".into(), &Value::Null, &5.into()));
+    assert_eq!(
+        (&stale["state"], &stale["fresh_for_ms"], &stale["nodes"]),
+        (&"stale".into(), &Value::Null, &5.into())
+    );
     assert!(stale["age_ms"].as_u64().unwrap() < 60_000);
 }
 
@@ -76,11 +81,32 @@ fn the_page_of_stats_has_every_figure() {
     let sandbox = Sandbox::redis(&redis.url()).nomad(&sim.address());
     sandbox.stdout("list");
     let page = sandbox.stdout("cache stats");
-    let labels: Vec<&str> = page.lines().map(|line| line.split("  ").find(|part| !part.is_empty()).unwrap_or("").trim()).collect();
+    let labels: Vec<&str> = page
+        .lines()
+        .map(|line| line.split("  ").find(|part| !part.is_empty()).unwrap_or("").trim())
+        .collect();
     let expected = [
-        "Cache", "Cluster", "State", "Nodes", "Key", "Key", "Key", "Key", "Memory", "", "Last hour", "Hit rate", "Hits, misses",
-        "Mean time", "Nomad calls", "", "Minute (UTC)",
+        "Cache",
+        "Cluster",
+        "State",
+        "Nodes",
+        "Key",
+        "Key",
+        "Key",
+        "Key",
+        "Memory",
+        "",
+        "Last hour",
+        "Hit rate",
+        "Hits, misses",
+        "Mean time",
+        "Nomad calls",
+        "",
+        "Minute (UTC)",
     ];
     assert_eq!(labels[..expected.len()], expected, "{page}");
-    assert!(page.contains("\n  Hits, misses  0, 1\n") && page.contains("░░░░░░░░░░░░░░░░░░░░ 0 %\n"), "{page}");
+    assert!(
+        page.contains("\n  Hits, misses  0, 1\n") && page.contains("░░░░░░░░░░░░░░░░░░░░ 0 %\n"),
+        "{page}"
+    );
 }

@@ -6,6 +6,7 @@ mod cli;
 mod discovery;
 mod generated;
 mod list;
+mod outage;
 mod stores;
 mod support;
 mod tidy;

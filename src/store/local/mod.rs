@@ -3,6 +3,7 @@
 //! No wall clock decides anything (`at` is milliseconds since this boot), and no file is ever
 //! changed in place: whoever is killed leaves the old or the new.
 
+mod boot;
 mod counts;
 mod flight;
 mod publish;
@@ -12,6 +13,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::clock;
+use crate::model::node::NodeId;
 use crate::model::remark::Tell;
 use crate::model::snapshot::Snapshot;
 use crate::random;
@@ -27,6 +29,8 @@ use super::{
     Place, Publication, Published, Refuse, Sample, State, Stats, Store, Want,
 };
 
+pub use boot::BootClock;
+
 use flight::{Flights, Taken};
 use snap::Snap;
 
@@ -36,26 +40,6 @@ const EPOCH: &str = "epoch";
 /// Writing takes milliseconds; whoever keeps the lock longer is stopped or gone mad.
 const PATIENCE: Duration = Duration::from_secs(2);
 const CLEAR_PATIENCE: Duration = Duration::from_secs(5);
-
-/// What tells the time of this machine's boot.
-#[derive(Debug, Clone)]
-pub struct BootClock {
-    /// Milliseconds since boot.
-    pub now: fn() -> u64,
-    /// Names the boot.
-    pub id: String,
-}
-
-impl BootClock {
-    pub fn of_this_boot() -> Self {
-        let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
-        // Where the system does not name its boots, the minute of the boot does.
-        let minute = || {
-            format!("boot-{}", clock::unix_seconds().saturating_sub(clock::boot_ms() / 1000) / 60)
-        };
-        Self { now: clock::boot_ms, id: id.map_or_else(|_| minute(), |id| id.trim().to_owned()) }
-    }
-}
 
 /// The cache in the files of one user.
 #[derive(Debug)]
@@ -130,7 +114,7 @@ impl LocalStore {
     }
 
     /// The full records that a header describes.
-    fn fulls(&self, snap: &Snap) -> Option<Vec<(crate::model::node::NodeId, Vec<u8>)>> {
+    fn fulls(&self, snap: &Snap) -> Option<Vec<(NodeId, Vec<u8>)>> {
         if snap.header.count == 0 {
             return verified(&snap.meta(), Fields::new());
         }
@@ -288,16 +272,13 @@ impl Store for LocalStore {
         else {
             return Ok(None);
         };
-        let since = Duration::from_millis(self.now().saturating_sub(snap.header.at));
-        Ok(self.fulls(&snap).map(|fulls| Snapshot {
-            rev: snap.header.rev,
-            index: snap.header.idx,
-            count: snap.header.count,
-            all: Vec::new(),
-            fulls: Some(fulls),
-            age: Duration::from_millis(snap.header.lag).saturating_add(since),
-            since,
-        }))
+        Ok(self.fulls(&snap).map(|fulls| self.with_fulls(&snap, fulls)))
+    }
+
+    fn last(&self) -> Option<Snapshot> {
+        let (snap, _) = self.valid();
+        let snap = snap.filter(|snap| snap.header.len > 0)?;
+        Some(self.with_fulls(&snap, self.fulls(&snap)?))
     }
 
     fn clear(&self) -> Cleared {
@@ -355,6 +336,20 @@ impl Store for LocalStore {
 }
 
 impl LocalStore {
+    /// The publication by its full records alone.
+    fn with_fulls(&self, snap: &Snap, fulls: Vec<(NodeId, Vec<u8>)>) -> Snapshot {
+        let since = Duration::from_millis(self.now().saturating_sub(snap.header.at));
+        Snapshot {
+            rev: snap.header.rev.clone(),
+            index: snap.header.idx,
+            count: snap.header.count,
+            all: Vec::new(),
+            fulls: Some(fulls),
+            age: Duration::from_millis(snap.header.lag).saturating_add(since),
+            since,
+        }
+    }
+
     fn files(&self, snap: &Snap) -> Vec<KeyStats> {
         let since = self.now().saturating_sub(snap.header.at);
         let keep = u64::try_from(self.detail_ttl.as_millis()).unwrap_or(u64::MAX);

@@ -235,6 +235,28 @@ impl Store for MemoryStore {
         }))
     }
 
+    fn last(&self) -> Option<Snapshot> {
+        let now = self.memory.now();
+        let seen = self.seen(now);
+        let epoch = seen.epoch.clone()?;
+        let (meta, literal) = mine(&seen, &self.scope)?;
+        let valid = meta.epoch.as_bytes() == epoch && meta.len > 0 && !self.dead.holds(&epoch);
+        let fulls = Some(self.fulls(&meta, literal).filter(|_| valid)?);
+        let left = self.memory.space().ttl_left(&self.keys.family(literal).meta, now);
+        let since =
+            self.detail_ttl.saturating_sub(Duration::from_millis(u64::try_from(left).ok()?));
+        let age = Duration::from_millis(meta.lag_ms).saturating_add(since);
+        Some(Snapshot {
+            rev: meta.rev,
+            index: meta.index,
+            count: meta.count,
+            all: Vec::new(),
+            fulls,
+            age,
+            since,
+        })
+    }
+
     fn clear(&self) -> Cleared {
         let now = self.memory.now();
         let mut space = self.memory.space();
