@@ -1,6 +1,7 @@
 //! The parts and the program from outside, in one test binary.
 #![allow(clippy::unwrap_used)]
 
+mod cache;
 mod cli;
 mod discovery;
 mod generated;
