@@ -26,12 +26,12 @@ pub(super) fn run(list: &List, run: &mut Run<'_>) -> Result<(), Error> {
         oldest.map(|text| typed_duration("stale-if-error", text)).transpose()?;
     run.nodes(how, want, |run, answer| {
         told_if_stale(answer, &run.tell);
-        write(list, format, full, answer, run)?;
+        let shown = write(list, format, full, answer, run)?;
         if answer.tally.total() == 0 && run.watched {
             run.tell.summary("no clients");
         }
         run.notice(answer);
-        complete(answer, list.allow_partial, &run.tell)
+        complete(answer, shown.as_deref(), list.allow_partial, &run.tell)
     })
 }
 
@@ -44,17 +44,18 @@ fn format(list: &List, run: &Run<'_>) -> Result<Format, Error> {
     Ok(said.or(run.config.format).unwrap_or(Format::Table))
 }
 
+/// The nodes that were written; `None` = all.
 fn write(
     list: &List,
     format: Format,
     full: bool,
     answer: &Answer,
     run: &mut Run<'_>,
-) -> Result<(), Error> {
+) -> Result<Option<Vec<NodeId>>, Error> {
     if format == Format::Json && !full && list.nodes.is_empty() {
         run.out.write_all(&answer.snapshot.all)?;
         run.out.write_all(b"\n")?;
-        return Ok(());
+        return Ok(None);
     }
     let records = nodes::records(&answer.snapshot.all)?;
     let named = nodes::named(&records, &list.nodes)?;
@@ -76,7 +77,7 @@ fn write(
             render::json(run.out, values.iter().map(Vec::as_slice), format == Format::Jsonl)?;
         }
     }
-    Ok(())
+    Ok(Some(chosen.into_iter().map(|record| record.id).collect()))
 }
 
 /// The full records by id.

@@ -15,6 +15,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::discovery::{Answer, Discovery, How, Leaving, Source, Want};
 use crate::error::Error;
+use crate::model::node::NodeId;
 use crate::model::remark::Tell;
 use crate::nomad::{self, HttpNomad};
 use crate::render::console::Console;
@@ -117,11 +118,19 @@ fn told_if_stale(answer: &Answer, tell: &Tell) {
     }
 }
 
-/// Rows without details are an error unless they are allowed; the rows are kept either way.
-fn complete(answer: &Answer, allowed: bool, tell: &Tell) -> Result<(), Error> {
-    let Some((id, why)) = answer.missing.first() else { return Ok(()) };
-    let (missing, total) = (answer.missing.len(), answer.tally.total());
-    let text = format!("{missing} of {total} nodes without details: {id}: {why}");
+/// Rows without details are an error unless they are allowed; the rows are kept either way. Details
+/// that are missing from a node that is not `shown` are missed by nobody.
+fn complete(
+    answer: &Answer,
+    shown: Option<&[NodeId]>,
+    allowed: bool,
+    tell: &Tell,
+) -> Result<(), Error> {
+    let is_shown = |id: &NodeId| shown.is_none_or(|shown| shown.contains(id));
+    let missing: Vec<_> = answer.missing.iter().filter(|(id, _)| is_shown(id)).collect();
+    let Some((id, why)) = missing.first() else { return Ok(()) };
+    let total = shown.map_or(answer.tally.total(), <[NodeId]>::len);
+    let text = format!("{} of {total} nodes without details: {id}: {why}", missing.len());
     if allowed {
         tell.warning(text);
         return Ok(());

@@ -19,7 +19,7 @@ pub(super) fn run(refresh: &Refresh, run: &mut Run<'_>) -> Result<(), Error> {
         };
         writeln!(run.out, "{said}")?;
         run.notice(answer);
-        complete(answer, false, &run.tell)
+        complete(answer, None, false, &run.tell)
     })
 }
 

@@ -118,7 +118,7 @@ fn unknown_key(message: &str) -> Option<(String, String)> {
     let (key, known) = (*words.get(1)?, words.iter().skip(3).step_by(2));
     let mut near: Vec<(usize, &str)> = known.map(|known| (distance(known, key), *known)).collect();
     near.sort_unstable();
-    near.retain(|(distance, _)| *distance <= 3);
+    near.retain(|(distance, _)| distance * 3 <= key.len());
     let names: Vec<&str> = near.iter().take(3).map(|(_, name)| *name).collect();
     let hint = match names[..] {
         [] => "keys are the long names of the options, without the dashes".to_owned(),

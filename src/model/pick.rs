@@ -12,15 +12,18 @@ pub fn matches(records: &[Record], text: &str) -> Vec<usize> {
     let of = |test: &dyn Fn(&Record) -> bool| -> Vec<usize> {
         (0..records.len()).filter(|at| test(&records[*at])).collect()
     };
-    if is_glob(text) {
-        return of(&|record| glob(text, &record.name));
-    }
     let exact = of(&|record| {
         record.name == text
             || record.id.as_str().eq_ignore_ascii_case(text)
             || is_address(record, text)
     });
-    if !exact.is_empty() || text.len() < SHORTEST_PREFIX {
+    if !exact.is_empty() {
+        return exact;
+    }
+    if is_glob(text) {
+        return of(&|record| glob(text, &record.name));
+    }
+    if text.len() < SHORTEST_PREFIX {
         return exact;
     }
     let prefix = text.to_ascii_lowercase();
