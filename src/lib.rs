@@ -22,7 +22,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use cli::Cli;
+use cli::{Cli, Command};
 use commands::Run;
 use config::Config;
 use discovery::Leaving;
@@ -32,18 +32,13 @@ use render::console::Console;
 
 /// Does what was typed: data to stdout, everything else to stderr.
 pub fn run(cli: &Cli) -> ExitCode {
-    let console = Console::new(None, false);
+    // Text of a panic may hold anything, secrets too.
     panic::set_hook(Box::new(|_| ()));
-    let ran = panic::catch_unwind(AssertUnwindSafe(|| prepared(cli)));
-    let (console, result) = match ran {
-        Ok(ran) => ran,
-        Err(_) => {
-            console.error(
-                "internal error: this is a mistake of nomad-clients",
-                Some("please report it with what you typed"),
-            );
-            return ExitCode::FAILURE;
-        }
+    let Ok((console, result)) = panic::catch_unwind(AssertUnwindSafe(|| prepared(cli))) else {
+        let hint = "please report it with what you typed";
+        Console::new(None, false)
+            .error("internal error: this is a mistake of nomad-clients", Some(hint));
+        return ExitCode::FAILURE;
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -58,6 +53,11 @@ pub fn run(cli: &Cli) -> ExitCode {
 
 fn prepared(cli: &Cli) -> (Arc<Console>, Result<(), Error>) {
     let began = clock::now();
+    // A broken configuration must not keep a shell from its completions.
+    if let Command::Completions { shell } = &cli.command {
+        let console = Arc::new(Console::new(None, false));
+        return (console, commands::completions(*shell, &mut io::stdout()));
+    }
     match Config::new(&cli.global, began) {
         Err(error) => (Arc::new(Console::new(None, false)), Err(error)),
         Ok(config) => {

@@ -11,16 +11,16 @@ pub(super) struct Wish {
     pub(super) narrowest: Option<usize>,
 }
 
-/// The widths and the gap between columns. Columns that do not fit at all are left out, from the
-/// right: there are fewer widths than wishes then.
+/// The widths and the gap between columns. If columns may be left out there can be fewer widths than
+/// wishes: the last ones do not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fit {
     pub(super) widths: Vec<usize>,
     pub(super) gap: usize,
 }
 
-/// First the gaps give way, then the widest text, then the last columns.
-pub(super) fn fit(wishes: &[Wish], room: usize) -> Fit {
+/// First the gaps give way, then the widest text, then (if they may) the last columns.
+pub(super) fn fit(wishes: &[Wish], room: usize, may_leave_out: bool) -> Fit {
     let mut widths: Vec<usize> = wishes.iter().map(|wish| wish.width).collect();
     if total(&widths, 2) <= room {
         return Fit { widths, gap: 2 };
@@ -31,7 +31,8 @@ pub(super) fn fit(wishes: &[Wish], room: usize) -> Fit {
             .max_by_key(|at| widths[*at]);
         match widest {
             Some(at) => widths[at] -= 1,
-            None => drop(widths.pop()),
+            None if may_leave_out => drop(widths.pop()),
+            None => break,
         }
     }
     Fit { widths, gap: 1 }
@@ -73,12 +74,21 @@ mod tests {
     #[test]
     fn gaps_give_way_first_then_text_then_columns() {
         let wishes = [wish(8, None), wish(20, Some(10)), wish(9, Some(8)), wish(7, None)];
+        let fit = |wishes: &[Wish], room| fit(wishes, room, true);
         assert_eq!(fit(&wishes, 50), Fit { widths: vec![8, 20, 9, 7], gap: 2 });
         assert_eq!(fit(&wishes, 47), Fit { widths: vec![8, 20, 9, 7], gap: 1 });
         assert_eq!(fit(&wishes, 40), Fit { widths: vec![8, 13, 9, 7], gap: 1 });
         assert_eq!(fit(&wishes, 36), Fit { widths: vec![8, 10, 8, 7], gap: 1 });
         assert_eq!(fit(&wishes, 30), Fit { widths: vec![8, 10, 8], gap: 1 });
         assert_eq!(fit(&wishes, 3), Fit { widths: vec![8], gap: 1 });
+    }
+
+    #[test]
+    fn what_was_asked_for_is_never_left_out() {
+        assert_eq!(
+            fit(&[wish(8, None), wish(9, Some(4))], 3, false),
+            Fit { widths: vec![8, 4], gap: 1 }
+        );
     }
 
     #[test]

@@ -35,13 +35,19 @@ pub(crate) fn table(
         TABLE.into_iter().chain(MORE.into_iter().filter(|_| wide)).collect();
     let mut rows: Vec<Row> = records.iter().map(|record| Row::of(record, &columns)).collect();
     let Some(room) = look.width else {
-        return plain(to, &with_heads(&columns, rows, look), 2, None);
+        return plain(
+            to,
+            &with_heads(&columns, rows, look),
+            2,
+            Some(look).filter(|look| look.colour),
+        );
     };
     shorten_ids(&columns, &mut rows);
     leave_out_silent(&mut columns, &mut rows);
     let mut rows = with_heads(&columns, rows, look);
     let wishes: Vec<Wish> = (0..columns.len()).map(|at| wish(columns[at], &rows, at)).collect();
-    let fit = fit(&wishes, room);
+    // Who asks for `wide` wants the columns more than one line a row.
+    let fit = fit(&wishes, room, !wide);
     for row in &mut rows {
         row.texts.truncate(fit.widths.len());
         for (text, room) in row.texts.iter_mut().zip(&fit.widths) {

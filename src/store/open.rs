@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::model::remark::Tell;
 
 use super::auto::{AutoStore, Local};
+use super::local::{BootClock, LocalStore};
 use super::memory::{MemoryStore, SharedSpace};
 use super::redis::RedisStore;
 use super::{Choice, Error, Place, Store};
@@ -34,7 +35,6 @@ pub fn open(place: &Place, tell: &Tell) -> Result<Arc<dyn Store>, Error> {
     }
 }
 
-/// Memory in the place of files: until this program keeps files, nothing local outlives a run.
 fn open_local(place: &Place, tell: &Tell) -> Result<Arc<dyn Local>, Error> {
-    Ok(Arc::new(MemoryStore::new(SharedSpace::default(), place, tell.clone())))
+    Ok(Arc::new(LocalStore::open(place, BootClock::of_this_boot(), tell.clone())?))
 }

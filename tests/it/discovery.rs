@@ -13,7 +13,10 @@ fn a_cold_cache_asks_for_everything_once() {
     let world = World::with(&[("web-10", 4), ("web-2", 5), ("db", 6)]);
     let cold = world.ask(How::Get).unwrap();
     assert_eq!(world.nomad.asked(), ["list", "node db", "node web-10", "node web-2"]);
-    assert_eq!((cold.source, counts(&cold), cold.tally.nomad_calls), (Source::Nomad { cold: true }, [3, 0, 0, 0], 4));
+    assert_eq!(
+        (cold.source, counts(&cold), cold.tally.nomad_calls),
+        (Source::Nomad { cold: true }, [3, 0, 0, 0], 4)
+    );
     assert_eq!(rows(&cold), [row("db", "r6"), row("web-2", "r5"), row("web-10", "r4")]);
 
     let hot = world.ask(How::Get).unwrap();
@@ -152,9 +155,14 @@ fn a_node_that_vanished_after_the_list_is_gone() {
 fn a_detail_of_another_node_is_refused() {
     let world = World::with(&[("a", 3)]);
     world.nomad.change("a", |_, of| *of = detail("b", 3, "r3"));
-    let Err(Error::Nomad(error)) = world.ask(How::Get) else { panic!("it is not the node asked for") };
+    let Err(Error::Nomad(error)) = world.ask(How::Get) else {
+        panic!("it is not the node asked for")
+    };
     assert_eq!(error.kind, Kind::NotNomad);
-    assert_eq!(error.what, format!("not an answer of Nomad's: asked for node {}, got {}", id("a"), id("b")));
+    assert_eq!(
+        error.what,
+        format!("not an answer of Nomad's: asked for node {}, got {}", id("a"), id("b"))
+    );
 }
 
 #[test]
@@ -162,7 +170,11 @@ fn a_missing_detail_keeps_its_row_and_is_asked_for_again() {
     let world = World::with(&[("a", 3), ("b", 4), ("c", 5)]);
     world.nomad.fail("b", outage("500"));
     let answer = world.ask(How::Get).unwrap();
-    assert_eq!(world.nomad.asked().iter().filter(|asked| *asked == "node b").count(), 3, "two retries");
+    assert_eq!(
+        world.nomad.asked().iter().filter(|asked| *asked == "node b").count(),
+        3,
+        "two retries"
+    );
     assert_eq!(answer.missing, [(id("b"), "500".to_owned())]);
     assert_eq!(rows(&answer), [row("a", "r3"), ("b".to_owned(), None), row("c", "r5")]);
 
@@ -180,7 +192,9 @@ fn too_many_missing_details_are_a_failure() {
     for name in &names {
         world.nomad.fail(name, outage("500"));
     }
-    let Err(Error::Details { failed, total, why }) = world.ask(How::Get) else { panic!("all failed") };
+    let Err(Error::Details { failed, total, why }) = world.ask(How::Get) else {
+        panic!("all failed")
+    };
     assert!((4..=8).contains(&failed), "stops early: {failed}");
     assert_eq!((total, why.as_str()), (30, "500"));
 }
@@ -188,7 +202,8 @@ fn too_many_missing_details_are_a_failure() {
 #[test]
 fn a_refused_token_fails_at_once() {
     let world = World::with(&[("a", 3), ("b", 4)]);
-    let denied = nomad::Error { kind: Kind::Denied, what: "permission denied".to_owned(), hint: None };
+    let denied =
+        nomad::Error { kind: Kind::Denied, what: "permission denied".to_owned(), hint: None };
     world.nomad.fail("a", denied);
     assert!(matches!(world.ask(How::Get), Err(Error::Nomad(error)) if error.kind == Kind::Denied));
     assert_eq!(world.nomad.asked().iter().filter(|asked| *asked == "node a").count(), 1);
@@ -234,7 +249,9 @@ fn a_cluster_that_shares_no_node_with_the_cache_is_told() {
     world.ask(How::Refresh).unwrap();
     assert_eq!(
         world.told(Level::Warning),
-        ["none of the cached nodes is listed any more: if two clusters share this address, give each its own --cache-prefix"]
+        [
+            "none of the cached nodes is listed any more: if two clusters share this address, give each its own --cache-prefix"
+        ]
     );
 }
 

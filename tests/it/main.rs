@@ -1,9 +1,15 @@
 //! The parts and the program from outside, in one test binary.
 #![allow(clippy::unwrap_used)]
 
+mod cache;
+mod cli;
 mod discovery;
+mod ends;
+mod generated;
 mod list;
+mod outage;
 mod schedules;
 mod stores;
 mod support;
+mod tidy;
 mod waiting;

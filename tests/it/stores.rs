@@ -56,7 +56,8 @@ scenes! {
         floor_refuses_the_older
         no_floor_over_an_orphan_hash
         base_is_verified
-        partial_serves_waiters_only;
+        partial_serves_waiters_only
+        a_partial_publication_ends_with_its_epoch;
     leases:
         one_publication_per_lease
         refresh_and_two_forces

@@ -18,7 +18,10 @@ fn who_waits_learns_of_the_failure() {
     let (flight, store) = (world.another_flight("N1"), Arc::clone(&world.store));
     let asked = world.ask_while(How::Get, move || store.fail(&flight, Class::Denied));
     let Err(error @ Error::Shared(Class::Denied)) = asked else { panic!("{asked:?}") };
-    assert_eq!(error.to_string(), "permission denied: token needs node:read (from a concurrent refresh)");
+    assert_eq!(
+        error.to_string(),
+        "permission denied: token needs node:read (from a concurrent refresh)"
+    );
     assert_eq!(world.nomad.asked(), Vec::<String>::new());
 }
 
@@ -26,7 +29,8 @@ fn who_waits_learns_of_the_failure() {
 fn who_waits_for_an_answer_that_cannot_be_cached_asks_for_itself() {
     let world = World::with(&[("a", 3)]);
     let (flight, store) = (world.another_flight("N1"), Arc::clone(&world.store));
-    let answer = world.ask_while(How::Get, move || store.fail(&flight, Class::NotCacheable)).unwrap();
+    let answer =
+        world.ask_while(How::Get, move || store.fail(&flight, Class::NotCacheable)).unwrap();
     assert_eq!(rows(&answer), [row("a", "r3")]);
     assert_eq!(world.nomad.asked(), ["list", "node a"]);
 }
@@ -35,14 +39,21 @@ fn who_waits_for_an_answer_that_cannot_be_cached_asks_for_itself() {
 fn who_waits_is_served_without_a_call() {
     let world = World::with(&[("a", 3)]);
     let flight = world.another_flight("N1");
-    let other = World { nomad: Arc::clone(&world.nomad), store: Arc::clone(&world.store), remarks: Arc::default() };
+    let other = World {
+        nomad: Arc::clone(&world.nomad),
+        store: Arc::clone(&world.store),
+        remarks: Arc::default(),
+    };
     let answer = world.ask_while(How::Get, move || {
         other.store.release(&flight);
         other.ask(How::Get).unwrap();
         other.nomad.asked();
     });
     let answer = answer.unwrap();
-    assert_eq!((rows(&answer), answer.source, counts(&answer)), (vec![row("a", "r3")], Source::Served, [0, 0, 1, 0]));
+    assert_eq!(
+        (rows(&answer), answer.source, counts(&answer)),
+        (vec![row("a", "r3")], Source::Served, [0, 0, 1, 0])
+    );
     assert_eq!(world.nomad.asked(), Vec::<String>::new());
 }
 
@@ -50,7 +61,11 @@ fn who_waits_is_served_without_a_call() {
 fn a_refresh_is_served_by_what_began_after_it_and_counts_against_what_it_saw() {
     let world = World::filled(&[("a", 3), ("b", 4)]);
     let flight = world.another_flight("N1");
-    let other = World { nomad: Arc::clone(&world.nomad), store: Arc::clone(&world.store), remarks: Arc::default() };
+    let other = World {
+        nomad: Arc::clone(&world.nomad),
+        store: Arc::clone(&world.store),
+        remarks: Arc::default(),
+    };
     let answer = world.ask_while(How::Refresh, move || {
         other.store.release(&flight);
         other.nomad.put("b", 9);
@@ -68,7 +83,8 @@ fn the_rows_of_a_partial_fetch_serve_those_who_waited_for_it() {
     let world = World::with(&[("a", 3), ("b", 4)]);
     let flight = world.another_flight("N1");
     let (nomad, store) = (Arc::clone(&world.nomad), Arc::clone(&world.store));
-    let answer = world.ask_while(How::Get, move || publish_partial(&nomad, &*store, &flight)).unwrap();
+    let answer =
+        world.ask_while(How::Get, move || publish_partial(&nomad, &*store, &flight)).unwrap();
     assert_eq!(rows(&answer), [row("a", "r3"), ("b".to_owned(), None)]);
     assert_eq!(answer.missing, [(id("b"), "failed in a concurrent refresh".to_owned())]);
     assert_eq!((answer.source, world.nomad.asked()), (Source::Served, Vec::new()));
@@ -108,8 +124,11 @@ fn a_panic_gives_the_lease_back() {
         }
     }
     let world = World::with(&[("a", 3)]);
-    let discovery = Discovery { nomad: Arc::new(Panics), ..world.discovery(Duration::from_secs(30)) };
-    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| discovery.nodes(How::Get, Want::Full)));
+    let discovery =
+        Discovery { nomad: Arc::new(Panics), ..world.discovery(Duration::from_secs(30)) };
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        discovery.nodes(How::Get, Want::Full)
+    }));
     assert!(panicked.is_err());
     world.another_flight("N2");
 }
@@ -147,4 +166,3 @@ fn who_waits_too_long_gives_up() {
     assert!(matches!(asked, Err(Error::TimedOut(_))), "{asked:?}");
     assert_eq!(world.nomad.asked(), Vec::<String>::new());
 }
-

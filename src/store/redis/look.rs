@@ -25,7 +25,7 @@ const LOOK: Step = Step {
 };
 const LOOK_FULL: Step =
     Step { name: "PTTL, PTTL, MGET, HGETALL", budget: Budget::new(500, 5000), ..LOOK };
-const HASH: Step = Step {
+pub(super) const HASH: Step = Step {
     name: "HGETALL",
     budget: Budget::new(500, 5000),
     manner: Manner::Reads,
@@ -111,7 +111,7 @@ impl RedisStore {
     }
 
     /// Exactly the records that `meta` describes.
-    fn fulls(&self, meta: &Meta, literal: bool) -> Result<Option<Fulls>, Error> {
+    pub(super) fn fulls(&self, meta: &Meta, literal: bool) -> Result<Option<Fulls>, Error> {
         Ok(verified(meta, fields(self.hash(literal)?)?))
     }
 

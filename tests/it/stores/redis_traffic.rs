@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use nomad_clients::clock;
 use nomad_clients::model::remark::Tell;
 use nomad_clients::store::redis::RedisStore;
-use nomad_clients::store::{How, KeyStats, Minute, Published, Sample, State, Store as _, Want};
+use nomad_clients::store::{
+    Enter, How, KeyStats, Minute, Published, Refuse, Sample, State, Store as _, Want,
+};
 
 use crate::support::bench::{Ear, place, scope};
-use crate::support::process::{Process, X, Y, records};
+use crate::support::process::{Process, With, X, Y, records};
 use crate::support::redis_server::RedisServer;
 
 /// What `MONITOR` sees, as bare commands with their arguments.
@@ -115,6 +117,15 @@ fn the_greeting_shares_the_round_trip_of_a_look_and_precedes_a_write() {
 }
 
 #[test]
+fn nothing_is_written_into_another_database() {
+    let server = RedisServer::start();
+    let store = store(&format!("{}?db=99", server.url()));
+    let enter = Enter { token: "Nabc", how: How::Force, refuse: &Refuse::Everything, waited: None };
+    assert_eq!(store.enter(&enter).unwrap_err().what, "DB index is out of range");
+    assert_eq!(server.int(&["DBSIZE"]), 0);
+}
+
+#[test]
 fn a_delta_sends_only_what_changed() {
     let server = RedisServer::start();
     filled(&server);
@@ -127,6 +138,27 @@ fn a_delta_sends_only_what_changed() {
     let tail = seen.split_once(&base.rev).unwrap().1;
     assert!(tail.contains(X) && !tail.contains(Y), "{tail}");
     assert!(tail.starts_with(" 0 "), "none is gone: {tail}");
+}
+
+/// The time that a publication takes to arrive is part of the age.
+#[test]
+fn a_slow_way_to_redis_counts_as_age() {
+    let server = RedisServer::start();
+    let mut own = process(&server);
+    own.own(How::Get);
+    let id = rustix::process::Pid::from_raw(server.id().try_into().unwrap()).unwrap();
+    let signal = |signal| rustix::process::kill_process(id, signal).unwrap();
+    signal(rustix::process::Signal::STOP);
+    let list_sent = Some(Instant::now());
+    let with = With { list_sent, ..With::default() };
+    std::thread::scope(|threads| {
+        let publishing = threads.spawn(|| own.put_with(5, &records(&[(X, 3)]), with));
+        std::thread::sleep(Duration::from_millis(200));
+        signal(rustix::process::Signal::CONT);
+        assert_eq!(publishing.join().unwrap(), Published::Done);
+    });
+    let shown = own.hit().unwrap();
+    assert!((195..2000).contains(&shown.age.as_millis()), "{:?}", shown.age);
 }
 
 #[test]

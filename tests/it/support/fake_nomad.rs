@@ -8,7 +8,7 @@ use nomad_clients::nomad::{Error, Kind, Listing, Nomad};
 
 /// Nodes by name, each with its indexes; every change moves the index of the list.
 #[derive(Default)]
-pub struct FakeNomad(Mutex<State>);
+pub(crate) struct FakeNomad(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -25,7 +25,7 @@ struct State {
 
 impl FakeNomad {
     /// Nodes with their modify indexes.
-    pub fn with(nodes: &[(&str, u64)]) -> Self {
+    pub(crate) fn with(nodes: &[(&str, u64)]) -> Self {
         let fake = Self::default();
         for (name, modify_index) in nodes {
             fake.put(name, *modify_index);
@@ -34,7 +34,7 @@ impl FakeNomad {
     }
 
     /// Adds or changes a node; the index of the list follows the highest change.
-    pub fn put(&self, name: &str, modify_index: u64) {
+    pub(crate) fn put(&self, name: &str, modify_index: u64) {
         let (stub, detail) =
             (stub(name, modify_index), detail(name, modify_index, &format!("r{modify_index}")));
         let mut state = self.0.lock().unwrap();
@@ -42,46 +42,46 @@ impl FakeNomad {
         state.nodes.insert(name.to_owned(), (stub, detail));
     }
 
-    pub fn change(&self, name: &str, how: impl FnOnce(&mut Stub, &mut Detail)) {
+    pub(crate) fn change(&self, name: &str, how: impl FnOnce(&mut Stub, &mut Detail)) {
         let mut state = self.0.lock().unwrap();
         let (stub, detail) = state.nodes.get_mut(name).unwrap();
         how(stub, detail);
     }
 
-    pub fn remove(&self, name: &str) {
+    pub(crate) fn remove(&self, name: &str) {
         let mut state = self.0.lock().unwrap();
         state.nodes.remove(name).unwrap();
         state.index += 1;
     }
 
     /// The node is in the list and gone when its detail is asked for.
-    pub fn vanish(&self, name: &str) {
+    pub(crate) fn vanish(&self, name: &str) {
         self.0.lock().unwrap().vanishing.push(name.to_owned());
     }
 
-    pub fn fail(&self, name: &str, error: Error) {
+    pub(crate) fn fail(&self, name: &str, error: Error) {
         self.0.lock().unwrap().failing.insert(name.to_owned(), error);
     }
 
-    pub fn heal(&self) {
+    pub(crate) fn heal(&self) {
         self.0.lock().unwrap().failing.clear();
     }
 
-    pub fn set_index(&self, index: u64) {
+    pub(crate) fn set_index(&self, index: u64) {
         self.0.lock().unwrap().index = index;
     }
 
-    pub fn lose_leader(&self) {
+    pub(crate) fn lose_leader(&self) {
         self.0.lock().unwrap().without_leader = true;
     }
 
     /// The next list call is answered by this.
-    pub fn answer_list(&self, answer: Result<Listing, Error>) {
+    pub(crate) fn answer_list(&self, answer: Result<Listing, Error>) {
         self.0.lock().unwrap().lists.push_back(answer);
     }
 
     /// What was asked since the last call of this, details in the order of the names.
-    pub fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         let mut asked = std::mem::take(&mut self.0.lock().unwrap().asked);
         asked.sort();
         asked
@@ -129,13 +129,13 @@ impl Nomad for FakeNomad {
 }
 
 /// The id that belongs to a name.
-pub fn id(name: &str) -> NodeId {
+pub(crate) fn id(name: &str) -> NodeId {
     let number =
         name.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));
     NodeId::parse(&format!("{number:08x}-0000-4000-8000-000000000000")).unwrap()
 }
 
-pub fn stub(name: &str, modify_index: u64) -> Stub {
+pub(crate) fn stub(name: &str, modify_index: u64) -> Stub {
     Stub {
         id: id(name),
         name: name.to_owned(),
@@ -157,7 +157,7 @@ pub fn stub(name: &str, modify_index: u64) -> Stub {
 }
 
 /// `rack` is what a test recognises the detail by.
-pub fn detail(name: &str, modify_index: u64, rack: &str) -> Detail {
+pub(crate) fn detail(name: &str, modify_index: u64, rack: &str) -> Detail {
     let facts = Facts {
         os: "ubuntu 22.04".to_owned(),
         arch: "amd64".to_owned(),
@@ -176,6 +176,6 @@ pub fn detail(name: &str, modify_index: u64, rack: &str) -> Detail {
     Detail { id: id(name), modify_index, facts }
 }
 
-pub fn outage(what: &str) -> Error {
+pub(crate) fn outage(what: &str) -> Error {
     Error { kind: Kind::Outage, what: what.to_owned(), hint: None }
 }

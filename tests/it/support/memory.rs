@@ -8,6 +8,6 @@ use super::bench::place;
 use nomad_clients::model::remark::Tell;
 use nomad_clients::store::memory::{MemoryStore, SharedSpace};
 
-pub fn store() -> Arc<dyn Store> {
+pub(crate) fn store() -> Arc<dyn Store> {
     Arc::new(MemoryStore::new(SharedSpace::default(), &place("a0", ""), Tell::nobody()))
 }

@@ -1,12 +1,12 @@
 //! What tests stand on: fakes, and real neighbours of their own.
 
-pub mod bench;
-pub mod between;
-pub mod fake_nomad;
+pub(crate) mod bench;
+pub(crate) mod between;
+pub(crate) mod fake_nomad;
 pub(crate) mod fake_redis;
-pub mod memory;
-pub mod process;
-pub mod redis_server;
-pub mod sandbox;
+pub(crate) mod memory;
+pub(crate) mod process;
+pub(crate) mod redis_server;
+pub(crate) mod sandbox;
 pub(crate) mod tls_front;
-pub mod world;
+pub(crate) mod world;

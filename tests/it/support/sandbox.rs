@@ -7,52 +7,52 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// Where one test's runs of the program live.
-pub struct Sandbox {
+pub(crate) struct Sandbox {
     home: TempDir,
     vars: Vec<(String, String)>,
 }
 
 /// What one run said, whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
-    pub stdout: String,
-    pub stderr: String,
-    pub code: i32,
+pub(crate) struct Said {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) code: i32,
 }
 
 impl Sandbox {
     /// No Redis is named and none is looked for: the files of this sandbox are the cache.
-    pub fn local() -> Self {
+    pub(crate) fn local() -> Self {
         Self::empty().with("NOMAD_CLIENTS_CACHE", "local")
     }
 
-    pub fn redis(url: &str) -> Self {
+    pub(crate) fn redis(url: &str) -> Self {
         Self::empty().with("REDIS_URL", url)
     }
 
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self { home: TempDir::new().unwrap(), vars: Vec::new() }
     }
 
-    pub fn with(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.vars.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    pub fn nomad(self, address: &str) -> Self {
+    pub(crate) fn nomad(self, address: &str) -> Self {
         self.with("NOMAD_ADDR", address)
     }
 
-    pub fn home(&self) -> &Path {
+    pub(crate) fn home(&self) -> &Path {
         self.home.path()
     }
 
-    pub fn cache(&self) -> PathBuf {
+    pub(crate) fn cache(&self) -> PathBuf {
         self.home().join(".cache/nomad-clients")
     }
 
     /// Writes a file below the home.
-    pub fn write(&self, path: &str, text: &str) -> PathBuf {
+    pub(crate) fn write(&self, path: &str, text: &str) -> PathBuf {
         let path = self.home().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, text).unwrap();
@@ -60,7 +60,7 @@ impl Sandbox {
     }
 
     /// The program with these arguments, not yet started.
-    pub fn command<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
+    pub(crate) fn command<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nomad-clients"));
         command
             .args(args)
@@ -73,7 +73,7 @@ impl Sandbox {
     }
 
     /// Runs the program to its end. `args` is split at spaces.
-    pub fn run(&self, args: &str) -> Said {
+    pub(crate) fn run(&self, args: &str) -> Said {
         let output = self.command(args.split_whitespace()).output().unwrap();
         Said {
             stdout: String::from_utf8(output.stdout).unwrap(),
@@ -84,7 +84,7 @@ impl Sandbox {
 
     /// Runs the program, which must succeed in silence, and gives its stdout.
     #[track_caller]
-    pub fn stdout(&self, args: &str) -> String {
+    pub(crate) fn stdout(&self, args: &str) -> String {
         let said = self.run(args);
         assert_eq!((said.stderr.as_str(), said.code), ("", 0), "nomad-clients {args}");
         said.stdout
@@ -92,6 +92,6 @@ impl Sandbox {
 }
 
 /// A failed run: nothing on stdout.
-pub fn failure(code: i32, stderr: &str) -> Said {
+pub(crate) fn failure(code: i32, stderr: &str) -> Said {
     Said { stdout: String::new(), stderr: stderr.to_owned(), code }
 }

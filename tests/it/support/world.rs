@@ -13,10 +13,10 @@ use super::fake_nomad::{FakeNomad, stub};
 use super::memory;
 
 /// One Nomad, one cache, and everything that was remarked.
-pub struct World {
-    pub nomad: Arc<FakeNomad>,
-    pub store: Arc<dyn Store>,
-    pub remarks: Arc<Mutex<Vec<(Level, String)>>>,
+pub(crate) struct World {
+    pub(crate) nomad: Arc<FakeNomad>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) remarks: Arc<Mutex<Vec<(Level, String)>>>,
 }
 
 struct NoProgress;
@@ -28,7 +28,7 @@ impl Progress for NoProgress {
 }
 
 impl World {
-    pub fn with(nodes: &[(&str, u64)]) -> Self {
+    pub(crate) fn with(nodes: &[(&str, u64)]) -> Self {
         Self {
             nomad: Arc::new(FakeNomad::with(nodes)),
             store: memory::store(),
@@ -37,14 +37,14 @@ impl World {
     }
 
     /// A world whose cache is filled already.
-    pub fn filled(nodes: &[(&str, u64)]) -> Self {
+    pub(crate) fn filled(nodes: &[(&str, u64)]) -> Self {
         let world = Self::with(nodes);
         world.ask(How::Get).unwrap();
         world.nomad.asked();
         world
     }
 
-    pub fn discovery(&self, timeout: Duration) -> Discovery {
+    pub(crate) fn discovery(&self, timeout: Duration) -> Discovery {
         let remarks = Arc::clone(&self.remarks);
         Discovery {
             nomad: Arc::<FakeNomad>::clone(&self.nomad),
@@ -54,9 +54,10 @@ impl World {
                 timeout,
                 deadline: Instant::now() + timeout,
                 shared: false,
+                stale_if_error: None,
             },
             tell: Tell::new(move |remark| {
-                remarks.lock().unwrap().push((remark.level, remark.text))
+                remarks.lock().unwrap().push((remark.level, remark.text));
             }),
             progress: Arc::new(NoProgress),
             leaving: Arc::new(Leaving::default()),
@@ -64,8 +65,15 @@ impl World {
         }
     }
 
+    /// Asks, content with an answer up to this age in an outage.
+    pub(crate) fn ask_stale(&self, how: How, oldest: Duration) -> Result<Answer, Error> {
+        let mut discovery = self.discovery(Duration::from_secs(30));
+        discovery.policy.stale_if_error = Some(oldest);
+        discovery.nodes(how, Want::Full)
+    }
+
     /// Asks, and does `meanwhile` once, when it first waits for another's fetch.
-    pub fn ask_while(
+    pub(crate) fn ask_while(
         &self,
         how: How,
         meanwhile: impl FnOnce() + Send + 'static,
@@ -80,17 +88,17 @@ impl World {
             .nodes(how, Want::Full)
     }
 
-    pub fn ask(&self, how: How) -> Result<Answer, Error> {
+    pub(crate) fn ask(&self, how: How) -> Result<Answer, Error> {
         self.discovery(Duration::from_secs(30)).nodes(how, Want::Full)
     }
 
-    pub fn told(&self, level: Level) -> Vec<String> {
+    pub(crate) fn told(&self, level: Level) -> Vec<String> {
         let remarks = self.remarks.lock().unwrap();
         remarks.iter().filter(|(of, _)| *of == level).map(|(_, text)| text.clone()).collect()
     }
 
     /// Takes the lease as another process would.
-    pub fn another_flight(&self, token: &str) -> Flight {
+    pub(crate) fn another_flight(&self, token: &str) -> Flight {
         let refuse = Refuse::Everything;
         match self
             .store
@@ -104,7 +112,7 @@ impl World {
 }
 
 /// Names and racks: the rack tells which detail a row came from.
-pub fn rows(answer: &Answer) -> Vec<(String, Option<String>)> {
+pub(crate) fn rows(answer: &Answer) -> Vec<(String, Option<String>)> {
     let records: Vec<Record> = serde_json::from_slice(&answer.snapshot.all).unwrap();
     records
         .into_iter()
@@ -112,17 +120,17 @@ pub fn rows(answer: &Answer) -> Vec<(String, Option<String>)> {
         .collect()
 }
 
-pub fn row(name: &str, rack: &str) -> (String, Option<String>) {
+pub(crate) fn row(name: &str, rack: &str) -> (String, Option<String>) {
     (name.to_owned(), Some(rack.to_owned()))
 }
 
 /// new, changed, cached, gone
-pub fn counts(answer: &Answer) -> [usize; 4] {
+pub(crate) fn counts(answer: &Answer) -> [usize; 4] {
     let tally = answer.tally;
     [tally.new, tally.changed, tally.cached, tally.gone]
 }
 
-pub fn listing(index: u64, nodes: &[(&str, u64)]) -> Result<Listing, nomad::Error> {
+pub(crate) fn listing(index: u64, nodes: &[(&str, u64)]) -> Result<Listing, nomad::Error> {
     let stubs = nodes.iter().map(|(name, modify_index)| stub(name, *modify_index)).collect();
     Ok(Listing { stubs, index: Some(index), known_leader: true, last_contact_ms: 0 })
 }

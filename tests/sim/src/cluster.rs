@@ -34,6 +34,8 @@ pub struct Cluster {
     pub anonymous: bool,
     /// The regions that can be asked, the own one first.
     pub regions: Vec<String>,
+    /// The RPC address that `/v1/status/leader` names.
+    pub leader: String,
     pub shape: Shape,
     seed: u64,
 }
@@ -60,6 +62,7 @@ impl Cluster {
             tokens: None,
             anonymous: false,
             regions: vec!["global".to_owned()],
+            leader: "127.0.0.1:4647".to_owned(),
             shape: Shape::Today,
             seed: 1,
         }

@@ -9,7 +9,7 @@ use crate::http::{Answer, Head};
 
 /// Compresses the body if an element of `Accept-Encoding` is exactly `gzip` or `deflate`; the
 /// first of them wins. There is no threshold.
-pub fn compress(answer: &mut Answer, head: &Head) {
+pub(crate) fn compress(answer: &mut Answer, head: &Head) {
     let accepted = head.header("Accept-Encoding").unwrap_or_default();
     let wanted =
         accepted.split(',').map(str::trim).find(|word| matches!(*word, "gzip" | "deflate"));
@@ -32,7 +32,7 @@ pub fn compress(answer: &mut Answer, head: &Head) {
 }
 
 /// One gzip member that unpacks to `[`, `megabytes` MiB of spaces, and `]`.
-pub fn bomb(megabytes: u32) -> Vec<u8> {
+pub(crate) fn bomb(megabytes: u32) -> Vec<u8> {
     let mut packed = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
     let block = vec![b' '; 1 << 20];
     // A full flush ends each block without a trace, so that the same bytes can be repeated.

@@ -9,7 +9,7 @@ use crate::rng::Rng;
 use crate::wire::{Fields, quote};
 
 /// The keys of a detail of 2.0.5, sorted.
-pub const KEYS: [&str; 35] = [
+pub(crate) const KEYS: [&str; 35] = [
     "Attributes",
     "CSIControllerPlugins",
     "CSINodePlugins",
@@ -53,7 +53,9 @@ const CLASSES: [&str; 5] = ["compute", "memory", "", "gpu", "edge"];
 const POOLS: [&str; 4] = ["default", "default", "gpu", "edge"];
 const VERSIONS: [&str; 3] = ["2.0.5", "2.0.5", "1.11.3"];
 const STARTED: u64 = 1_795_400_000;
-const JAVA: [(&str, &str); 4] = [
+type Pair = (&'static str, &'static str);
+
+const JAVA: [Pair; 4] = [
     ("driver.java", "true"),
     ("driver.java.version", "17.0.15"),
     ("driver.java.runtime", "OpenJDK Runtime Environment (build 17.0.15+6-LTS)"),
@@ -62,7 +64,7 @@ const JAVA: [(&str, &str); 4] = [
 const SIGNALS: &str = "SIGABRT,SIGALRM,SIGBUS,SIGCHLD,SIGCONT,SIGFPE,SIGHUP,SIGILL,SIGINT,SIGIO,SIGIOT,SIGKILL,SIGNULL,SIGPIPE,SIGPROF,SIGQUIT,SIGSEGV,SIGSTOP,SIGSYS,SIGTERM,SIGTRAP,SIGTSTP,SIGTTIN,SIGTTOU,SIGURG,SIGUSR1,SIGUSR2,SIGWINCH,SIGXCPU,SIGXFSZ";
 
 /// The node of a number; its indexes are for the cluster to set.
-pub fn node(number: u32) -> Node {
+pub(crate) fn node(number: u32) -> Node {
     let mut chance = Rng::new(u64::from(number) + 1);
     let pick =
         |list: &'static [&str], number: u64| Text::Borrowed(list[number as usize % list.len()]);
@@ -89,25 +91,25 @@ pub fn node(number: u32) -> Node {
     }
 }
 
-pub fn http_address(number: u32) -> String {
+pub(crate) fn http_address(number: u32) -> String {
     format!("10.{}.{}.{}:4646", number >> 16 & 0xff, number >> 8 & 0xff, number & 0xff)
 }
 
-pub fn attribute(number: u32, name: &str) -> Text {
+pub(crate) fn attribute(number: u32, name: &str) -> Text {
     match name {
         "nomad.version" => Text::Borrowed(VERSIONS[number as usize % VERSIONS.len()]),
-        "os.name" => Text::Borrowed(if number % 3 == 0 { "ubuntu" } else { "debian" }),
+        "os.name" => Text::Borrowed(if number.is_multiple_of(3) { "ubuntu" } else { "debian" }),
         _ => Text::Borrowed(""),
     }
 }
 
 /// What a node's events begin with.
-pub fn first_event() -> Value {
+pub(crate) fn first_event() -> Value {
     json!({"CreateIndex": 0, "Details": null, "Message": "Node registered", "Subsystem": "Cluster", "Timestamp": "2026-11-23T02:13:20Z"})
 }
 
 /// Writes the value of one key of a detail.
-pub fn write(number: u32, key: &str, node: &Node, to: (&mut String, &mut Rng)) {
+pub(crate) fn write(number: u32, key: &str, node: &Node, to: (&mut String, &mut Rng)) {
     let (out, rng) = to;
     match key {
         "Attributes" => map(out, &mut attributes(number, node), rng),
@@ -222,7 +224,7 @@ fn meta(number: u32) -> Vec<(Text, Text)> {
 /// Five drivers; docker is sick on every 33rd node.
 fn drivers(out: &mut String, number: u32, rng: &mut Rng) {
     let docker = if number % 33 == 7 { "Failed to connect to docker daemon" } else { "Healthy" };
-    let found: [(&str, &str, &[(&str, &str)]); 5] = [
+    let found: [(&str, &str, &[Pair]); 5] = [
         (
             "docker",
             docker,

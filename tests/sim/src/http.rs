@@ -9,7 +9,7 @@ const HEAD_MAX: usize = 1 << 20;
 const BODY_MAX: usize = 16 << 20;
 
 /// Longer bodies are chunked, as Go's buffer decides it.
-pub const LENGTH_MAX: usize = 2_048;
+pub(crate) const LENGTH_MAX: usize = 2_048;
 
 /// What was asked.
 #[derive(Debug, Clone)]
@@ -36,14 +36,14 @@ impl Head {
     }
 }
 
-pub fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
+pub(crate) fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
     let found = headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
     found.map(|(_, value)| value.as_str())
 }
 
 /// Why a connection has no further request.
 #[derive(Debug)]
-pub enum Trouble {
+pub(crate) enum Trouble {
     Closed,
     /// What Go answers to it before it closes.
     Refused(u16, &'static str),
@@ -56,7 +56,7 @@ impl From<io::Error> for Trouble {
 }
 
 /// Reads one request.
-pub fn read(from: &mut impl BufRead) -> Result<Head, Trouble> {
+pub(crate) fn read(from: &mut impl BufRead) -> Result<Head, Trouble> {
     let mut left = HEAD_MAX;
     let mut line = self::line(from, &mut left)?;
     if line.is_empty() {

@@ -202,8 +202,7 @@ fn list(model: &impl Model, head: &Head, target: &Target) -> Outcome {
         let found = cluster
             .nodes()
             .filter(|node| prefix.is_empty() || node.id.replace('-', "").starts_with(&prefix));
-        let from = target.get("next_token").unwrap_or_default();
-        let found = found.filter(|node| *node.id >= *from).cloned();
+        let found = found.filter(|node| on_from(target, &node.id)).cloned();
         (page(found, per_page), indexed(Answer::json(""), &index, cluster), cluster.shape)
     });
     let (nodes, next) = page;
@@ -222,6 +221,16 @@ fn list(model: &impl Model, head: &Head, target: &Target) -> Outcome {
     text.push(']');
     answer.body = finish(target, text).into_bytes();
     Ok(answer)
+}
+
+/// Whether the node is not before the page. `reverse` turns only this test round, not the order:
+/// so its pages are wrong, as Nomad's are.
+fn on_from(target: &Target, id: &str) -> bool {
+    match target.get("next_token") {
+        None | Some("") => true,
+        Some(token) if target.get("reverse") == Some("true") => id <= token,
+        Some(token) => id >= token,
+    }
 }
 
 type Nodes = Vec<std::sync::Arc<crate::node::Node>>;
@@ -304,7 +313,7 @@ fn leader(model: &impl Model, target: &Target) -> Outcome {
         if cluster.leaderless {
             return Err(Answer::text(500, "No cluster leader"));
         }
-        Ok(Answer::json("\"127.0.0.1:4647\""))
+        Ok(Answer::json(json!(cluster.leader).to_string()))
     })
 }
 

@@ -23,7 +23,7 @@ pub(crate) enum After {
 }
 
 /// One request on its way to an answer.
-pub(crate) struct Exchange<'a> {
+pub(crate) struct Errand<'a> {
     pub(crate) shared: &'a Shared,
     pub(crate) stream: &'a Stream,
     pub(crate) head: &'a Head,
@@ -32,7 +32,7 @@ pub(crate) struct Exchange<'a> {
     pub(crate) nth: usize,
 }
 
-impl Exchange<'_> {
+impl Errand<'_> {
     /// Answers, with all the faults that struck.
     pub(crate) fn run(&self, truth: impl FnOnce() -> Answer) -> After {
         self.wait(true);
@@ -115,7 +115,8 @@ impl Exchange<'_> {
 
     /// Writes head, body and end; true if it stopped in the middle, as a fault demands.
     fn parts(&self, answer: &Answer, close: bool) -> io::Result<bool> {
-        let framing = answer.framed();
+        // HTTP/1.0 knows no chunks.
+        let framing = if self.head.old { Framing::Length } else { answer.framed() };
         let mut head = answer.head(framing, close);
         if self.head.method == "HEAD" {
             return self.write(head.as_bytes()).map(|()| false);

@@ -15,7 +15,7 @@ use crate::query::{Target, node_id};
 use crate::replay::Folder;
 use crate::rng::Rng;
 use crate::route::{self, Model};
-use crate::send::{After, Exchange};
+use crate::send::{After, Errand};
 use crate::stream::{Listener, Stream};
 
 /// What the simulator answers from.
@@ -197,7 +197,12 @@ impl Model for Shared {
 
 /// Accepts until the simulator is stopped.
 pub(crate) fn accept(shared: &Arc<Shared>, listener: &Listener) {
-    while let Ok(stream) = listener.accept() {
+    while !shared.stopped() {
+        let Ok(stream) = listener.accept() else {
+            // Out of file descriptors, most likely: they come back when connections end.
+            shared.sleep(Duration::from_millis(10));
+            continue;
+        };
         if shared.stopped() {
             return;
         }
@@ -285,8 +290,8 @@ fn exchange(
     let entry = lock(&shared.ledger).begin(head, what(&asked, head, &target), number);
     shared.quiet.notify_all();
     let faults = lock(&shared.knobs).strike(&asked);
-    let exchange = Exchange { shared, stream, head, faults: &faults, nth };
-    let after = exchange.run(|| shared.truth(head, &target));
+    let errand = Errand { shared, stream, head, faults: &faults, nth };
+    let after = errand.run(|| shared.truth(head, &target));
     let status = match after {
         After::Keep(status) | After::Close(status) => Some(status),
         After::Broken => None,

@@ -4,19 +4,19 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A moment in seconds and nanoseconds since 1970.
 #[derive(Debug, Clone, Copy)]
-pub struct Moment {
+pub(crate) struct Moment {
     pub seconds: u64,
     pub nanos: u32,
 }
 
 impl Moment {
-    pub fn now() -> Self {
+    pub(crate) fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self { seconds: since.as_secs(), nanos: since.subsec_nanos() }
     }
 
     /// `2026-11-23T02:38:54.75388155Z`: Go drops the zeros at the end of the fraction.
-    pub fn rfc3339(self) -> String {
+    pub(crate) fn rfc3339(self) -> String {
         let (year, month, day) = date(self.seconds / 86_400);
         let rest = self.seconds % 86_400;
         let (hour, minute, second) = (rest / 3_600, rest / 60 % 60, rest % 60);
@@ -29,12 +29,12 @@ impl Moment {
         text
     }
 
-    pub fn whole_seconds(self) -> Self {
+    pub(crate) fn whole_seconds(self) -> Self {
         Self { nanos: 0, ..self }
     }
 
     /// The form of the header `Date`.
-    pub fn http(self) -> String {
+    pub(crate) fn http(self) -> String {
         const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
         const MONTHS: [&str; 12] =
             ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -61,7 +61,7 @@ fn date(days: u64) -> (u64, u64, u64) {
 }
 
 /// A Go duration in nanoseconds: `30s`, `1500ms`, `1h2m`, `-1s`. A bare number is refused, 0 is not.
-pub fn go_duration(text: &str) -> Option<i128> {
+pub(crate) fn go_duration(text: &str) -> Option<i128> {
     let (sign, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (-1, rest),
         None => (1, text.strip_prefix('+').unwrap_or(text)),

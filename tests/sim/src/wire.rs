@@ -20,7 +20,7 @@ const MAPS: [&str; 9] = [
 ];
 
 /// Writes a text with the escapes that Nomad uses: `<`, `>`, `&`, DEL and U+202E go out raw.
-pub fn quote(out: &mut String, text: &str) {
+pub(crate) fn quote(out: &mut String, text: &str) {
     out.push('"');
     for char in text.chars() {
         match char {
@@ -41,7 +41,7 @@ pub fn quote(out: &mut String, text: &str) {
 }
 
 /// Writes a value that stands under `key`.
-pub fn value(out: &mut String, key: &str, value: &Value, rng: &mut Rng) {
+pub(crate) fn value(out: &mut String, key: &str, value: &Value, rng: &mut Rng) {
     match value {
         Value::String(text) => quote(out, text),
         Value::Array(items) => {
@@ -74,19 +74,19 @@ pub fn value(out: &mut String, key: &str, value: &Value, rng: &mut Rng) {
 }
 
 /// An object under construction.
-pub struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     out: &'a mut String,
     first: bool,
 }
 
 impl<'a> Fields<'a> {
-    pub fn new(out: &'a mut String) -> Self {
+    pub(crate) fn new(out: &'a mut String) -> Self {
         out.push('{');
         Self { out, first: true }
     }
 
     /// Writes the key; the value must follow.
-    pub fn key(&mut self, key: &str) -> &mut String {
+    pub(crate) fn key(&mut self, key: &str) -> &mut String {
         if !std::mem::take(&mut self.first) {
             self.out.push(',');
         }
@@ -95,26 +95,26 @@ impl<'a> Fields<'a> {
         self.out
     }
 
-    pub fn text(&mut self, key: &str, text: &str) {
+    pub(crate) fn text(&mut self, key: &str, text: &str) {
         quote(self.key(key), text);
     }
 
     /// A value that is JSON already: a number, `true`, `null`.
-    pub fn plain(&mut self, key: &str, plain: impl std::fmt::Display) {
+    pub(crate) fn plain(&mut self, key: &str, plain: impl std::fmt::Display) {
         let _ = write!(self.key(key), "{plain}");
     }
 
-    pub fn value(&mut self, key: &str, value: Option<&Value>, rng: &mut Rng) {
+    pub(crate) fn value(&mut self, key: &str, value: Option<&Value>, rng: &mut Rng) {
         self::value(self.key(key), key, value.unwrap_or(&Value::Null), rng);
     }
 
-    pub fn end(self) {
+    pub(crate) fn end(self) {
         self.out.push('}');
     }
 }
 
 /// The same JSON indented by four spaces, with a newline at the end: what `pretty` asks for.
-pub fn pretty(compact: &str) -> String {
+pub(crate) fn pretty(compact: &str) -> String {
     let mut out = String::with_capacity(compact.len() * 2);
     let (mut depth, mut quoted, mut escaped) = (0, false, false);
     let mut chars = compact.chars().peekable();

@@ -17,6 +17,7 @@ pub(crate) fn one_publication_per_lease(bench: &dyn Bench) -> Option<()> {
     if !matches!(&entered, Entered::Own(flight) if flight.solo) {
         return None;
     }
+    assert!(second.store.renew(second.flight()).unwrap(), "it has nothing to lose");
     assert_eq!(second.put(9, &records(&[(X, 9)])), Published::Done);
     assert_eq!(first.put(5, &x()), Published::Fenced);
     Some(())

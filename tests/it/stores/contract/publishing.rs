@@ -190,3 +190,14 @@ pub(crate) fn partial_serves_waiters_only(bench: &dyn Bench) -> Option<()> {
     assert_eq!(next.whole(), Some(xy()));
     Some(())
 }
+
+/// What a partial publication announced is void with its epoch.
+pub(crate) fn a_partial_publication_ends_with_its_epoch(bench: &dyn Bench) -> Option<()> {
+    let mut owner = Process::on(bench);
+    owner.own(How::Get);
+    owner.put_with(5, &x(), With { partial: true, ..With::default() });
+    assert!(owner.store.partial(&owner.token).unwrap().is_some());
+    bench.spoil_epoch(b"abcd")?;
+    assert_eq!(owner.store.partial(&owner.token).unwrap(), None);
+    Some(())
+}

@@ -1,0 +1,154 @@
+//! The cache folder of this user: private, or not used at all.
+
+use std::fs::{DirBuilder, File, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, fstat, openat, renameat, unlinkat};
+
+use crate::clock;
+use crate::model::text::first_line;
+use crate::random;
+
+/// Held by whoever replaces files of the folder.
+const LOCK: &str = "pub.lock";
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
+/// The ending of what is being written.
+const UNFINISHED: &str = ".tmp";
+
+/// A folder that only its owner can read, reached by its handle: no name is looked up twice.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    handle: OwnedFd,
+}
+
+/// The right to replace files. Dropping it gives it back.
+#[derive(Debug)]
+pub(super) struct Writing<'a> {
+    folder: &'a Folder,
+    _lock: File,
+}
+
+impl Folder {
+    /// Opens the folder, which is made if it is missing.
+    ///
+    /// # Errors
+    /// Path and cause: it is no folder, a link, another user's, open to others, or can't be made.
+    pub(super) fn open(path: &Path) -> Result<Self, String> {
+        let wrong = |why: &str| Err(format!("cache folder {}: {why}", shown(path)));
+        if let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(path)
+            && error.kind() != io::ErrorKind::AlreadyExists
+        {
+            return wrong(&format!("cannot be made: {}", plain(&error)));
+        }
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
+        let handle = match rustix::fs::open(path, flags, Mode::empty()) {
+            Ok(handle) => handle,
+            Err(rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => {
+                return wrong("is a file or a link, not a folder");
+            }
+            Err(error) => return wrong(&plain(&error.into())),
+        };
+        let stat = fstat(&handle)
+            .map_err(|error| format!("cache folder {}: {}", shown(path), plain(&error.into())))?;
+        if stat.st_uid != rustix::process::geteuid().as_raw() {
+            return wrong("belongs to another user");
+        }
+        if stat.st_mode & 0o077 != 0 {
+            return wrong(&format!(
+                "is open to others (mode {:04o}): chmod 700 it",
+                stat.st_mode & 0o7777
+            ));
+        }
+        Ok(Self { path: path.to_owned(), handle })
+    }
+
+    pub(super) fn place(&self) -> String {
+        shown(&self.path)
+    }
+
+    /// The whole file; `None` if it is missing, unreadable or longer than `longest` bytes.
+    pub(super) fn read(&self, name: &str, longest: u64) -> Option<Vec<u8>> {
+        let file = self.file(name, OFlags::RDONLY).ok()?;
+        let len =
+            file.metadata().ok().filter(|meta| meta.is_file() && meta.len() <= longest)?.len();
+        let mut bytes = Vec::with_capacity(usize::try_from(len).ok()? + 1);
+        file.take(longest).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    /// Opens a file of the folder, never through a link, private if it is new.
+    pub(super) fn file(&self, name: &str, flags: OFlags) -> io::Result<File> {
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        Ok(openat(&self.handle, name, flags, Mode::RUSR | Mode::WUSR)?.into())
+    }
+
+    /// Waits for the right to write, at most as long as `limit`.
+    ///
+    /// # Errors
+    /// Somebody keeps it, or this file system has no locks.
+    pub(super) fn writing(&self, limit: Duration) -> io::Result<Writing<'_>> {
+        let lock = self.file(LOCK, OFlags::RDWR | OFlags::CREATE)?;
+        let began = clock::now();
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Ok(Writing { folder: self, _lock: lock }),
+                Err(TryLockError::Error(error)) => return Err(error),
+                Err(TryLockError::WouldBlock) if began.elapsed() >= limit => {
+                    return Err(io::Error::other("somebody keeps pub.lock"));
+                }
+                Err(TryLockError::WouldBlock) => clock::sleep(LOCK_PAUSE),
+            }
+        }
+    }
+
+    /// The names of all files.
+    pub(super) fn names(&self) -> Vec<String> {
+        let Ok(entries) = Dir::read_from(&self.handle) else { return Vec::new() };
+        entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+    }
+}
+
+impl Writing<'_> {
+    /// Replaces a file in one step: whoever reads sees the old or the new.
+    pub(super) fn replace(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
+        let handle = &self.folder.handle;
+        let temporary = format!("{name}.{}{UNFINISHED}", random::hex16());
+        let mut file =
+            self.folder.file(&temporary, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL)?;
+        let written = parts.iter().try_for_each(|part| file.write_all(part));
+        let replaced =
+            written.and_then(|()| Ok(renameat(handle, temporary.as_str(), handle, name)?));
+        if replaced.is_err() {
+            self.remove(&temporary);
+        }
+        replaced
+    }
+
+    /// Removes a file; that it is missing already is fine.
+    pub(super) fn remove(&self, name: &str) {
+        let _ = unlinkat(&self.folder.handle, name, AtFlags::empty());
+    }
+
+    /// Removes what a killed process left unfinished: only who holds the lock writes.
+    pub(super) fn sweep(&self) {
+        for name in self.folder.names() {
+            if name.ends_with(UNFINISHED) {
+                self.remove(&name);
+            }
+        }
+    }
+}
+
+fn shown(path: &Path) -> String {
+    first_line(&path.to_string_lossy(), 400)
+}
+
+/// The text of the system without its number.
+pub(super) fn plain(error: &io::Error) -> String {
+    error.to_string().split(" (os error").next().unwrap_or_default().to_lowercase()
+}

@@ -1,0 +1,69 @@
+//! The statistics of this machine: one appended line a run.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+use rustix::fs::OFlags;
+
+use crate::store::folder::{Folder, Writing};
+use crate::store::{Minute, Sample};
+
+/// Beyond this the lines of before the last hour are dropped, in bytes.
+const TRIMMED: u64 = 64 << 10;
+const LONGEST: u64 = 4 << 20;
+const HOUR: u64 = 60;
+
+/// Appends one run: minute, hit or not, microseconds, calls. Nobody waits for it, nobody misses it.
+pub(super) fn append(folder: &Folder, name: &str, sample: &Sample, minute: u64) -> Option<u64> {
+    let took = u64::try_from(sample.took.as_micros()).unwrap_or(u64::MAX);
+    let line =
+        format!("{minute} {} {took} {}\n", if sample.hit { 'h' } else { 'm' }, sample.nomad_calls);
+    let mut file = folder.file(name, OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND).ok()?;
+    file.write_all(line.as_bytes()).ok()?;
+    Some(file.metadata().ok()?.len())
+}
+
+pub(super) fn is_long(len: u64) -> bool {
+    len > TRIMMED
+}
+
+/// Keeps the lines of the last hour.
+pub(super) fn trim(writing: &Writing<'_>, folder: &Folder, name: &str, minute: u64) {
+    let text = folder.read(name, LONGEST).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let kept: String = text.split_inclusive('\n').filter(|line| is_recent(line, minute)).collect();
+    // Whoever appends at this moment is lost: it is a statistic.
+    let _ = writing.replace(name, &[kept.as_bytes()]);
+}
+
+/// The minutes of the last hour that have counts, oldest first.
+pub(super) fn minutes(folder: &Folder, name: &str, minute: u64) -> Vec<Minute> {
+    let text = folder.read(name, LONGEST).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let mut minutes = BTreeMap::new();
+    for line in text.lines().filter(|line| is_recent(line, minute)) {
+        add(&mut minutes, line);
+    }
+    minutes.into_values().collect()
+}
+
+fn add(minutes: &mut BTreeMap<u64, Minute>, line: &str) -> Option<()> {
+    let mut words = line.split(' ');
+    let (minute, kind) = (words.next()?.parse().ok()?, words.next()?);
+    let (took, calls): (u64, u64) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    let counts = minutes.entry(minute).or_insert(Minute { minute, ..Minute::default() });
+    if kind == "h" {
+        counts.hits += 1;
+        counts.hit_us = counts.hit_us.saturating_add(took);
+    } else {
+        counts.misses += 1;
+        counts.miss_us = counts.miss_us.saturating_add(took);
+        counts.nomad_calls = counts.nomad_calls.saturating_add(calls);
+    }
+    Some(())
+}
+
+fn is_recent(line: &str, minute: u64) -> bool {
+    let of = line.split(' ').next().and_then(|word| word.parse::<u64>().ok());
+    of.is_some_and(|of| of.saturating_add(HOUR) > minute && of <= minute + 1)
+}
