@@ -2,6 +2,8 @@
 
 use std::io;
 
+use rustix::fs::OFlags;
+
 use crate::clock;
 use crate::store::folder::Writing;
 use crate::store::meta::Meta;
@@ -56,7 +58,7 @@ fn write(
     new: &Publication<'_>,
     now: Option<&Snap>,
 ) -> io::Result<()> {
-    let full = match kept(new, now) {
+    let full = match kept(store, new, now) {
         Some(full) => full,
         None => write_fulls(store, writing, flight, new)?,
     };
@@ -84,12 +86,13 @@ fn write(
     Ok(())
 }
 
-/// The present file of full records, if nothing in it changed.
-fn kept(new: &Publication<'_>, now: Option<&Snap>) -> Option<String> {
+/// The present file of full records, if nothing in it changed and nobody took it away.
+fn kept(store: &LocalStore, new: &Publication<'_>, now: Option<&Snap>) -> Option<String> {
     let (base, now) = (new.base?, now?);
     let changes = difference(new);
     let same = base.rev == now.header.rev && changes.gone.is_empty() && changes.changed.is_empty();
-    (same && !now.header.full.is_empty()).then(|| now.header.full.clone())
+    let is_there = |name: &String| store.folder.file(name, OFlags::RDONLY).is_ok();
+    Some(now.header.full.clone()).filter(|name| same && !name.is_empty() && is_there(name))
 }
 
 fn write_fulls(

@@ -43,6 +43,15 @@ impl Kind {
     }
 }
 
+/// How a cluster and those who ask it behave.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Temper {
+    /// Details fail now and then.
+    pub(super) flaky: bool,
+    /// In an outage an old answer is better than none.
+    pub(super) stale: bool,
+}
+
 /// What is known of a process besides what it knows itself.
 #[derive(Default)]
 pub(super) struct Notes {
@@ -87,8 +96,7 @@ pub(super) struct Actor {
     pub(super) index: usize,
     pub(super) scope: usize,
     pub(super) kind: Kind,
-    /// Details fail now and then.
-    pub(super) flaky: bool,
+    pub(super) temper: Temper,
     pub(super) gate: Gate,
     world: Arc<Mutex<World>>,
     notes: Mutex<Notes>,
@@ -99,12 +107,12 @@ impl Actor {
     pub(super) fn new(
         (index, scope): (usize, usize),
         kind: Kind,
-        flaky: bool,
+        temper: Temper,
         gate: Gate,
         world: &Arc<Mutex<World>>,
     ) -> Arc<Self> {
         let (world, notes, leaving) = (Arc::clone(world), Mutex::default(), Arc::default());
-        Arc::new(Self { index, scope, kind, flaky, gate, world, notes, leaving })
+        Arc::new(Self { index, scope, kind, temper, gate, world, notes, leaving })
     }
 
     pub(super) fn world(&self) -> MutexGuard<'_, World> {
@@ -188,6 +196,7 @@ impl Actor {
                 timeout,
                 deadline: Instant::now() + timeout,
                 shared: false,
+                stale_if_error: self.temper.stale.then_some(timeout),
             },
             tell: Tell::new(move |remark| {
                 let trouble =

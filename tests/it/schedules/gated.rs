@@ -76,7 +76,7 @@ impl Nomad for GatedNomad {
         }
         let name = NAMES.into_iter().find(|name| id(name) == *of).unwrap_or("?");
         let luck = actor.gate.must_pass(format!("DETAIL {name}"));
-        if actor.flaky && luck % 100 < 12 {
+        if actor.temper.flaky && luck % 100 < 12 {
             actor.notes().failing = 2;
             return Err(outage("no detail"));
         }
@@ -158,7 +158,11 @@ impl Store for GatedStore {
         self.actor.notes().published = Some(published.clone());
         self.actor.world().published_as(&published);
         if published == Published::Done {
-            oracles::published(&self.actor, publication, self.ground.inspect(self.actor.scope));
+            oracles::published(
+                &self.actor,
+                publication,
+                self.ground.inspect(self.actor.scope, flight),
+            );
         }
         Ok(published)
     }
@@ -172,7 +176,8 @@ impl Store for GatedStore {
         let fate = self.actor.notes().fate;
         match fate {
             Fate::Alive if self.try_pass("RELEASE") => self.inner.release(flight),
-            Fate::Leaving => self.direct.release(flight),
+            Fate::Leaving if self.ground.has_inner_gates() => self.direct.release(flight),
+            Fate::Leaving => self.inner.release(flight),
             Fate::Alive | Fate::Dead => {}
         }
     }
@@ -194,6 +199,12 @@ impl Store for GatedStore {
         self.pass("PARTIAL");
         self.looks();
         self.inner.partial(waited)
+    }
+
+    fn last(&self) -> Option<Snapshot> {
+        self.pass("LAST");
+        self.looks();
+        self.inner.last()
     }
 
     fn clear(&self) -> Cleared {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nomad_clients::store::Store;
+use nomad_clients::store::{Flight, Store};
 
 use super::actor::Actor;
 use super::dice::Dice;
@@ -33,6 +33,11 @@ pub(super) trait Ground: Send + Sync {
     /// Whether the gates stand within the store's calls.
     fn has_inner_gates(&self) -> bool;
 
+    /// Whether a lease ends with its owner.
+    fn frees_the_dead(&self) -> bool {
+        false
+    }
+
     /// Empties the cache, and what this host remembers of it.
     fn reset(&self);
 
@@ -43,9 +48,14 @@ pub(super) trait Ground: Send + Sync {
     fn direct(&self, scope: usize) -> Arc<dyn Store>;
 
     /// What happened, for the trace; `None` if it can't happen here, or not now.
-    fn strike(&self, blow: Blow, scope: usize, dice: &mut Dice, limits: &mut Limits)
-    -> Option<String>;
+    fn strike(
+        &self,
+        blow: Blow,
+        scope: usize,
+        dice: &mut Dice,
+        limits: &mut Limits,
+    ) -> Option<String>;
 
-    /// What lies in the cache of `scope`; `None` without a meta.
-    fn inspect(&self, scope: usize) -> Option<Inspected>;
+    /// What lies in the cache of `scope` after this flight has published; `None` without a meta.
+    fn inspect(&self, scope: usize, flight: &Flight) -> Option<Inspected>;
 }

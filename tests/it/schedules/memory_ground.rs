@@ -4,16 +4,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nomad_clients::model::remark::Tell;
-use nomad_clients::store::Store;
 use nomad_clients::store::memory::{MemoryStore, SharedSpace};
 use nomad_clients::store::meta::Meta;
+use nomad_clients::store::{Flight, Store};
 
 use crate::support::bench::{place, scope};
 
 use super::actor::Actor;
 use super::dice::Dice;
 use super::ground::{Blow, Ground};
-use super::oracles::Inspected;
+use super::oracles::{Inspected, is_readable};
 use super::world::{Limits, SCOPES};
 
 const P: &str = "nomad:clients";
@@ -102,24 +102,27 @@ impl Ground for MemoryGround {
         Some(String::new())
     }
 
-    fn inspect(&self, scope: usize) -> Option<Inspected> {
+    fn inspect(&self, scope: usize, _: &Flight) -> Option<Inspected> {
         let shared = self.space();
         let now = shared.now();
         let space = shared.space();
         let name = crate::support::bench::scope(SCOPES[scope]);
         let parsed = |key: &str| Meta::parse(space.text(key, now)?);
-        let of_scope = |keys: &[String; 3]| {
-            parsed(&keys[0]).is_some_and(|meta| meta.scope == name.as_str())
-        };
+        let of_scope =
+            |keys: &[String; 3]| parsed(&keys[0]).is_some_and(|meta| meta.scope == name.as_str());
         let [meta, all, hash] = families(scope).into_iter().find(of_scope)?;
-        let left = |key: &str| u64::try_from(space.ttl_left(key, now)).ok().map(Duration::from_millis);
+        let left =
+            |key: &str| u64::try_from(space.ttl_left(key, now)).ok().map(Duration::from_millis);
         let fields = space.hash(&hash, now).cloned().unwrap_or_default();
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        let (line, hash_left) = (parsed(&meta)?, left(&hash));
+        let hash = fields.into_iter().map(|(id, full)| (text(id), full)).collect();
         Some(Inspected {
-            meta: parsed(&meta)?,
             has_all: space.text(&all, now).is_some(),
-            hash: fields.into_iter().map(|(id, full)| (text(id), full)).collect(),
-            left: Some([left(&all), left(&hash), left(&meta)]),
+            is_readable: is_readable(&line, &hash),
+            rev: line.rev,
+            hash,
+            left: Some([left(&all), hash_left, left(&meta)]),
         })
     }
 }

@@ -7,6 +7,7 @@ mod dice;
 mod gate;
 mod gated;
 mod ground;
+mod local_ground;
 mod memory_ground;
 mod oracles;
 mod plan;
@@ -47,6 +48,7 @@ fn keep_every_promise(name: &str, share: u64, ground: impl Fn() -> Arc<dyn Groun
 mod schedules_keep_every_promise {
     use std::sync::Arc;
 
+    use super::local_ground::LocalGround;
     use super::memory_ground::MemoryGround;
     use super::redis_ground::RedisGround;
     use super::wire::Straight;
@@ -55,6 +57,11 @@ mod schedules_keep_every_promise {
     #[test]
     fn on_redis() {
         keep_every_promise("redis", 1, || Arc::new(RedisGround::new(Arc::new(Straight))));
+    }
+
+    #[test]
+    fn on_files() {
+        keep_every_promise("files", ELSEWHERE, || Arc::new(LocalGround::new()));
     }
 
     #[test]

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use nomad_clients::discovery::{Answer, Error, How, Source};
 use nomad_clients::model::node::{NodeId, Record};
 use nomad_clients::model::snapshot::Snapshot;
-use nomad_clients::store::{Publication, Published, meta::Meta, sum};
+use nomad_clients::store::meta::Meta;
+use nomad_clients::store::{Publication, Published, sum};
 
 use super::actor::{Actor, summary};
 use super::cluster::Marked;
@@ -20,8 +21,10 @@ const SLACK: Duration = Duration::from_millis(500);
 
 /// What lies in the cache right after a publication.
 pub(super) struct Inspected {
-    pub(super) meta: Meta,
+    pub(super) rev: String,
     pub(super) has_all: bool,
+    /// Whether a full read takes the hash.
+    pub(super) is_readable: bool,
     pub(super) hash: BTreeMap<String, Vec<u8>>,
     /// What is left of `all`, `hash` and meta; `None` where nothing expires by itself.
     pub(super) left: Option<[Option<Duration>; 3]>,
@@ -33,6 +36,8 @@ pub(super) struct Reader {
     /// Step and clears done when it began.
     pub(super) began: (u64, u64),
     pub(super) refresh: bool,
+    /// It takes old answers, as Nomad does not answer: only what was cleared must not come back.
+    pub(super) stale: bool,
     /// What had been shown when the cache was read.
     pub(super) shown: Shown,
     /// The age was computed at this moment or later.
@@ -43,15 +48,16 @@ pub(super) struct Reader {
 pub(super) fn judge(actor: &Actor, answer: &Result<Answer, Error>) -> String {
     match answer {
         Ok(Answer { source: Source::Nomad { .. }, snapshot, .. }) => own(actor, snapshot),
-        Ok(Answer { snapshot, .. }) => {
+        Ok(answer) => {
             let mut world = actor.world();
             let mut notes = actor.notes();
             let shown = notes.looked.take().unwrap_or_default();
             let told = notes.told.unwrap_or_else(Instant::now);
             let refresh = actor.kind.how() == How::Refresh;
+            let stale = answer.outage.is_some();
             let reader =
-                Reader { scope: actor.scope, began: notes.began, refresh, shown, told };
-            cached(&mut world, &reader, snapshot);
+                Reader { scope: actor.scope, began: notes.began, refresh, stale, shown, told };
+            cached(&mut world, &reader, &answer.snapshot);
         }
         Err(Error::Shared(_)) => {
             let (began, mut world) = (actor.notes().began.0, actor.world());
@@ -112,7 +118,7 @@ pub(super) fn cached(world: &mut World, reader: &Reader, snapshot: &Snapshot) {
     let Some(records) = marked(&snapshot.all) else {
         return world.violation('F', format!("foreign records: {}", text(&snapshot.all)));
     };
-    let ordered = !world.limits.rolled_back;
+    let ordered = !world.limits.rolled_back && !reader.stale;
     for record in &records {
         if record.marks().any(|mark| mark.scope != reader.scope) {
             world.violation('E', format!("{record:?} shown to scope {}", reader.scope));
@@ -155,7 +161,7 @@ fn of_one_publication(world: &mut World, records: &[Marked], snapshot: &Snapshot
 }
 
 fn in_order(world: &mut World, reader: &Reader, snapshot: &Snapshot, issue: &Issue) {
-    let (listed, ordered) = (&issue.listed, !world.limits.rolled_back);
+    let (listed, ordered) = (&issue.listed, !world.limits.rolled_back && !reader.stale);
     if listed.clears < reader.began.1 {
         world.violation('A', format!("a list from before clear {}", reader.began.1));
     }
@@ -185,9 +191,9 @@ pub(super) fn published(
         return world.violation('D', "no meta after a publication");
     };
     let fulls: BTreeMap<NodeId, Vec<u8>> = publication.fulls.iter().cloned().collect();
-    let rev = found.meta.rev.trim_start_matches('p').to_owned();
+    let rev = found.rev.trim_start_matches('p').to_owned();
     let same = fulls.iter().map(|(id, full)| (id.as_str(), full)).eq(named(&found.hash));
-    if !same && (!world.limits.touched || is_readable(&found)) {
+    if !same && (!world.limits.touched || found.is_readable) {
         world.violation('D', format!("the hash holds {:?}", found.hash.keys()));
     }
     let undetailed = |full: &Vec<u8>| {
@@ -206,13 +212,12 @@ pub(super) fn published(
     world.issues.insert(rev, Issue { listed, all: publication.all.to_vec(), fulls });
 }
 
-/// Whether a full read takes it. What somebody else changes behind our back it must not take.
-fn is_readable(found: &Inspected) -> bool {
-    let begins = |(id, full): (&str, &Vec<u8>)| {
-        full.starts_with(format!("{{\"id\":\"{id}\"").as_bytes())
-    };
-    sum::of_values(found.hash.values().map(Vec::as_slice)) == found.meta.hsum
-        && named(&found.hash).all(begins)
+/// Whether a full read takes these records. What somebody else changed behind our back it must not
+/// take.
+pub(super) fn is_readable(meta: &Meta, hash: &BTreeMap<String, Vec<u8>>) -> bool {
+    let begins =
+        |(id, full): (&str, &Vec<u8>)| full.starts_with(format!("{{\"id\":\"{id}\"").as_bytes());
+    sum::of_values(hash.values().map(Vec::as_slice)) == meta.hsum && named(hash).all(begins)
 }
 
 fn named(hash: &BTreeMap<String, Vec<u8>>) -> impl Iterator<Item = (&str, &Vec<u8>)> {
@@ -230,4 +235,3 @@ fn expiries(world: &mut World, [all, hash, meta]: [Option<Duration>; 3], empty: 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).chars().take(400).collect()
 }
-

@@ -1,6 +1,6 @@
 //! What a schedule is made of: processes, things that happen, and the acts in their order.
 
-use super::actor::Kind;
+use super::actor::{Kind, Temper};
 use super::dice::Dice;
 
 /// What may happen between two steps.
@@ -27,7 +27,11 @@ pub(super) enum Event {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Act {
     /// The process does its next step (`which`: of those it can do), or begins.
-    Step { process: usize, which: usize, luck: u64 },
+    Step {
+        process: usize,
+        which: usize,
+        luck: u64,
+    },
     Happen(Event, u64),
     /// Somebody looks at the cache at one instant; `luck` says how.
     Observe(u64),
@@ -41,8 +45,7 @@ pub(super) struct Plan {
     pub(super) processes: Vec<(Kind, usize)>,
     /// The scopes that take part: one or both.
     pub(super) scopes: usize,
-    /// Details fail now and then.
-    pub(super) flaky: bool,
+    pub(super) temper: Temper,
     /// The first process runs alone, undisturbed, before everybody else.
     pub(super) warm: bool,
     /// Chances that are left.
@@ -53,7 +56,8 @@ impl Plan {
     pub(super) fn of(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let scopes = if dice.percent(50) { 2 } else { 1 };
-        let [flaky, warm] = [25, 50].map(|chance| dice.percent(chance));
+        let [flaky, warm, stale] = [25, 50, 10].map(|chance| dice.percent(chance));
+        let temper = Temper { flaky, stale };
         let left = events(&mut dice);
         let kinds = [
             (Kind::Get, 50),
@@ -63,17 +67,16 @@ impl Plan {
             (Kind::Clear, 13),
         ];
         let count = 2 + dice.below(5);
-        let processes =
-            (0..count).map(|_| (dice.weighted(&kinds), dice.below(scopes))).collect();
-        Self { seed, processes, scopes, flaky, warm, left }
+        let processes = (0..count).map(|_| (dice.weighted(&kinds), dice.below(scopes))).collect();
+        Self { seed, processes, scopes, temper, warm, left }
     }
 
     /// One line for a report.
     pub(super) fn describe(&self) -> String {
-        let Self { seed, processes, scopes, flaky, warm, left } = self;
+        let Self { seed, processes, scopes, temper, warm, left } = self;
         let may: Vec<_> = left.iter().map(|(event, times)| format!("{event:?} {times}")).collect();
         format!(
-            "seed {seed}: {processes:?}, {scopes} scopes, warm: {warm}, flaky details: {flaky}, {}",
+            "seed {seed}: {processes:?}, {scopes} scopes, warm: {warm}, {temper:?}, {}",
             may.join(", ")
         )
     }

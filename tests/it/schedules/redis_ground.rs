@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nomad_clients::model::remark::Tell;
-use nomad_clients::store::Store;
 use nomad_clients::store::meta::Meta;
 use nomad_clients::store::redis::RedisStore;
+use nomad_clients::store::{Flight, Store};
 use redis::Value;
 use tempfile::TempDir;
 
@@ -17,7 +17,7 @@ use crate::support::redis_server::RedisServer;
 use super::actor::Actor;
 use super::dice::Dice;
 use super::ground::{Blow, Ground};
-use super::oracles::Inspected;
+use super::oracles::{Inspected, is_readable};
 use super::resp::packed;
 use super::wire::{Twist, Wire};
 use super::world::{Limits, SCOPES};
@@ -90,7 +90,9 @@ impl RedisGround {
                 self.ask(&[b"HSET", hash, b"q", strange]);
             }
             ("edit", [first, ..]) => {
-                let Some(mut full) = bytes(self.ask(&[b"HGET", hash, first])) else { return edit.to_owned() };
+                let Some(mut full) = bytes(self.ask(&[b"HGET", hash, first])) else {
+                    return edit.to_owned();
+                };
                 full.push(b' ');
                 self.ask(&[b"HSET", hash, first, &full]);
             }
@@ -196,7 +198,7 @@ impl Ground for RedisGround {
         Some(String::new())
     }
 
-    fn inspect(&self, of: usize) -> Option<Inspected> {
+    fn inspect(&self, of: usize, _: &Flight) -> Option<Inspected> {
         let name = scope(SCOPES[of]);
         let found = [P.to_owned(), own(of)].into_iter().find_map(|prefix| {
             let meta = Meta::parse(&bytes(self.ask(&["GET", &format!("{prefix}:meta")]))?)?;
@@ -213,7 +215,10 @@ impl Ground for RedisGround {
             Value::Int(left) => u64::try_from(left).ok().map(Duration::from_millis),
             _ => None,
         });
-        Some(Inspected { meta, has_all: left[0].is_some(), hash: fields(reply()), left: Some(left) })
+        let hash = fields(reply());
+        let is_readable = is_readable(&meta, &hash);
+        let has_all = left[0].is_some();
+        Some(Inspected { rev: meta.rev, has_all, is_readable, hash, left: Some(left) })
     }
 }
 

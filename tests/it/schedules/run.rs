@@ -1,6 +1,6 @@
 //! Plays one schedule: chooses what happens next, one step at a time.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -103,6 +103,8 @@ struct Play<'a> {
     stage: Stage,
     actors: Vec<Arc<Actor>>,
     threads: Vec<JoinHandle<()>>,
+    /// What stands behind the gates of each process that has begun and is not over.
+    stores: Vec<Option<Weak<dyn Store>>>,
     /// One that looks at one instant, for each scope.
     observers: Vec<Arc<dyn Store>>,
     acts: Vec<Act>,
@@ -114,12 +116,13 @@ impl<'a> Play<'a> {
         let world = Arc::new(Mutex::new(World::new()));
         let stage = Stage::new(plan.processes.len());
         let actor = |(index, (kind, scope)): (usize, &(Kind, usize))| {
-            Actor::new((index, *scope), *kind, plan.flaky, stage.gate(index), &world)
+            Actor::new((index, *scope), *kind, plan.temper, stage.gate(index), &world)
         };
         let actors = plan.processes.iter().enumerate().map(actor).collect();
         let (threads, acts) = (Vec::new(), Vec::new());
+        let (stores, observers) = (vec![None; plan.processes.len()], Vec::new());
         let mut play =
-            Self { theatre, plan, world, stage, actors, threads, observers: Vec::new(), acts };
+            Self { theatre, plan, world, stage, actors, threads, stores, observers, acts };
         play.send_observers();
         play
     }
@@ -129,8 +132,7 @@ impl<'a> Play<'a> {
     }
 
     fn send_observers(&mut self) {
-        self.observers =
-            (0..SCOPES.len()).map(|scope| self.theatre.ground.direct(scope)).collect();
+        self.observers = (0..SCOPES.len()).map(|scope| self.theatre.ground.direct(scope)).collect();
     }
 
     fn goes_on(&self) -> bool {
@@ -203,10 +205,11 @@ impl<'a> Play<'a> {
         }
     }
 
-    fn cast(&self, actor: &Arc<Actor>) -> (Arc<dyn Store>, Arc<dyn Nomad>) {
+    fn cast(&mut self, actor: &Arc<Actor>) -> (Arc<dyn Store>, Arc<dyn Nomad>) {
         let Theatre { ground, cast } = self.theatre;
         let nomad = Arc::new(GatedNomad(Arc::clone(actor)));
         let (inner, nomad) = cast.cast(actor, ground.store(actor), nomad);
+        self.stores[actor.index] = Some(Arc::downgrade(&inner));
         let (actor, ground) = (Arc::clone(actor), Arc::clone(ground));
         let direct = ground.direct(actor.scope);
         (Arc::new(GatedStore { actor, inner, direct, ground }), nomad)
@@ -277,6 +280,12 @@ impl<'a> Play<'a> {
             Event::Interrupt => actor.leave(),
             _ => actor.kill(),
         }
+        let (flight, store) = (actor.notes().flight.clone(), &self.stores[process]);
+        if self.theatre.ground.frees_the_dead()
+            && let (Some(flight), Some(store)) = (flight, store.as_ref().and_then(Weak::upgrade))
+        {
+            store.release(&flight);
+        }
         self.stage.kill(process);
     }
 
@@ -290,7 +299,8 @@ impl<'a> Play<'a> {
             let mut world = self.world.lock().unwrap();
             let began = (world.step, world.clears);
             let (shown, told) = (world.shown(scope), Instant::now());
-            let reader = Reader { scope, began, refresh: false, shown, told };
+            let (refresh, stale) = (false, false);
+            let reader = Reader { scope, began, refresh, stale, shown, told };
             match self.observers[scope].look(want) {
                 Ok(Look::Hit(snapshot)) => oracles::cached(&mut world, &reader, &snapshot),
                 Ok(Look::Miss { .. }) => {}
