@@ -7,6 +7,7 @@ mod discovery;
 mod ends;
 mod generated;
 mod list;
+mod nomad_http;
 mod outage;
 mod schedules;
 mod stores;
