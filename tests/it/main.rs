@@ -7,6 +7,7 @@ mod discovery;
 mod ends;
 mod generated;
 mod list;
+mod local_store;
 mod outage;
 mod stores;
 mod support;
