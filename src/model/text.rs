@@ -12,19 +12,34 @@ pub fn sanitised(text: &str) -> Cow<'_, str> {
     }
     let mut safe = String::with_capacity(text.len() + 8);
     for character in text.chars() {
-        if is_harmful(character) {
-            write!(safe, "\\u{{{:x}}}", u32::from(character)).expect("a String takes every write");
-        } else {
-            safe.push(character);
-        }
+        push(&mut safe, character);
     }
     Cow::Owned(safe)
 }
 
-/// The first line of `text` that is not empty, at most `most` characters, made harmless.
+/// The first line of `text` that is not empty, made harmless, then at most `most` characters: no
+/// escape is cut in two.
 pub fn first_line(text: &str, most: usize) -> String {
     let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-    sanitised(&line.chars().take(most).collect::<String>()).into_owned()
+    let (mut safe, mut count) = (String::new(), 0);
+    for character in line.chars() {
+        let end = safe.len();
+        push(&mut safe, character);
+        count += safe[end..].chars().count();
+        if count > most {
+            safe.truncate(end);
+            break;
+        }
+    }
+    safe
+}
+
+fn push(safe: &mut String, character: char) {
+    if is_harmful(character) {
+        write!(safe, "\\u{{{:x}}}", u32::from(character)).expect("a String takes every write");
+    } else {
+        safe.push(character);
+    }
 }
 
 fn is_harmful(character: char) -> bool {
@@ -54,7 +69,9 @@ mod tests {
     #[test]
     fn a_first_line_is_short_and_harmless() {
         assert_eq!(first_line("\n  No cluster leader \nmore", 200), "No cluster leader");
-        assert_eq!(first_line("abc\u{1b}def", 4), "abc\\u{1b}");
+        assert_eq!(first_line("abcdef", 4), "abcd");
+        assert_eq!(first_line("abc\u{1b}def", 10), "abc\\u{1b}d");
+        assert_eq!(first_line("abc\u{1b}def", 8), "abc");
         assert_eq!(first_line("", 5), "");
     }
 }

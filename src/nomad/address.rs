@@ -1,7 +1,7 @@
 //! The address of a Nomad agent.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use crate::model::secret::Secret;
 use crate::model::text::first_line;
@@ -64,6 +64,13 @@ impl Address {
             );
         }
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        // The path is shown: it must not be the rest of a password.
+        if path.contains('@') {
+            return Err("must not have an @ behind the host: write / as %2F in a password and @ as %40 in a path".to_owned());
+        }
+        if !path.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>\"\\^`{|}".contains(&byte)) {
+            return Err("has a path with characters that need percent-encoding".to_owned());
+        }
         let (user, host) =
             authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
         let (host, port) = host_and_port(host)?;
@@ -91,7 +98,8 @@ impl Address {
 
     /// Whether what is sent there never leaves this machine.
     pub fn is_local(&self) -> bool {
-        let loopback = || self.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        let loopback =
+            || self.host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback());
         self.is_unix()
             || self.host == "localhost"
             || self.host.ends_with(".localhost")
@@ -119,26 +127,39 @@ fn host_and_port(text: &str) -> Result<(String, Option<u16>), String> {
         Some(rest) => {
             let (ip, rest) =
                 rest.split_once(']').ok_or("has an IPv6 address without its closing bracket")?;
-            (ip, rest.strip_prefix(':').or_else(|| rest.is_empty().then_some("")).ok_or(FORMS)?)
+            let ip: Ipv6Addr = ip.parse().map_err(|_| "has no IPv6 address in its brackets")?;
+            let port = rest.strip_prefix(':').or_else(|| rest.is_empty().then_some(""));
+            // Rust prints IPv6 addresses in the form of RFC 5952.
+            (ip.to_string(), port.ok_or(FORMS)?)
         }
-        None => text.rsplit_once(':').unwrap_or((text, "")),
+        None => {
+            let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
+            (name(host)?, port)
+        }
     };
-    let port = match port {
-        "" => None,
-        port => Some(
-            port.parse::<u16>()
-                .ok()
-                .filter(|port| *port > 0)
-                .ok_or("has a port that is no number from 1 to 65535")?,
-        ),
-    };
-    let host = host.trim_end_matches('.').to_lowercase();
-    // Rust prints IPv6 addresses in the form of RFC 5952.
-    let host = host.parse::<IpAddr>().map_or(host, |ip| ip.to_string());
-    if host.is_empty() || (host.contains(':') && host.parse::<IpAddr>().is_err()) {
-        return Err("has no valid host".to_owned());
+    match port {
+        "" => Ok((host, None)),
+        port => match port.parse::<u16>() {
+            Ok(number @ 1..) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Ok((host, Some(number)))
+            }
+            _ => Err("has a port that is no number from 1 to 65535".to_owned()),
+        },
     }
-    Ok((host, port))
+}
+
+/// A host name or an IPv4 address in the one form in which two texts for it are equal.
+fn name(text: &str) -> Result<String, String> {
+    let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    match name.as_str() {
+        "" => Err("has no host".to_owned()),
+        name if name.contains(':') => Err("has an IPv6 address without brackets".to_owned()),
+        name if name.starts_with('.') || !name.bytes().all(fits) => {
+            Err("has no valid host".to_owned())
+        }
+        _ => Ok(name),
+    }
 }
 
 fn basic(user_info: &str) -> (String, Secret) {
@@ -161,7 +182,7 @@ fn decoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Address;
+    use super::{Address, FORMS};
 
     #[test]
     fn addresses_are_brought_to_one_form() {
@@ -173,6 +194,10 @@ mod tests {
             ("http://[2001:DB8:0:0:0:0:0:1]", "http://[2001:db8::1]:80", false),
             ("http://localhost:4646", "http://localhost:4646", true),
             ("unix:///run/nomad.sock", "unix:///run/nomad.sock", true),
+            ("http://[::ffff:127.0.0.1]", "http://[::ffff:127.0.0.1]:80", true),
+            ("http://a_b-c.internal", "http://a_b-c.internal:80", false),
+            ("https://h:1/a/b%20c/", "https://h:1/a/b%20c", false),
+            ("unix:///run/a\u{1b}b", "unix:///run/a\\u{1b}b", true),
             ("http://ops:p%40ss@10.0.0.5:4646", "http://10.0.0.5:4646", false),
         ] {
             let address = Address::parse(text).unwrap();
@@ -194,22 +219,35 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_named() {
-        for text in [
-            "",
-            "10.0.0.5:4646",
-            "ftp://x",
-            "http://",
-            "http://:4646",
-            "http://x:0",
-            "http://u:pw@h:notaport",
+        for (text, why) in [
+            ("", FORMS),
+            ("10.0.0.5:4646", FORMS),
+            ("localhost", FORMS),
+            ("ftp://x", FORMS),
+            ("redis://localhost:6379/0", FORMS),
+            ("http://", "has no host"),
+            ("http://:4646", "has no host"),
+            ("http://u:pw@:4646", "has no host"),
+            ("http://x:0", "has a port that is no number from 1 to 65535"),
+            ("http://x:+80", "has a port that is no number from 1 to 65535"),
+            ("http://u:pw@h:notaport", "has a port that is no number from 1 to 65535"),
+            ("http://2001:db8::1", "has an IPv6 address without brackets"),
+            ("http://::1:4646", "has an IPv6 address without brackets"),
+            ("http://[::1", "has an IPv6 address without its closing bracket"),
+            ("http://[127.0.0.1]", "has no IPv6 address in its brackets"),
+            ("http://[::1]x", FORMS),
+            ("http://a<b>", "has no valid host"),
+            ("http://exämple", "has no valid host"),
+            ("unix://relative", "a unix socket needs an absolute path: unix:///PATH"),
+            ("http://h/a|b", "has a path with characters that need percent-encoding"),
         ] {
+            assert_eq!(Address::parse(text).unwrap_err(), why, "{text}");
+        }
+        for text in ["http://h:1/?a=b", "http://h:1/#x", "http://a b", "http://h/a\nb"] {
             let error = Address::parse(text).unwrap_err();
-            assert!(!error.is_empty() && !error.contains("pw"), "{text}: {error}");
+            assert!(error.starts_with("must not have a query"), "{text}: {error}");
         }
-        for text in
-            ["http://h:1/?a=b", "http://h:1/#x", "http://[::1", "unix://relative", "http://a b"]
-        {
-            assert!(Address::parse(text).is_err(), "{text}");
-        }
+        let error = Address::parse("http://u:1/secret@h").unwrap_err();
+        assert!(error.starts_with("must not have an @") && !error.contains("secret"), "{error}");
     }
 }

@@ -1,14 +1,19 @@
 //! Why a request failed, in words that say what to do.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::{AlertDescription, CertificateError};
 
 use crate::model::text::first_line;
 
 use super::address::Address;
+use super::body::Reply;
+use super::connect::IDLE;
 use super::{Error, Kind};
+
+/// For a connection, TLS included.
+pub(super) const CONNECT: Duration = Duration::from_secs(3);
 
 /// The most characters of foreign text in an error.
 const FOREIGN: usize = 200;
@@ -19,8 +24,9 @@ pub(super) struct Asked<'a> {
     pub(super) region: Option<&'a str>,
     /// `list`, or `node <id>`.
     pub(super) what: String,
-    /// The time that this request had.
+    /// The time that it has, repetitions on a new connection included.
     pub(super) limit: Duration,
+    pub(super) until: Instant,
 }
 
 impl Asked<'_> {
@@ -31,7 +37,9 @@ impl Asked<'_> {
             ureq::Error::HostNotFound => self.unreachable("no such host", Some(ADDRESS_HINT)),
             ureq::Error::Io(error) => self.io(error),
             ureq::Error::Rustls(error) => self.tls(error),
-            ureq::Error::Protocol(_) | ureq::Error::Http(_) => self.not_http(),
+            ureq::Error::Protocol(_)
+            | ureq::Error::Http(_)
+            | ureq::Error::LargeResponseHeader(..) => self.not_http(),
             ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => self.unreachable(
                 "the proxy refused the connection",
                 Some("set NO_PROXY if Nomad needs no proxy"),
@@ -41,13 +49,17 @@ impl Asked<'_> {
     }
 
     fn timed_out(&self, of: ureq::Timeout) -> Error {
-        let (limit, what) = match of {
-            ureq::Timeout::Connect => (super::http::CONNECT, "connect"),
-            ureq::Timeout::Resolve => (super::http::CONNECT, "name lookup"),
-            _ => (self.limit, self.what.as_str()),
+        let seconds = |limit: Duration| (limit.as_secs_f64() * 10.0).round() / 10.0;
+        let (what, connect) = (&self.what, seconds(CONNECT.min(self.limit)));
+        let why = match of {
+            ureq::Timeout::Connect => format!("timed out after {connect}s (connect)"),
+            ureq::Timeout::Resolve => format!("timed out after {connect}s (name lookup)"),
+            ureq::Timeout::PerRead => {
+                format!("timed out after {}s without a byte ({what})", seconds(IDLE))
+            }
+            _ => format!("timed out after {}s ({what})", seconds(self.limit)),
         };
-        let seconds = (limit.as_secs_f64() * 10.0).round() / 10.0;
-        self.unreachable(&format!("timed out after {seconds}s ({what})"), None)
+        self.unreachable(&why, None)
     }
 
     fn io(&self, error: &io::Error) -> Error {
@@ -61,7 +73,8 @@ impl Asked<'_> {
             io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
             io::ErrorKind::UnexpectedEof
             | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted => "connection closed without an answer".to_owned(),
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe => "connection closed without an answer".to_owned(),
             io::ErrorKind::NotFound if self.address.is_unix() => "no such socket".to_owned(),
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
                 return self.timed_out(ureq::Timeout::Global);
@@ -92,58 +105,72 @@ impl Asked<'_> {
         Error { kind: Kind::Outage, what, hint: hint.map(str::to_owned) }
     }
 
-    /// An answer came that is no success. `body` may be cut off.
-    pub(super) fn status(&self, status: u16, content_type: &str, body: &[u8]) -> Error {
-        let text = String::from_utf8_lossy(body);
-        let html = content_type.contains("html") || text.trim_start().starts_with('<');
+    /// An answer came that is no success. Its body may be cut off.
+    pub(super) fn status(&self, reply: &Reply) -> Error {
+        let (status, text) = (reply.status, String::from_utf8_lossy(&reply.body));
         match status {
-            401 | 403 => self.denied(),
-            429 => self.answered(status, &text, Some("Nomad limits connections and requests per address: try again, or lower --concurrency")),
-            _ if html => self.not_nomad("text/html"),
+            401 | 403 => self.denied(status),
+            429 => self.answered(status, &text).hinted(LIMIT_HINT),
+            _ if reply.is_html() => self.not_nomad("text/html"),
             400 if text.contains("HTTP request to an HTTPS server") => {
-                self.answered(status, &text, Some("use https:// in the address")).of(Kind::Outage)
+                self.answered(status, &text).hinted("use https:// in the address")
             }
-            404 => self.not_nomad("404, no such path").hinted("does the address need a path prefix, or has it one too many?"),
-            _ if text.contains("No path to region") => self.region(),
-            _ => self.answered(status, &text, None).of(if status >= 500 { Kind::Outage } else { Kind::NotNomad }),
+            404 => self
+                .not_nomad("404, no such path")
+                .hinted("does the address need a path prefix, or has it one too many?"),
+            _ if status < 500 => self.answered(status, &text).of(Kind::NotNomad),
+            _ => self.trouble(status, &text),
         }
     }
 
-    fn denied(&self) -> Error {
+    /// Nomad itself, or a proxy before it, can't answer now.
+    fn trouble(&self, status: u16, text: &str) -> Error {
+        match self.region {
+            Some(region) if text.contains("No path to region") => self.no_region(region),
+            _ if text.contains("No cluster leader") => {
+                self.answered(status, text).hinted("try again when Nomad has elected a leader")
+            }
+            _ => self.answered(status, text),
+        }
+    }
+
+    /// 403 says neither whether the token is still valid nor what it may do; 401 is never Nomad's
+    /// own.
+    fn denied(&self, status: u16) -> Error {
+        let hint = match status {
+            401 => {
+                "set NOMAD_HTTP_AUTH if a proxy asks for user and password, NOMAD_TOKEN or --token-file if Nomad does"
+            }
+            _ => {
+                "set NOMAD_TOKEN or --token-file to a token that is valid and has node:read: log in again if it has expired, or ask for the right"
+            }
+        };
         Error {
             kind: Kind::Denied,
             what: format!("permission denied: token needs node:read ({})", self.address),
-            hint: Some(
-                "set NOMAD_TOKEN or --token-file to a token that is valid and has node:read"
-                    .to_owned(),
-            ),
+            hint: Some(hint.to_owned()),
         }
     }
 
-    fn region(&self) -> Error {
-        let name = self.region.unwrap_or_default();
+    fn no_region(&self, region: &str) -> Error {
         let what = format!(
             "cannot reach region {} through Nomad at {}: no path to region",
-            first_line(name, 64),
+            first_line(region, 64),
             self.address
         );
-        Error {
-            kind: Kind::Outage,
-            what,
-            hint: Some("set NOMAD_REGION or --region to a region of this cluster".to_owned()),
-        }
+        let hint = "set NOMAD_REGION or --region to a region of this cluster".to_owned();
+        Error { kind: Kind::Outage, what, hint: Some(hint) }
     }
 
-    fn answered(&self, status: u16, body: &str, hint: Option<&str>) -> Error {
+    fn answered(&self, status: u16, body: &str) -> Error {
         let line = first_line(body, FOREIGN);
         let said = if line.is_empty() { String::new() } else { format!(": {line}") };
         let what = format!("Nomad at {} answered {status}{said}", self.address);
-        Error { kind: Kind::Outage, what, hint: hint.map(str::to_owned) }
+        Error { kind: Kind::Outage, what, hint: None }
     }
 
     pub(super) fn redirect(&self, location: &str) -> Error {
-        let host =
-            Address::parse(location).map_or_else(|_| self.address.authority(), |to| to.authority());
+        let host = host(location).map_or_else(|| self.address.authority(), str::to_owned);
         let what = format!("redirect to {} refused ({})", first_line(&host, FOREIGN), self.address);
         Error {
             kind: Kind::NotNomad,
@@ -164,6 +191,11 @@ impl Asked<'_> {
         Error { kind: Kind::NotNomad, what, hint: None }
     }
 
+    /// The connection was reset in the middle of the answer.
+    pub(super) fn lost(&self, bytes: usize) -> Error {
+        self.unreachable(&format!("connection lost after {bytes} bytes ({})", self.what), None)
+    }
+
     pub(super) fn too_large(&self) -> Error {
         let what = format!("answer larger than 256 MB ({}, {})", self.what, self.address);
         Error { kind: Kind::NotNomad, what, hint: None }
@@ -177,6 +209,20 @@ impl Asked<'_> {
 }
 
 const ADDRESS_HINT: &str = "set NOMAD_ADDR or pass --address";
+const LIMIT_HINT: &str =
+    "Nomad limits connections and requests per address: try again, or lower --concurrency";
+
+/// The host of a `Location` that names one; without user and password.
+fn host(location: &str) -> Option<&str> {
+    let (scheme, rest) = location.split_once("//")?;
+    let is_scheme = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if !scheme.is_empty() && !scheme.strip_suffix(':').is_some_and(is_scheme) {
+        return None;
+    }
+    let authority = rest.split(['/', '?', '#', '\\']).next()?;
+    let host = authority.rsplit('@').next()?;
+    (!host.is_empty()).then_some(host)
+}
 
 impl Error {
     fn of(self, kind: Kind) -> Self {
@@ -189,7 +235,7 @@ impl Error {
 }
 
 /// The text of the system without its number.
-fn plain(error: &io::Error) -> String {
+pub(super) fn plain(error: &io::Error) -> String {
     let text = error.to_string().to_lowercase();
     let text = text.split(" (os error").next().unwrap_or_default().to_owned();
     first_line(&text, FOREIGN)
@@ -207,6 +253,7 @@ fn tls_cause(error: &io::Error) -> Option<&rustls::Error> {
     None
 }
 
+/// What went wrong with TLS, and what cures it.
 fn tls_words(error: &rustls::Error) -> (String, Option<&'static str>) {
     let (why, hint) = match error {
         rustls::Error::InvalidCertificate(why) => return certificate_words(why),

@@ -1,37 +1,26 @@
 //! Nomad over HTTP, with kept connections and limits on everything.
 
-use std::io::{self, Read as _};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use ureq::http::Response;
-use ureq::http::header::HeaderMap;
-use ureq::tls::TlsConfig;
-use ureq::unversioned::transport::{
-    ConnectProxyConnector, Connector as _, RustlsConnector, TcpConnector,
-};
-use ureq::{Agent, Body, Proxy};
+use ureq::http::{HeaderValue, Response};
+use ureq::{Agent, Body};
 
 use crate::clock;
 use crate::model::node::{Detail, NodeId};
 use crate::model::remark::Tell;
+use crate::model::secret::Secret;
 
 use super::address::Scheme;
-use super::failure::Asked;
-use super::resolve::Resolve;
-use super::unix::UnixConnector;
-use super::{Access, Compress, Error, Kind, Listing, Nomad, tls, wire};
+use super::body::{Failure, Reply, received};
+use super::connect::{self, Trace};
+use super::failure::{Asked, CONNECT};
+use super::patience::retry_after;
+use super::{Access, Compress, Error, Kind, Listing, Nomad, wire};
 
-pub(super) const CONNECT: Duration = Duration::from_secs(3);
+/// For one request, from the name lookup to the last byte.
 const REQUEST: Duration = Duration::from_secs(10);
-
-/// The largest answer, counted after decompression.
-const LARGEST: u64 = 256 << 20;
-
-/// The first bytes of a body that is no success are enough to say why.
-const ENOUGH: u64 = 64 << 10;
 
 /// A Nomad agent behind a URL.
 pub struct HttpNomad {
@@ -39,86 +28,88 @@ pub struct HttpNomad {
     agent: Agent,
     /// `http://10.0.0.5:4646/nomad`
     base: String,
+    /// Header name and value of each credential.
+    credentials: Vec<(&'static str, HeaderValue)>,
     calls: AtomicU64,
+    /// The wrong content type was told.
+    told_type: AtomicBool,
     tell: Tell,
-}
-
-/// A whole answer.
-struct Reply {
-    status: u16,
-    headers: HeaderMap,
-    body: Vec<u8>,
-}
-
-impl Reply {
-    fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-    }
 }
 
 impl HttpNomad {
     /// Connects to nothing yet.
     ///
     /// # Errors
-    /// `Kind::Config` if a certificate or the proxy can't be used.
+    /// `Kind::Config` if a certificate, the proxy, the token or the address can't be used.
     pub fn open(access: Access, tell: Tell) -> Result<Self, Error> {
-        let agent = agent(&access)?;
+        let (agent, base) = connect::agent(&access)?;
+        let credentials = credentials(&access)?;
         if access.tls.skip_verify && access.address.scheme == Scheme::Https {
             tell.warning("the certificate of Nomad is not verified: --tls-skip-verify or NOMAD_SKIP_VERIFY is set");
         }
-        let secret =
-            access.token.is_some() || access.basic.is_some() || access.address.basic.is_some();
-        if secret && access.address.scheme == Scheme::Http && !access.address.is_local() {
+        let plain = access.address.scheme == Scheme::Http && !access.address.is_local();
+        if plain && !credentials.is_empty() {
             tell.warning(format!(
                 "the credentials travel unencrypted to {}: use https",
                 access.address
             ));
         }
-        let base = base(&access);
-        Ok(Self { access, agent, base, calls: AtomicU64::new(0), tell })
+        let (calls, told_type) = (AtomicU64::new(0), AtomicBool::new(false));
+        Ok(Self { access, agent, base, credentials, calls, told_type, tell })
     }
 
-    fn asked(&self, what: String) -> Asked<'_> {
-        let left = self.access.deadline.saturating_duration_since(clock::now());
+    fn asked(&self, what: &str) -> Asked<'_> {
+        let now = clock::now();
+        let limit = self.access.deadline.saturating_duration_since(now).min(REQUEST);
         Asked {
             address: &self.access.address,
             region: self.access.region.as_deref(),
-            what,
-            limit: left.min(REQUEST),
+            what: what.to_owned(),
+            limit,
+            until: now + limit,
         }
     }
 
-    /// One question and, where that can help, one repetition.
+    /// One question and, if Nomad wants to be asked later and there is time, one repetition.
     fn ask(&self, path: &str, what: &str, gzip: bool) -> Result<Reply, Error> {
-        let asked = self.asked(what.to_owned());
-        let sent = self.send(path, gzip, &asked);
-        let pause = match &sent {
-            Ok(reply) if reply.status == 429 => self.patience(reply),
-            // A kept connection may be dead without anybody knowing before it is used.
-            Err(Failure::Transport(error)) if is_disconnect(error) => Some(Duration::ZERO),
-            _ => None,
+        let asked = self.asked(what);
+        let sent = self.send_alive(path, gzip, &asked);
+        let Some(pause) = sent.as_ref().ok().and_then(|reply| self.patience(reply)) else {
+            return judged(sent, &asked);
         };
-        let Some(pause) = pause else { return judged(sent, &asked) };
         clock::sleep(pause);
-        let asked = self.asked(what.to_owned());
-        judged(self.send(path, gzip, &asked), &asked)
+        let asked = self.asked(what);
+        judged(self.send_alive(path, gzip, &asked), &asked)
     }
 
     /// How long Nomad wants to be left alone, if that fits into the time that is left.
     fn patience(&self, reply: &Reply) -> Option<Duration> {
-        let pause = Duration::from_secs(reply.header("retry-after").trim().parse().ok()?);
+        if reply.status != 429 {
+            return None;
+        }
+        let pause = retry_after(reply.header("retry-after"), reply.header("date"))?;
         let left = self.access.deadline.checked_duration_since(clock::now())?;
         (pause < left).then_some(pause)
     }
 
+    /// A kept connection may be dead without anybody knowing before it is used.
+    fn send_alive(&self, path: &str, gzip: bool, asked: &Asked<'_>) -> Result<Reply, Failure> {
+        match self.send(path, gzip, asked) {
+            Err(Failure::Dead(_)) => self.send(path, gzip, asked),
+            sent => sent,
+        }
+    }
+
     fn send(&self, path: &str, gzip: bool, asked: &Asked<'_>) -> Result<Reply, Failure> {
-        if asked.limit.is_zero() {
+        let began = clock::now();
+        let left = asked.until.saturating_duration_since(began);
+        if left.is_zero() {
             return Err(Failure::Transport(ureq::Error::Timeout(ureq::Timeout::Global)));
         }
-        let began = clock::now();
         self.calls.fetch_add(1, Ordering::Relaxed);
-        let reply = self.request(path, gzip, asked.limit).map_err(Failure::Transport);
-        let reply = reply.and_then(|response| received(response, asked));
+        Trace::begin();
+        let response = self.request(path, gzip, left).map_err(Failure::headless);
+        let reply = response.and_then(|response| received(response, asked));
         self.told(path, &reply, began);
         reply
     }
@@ -133,17 +124,8 @@ impl HttpNomad {
             .agent
             .get(format!("{}{path}", self.base))
             .header("accept-encoding", if gzip { "gzip" } else { "identity" });
-        if let Some(token) = &self.access.token {
-            request = request.header("x-nomad-token", token.reveal());
-        }
-        if let Some((user, password)) =
-            self.access.basic.as_ref().or(self.access.address.basic.as_ref())
-        {
-            let pair = BASE64_STANDARD.encode(format!("{user}:{}", password.reveal()));
-            request = request.header("authorization", format!("Basic {pair}"));
-        }
-        if self.access.tls.server_name.is_some() {
-            request = request.header("host", self.access.address.authority());
+        for (name, value) in &self.credentials {
+            request = request.header(*name, value);
         }
         request
             .config()
@@ -154,13 +136,13 @@ impl HttpNomad {
     }
 
     fn told(&self, path: &str, reply: &Result<Reply, Failure>, began: Instant) {
-        let (address, ms) = (&self.access.address, began.elapsed().as_millis());
+        let address = &self.access.address;
+        let ms = clock::now().saturating_duration_since(began).as_millis();
         self.tell.call(match reply {
-            Ok(reply) => format!(
-                "GET {address}{path} → {}, {} bytes, {ms} ms",
-                reply.status,
-                reply.body.len()
-            ),
+            Ok(reply) => {
+                let size = size(reply.body.len());
+                format!("GET {address}{path} → {}, {size}, {ms} ms", reply.status)
+            }
             Err(_) => format!("GET {address}{path} → no answer, {ms} ms"),
         });
     }
@@ -172,32 +154,24 @@ impl HttpNomad {
         }
     }
 
-    /// A body that is no JSON is told by its type or by where it ends.
     fn parsed<T>(
         &self,
         reply: &Reply,
         what: &str,
         parse: fn(&[u8]) -> Result<T, String>,
     ) -> Result<T, Error> {
-        let asked = self.asked(what.to_owned());
-        let content_type = reply.header("content-type");
-        match parse(&reply.body) {
-            Ok(parsed) => {
-                if !content_type.starts_with("application/json") {
-                    self.tell
-                        .verbose(format!("the content type of the answer ({what}) is not JSON"));
-                }
-                Ok(parsed)
-            }
-            Err(_)
-                if content_type.contains("html")
-                    || reply.body.trim_ascii_start().starts_with(b"<") =>
-            {
-                Err(asked.not_nomad("text/html"))
-            }
-            Err(_) if is_cut_off(&reply.body) => Err(asked.cut_off(reply.body.len())),
-            Err(why) => Err(asked.shape(&why)),
+        let asked = self.asked(what);
+        let parsed = parse(&reply.body).map_err(|why| match () {
+            () if reply.is_html() => asked.not_nomad("text/html"),
+            () if reply.body.trim_ascii().is_empty() => asked.not_nomad("empty"),
+            () if reply.is_cut_off() => asked.cut_off(reply.body.len()),
+            () => asked.shape(&why),
+        })?;
+        let json = reply.header("content-type").to_ascii_lowercase().contains("json");
+        if !json && !self.told_type.swap(true, Ordering::Relaxed) {
+            self.tell.verbose(format!("the content type of the answer ({what}) is not JSON"));
         }
+        Ok(parsed)
     }
 }
 
@@ -212,7 +186,7 @@ impl Nomad for HttpNomad {
         Ok(Listing {
             stubs: self.parsed(&reply, "list", wire::stubs)?,
             index: reply.header("x-nomad-index").parse().ok().filter(|index| *index > 0),
-            known_leader: reply.header("x-nomad-knownleader") != "false",
+            known_leader: !reply.header("x-nomad-knownleader").eq_ignore_ascii_case("false"),
             last_contact_ms: reply.header("x-nomad-lastcontact").parse().unwrap_or(0),
         })
     }
@@ -235,124 +209,47 @@ impl Nomad for HttpNomad {
 fn judged(sent: Result<Reply, Failure>, asked: &Asked<'_>) -> Result<Reply, Error> {
     let reply = match sent {
         Ok(reply) => reply,
-        Err(Failure::Transport(error)) => return Err(asked.transport(&error)),
+        Err(Failure::Dead(error) | Failure::Transport(error)) => {
+            return Err(asked.transport(&error));
+        }
         Err(Failure::Answer(error)) => return Err(error),
     };
     match reply.status {
         200 => Ok(reply),
         300..400 => Err(asked.redirect(reply.header("location"))),
         404 if asked.what != "list" && reply.body.trim_ascii() == b"node not found" => Ok(reply),
-        status => Err(asked.status(status, reply.header("content-type"), &reply.body)),
+        _ => Err(asked.status(&reply)),
     }
 }
 
-/// Why a request gave no whole answer.
-enum Failure {
-    Transport(ureq::Error),
-    Answer(Error),
+fn credentials(access: &Access) -> Result<Vec<(&'static str, HeaderValue)>, Error> {
+    let basic = access.basic.as_ref().or(access.address.basic.as_ref());
+    let basic = basic.map(|(user, password)| {
+        let pair = BASE64_STANDARD.encode(format!("{user}:{}", password.reveal()));
+        ("authorization", Secret::new(format!("Basic {pair}")))
+    });
+    let token = access.token.clone().map(|token| ("x-nomad-token", token));
+    token.into_iter().chain(basic).map(|(name, secret)| Ok((name, sendable(&secret)?))).collect()
 }
 
-fn agent(access: &Access) -> Result<Agent, Error> {
-    let https = access.address.scheme == Scheme::Https;
-    let tls = if https { tls::config(&access.tls)? } else { TlsConfig::builder().build() };
-    let proxy = access.proxy.as_ref().map(|url| Proxy::new(url.reveal())).transpose();
-    let proxy = proxy.map_err(|_| Error {
+fn sendable(secret: &Secret) -> Result<HeaderValue, Error> {
+    let mut value = HeaderValue::from_str(secret.reveal()).map_err(|_| Error {
         kind: Kind::Config,
-        what: "the URL of the HTTP proxy is not valid".to_owned(),
-        hint: Some("set HTTP_PROXY and HTTPS_PROXY to http://HOST:PORT".to_owned()),
+        what: "the token holds characters that HTTP can't carry".to_owned(),
+        hint: Some("check NOMAD_TOKEN or --token-file: a token is one line of text".to_owned()),
     })?;
-    let config = Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .proxy(proxy)
-        .tls_config(tls)
-        .user_agent(concat!("nomad-clients/", env!("CARGO_PKG_VERSION")))
-        .accept("application/json")
-        .max_idle_connections(access.concurrency)
-        .max_idle_connections_per_host(access.concurrency)
-        .input_buffer_size(64 << 10)
-        .build();
-    let instead = access.tls.server_name.as_ref().map(|_| access.address.authority());
-    if access.address.is_unix() {
-        return Ok(Agent::with_parts(
-            config,
-            UnixConnector(PathBuf::from(&access.address.host)),
-            Resolve::new(Some("127.0.0.1:1".to_owned())),
-        ));
-    }
-    let connector =
-        ().chain(ConnectProxyConnector::default())
-            .chain(TcpConnector::default())
-            .chain(RustlsConnector::default());
-    Ok(Agent::with_parts(config, connector, Resolve::new(instead)))
+    value.set_sensitive(true);
+    Ok(value)
 }
 
-/// With a TLS server name the URL holds that name, and the resolver knows whom to connect to.
-fn base(access: &Access) -> String {
-    let address = &access.address;
-    match (&access.tls.server_name, address.scheme) {
-        (_, Scheme::Unix) => "http://localhost".to_owned(),
-        (Some(name), Scheme::Https) => {
-            format!("https://{name}:{}{}", address.port.unwrap_or(443), address.path)
-        }
-        _ => format!("{}://{}{}", address.scheme.name(), address.authority(), address.path),
+/// As people read it: `812 B`, `6.8 KB`, `12.3 MB`.
+fn size(bytes: usize) -> String {
+    let amount = bytes as f64;
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} KB", amount / 1e3),
+        _ => format!("{:.1} MB", amount / 1e6),
     }
-}
-
-/// Reads the whole body, within limits.
-fn received(response: Response<Body>, asked: &Asked<'_>) -> Result<Reply, Failure> {
-    let (parts, body) = response.into_parts();
-    let encoding = parts
-        .headers
-        .get("content-encoding")
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    if !matches!(encoding, "" | "identity" | "gzip") {
-        return Err(Failure::Answer(asked.not_nomad(&format!("content-encoding {encoding}"))));
-    }
-    let status = parts.status.as_u16();
-    let limit = if status == 200 { LARGEST } else { ENOUGH };
-    let mut bytes = Vec::new();
-    let read = body.into_with_config().limit(limit).reader().read_to_end(&mut bytes);
-    match read {
-        Ok(_) => Ok(Reply { status, headers: parts.headers, body: bytes }),
-        Err(_) if status != 200 => Ok(Reply { status, headers: parts.headers, body: bytes }),
-        Err(error) => Err(interrupted(error, bytes.len(), asked)),
-    }
-}
-
-/// What ended a body before its time.
-fn interrupted(error: io::Error, bytes: usize, asked: &Asked<'_>) -> Failure {
-    let kind = error.kind();
-    match ureq::Error::from(error) {
-        ureq::Error::BodyExceedsLimit(_) | ureq::Error::LargeResponseHeader(..) => {
-            Failure::Answer(asked.too_large())
-        }
-        error @ ureq::Error::Timeout(_) => Failure::Answer(asked.transport(&error)),
-        error @ ureq::Error::Io(_)
-            if matches!(kind, io::ErrorKind::ConnectionReset | io::ErrorKind::TimedOut) =>
-        {
-            Failure::Answer(asked.transport(&error))
-        }
-        _ => Failure::Answer(asked.cut_off(bytes)),
-    }
-}
-
-fn is_disconnect(error: &ureq::Error) -> bool {
-    let kinds = [
-        io::ErrorKind::UnexpectedEof,
-        io::ErrorKind::ConnectionReset,
-        io::ErrorKind::ConnectionAborted,
-        io::ErrorKind::BrokenPipe,
-    ];
-    matches!(error, ureq::Error::Io(error) if kinds.contains(&error.kind()) && error.get_ref().is_none_or(|inner| !inner.is::<rustls::Error>()))
-}
-
-/// Whether the JSON just stops.
-fn is_cut_off(body: &[u8]) -> bool {
-    let parsed = serde_json::from_slice::<serde::de::IgnoredAny>(body);
-    parsed.is_err_and(|error| error.is_eof()) && !body.is_empty()
 }
 
 fn percent_encoded(text: &str) -> String {
@@ -360,4 +257,24 @@ fn percent_encoded(text: &str) -> String {
     text.bytes()
         .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{percent_encoded, size};
+
+    #[test]
+    fn a_region_is_encoded_to_the_last_byte() {
+        assert_eq!(percent_encoded("eu-west_1.a~"), "eu-west_1.a~");
+        assert_eq!(percent_encoded("a&b=c d%é"), "a%26b%3Dc%20d%25%C3%A9");
+    }
+
+    #[test]
+    fn sizes_are_readable() {
+        for (bytes, text) in
+            [(0, "0 B"), (999, "999 B"), (6_812, "6.8 KB"), (12_345_678, "12.3 MB")]
+        {
+            assert_eq!(size(bytes), text);
+        }
+    }
 }

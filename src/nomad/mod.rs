@@ -1,8 +1,11 @@
 //! The source: a Nomad agent, asked over HTTP.
 
 pub mod address;
+mod body;
+mod connect;
 mod failure;
 mod http;
+mod patience;
 mod resolve;
 mod tls;
 mod unix;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::default_provider;
 use rustls::sign::CertifiedKey;
@@ -11,6 +12,9 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
+use crate::model::text::first_line;
+
+use super::failure::plain;
 use super::{Error, Kind, Tls};
 
 /// What ureq needs for `https://`. Nothing is read for other addresses.
@@ -40,11 +44,24 @@ pub(super) fn config(tls: &Tls) -> Result<TlsConfig, Error> {
 /// The named file wins over the named folder, both over the system's roots.
 fn roots(tls: &Tls) -> Result<Vec<Certificate<'static>>, Error> {
     let certs = match (&tls.ca_cert, &tls.ca_path) {
-        (Some(file), _) => certificates(file)?,
-        (None, Some(folder)) => folder_certificates(folder)?,
+        (Some(file), _) => usable(certificates(file)?, file)?,
+        (None, Some(folder)) => usable(folder_certificates(folder)?, folder)?,
         (None, None) => rustls_native_certs::load_native_certs().certs,
     };
     Ok(certs.iter().map(|cert| Certificate::from_der(cert).to_owned()).collect())
+}
+
+/// The library drops what it can't read without a word.
+fn usable(
+    certs: Vec<CertificateDer<'static>>,
+    path: &Path,
+) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let (added, _) = RootCertStore::empty().add_parsable_certificates(certs.iter().cloned());
+    if added > 0 {
+        Ok(certs)
+    } else {
+        Err(wrong(format!("no usable certificate in {}", shown(path))))
+    }
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
@@ -52,7 +69,7 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     let certs: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     match certs {
         Ok(certs) if !certs.is_empty() => Ok(certs),
-        _ => Err(wrong(format!("no PEM certificate in {}", file.display()))),
+        _ => Err(wrong(format!("no PEM certificate in {}", shown(file)))),
     }
 }
 
@@ -61,7 +78,7 @@ fn folder_certificates(folder: &Path) -> Result<Vec<CertificateDer<'static>>, Er
     let files = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_file());
     let certs: Vec<_> = files.flat_map(|file| certificates(&file).unwrap_or_default()).collect();
     if certs.is_empty() {
-        Err(wrong(format!("no PEM certificate in {}", folder.display())))
+        Err(wrong(format!("no PEM certificate in {}", shown(folder))))
     } else {
         Ok(certs)
     }
@@ -72,13 +89,13 @@ fn client(cert: &Path, key: &Path, provider: &CryptoProvider) -> Result<ClientCe
     let certs = certificates(cert)?;
     let pem = read(key)?;
     let der = PrivateKeyDer::from_pem_slice(&pem)
-        .map_err(|_| wrong(format!("no PEM private key in {}", key.display())))?;
+        .map_err(|_| wrong(format!("no PEM private key in {}", shown(key))))?;
     CertifiedKey::from_der(certs.clone(), der, provider).map_err(|_| {
-        wrong(format!("the key {} does not fit the certificate {}", key.display(), cert.display()))
+        wrong(format!("the key {} does not fit the certificate {}", shown(key), shown(cert)))
     })?;
     let chain: Vec<_> = certs.iter().map(|cert| Certificate::from_der(cert).to_owned()).collect();
     let key = PrivateKey::from_pem(&pem)
-        .map_err(|_| wrong(format!("no PEM private key in {}", key.display())))?;
+        .map_err(|_| wrong(format!("no PEM private key in {}", shown(key))))?;
     Ok(ClientCert::new_with_certs(&chain, key))
 }
 
@@ -87,7 +104,11 @@ fn read(file: &Path) -> Result<Vec<u8>, Error> {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Error {
-    wrong(format!("cannot read {}: {error}", path.display()))
+    wrong(format!("cannot read {}: {}", shown(path), plain(error)))
+}
+
+fn shown(path: &Path) -> String {
+    first_line(&path.to_string_lossy(), 400)
 }
 
 fn wrong(what: String) -> Error {

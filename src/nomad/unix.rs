@@ -8,6 +8,9 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
 };
 
+use super::patience::within;
+use super::resolve::LIMIT;
+
 /// Connects to the socket, whatever the URL says.
 #[derive(Debug)]
 pub(super) struct UnixConnector(pub(super) PathBuf);
@@ -28,7 +31,13 @@ impl Connector for UnixConnector {
     ) -> Result<Option<UnixTransport>, ureq::Error> {
         let config = details.config;
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
-        Ok(Some(UnixTransport { stream: UnixStream::connect(&self.0)?, buffers }))
+        let limit = details.timeout.not_zero().map_or(LIMIT, |left| LIMIT.min(*left));
+        let path = self.0.clone();
+        // Waits for as long as the server accepts nobody, and knows no limit.
+        match within(limit, move || UnixStream::connect(path)) {
+            Some(stream) => Ok(Some(UnixTransport { stream: stream?, buffers })),
+            None => Err(ureq::Error::Timeout(ureq::Timeout::Connect)),
+        }
     }
 }
 
@@ -38,12 +47,14 @@ impl Transport for UnixTransport {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        let timeout = timeout.for_write();
         self.stream.set_write_timeout(timeout.not_zero().map(|after| *after))?;
         let output = &self.buffers.output()[..amount];
         self.stream.write_all(output).map_err(|error| translated(error, timeout))
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        let timeout = timeout.for_read();
         self.stream.set_read_timeout(timeout.not_zero().map(|after| *after))?;
         let read = self
             .stream

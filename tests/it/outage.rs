@@ -52,7 +52,8 @@ fn the_program_says_how_old_it_is() {
         let why = format!("Nomad at {} answered 500: No cluster leader", sim.address());
         assert_eq!((said.stdout.as_str(), said.code), (fresh.as_str(), 0));
         assert_eq!(said.stderr, format!("warning: showing the nodes of 0s ago: {why}\n"));
-        assert_eq!(sandbox.run("list --json --refresh"), failure(5, &format!("error: {why}\n")));
+        let error = format!("error: {why}\nhint: try again when Nomad has elected a leader\n");
+        assert_eq!(sandbox.run("list --json --refresh"), failure(5, &error));
 
         sim.heal();
         sim.fault(Where::List, Times::ALWAYS, Fault::status(403, "Permission denied"));

@@ -221,8 +221,9 @@ impl Store for MemoryStore {
         });
         Ok(announced.and_then(|(meta, literal)| {
             let fulls = Some(self.fulls(&meta, literal)?);
-            let age = Duration::from_millis(meta.lag_ms);
-            let since = Duration::ZERO;
+            // It is announced for so long: it can't be older.
+            let since = Duration::from_millis(script::FAILURE_MS);
+            let age = Duration::from_millis(meta.lag_ms).saturating_add(since);
             Some(Snapshot {
                 rev: meta.rev,
                 index: meta.index,

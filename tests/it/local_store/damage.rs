@@ -7,10 +7,10 @@ use std::time::Duration;
 use nomad_clients::store::{How, Published, Want};
 
 use crate::support::bench::Bench as _;
-use crate::support::local_bench::LocalBench;
+use crate::support::local_bench::{LocalBench, forge};
 use crate::support::process::{Process, X, Y, filled, records, records_of};
 
-use super::{forge, seen};
+use super::seen;
 
 /// A cache whose age is known to the millisecond as far as the clock of the test stands still.
 fn bench() -> (LocalBench, Process) {

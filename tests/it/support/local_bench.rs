@@ -1,7 +1,7 @@
 //! Files that tests can put side by side and spoil.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nomad_clients::clock;
 use nomad_clients::model::remark::Tell;
 use nomad_clients::store::local::{BootClock, LocalStore};
-use nomad_clients::store::{Flight, Look, Place, Store};
+use nomad_clients::store::{Flight, Look, Place, Store, sum};
 use tempfile::TempDir;
 
 use super::bench::{Bench, Ear, Part, Saved, place, scope};
@@ -72,6 +72,20 @@ impl LocalBench {
         let names = self.names().into_iter().filter(|name| name.ends_with(".full"));
         names.map(|name| self.folder().join(name)).collect()
     }
+}
+
+/// Changes the header line of a snapshot, and gives it the right sum again.
+#[track_caller]
+pub(crate) fn forge(path: &Path, old: &str, new: &str) {
+    let bytes = fs::read(path).unwrap();
+    let end = bytes.iter().position(|byte| *byte == b'\n').unwrap();
+    let line = String::from_utf8(bytes[..end].to_vec()).unwrap();
+    assert!(line.contains(old), "{line}");
+    let line = line.replacen(old, new, 1);
+    let (start, _) = line.split_once(r#""check":""#).unwrap();
+    let check = sum::of(format!(r#"{start}"check":""}}"#).as_bytes());
+    let line = format!(r#"{start}"check":"{check}"}}"#);
+    fs::write(path, [line.as_bytes(), &bytes[end..]].concat()).unwrap();
 }
 
 impl Bench for LocalBench {

@@ -10,4 +10,5 @@ pub(crate) mod process;
 pub(crate) mod redis_server;
 pub(crate) mod sandbox;
 pub(crate) mod tls_front;
+pub(crate) mod wire_server;
 pub(crate) mod world;
