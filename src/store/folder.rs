@@ -1,7 +1,7 @@
 //! The cache folder of this user: private, or not used at all.
 
 use std::fs::{DirBuilder, File, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,8 @@ use rustix::fs::{AtFlags, Dir, Mode, OFlags, fstat, openat, renameat, unlinkat};
 use crate::clock;
 use crate::model::text::first_line;
 use crate::random;
+
+use super::fault::{self, Act};
 
 /// Held by whoever replaces files of the folder.
 const LOCK: &str = "pub.lock";
@@ -132,11 +134,13 @@ impl Writing<'_> {
     pub(super) fn replace(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
         let handle = &self.folder.handle;
         let temporary = format!("{name}.{}{UNFINISHED}", random::hex16());
+        fault::before(Act::Writes)?;
         let mut file =
             self.folder.file(&temporary, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL)?;
-        let written = parts.iter().try_for_each(|part| file.write_all(part));
-        let replaced =
-            written.and_then(|()| Ok(renameat(handle, temporary.as_str(), handle, name)?));
+        let written = parts.iter().try_for_each(|part| fault::write(&mut file, part));
+        let replaced = written
+            .and_then(|()| fault::before(Act::Writes))
+            .and_then(|()| Ok(renameat(handle, temporary.as_str(), handle, name)?));
         if replaced.is_err() {
             self.remove(&temporary);
         }
@@ -145,7 +149,9 @@ impl Writing<'_> {
 
     /// Removes a file; that it is missing already is fine.
     pub(super) fn remove(&self, name: &str) {
-        let _ = unlinkat(&self.folder.handle, name, AtFlags::empty());
+        if fault::before(Act::Removes).is_ok() {
+            let _ = unlinkat(&self.folder.handle, name, AtFlags::empty());
+        }
     }
 
     /// Removes all files with this beginning and this ending.

@@ -8,6 +8,7 @@ mod ends;
 mod generated;
 mod histories;
 mod list;
+mod local_store;
 mod nomad_http;
 mod outage;
 mod schedules;

@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rustix::fs::OFlags;
 
 use crate::store::Class;
+use crate::store::fault::{self, Act};
 use crate::store::folder::Folder;
 
 /// How long a failure is told to those who waited for it, in milliseconds.
@@ -180,6 +181,7 @@ fn sign(file: &File, token: &str, now: u64) -> io::Result<()> {
 
 /// One write of one length, so that nothing older shows behind it.
 fn write(file: &File, text: &str) -> io::Result<()> {
+    fault::before(Act::Writes)?;
     file.write_all_at(format!("{text:<width$}\n", width = LENGTH - 1).as_bytes(), 0)
 }
 

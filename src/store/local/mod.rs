@@ -8,6 +8,8 @@ mod clear;
 mod counts;
 mod enter;
 mod flight;
+#[cfg(test)]
+mod killed;
 mod look;
 mod publish;
 mod snap;

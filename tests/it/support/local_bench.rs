@@ -1,29 +1,31 @@
 //! Files that tests can put side by side and spoil.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use nomad_clients::clock;
 use nomad_clients::model::remark::Tell;
 use nomad_clients::store::local::{BootClock, LocalStore};
-use nomad_clients::store::{Flight, Look, Place, Store};
+use nomad_clients::store::{Flight, Look, Place, Store, sum};
 use tempfile::TempDir;
 
 use super::bench::{Bench, Ear, Part, Saved, place, scope};
 
-/// One cache folder, and a clock of this boot that can be moved.
+/// One cache folder, and a clock that stands still unless it is moved.
 pub(crate) struct LocalBench {
     home: TempDir,
-    ahead: Arc<AtomicU64>,
-    stores: Mutex<Vec<Arc<LocalStore>>>,
+    clock_ms: Arc<AtomicU64>,
+    /// They end with their processes.
+    stores: Mutex<Vec<Weak<LocalStore>>>,
 }
 
 impl LocalBench {
     pub(crate) fn new() -> Self {
-        Self { home: TempDir::new().unwrap(), ahead: Arc::default(), stores: Mutex::default() }
+        let clock_ms = Arc::new(AtomicU64::new(clock::boot_ms()));
+        Self { home: TempDir::new().unwrap(), clock_ms, stores: Mutex::default() }
     }
 
     pub(crate) fn folder(&self) -> PathBuf {
@@ -36,14 +38,14 @@ impl LocalBench {
 
     /// The clock of the boot `id`.
     pub(crate) fn clock(&self, id: &str) -> BootClock {
-        let ahead = Arc::clone(&self.ahead);
-        let now = move || clock::boot_ms() + ahead.load(Ordering::Relaxed);
+        let clock_ms = Arc::clone(&self.clock_ms);
+        let now = move || clock_ms.load(Ordering::Relaxed);
         BootClock { now: Arc::new(now), id: id.to_owned() }
     }
 
     pub(crate) fn open(&self, place: &Place, tell: Tell) -> Arc<LocalStore> {
         let store = Arc::new(LocalStore::open(place, self.clock("boot-1"), tell).unwrap());
-        self.stores.lock().unwrap().push(Arc::clone(&store));
+        self.stores.lock().unwrap().push(Arc::downgrade(&store));
         store
     }
 
@@ -72,6 +74,20 @@ impl LocalBench {
     }
 }
 
+/// Changes the header line of a snapshot, and gives it the right sum again.
+#[track_caller]
+pub(crate) fn forge(path: &Path, old: &str, new: &str) {
+    let bytes = fs::read(path).unwrap();
+    let end = bytes.iter().position(|byte| *byte == b'\n').unwrap();
+    let line = String::from_utf8(bytes[..end].to_vec()).unwrap();
+    assert!(line.contains(old), "{line}");
+    let line = line.replacen(old, new, 1);
+    let (start, _) = line.split_once(r#""check":""#).unwrap();
+    let check = sum::of(format!(r#"{start}"check":""}}"#).as_bytes());
+    let line = format!(r#"{start}"check":"{check}"}}"#);
+    fs::write(path, [line.as_bytes(), &bytes[end..]].concat()).unwrap();
+}
+
 impl Bench for LocalBench {
     fn store(&self, scope: &str) -> Arc<dyn Store> {
         self.open(&self.place(scope), Tell::nobody())
@@ -86,7 +102,7 @@ impl Bench for LocalBench {
     }
 
     fn pass(&self, time: Duration) {
-        self.ahead.fetch_add(u64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
+        self.clock_ms.fetch_add(u64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
     }
 
     /// As the end of its owner would.
@@ -104,7 +120,8 @@ impl Bench for LocalBench {
             now_ms: 0,
             entered,
         };
-        self.stores.lock().unwrap().iter().for_each(|store| store.release(&flight));
+        let stores = self.stores.lock().unwrap();
+        stores.iter().filter_map(Weak::upgrade).for_each(|store| store.release(&flight));
         Some(())
     }
 
