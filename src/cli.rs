@@ -1,12 +1,16 @@
 //! What may be typed: commands, options and their help, nothing else.
 
 use std::ffi::OsString;
+use std::io::{self, ErrorKind, Write as _};
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueHint};
-use clap_complete::Shell;
+
+use crate::model::text::sanitised;
+
+pub use clap_complete::Shell;
 
 /// List the client nodes of a HashiCorp Nomad cluster, from a cache that is always right
 ///
@@ -64,6 +68,10 @@ pub struct List {
     /// Exit with 0 although some nodes are without details
     #[arg(long)]
     pub allow_partial: bool,
+
+    /// In an outage of Nomad show the last answer up to this age, with a warning and exit code 0
+    #[arg(long, value_name = "DURATION")]
+    pub stale_if_error: Option<String>,
 
     /// How to print
     #[arg(short, long, value_name = "FORMAT", value_parser = PossibleValuesParser::new(FORMATS))]
@@ -296,6 +304,23 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Erro
     let mut cli = Cli::from_arg_matches_mut(&mut matches)?;
     cli.global.typed = typed;
     Ok(cli)
+}
+
+/// Prints help, the version or wrong usage, and gives the exit code. What was typed with control
+/// characters in it is shown without colours, and with them made visible.
+pub fn say(said: &clap::Error) -> u8 {
+    let hostile = |arg: OsString| arg.to_string_lossy().contains(char::is_control);
+    let printed = if said.use_stderr() && std::env::args_os().any(hostile) {
+        let text = said.render().to_string();
+        let lines = text.lines().map(|line| sanitised(line) + "\n");
+        io::stderr().write_all(lines.collect::<String>().as_bytes())
+    } else {
+        said.print()
+    };
+    match printed {
+        Err(why) if !said.use_stderr() && why.kind() != ErrorKind::BrokenPipe => 1,
+        _ => u8::try_from(said.exit_code()).unwrap_or(2),
+    }
 }
 
 /// The completion script of a shell.

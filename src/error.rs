@@ -81,3 +81,59 @@ fn discovery_code(error: &discovery::Error) -> u8 {
         | discovery::Error::Unsettled(_) => 5,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::io;
+
+    use super::Error;
+    use crate::discovery;
+    use crate::nomad::{self, Kind};
+    use crate::store::{self, Class};
+
+    /// One error of every kind.
+    fn errors() -> Vec<Error> {
+        let (what, hint) = (String::new, || None);
+        let kinds = [Kind::Config, Kind::Denied, Kind::Outage, Kind::NotNomad];
+        let nomad = |kind| nomad::Error { kind, what: what(), hint: hint() };
+        let classes = [Class::NotCacheable, Class::Denied, Class::Outage, Class::NotNomad];
+        let mut found: Vec<discovery::Error> =
+            kinds.map(|kind| discovery::Error::Nomad(nomad(kind))).into();
+        found.extend(classes.map(discovery::Error::Shared));
+        found.push(discovery::Error::Unsettled(4));
+        let mut errors: Vec<Error> = found.into_iter().map(Error::from).collect();
+        errors.extend([
+            Error::Usage { what: what(), hint: hint() },
+            Error::Config { what: what(), hint: hint() },
+            Error::Node { what: what(), hint: hint() },
+            Error::Store(store::Error { kind: store::Kind::Unavailable, what: what() }),
+            Error::Output(io::ErrorKind::StorageFull.into()),
+            Error::Partial(what()),
+            Error::NotCleared { what: what(), denied: true },
+            Error::NotCleared { what: what(), denied: false },
+        ]);
+        errors
+    }
+
+    #[test]
+    fn exit_codes() {
+        let codes: Vec<u8> = errors().iter().map(Error::exit_code).collect();
+        assert_eq!(codes, [3, 4, 5, 6, 5, 4, 5, 6, 5, 2, 3, 1, 1, 1, 8, 4, 7]);
+    }
+
+    /// 0, 130 and 143 are no errors.
+    #[test]
+    fn the_readme_tells_every_exit_code_and_no_other() {
+        let readme = include_str!("../README.md");
+        let (_, table) = readme.split_once("\n## Exit codes\n").unwrap();
+        let rows =
+            table.split("\n## ").next().unwrap().lines().filter_map(|line| line.strip_prefix("| "));
+        let first = rows.map(|row| row.split(" |").next().unwrap());
+        let told: BTreeSet<u8> = first.filter_map(|cell| cell.parse().ok()).collect();
+        let mut real: BTreeSet<u8> = errors().iter().map(Error::exit_code).collect();
+        real.insert(0);
+        assert_eq!(told, real);
+        assert!(table.contains("\n| 130, 143 | interrupted, terminated |\n"));
+    }
+}

@@ -22,7 +22,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use cli::Cli;
+use cli::{Cli, Command};
 use commands::Run;
 use config::Config;
 use discovery::Leaving;
@@ -53,6 +53,11 @@ pub fn run(cli: &Cli) -> ExitCode {
 
 fn prepared(cli: &Cli) -> (Arc<Console>, Result<(), Error>) {
     let began = clock::now();
+    // A broken configuration must not keep a shell from its completions.
+    if let Command::Completions { shell } = &cli.command {
+        let console = Arc::new(Console::new(None, false));
+        return (console, commands::completions(*shell, &mut io::stdout()));
+    }
     match Config::new(&cli.global, began) {
         Err(error) => (Arc::new(Console::new(None, false)), Err(error)),
         Ok(config) => {

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use crate::cli::List;
+use crate::config::typed_duration;
 use crate::discovery::{Answer, How, Want};
 use crate::error::Error;
 use crate::model::json;
 use crate::model::node::{NodeId, Record};
 use crate::render::{self, Format};
 
-use super::{Run, complete, nodes};
+use super::{Run, complete, nodes, told_if_stale};
 
 pub(super) fn run(list: &List, run: &mut Run<'_>) -> Result<(), Error> {
     let format = format(list, run)?;
@@ -20,13 +21,17 @@ pub(super) fn run(list: &List, run: &mut Run<'_>) -> Result<(), Error> {
     };
     let full = list.full && matches!(format, Format::Json | Format::Jsonl);
     let want = if full { Want::Full } else { Want::Records };
+    let oldest = list.stale_if_error.as_deref();
+    run.config.policy.stale_if_error =
+        oldest.map(|text| typed_duration("stale-if-error", text)).transpose()?;
     run.nodes(how, want, |run, answer| {
-        write(list, format, full, answer, run)?;
+        told_if_stale(answer, &run.tell);
+        let shown = write(list, format, full, answer, run)?;
         if answer.tally.total() == 0 && run.watched {
             run.tell.summary("no clients");
         }
         run.notice(answer);
-        complete(answer, list.allow_partial, &run.tell)
+        complete(answer, shown.as_deref(), list.allow_partial, &run.tell)
     })
 }
 
@@ -39,17 +44,18 @@ fn format(list: &List, run: &Run<'_>) -> Result<Format, Error> {
     Ok(said.or(run.config.format).unwrap_or(Format::Table))
 }
 
+/// The nodes that were written; `None` = all.
 fn write(
     list: &List,
     format: Format,
     full: bool,
     answer: &Answer,
     run: &mut Run<'_>,
-) -> Result<(), Error> {
+) -> Result<Option<Vec<NodeId>>, Error> {
     if format == Format::Json && !full && list.nodes.is_empty() {
         run.out.write_all(&answer.snapshot.all)?;
         run.out.write_all(b"\n")?;
-        return Ok(());
+        return Ok(None);
     }
     let records = nodes::records(&answer.snapshot.all)?;
     let named = nodes::named(&records, &list.nodes)?;
@@ -71,7 +77,7 @@ fn write(
             render::json(run.out, values.iter().map(Vec::as_slice), format == Format::Jsonl)?;
         }
     }
-    Ok(())
+    Ok(Some(chosen.into_iter().map(|record| record.id).collect()))
 }
 
 /// The full records by id.

@@ -10,11 +10,12 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::cli::{Cache, Command};
+use crate::cli::{self, Cache, Command, Shell};
 use crate::clock;
 use crate::config::Config;
 use crate::discovery::{Answer, Discovery, How, Leaving, Source, Want};
 use crate::error::Error;
+use crate::model::node::NodeId;
 use crate::model::remark::Tell;
 use crate::nomad::{self, HttpNomad};
 use crate::render::console::Console;
@@ -44,10 +45,14 @@ pub(crate) fn run(command: &Command, mut run: Run<'_>) -> Result<(), Error> {
         Command::Refresh(refresh) => refresh::run(refresh, &mut run),
         Command::Cache { command: Cache::Clear } => cache::clear(&mut run),
         Command::Cache { command: Cache::Stats { json } } => cache::stats(*json, &mut run),
-        Command::Completions { shell } => {
-            Ok(run.out.write_all(&crate::cli::completions(*shell))?)
-        }
+        Command::Completions { shell } => completions(*shell, run.out),
     }
+}
+
+/// The script that a shell reads. It needs no configuration.
+pub(crate) fn completions(shell: Shell, out: &mut dyn Write) -> Result<(), Error> {
+    out.write_all(&cli::completions(shell))?;
+    Ok(out.flush()?)
 }
 
 impl Run<'_> {
@@ -103,11 +108,29 @@ impl Run<'_> {
     }
 }
 
-/// Rows without details are an error unless they are allowed; the rows are kept either way.
-fn complete(answer: &Answer, allowed: bool, tell: &Tell) -> Result<(), Error> {
-    let Some((id, why)) = answer.missing.first() else { return Ok(()) };
-    let (missing, total) = (answer.missing.len(), answer.tally.total());
-    let text = format!("{missing} of {total} nodes without details: {id}: {why}");
+/// An old answer is never shown without saying so.
+fn told_if_stale(answer: &Answer, tell: &Tell) {
+    if let Some(outage) = &answer.outage {
+        tell.warning(format!(
+            "showing the nodes of {} ago: {outage}",
+            notice::age(answer.snapshot.age)
+        ));
+    }
+}
+
+/// Rows without details are an error unless they are allowed; the rows are kept either way. Details
+/// that are missing from a node that is not `shown` are missed by nobody.
+fn complete(
+    answer: &Answer,
+    shown: Option<&[NodeId]>,
+    allowed: bool,
+    tell: &Tell,
+) -> Result<(), Error> {
+    let is_shown = |id: &NodeId| shown.is_none_or(|shown| shown.contains(id));
+    let missing: Vec<_> = answer.missing.iter().filter(|(id, _)| is_shown(id)).collect();
+    let Some((id, why)) = missing.first() else { return Ok(()) };
+    let total = shown.map_or(answer.tally.total(), <[NodeId]>::len);
+    let text = format!("{} of {total} nodes without details: {id}: {why}", missing.len());
     if allowed {
         tell.warning(text);
         return Ok(());

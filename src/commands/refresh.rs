@@ -1,10 +1,11 @@
 //! `refresh`: ask Nomad now and say what changed.
 
-use serde_json::json;
+use serde::Serialize;
 
 use crate::cli::Refresh;
-use crate::discovery::{Answer, How, Want};
+use crate::discovery::{How, Tally, Want};
 use crate::error::Error;
+use crate::model::json;
 use crate::render::notice;
 
 use super::{Run, complete};
@@ -12,22 +13,42 @@ use super::{Run, complete};
 pub(super) fn run(refresh: &Refresh, run: &mut Run<'_>) -> Result<(), Error> {
     run.nodes(How::Refresh, Want::Records, |run, answer| {
         let said = if refresh.json {
-            as_json(answer)
+            Counts::of(&answer.tally).to_json()
         } else {
             format!("Updated: {}", notice::counts(answer))
         };
         writeln!(run.out, "{said}")?;
         run.notice(answer);
-        complete(answer, false, &run.tell)
+        complete(answer, None, false, &run.tell)
     })
 }
 
-fn as_json(answer: &Answer) -> String {
-    let tally = answer.tally;
-    let took = u64::try_from(tally.took.as_millis()).unwrap_or(u64::MAX);
-    json!({
-        "total": tally.total(), "new": tally.new, "changed": tally.changed, "cached": tally.cached, "gone": tally.gone,
-        "nomad_calls": tally.nomad_calls, "took_ms": took,
-    })
-    .to_string()
+/// What `refresh --json` prints, in this order.
+#[derive(Serialize)]
+struct Counts {
+    total: usize,
+    new: usize,
+    changed: usize,
+    cached: usize,
+    gone: usize,
+    nomad_calls: u64,
+    took_ms: u64,
+}
+
+impl Counts {
+    fn of(tally: &Tally) -> Self {
+        Self {
+            total: tally.total(),
+            new: tally.new,
+            changed: tally.changed,
+            cached: tally.cached,
+            gone: tally.gone,
+            nomad_calls: tally.nomad_calls,
+            took_ms: u64::try_from(tally.took.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    fn to_json(&self) -> String {
+        String::from_utf8_lossy(&json::bytes(self)).into_owned()
+    }
 }

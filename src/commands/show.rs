@@ -3,14 +3,14 @@
 use crate::cli::Show;
 use crate::discovery::{Answer, How, Want};
 use crate::error::Error;
-use crate::model::node::Full;
+use crate::model::node::{Full, NodeId};
 use crate::render;
 
 use super::{Run, complete, nodes};
 
 pub(super) fn run(show: &Show, run: &mut Run<'_>) -> Result<(), Error> {
     run.nodes(How::Get, Want::Full, |run, answer| {
-        let json = wanted(show, answer)?;
+        let (id, json) = wanted(show, answer)?;
         if show.json {
             run.out.write_all(json)?;
             run.out.write_all(b"\n")?;
@@ -20,17 +20,19 @@ pub(super) fn run(show: &Show, run: &mut Run<'_>) -> Result<(), Error> {
             render::show(run.out, &node, &look)?;
         }
         run.notice(answer);
-        complete(answer, true, &run.tell)
+        complete(answer, Some(&[id]), false, &run.tell)
     })
 }
 
 /// The full record of the one node that was named.
-fn wanted<'a>(show: &Show, answer: &'a Answer) -> Result<&'a [u8], Error> {
-    let records = nodes::records(&answer.snapshot.all)?;
-    let id = &records[nodes::single(&records, &show.node)?].id;
+fn wanted<'a>(show: &Show, answer: &'a Answer) -> Result<(NodeId, &'a [u8]), Error> {
+    let mut records = nodes::records(&answer.snapshot.all)?;
+    let id = records.swap_remove(nodes::single(&records, &show.node)?).id;
     let fulls = answer.snapshot.fulls.as_deref().unwrap_or_default();
-    let found = fulls.iter().find(|(of, _)| of == id);
-    found.map(|(_, json)| json.as_slice()).ok_or_else(|| unreadable(&"the record is missing"))
+    match fulls.iter().find(|(of, _)| *of == id) {
+        Some((_, json)) => Ok((id, json)),
+        None => Err(unreadable(&"the record is missing")),
+    }
 }
 
 fn unreadable(why: &dyn std::fmt::Display) -> Error {

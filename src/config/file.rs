@@ -1,11 +1,15 @@
 //! The configuration file: TOML whose keys are the long names of the options.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use toml::Spanned;
+use toml::de::DeTable;
 
 use crate::error::Error;
+use crate::model::pick::distance;
 use crate::model::text::first_line;
 
 /// What a file may say. Everything is text, number or truth, checked like the option of that name.
@@ -38,6 +42,9 @@ pub(super) struct File {
     pub(super) output: Option<String>,
     #[serde(skip)]
     pub(super) path: PathBuf,
+    /// Where each key stands.
+    #[serde(skip)]
+    lines: BTreeMap<String, usize>,
     /// Others may read it, and it holds a password.
     #[serde(skip)]
     pub(super) leaks: bool,
@@ -56,32 +63,68 @@ impl File {
         let secret =
             file.redis.as_ref().is_some_and(|url| url.contains('@') || url.contains("pass="));
         file.leaks = secret && is_open(path);
+        file.lines = lines(&text);
         path.clone_into(&mut file.path);
         Ok(file)
     }
+
+    /// The file and the line that hold `key`.
+    pub(super) fn place(&self, key: &str) -> String {
+        let line = self.lines.get(key).map(|line| format!(":{line}")).unwrap_or_default();
+        format!("{}{line}", shown(&self.path))
+    }
+}
+
+fn lines(text: &str) -> BTreeMap<String, usize> {
+    let table = DeTable::parse(text).map(Spanned::into_inner).unwrap_or_default();
+    table.keys().map(|key| (key.get_ref().to_string(), line(text, key.span().start))).collect()
+}
+
+/// Lines count from 1.
+fn line(text: &str, at: usize) -> usize {
+    1 + text.as_bytes()[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count()
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Error {
-    let why = error.to_string();
-    let why = why.split(" (os error").next().unwrap_or_default().to_lowercase();
     Error::Config {
-        what: format!("cannot read the configuration ({}): {why}", shown(path)),
+        what: format!("cannot read the configuration ({}): {}", shown(path), reason(error)),
         hint: Some("pass --config FILE, or unset NOMAD_CLIENTS_CONFIG".to_owned()),
     }
 }
 
+/// The system's reason in lower case, without its number.
+pub(super) fn reason(error: &std::io::Error) -> String {
+    let why = error.to_string();
+    why.split(" (os error").next().unwrap_or_default().to_lowercase()
+}
+
 /// The line that is wrong is named, never quoted: it may hold a secret.
 fn invalid(path: &Path, text: &str, error: &toml::de::Error) -> Error {
-    let at = error.span().map_or(0, |span| span.start);
-    let line =
-        text.as_bytes()[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1;
-    let message = error.message();
-    let what = message.split(", expected one of").next().unwrap_or(message);
-    let hint = "keys are the long names of the options, without the dashes: address, token-file, redis, ttl, …";
+    let line = line(text, error.span().map_or(0, |span| span.start));
+    let unknown = unknown_key(error.message());
+    let what = match &unknown {
+        Some((key, _)) => format!("unknown key \"{}\"", first_line(key, 60)),
+        None => first_line(error.message(), 200),
+    };
     Error::Config {
-        what: format!("invalid configuration ({}:{line}): {}", shown(path), first_line(what, 200)),
-        hint: what.starts_with("unknown field").then(|| hint.to_owned()),
+        what: format!("invalid configuration ({}:{line}): {what}", shown(path)),
+        hint: unknown.map(|(_, hint)| hint),
     }
+}
+
+/// The key that serde calls an unknown field, and the known ones that are like it.
+fn unknown_key(message: &str) -> Option<(String, String)> {
+    let words: Vec<&str> = message.strip_prefix("unknown field ")?.split('`').collect();
+    let (key, known) = (*words.get(1)?, words.iter().skip(3).step_by(2));
+    let mut near: Vec<(usize, &str)> = known.map(|known| (distance(known, key), *known)).collect();
+    near.sort_unstable();
+    near.retain(|(distance, _)| distance * 3 <= key.len());
+    let names: Vec<&str> = near.iter().take(3).map(|(_, name)| *name).collect();
+    let hint = match names[..] {
+        [] => "keys are the long names of the options, without the dashes".to_owned(),
+        _ => format!("did you mean {}?", names.join(" or ")),
+    };
+    Some((key.to_owned(), hint))
 }
 
 fn is_open(path: &Path) -> bool {

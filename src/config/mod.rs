@@ -2,6 +2,8 @@
 
 mod file;
 mod proxy;
+mod sharing;
+mod token;
 mod value;
 
 use std::io::IsTerminal as _;
@@ -13,11 +15,11 @@ use crate::discovery::Policy;
 use crate::error::Error;
 use crate::model::remark::Level;
 use crate::model::secret::Secret;
-use crate::nomad::address::Address;
+use crate::nomad::address::{Address, Scheme};
 use crate::nomad::{Access, Compress, Tls};
 use crate::render::{Cluster, Format};
-use crate::store::scope::{Cluster as Sharing, Scope};
-use crate::store::{Choice, Place, RedisPlace};
+use crate::store::scope::Scope;
+use crate::store::{Choice, Place, RedisPlace, redis};
 
 use file::File;
 use value::{Origin, choice, concurrency, duration, prefix, truth};
@@ -75,10 +77,20 @@ impl Config {
     }
 }
 
+/// The duration that a command's own option was given.
+///
+/// # Errors
+/// Wrong usage, with the option's name.
+pub(crate) fn typed_duration(option: &str, text: &str) -> Result<Duration, Error> {
+    duration(text).map_err(|why| Origin::Typed(option).error(&why))
+}
+
 impl Builder<'_> {
     fn config(&self, folder: Option<PathBuf>) -> Result<Config, Error> {
         let access = self.access()?;
         let place = self.place(&access, folder)?;
+        let uses_redis = matches!(place.choice, Choice::Auto | Choice::Redis);
+        self.check_tls(&access.address, uses_redis)?;
         let cluster =
             Cluster { address: access.address.to_string(), region: access.region.clone() };
         let policy = Policy {
@@ -86,9 +98,10 @@ impl Builder<'_> {
             timeout: self.timeout()?,
             deadline: access.deadline,
             shared: self.shared()?,
+            stale_if_error: None,
         };
         let format = self.file.output.as_deref().map(str::parse::<Format>).transpose();
-        let format = format.map_err(|why| Origin::File("output", &self.file.path).error(&why))?;
+        let format = format.map_err(|why| Origin::File("output", &self.file).error(&why))?;
         let mut warnings = Vec::new();
         if self.file.leaks {
             let path = file::shown(&self.file.path);
@@ -118,7 +131,7 @@ impl Builder<'_> {
         let (text, origin) = match (said, file) {
             (Some(text), _) if name.is_empty() || typed() => (text, Origin::Typed(option)),
             (Some(text), _) => (text, Origin::Variable(name)),
-            (None, Some(text)) => (text, Origin::File(option, &self.file.path)),
+            (None, Some(text)) => (text, Origin::File(option, &self.file)),
             (None, None) => return Ok(None),
         };
         check(text).map(Some).map_err(|why| origin.error(&why))
@@ -157,9 +170,10 @@ impl Builder<'_> {
             .began
             .checked_add(self.timeout()?)
             .unwrap_or(self.began + Duration::from_secs(u32::MAX.into()));
-        self.check_tls(&address)?;
+        let proxy = proxy::proxy(&address, variable)
+            .map_err(|(name, why)| Origin::Variable(name).error(&why))?;
         Ok(Access {
-            proxy: proxy::proxy(&address, variable).map(Secret::new),
+            proxy: proxy.map(Secret::new),
             address,
             region: global
                 .region
@@ -198,16 +212,13 @@ impl Builder<'_> {
         })
     }
 
-    /// The token file wins over the variable.
+    /// The file that was typed, the variable, the file that the configuration names.
     fn token(&self) -> Result<Option<Secret>, Error> {
-        let Some(path) = self.global.token_file.as_ref().or(self.file.token_file.as_ref()) else {
-            return Ok(variable("NOMAD_TOKEN").map(Secret::new));
-        };
-        let text = std::fs::read_to_string(path).map_err(|error| Error::Config {
-            what: format!("cannot read the token file ({}): {}", file::shown(path), error.kind()),
-            hint: None,
-        })?;
-        Ok(Some(text.trim()).filter(|token| !token.is_empty()).map(Secret::new))
+        match (&self.global.token_file, variable("NOMAD_TOKEN"), &self.file.token_file) {
+            (Some(path), _, _) | (None, None, Some(path)) => token::in_file(path).map(Some),
+            (None, Some(text), _) => token::checked(&text, "NOMAD_TOKEN").map(Some),
+            (None, None, None) => Ok(None),
+        }
     }
 
     fn timeout(&self) -> Result<Duration, Error> {
@@ -270,7 +281,7 @@ impl Builder<'_> {
             choice: cache.unwrap_or(Choice::Auto),
             redis: self.redis()?,
             folder,
-            scope: Scope::of(&sharing(access, self.shared()?)),
+            scope: Scope::of(&sharing::sharing(access, self.shared()?)),
             prefix: own.map_or("nomad:clients".to_owned(), |own| format!("nomad:clients:{own}")),
             ttl,
             detail_ttl: detail_ttl.unwrap_or(Duration::from_secs(300)).max(ttl),
@@ -279,16 +290,16 @@ impl Builder<'_> {
 
     fn redis(&self) -> Result<RedisPlace, Error> {
         let (global, file) = (self.global, &self.file);
-        let check = |text: &str| {
-            crate::store::redis::parse_url(&Secret::new(text)).map(|_| Secret::new(text))
-        };
+        let check = |text: &str| redis::parse_url(&Secret::new(text)).map(|_| Secret::new(text));
         let url = self.text(
             ["redis", "REDIS_URL"],
             global.redis.as_deref(),
             file.redis.as_deref(),
             check,
         )?;
-        let asked = url.is_some();
+        // Who chooses Redis as the cache asks for it as much as who names one.
+        let chosen = global.cache.as_deref().or(file.cache.as_deref()) == Some("redis");
+        let asked = chosen || url.is_some();
         let url = url.unwrap_or_else(|| Secret::new("redis://localhost:6379/0"));
         Ok(RedisPlace {
             url,
@@ -303,28 +314,26 @@ impl Builder<'_> {
     }
 
     /// With --require-tls nothing leaves this machine unencrypted.
-    fn check_tls(&self, address: &Address) -> Result<(), Error> {
+    fn check_tls(&self, address: &Address, uses_redis: bool) -> Result<(), Error> {
         if !self.global.require_tls && self.file.require_tls != Some(true) {
             return Ok(());
         }
         let refused =
             |what: String, hint: &str| Err(Error::Config { what, hint: Some(hint.to_owned()) });
-        if address.scheme == crate::nomad::address::Scheme::Http && !address.is_local() {
+        if address.scheme == Scheme::Http && !address.is_local() {
             return refused(
                 format!("plain http to {address} refused (--require-tls)"),
                 "use https:// in the address",
             );
         }
-        let redis = self.redis()?.url;
-        let plain = redis
-            .reveal()
-            .strip_prefix("redis://")
-            .map(|rest| Address::parse(&format!("http://{rest}")));
-        match plain {
-            Some(Ok(place)) if !place.is_local() => refused(
-                format!("plain redis to {} refused (--require-tls)", place.authority()),
-                "use rediss:// in --redis",
-            ),
+        let redis = redis::parse_url(&self.redis()?.url);
+        match redis {
+            Ok(redis) if uses_redis && !redis.is_encrypted() && !redis.is_on_this_machine() => {
+                refused(
+                    format!("plain redis to {} refused (--require-tls)", redis.place()),
+                    "use rediss:// in --redis",
+                )
+            }
             _ => Ok(()),
         }
     }
@@ -359,31 +368,6 @@ impl Builder<'_> {
             (false, _) => Some(Level::Call),
         }
     }
-}
-
-/// Whose cache it is: the fields of the protocol's scope.
-fn sharing(access: &Access, shared: bool) -> Sharing {
-    let address = &access.address;
-    let user = access.basic.as_ref().or(address.basic.as_ref()).map(|(user, _)| user.clone());
-    let token = access.token.as_ref().map_or("", Secret::reveal);
-    Sharing {
-        scheme: address.scheme.name().to_owned(),
-        host: address.host.clone(),
-        port: address.port,
-        path: address.path.clone(),
-        region: access.region.clone().unwrap_or_default(),
-        tls_server_name: access.tls.server_name.clone().unwrap_or_default(),
-        user: user.unwrap_or_default(),
-        credential: if shared { "cluster".to_owned() } else { format!("token:{token}") },
-        machine: if address.is_local() { machine() } else { String::new() },
-        proxy: access.proxy.as_ref().map(|url| proxy::place(url.reveal())).unwrap_or_default(),
-    }
-}
-
-/// `<host name>:<uid>`: 127.0.0.1 is another cluster on every laptop.
-fn machine() -> String {
-    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    format!("{name}:{}", rustix::process::getuid().as_raw())
 }
 
 /// A variable that is set; empty counts as unset.

@@ -6,21 +6,29 @@ use crate::nomad::address::{Address, Scheme};
 
 /// The proxy's URL; `None` = straight. A Nomad on this machine is never asked through one.
 /// `variable` gives the value of an environment variable that is set and not empty.
+///
+/// # Errors
+/// The variable that holds no address of a proxy, and why; no part of its value.
 pub(super) fn proxy(
     address: &Address,
     variable: impl Fn(&str) -> Option<String>,
-) -> Option<String> {
+) -> Result<Option<String>, (&'static str, String)> {
     if address.is_local() {
-        return None;
+        return Ok(None);
     }
     let either = |upper: &str| variable(upper).or_else(|| variable(&upper.to_lowercase()));
-    let url = either(if address.scheme == Scheme::Https { "HTTPS_PROXY" } else { "HTTP_PROXY" })?;
+    let name = if address.scheme == Scheme::Https { "HTTPS_PROXY" } else { "HTTP_PROXY" };
+    let Some(url) = either(name) else { return Ok(None) };
     if either("NO_PROXY")
         .is_some_and(|list| list.split(',').any(|entry| exempts(entry.trim(), address)))
     {
-        return None;
+        return Ok(None);
     }
-    Some(if url.contains("://") { url } else { format!("http://{url}") })
+    let url = if url.contains("://") { url } else { format!("http://{url}") };
+    match Address::parse(&url) {
+        Ok(proxy) if proxy.scheme != Scheme::Unix => Ok(Some(url)),
+        _ => Err((name, "must be an http:// or https:// address".to_owned())),
+    }
 }
 
 /// `*`, an address, a network, a domain (its hosts too) or `.domain` (its hosts only), each with a port or not.
@@ -80,7 +88,7 @@ mod tests {
             variables.iter().find(|(of, _)| *of == name).map(|(_, value)| (*value).to_owned())
         };
         assert_eq!(
-            proxy(&Address::parse(address).unwrap(), variable).as_deref(),
+            proxy(&Address::parse(address).unwrap(), variable).unwrap().as_deref(),
             expected,
             "{address} {variables:?}"
         );
@@ -96,6 +104,16 @@ mod tests {
         check("http://localhost:4646", &both, None);
         check("unix:///run/nomad.sock", &both, None);
         assert_eq!(place("http://user:pw@p:1"), "http://p:1");
+    }
+
+    #[test]
+    fn what_is_no_proxy_is_not_ignored() {
+        let address = Address::parse("http://nomad:4646").unwrap();
+        for url in ["socks5://me:canary@h", "http://canary:port", "unix:///canary", "http://"] {
+            let error = proxy(&address, |name| (name == "HTTP_PROXY").then(|| url.to_owned()));
+            let why = "must be an http:// or https:// address".to_owned();
+            assert_eq!(error, Err(("HTTP_PROXY", why)), "{url}");
+        }
     }
 
     #[test]

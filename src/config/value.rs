@@ -1,12 +1,14 @@
 //! One setting: where it was said, and what it must be.
 
-use std::path::Path;
 use std::time::Duration;
 
 use crate::error::Error;
 use crate::model::text::first_line;
 
-use super::file::shown;
+use super::file::File;
+
+/// Far beyond every use, and small enough for every clock and every Redis.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Where a value was said: decides the words and the exit code of a mistake.
 #[derive(Debug, Clone, Copy)]
@@ -15,8 +17,8 @@ pub(super) enum Origin<'a> {
     Typed(&'a str),
     /// `NOMAD_CLIENTS_TTL`
     Variable(&'a str),
-    /// `ttl`, and the file's path.
-    File(&'a str, &'a Path),
+    /// `ttl`, and the file that says it.
+    File(&'a str, &'a File),
 }
 
 impl Origin<'_> {
@@ -30,8 +32,8 @@ impl Origin<'_> {
             Self::Variable(name) => {
                 Error::Config { what: format!("invalid value of {name}: {why}"), hint }
             }
-            Self::File(key, path) => Error::Config {
-                what: format!("invalid configuration ({}): {key}: {why}", shown(path)),
+            Self::File(key, file) => Error::Config {
+                what: format!("invalid configuration ({}): {key}: {why}", file.place(key)),
                 hint,
             },
         }
@@ -42,7 +44,8 @@ impl Origin<'_> {
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{:?} is no duration like 90s, 5m or 1m30s", first_line(text, 40));
     let parsed: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
-    Duration::try_from(parsed).map_err(|_| wrong())
+    let duration = Duration::try_from(parsed).map_err(|_| wrong())?;
+    if duration > LONGEST { Err("must be at most a year".to_owned()) } else { Ok(duration) }
 }
 
 /// One of `names`, by position.
@@ -99,6 +102,12 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn durations_have_an_end() {
+        assert!(duration("8760h").is_ok());
+        assert_eq!(duration("8761h"), Err("must be at most a year".to_owned()));
     }
 
     #[test]

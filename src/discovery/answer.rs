@@ -7,8 +7,8 @@ use crate::model::node::{Full, NodeId, Record};
 use crate::model::rows::Rows;
 use crate::model::snapshot::Snapshot;
 
-use super::How;
 use super::wait::Wait;
+use super::{Error, How};
 
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -17,6 +17,8 @@ pub struct Answer {
     /// Nodes whose details could not be had, and why, one line each. Empty = complete.
     pub missing: Vec<(NodeId, String)>,
     pub tally: Tally,
+    /// Why an old answer stands in for a new one.
+    pub outage: Option<Error>,
 }
 
 /// Where an answer came from.
@@ -28,6 +30,8 @@ pub enum Source {
     Served,
     /// Asked now. `cold`: nothing cached was there to compare with, or nothing was to be used.
     Nomad { cold: bool },
+    /// The cache, although it is no longer fresh: Nomad does not answer.
+    Stale,
 }
 
 /// What an answer cost. `new + changed + cached` is the number of nodes.
@@ -51,7 +55,7 @@ impl Tally {
 pub(super) fn hit(snapshot: Snapshot) -> Answer {
     let cached = usize::try_from(snapshot.count).unwrap_or(usize::MAX);
     let tally = Tally { cached, ..Tally::default() };
-    Answer { snapshot, source: Source::Cache, missing: Vec::new(), tally }
+    Answer { snapshot, source: Source::Cache, missing: Vec::new(), tally, outage: None }
 }
 
 /// Another's fetch: a refresh counts against what it had seen in the cache on arrival.
@@ -61,7 +65,17 @@ pub(super) fn served(snapshot: Snapshot, wait: &Wait) -> Answer {
     } else {
         hit(snapshot.clone()).tally
     };
-    Answer { snapshot, source: Source::Served, missing: Vec::new(), tally }
+    Answer { snapshot, source: Source::Served, missing: Vec::new(), tally, outage: None }
+}
+
+/// The last answer, in an outage; `None` if it can't be read.
+pub(super) fn stale(snapshot: Snapshot, error: &Error) -> Option<Answer> {
+    let fulls = snapshot.fulls.as_deref().unwrap_or_default();
+    let nodes: Vec<Full> =
+        fulls.iter().map(|(_, json)| Full::from_json(json).ok()).collect::<Option<_>>()?;
+    let Rows { all, fulls } = Rows::of(nodes);
+    let answer = hit(Snapshot { all, fulls: Some(fulls), ..snapshot });
+    Some(Answer { source: Source::Stale, outage: Some(error.clone()), ..answer })
 }
 
 /// Another's fetch that could not get all details; `None` if what it left can't be read.

@@ -280,7 +280,8 @@ impl<'a, 'h> Fetch<'a, 'h> {
             age: sent.elapsed(),
             since: Duration::ZERO,
         };
-        Answer { snapshot, source: Source::Nomad { cold: self.before.is_empty() }, missing, tally }
+        let source = Source::Nomad { cold: self.before.is_empty() };
+        Answer { snapshot, source, missing, tally, outage: None }
     }
 }
 

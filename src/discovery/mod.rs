@@ -46,6 +46,8 @@ pub struct Policy {
     pub deadline: Instant,
     /// All tokens of a cluster share the cache: then a refused token is nobody else's failure.
     pub shared: bool,
+    /// In an outage of Nomad an answer up to this age is better than none.
+    pub stale_if_error: Option<Duration>,
 }
 
 /// How one waits: `clock::sleep`, or what a test wants instead.
@@ -75,10 +77,11 @@ impl Discovery {
     /// can't be used is never one.
     pub fn nodes(&self, how: How, want: Want) -> Result<Answer, Error> {
         let began = clock::now();
-        let mut answer = match self.turn(how, want)? {
-            Turn::Answer(answer) => *answer,
-            Turn::Fetch(flight) => self.fetch(how, flight)?,
-        };
+        let answered = self.turn(how, want).and_then(|turn| match turn {
+            Turn::Answer(answer) => Ok(*answer),
+            Turn::Fetch(flight) => self.fetch(how, flight),
+        });
+        let mut answer = answered.or_else(|error| self.stale(error))?;
         answer.tally.took = began.elapsed();
         answer.tally.nomad_calls = self.nomad.calls();
         Ok(answer)
@@ -165,6 +168,17 @@ impl Discovery {
     fn uncached(&self, error: &crate::store::Error) -> Turn {
         self.tell.warning(format!("cache not used: {error}"));
         Turn::Fetch(None)
+    }
+
+    /// In an outage, and if it was asked for: the last answer, marked as what it is. Never for a
+    /// refused token: old data is no answer to somebody whose rights were taken away.
+    fn stale(&self, error: Error) -> Result<Answer, Error> {
+        let Some(oldest) = self.policy.stale_if_error.filter(|_| error.class() == Class::Outage)
+        else {
+            return Err(error);
+        };
+        let last = self.store.last().filter(|last| last.age <= oldest);
+        last.and_then(|last| answer::stale(last, &error)).ok_or(error)
     }
 
     fn time_left(&self) -> Duration {

@@ -12,15 +12,18 @@ pub fn matches(records: &[Record], text: &str) -> Vec<usize> {
     let of = |test: &dyn Fn(&Record) -> bool| -> Vec<usize> {
         (0..records.len()).filter(|at| test(&records[*at])).collect()
     };
-    if is_glob(text) {
-        return of(&|record| glob(text, &record.name));
-    }
     let exact = of(&|record| {
         record.name == text
             || record.id.as_str().eq_ignore_ascii_case(text)
             || is_address(record, text)
     });
-    if !exact.is_empty() || text.len() < SHORTEST_PREFIX {
+    if !exact.is_empty() {
+        return exact;
+    }
+    if is_glob(text) {
+        return of(&|record| glob(text, &record.name));
+    }
+    if text.len() < SHORTEST_PREFIX {
         return exact;
     }
     let prefix = text.to_ascii_lowercase();
@@ -106,7 +109,7 @@ fn set(rest: &[char], character: char) -> Step {
 }
 
 /// Levenshtein's distance, ignoring case; long texts are compared by their first 64 characters.
-fn distance(a: &str, b: &str) -> usize {
+pub fn distance(a: &str, b: &str) -> usize {
     let lower = |text: &str| -> Vec<char> { text.to_lowercase().chars().take(64).collect() };
     let (a, b) = (lower(a), lower(b));
     let mut row: Vec<usize> = (0..=b.len()).collect();

@@ -8,7 +8,9 @@ use crate::discovery::{Answer, Source};
 pub(crate) fn summary(answer: &Answer, calls: u64, took: Duration) -> String {
     let total = answer.tally.total();
     let source = match answer.source {
-        Source::Cache | Source::Served => format!("cached {} ago", age(answer.snapshot.age)),
+        Source::Cache | Source::Served | Source::Stale => {
+            format!("cached {} ago", age(answer.snapshot.age))
+        }
         Source::Nomad { cold: true } => "fetched".to_owned(),
         Source::Nomad { cold: false } => format!("updated: {}", counts(answer)),
     };
@@ -68,7 +70,7 @@ mod tests {
             age: Duration::from_millis(12_900),
             since: Duration::ZERO,
         };
-        Answer { snapshot, source, missing: Vec::new(), tally }
+        Answer { snapshot, source, missing: Vec::new(), tally, outage: None }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::model::json;
 use crate::model::text::sanitised;
@@ -12,7 +12,7 @@ use crate::store::{KeyStats, Memory, Minute, Stats};
 use super::notice::age;
 
 /// Whose nodes the cache holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Cluster {
     /// Without credentials.
     pub(crate) address: String,
@@ -31,62 +31,125 @@ struct Hour {
 
 impl Hour {
     fn of(stats: &Stats) -> Self {
-        let sum = |of: fn(&Minute) -> u64| stats.minutes.iter().map(of).sum();
-        let hits = sum(|minute| minute.hits);
+        let sum =
+            |of: fn(&Minute) -> u64| stats.minutes.iter().map(of).fold(0, u64::saturating_add);
+        let (hits, misses) = (sum(|minute| minute.hits), sum(|minute| minute.misses));
+        let nomad_calls = sum(|minute| minute.nomad_calls);
+        // Without a cache every request would have been the list and a detail for each node.
+        let without = stats.nodes.map_or(0, |nodes| nodes.saturating_add(1));
+        let without = hits.saturating_add(misses).saturating_mul(without);
         Self {
             hits,
-            misses: sum(|minute| minute.misses),
+            misses,
             hit_us: sum(|minute| minute.hit_us),
             miss_us: sum(|minute| minute.miss_us),
-            nomad_calls: sum(|minute| minute.nomad_calls),
-            // Every hit would have been the list and a detail for each node.
-            saved: hits * stats.nodes.map_or(0, |nodes| nodes + 1),
+            nomad_calls,
+            saved: without.saturating_sub(nomad_calls),
         }
     }
 
     fn hit_rate(&self) -> Option<f64> {
-        let all = self.hits + self.misses;
+        let all = self.hits.saturating_add(self.misses);
         (all > 0).then(|| ratio(self.hits, all))
     }
 }
 
-/// The object of `cache stats --json`, without a newline.
+/// The object of `cache stats --json`, without a newline. Its keys come in the order of the contract.
 pub(crate) fn stats_json(stats: &Stats, cluster: &Cluster) -> Vec<u8> {
     let hour = Hour::of(stats);
-    let keys: Vec<Value> = stats.keys.iter().map(key_json).collect();
-    let minutes: Vec<Value> = stats.minutes.iter().map(minute_json).collect();
-    json::bytes(&json!({
-        "cache": {"kind": stats.kind, "where": stats.place},
-        "cluster": {"address": cluster.address, "region": cluster.region},
-        "state": stats.state.name(),
-        "age_ms": stats.age.map(millis),
-        "fresh_for_ms": stats.fresh_for.map(millis),
-        "nodes": stats.nodes,
-        "keys": keys,
-        "memory": stats.memory.as_ref().map(memory_json),
-        "last_hour": {
-            "hits": hour.hits,
-            "misses": hour.misses,
-            "hit_rate": hour.hit_rate().map(|rate| (rate * 10_000.0).round() / 10_000.0),
-            "cached_ms_mean": mean_ms(hour.hit_us, hour.hits),
-            "uncached_ms_mean": mean_ms(hour.miss_us, hour.misses),
-            "nomad_calls": hour.nomad_calls,
-            "nomad_calls_saved": hour.saved,
-            "per_minute": minutes,
+    json::bytes(&Page {
+        cache: Cache { kind: stats.kind, place: &stats.place },
+        cluster,
+        state: stats.state.name(),
+        age_ms: stats.age.map(millis),
+        fresh_for_ms: stats.fresh_for.map(millis),
+        nodes: stats.nodes,
+        keys: stats.keys.iter().map(Key::of).collect(),
+        memory: stats.memory.as_ref().map(Used::of),
+        last_hour: LastHour {
+            hits: hour.hits,
+            misses: hour.misses,
+            hit_rate: hour.hit_rate().map(|rate| (rate * 10_000.0).round() / 10_000.0),
+            cached_ms_mean: mean_ms(hour.hit_us, hour.hits),
+            uncached_ms_mean: mean_ms(hour.miss_us, hour.misses),
+            nomad_calls: hour.nomad_calls,
+            nomad_calls_saved: hour.saved,
+            per_minute: stats.minutes.iter().map(Requests::of).collect(),
         },
-    }))
+    })
 }
 
-fn key_json(key: &KeyStats) -> Value {
-    json!({"key": key.key, "type": key.kind, "bytes": key.bytes, "ttl_ms": key.ttl.map(millis)})
+#[derive(Serialize)]
+struct Page<'a> {
+    cache: Cache<'a>,
+    cluster: &'a Cluster,
+    state: &'static str,
+    age_ms: Option<u64>,
+    fresh_for_ms: Option<u64>,
+    nodes: Option<u64>,
+    keys: Vec<Key<'a>>,
+    memory: Option<Used<'a>>,
+    last_hour: LastHour,
 }
 
-fn memory_json(memory: &Memory) -> Value {
-    json!({"used_bytes": memory.used_bytes, "max_bytes": memory.max_bytes, "policy": memory.policy})
+#[derive(Serialize)]
+struct Cache<'a> {
+    kind: &'static str,
+    #[serde(rename = "where")]
+    place: &'a str,
 }
 
-fn minute_json(minute: &Minute) -> Value {
-    json!({"minute": minute_name(minute.minute), "hits": minute.hits, "misses": minute.misses})
+#[derive(Serialize)]
+struct Key<'a> {
+    key: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    bytes: u64,
+    ttl_ms: Option<u64>,
+}
+
+impl<'a> Key<'a> {
+    fn of(key: &'a KeyStats) -> Self {
+        Self { key: &key.key, kind: key.kind, bytes: key.bytes, ttl_ms: key.ttl.map(millis) }
+    }
+}
+
+#[derive(Serialize)]
+struct Used<'a> {
+    used_bytes: u64,
+    max_bytes: u64,
+    policy: &'a str,
+}
+
+impl<'a> Used<'a> {
+    fn of(memory: &'a Memory) -> Self {
+        Self { used_bytes: memory.used_bytes, max_bytes: memory.max_bytes, policy: &memory.policy }
+    }
+}
+
+#[derive(Serialize)]
+struct LastHour {
+    hits: u64,
+    misses: u64,
+    hit_rate: Option<f64>,
+    cached_ms_mean: Option<f64>,
+    uncached_ms_mean: Option<f64>,
+    nomad_calls: u64,
+    nomad_calls_saved: u64,
+    per_minute: Vec<Requests>,
+}
+
+#[derive(Serialize)]
+struct Requests {
+    minute: String,
+    hits: u64,
+    misses: u64,
+}
+
+impl Requests {
+    fn of(minute: &Minute) -> Self {
+        Self { minute: minute_name(minute.minute), hits: minute.hits, misses: minute.misses }
+    }
 }
 
 /// The page of `cache stats`.
@@ -165,7 +228,7 @@ fn ms(us: u64, count: u64) -> String {
 
 /// Rounded to a tenth; `None` if there was nothing.
 fn mean_ms(us: u64, count: u64) -> Option<f64> {
-    (count > 0).then(|| (ratio(us, count * 100)).round() / 10.0)
+    (count > 0).then(|| (ratio(us, count.saturating_mul(100))).round() / 10.0)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of an hour are far below 2^52")]
@@ -193,7 +256,56 @@ fn bytes(count: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use super::{Cluster, stats_json};
     use super::{bar, bytes, mean_ms, minute_name};
+    use crate::store::{KeyStats, Memory, Minute, State, Stats};
+
+    /// The example of the contract, byte for byte.
+    #[test]
+    fn the_object_is_that_of_the_contract() {
+        let minute = Minute {
+            minute: 29_673_010,
+            hits: 48,
+            hit_us: 48 * 2100,
+            misses: 2,
+            miss_us: 236_000,
+            nomad_calls: 14,
+        };
+        let stats = Stats {
+            kind: "redis",
+            place: "redis://localhost:6379/0".to_owned(),
+            state: State::Hot,
+            age: Some(Duration::from_secs(12)),
+            fresh_for: Some(Duration::from_secs(48)),
+            nodes: Some(5),
+            keys: vec![KeyStats {
+                key: "nomad:clients:all".to_owned(),
+                kind: "string",
+                bytes: 3821,
+                ttl: Some(Duration::from_secs(48)),
+            }],
+            memory: Some(Memory {
+                used_bytes: 1_258_291,
+                max_bytes: 268_435_456,
+                policy: "allkeys-lru".to_owned(),
+            }),
+            minutes: vec![minute],
+        };
+        let cluster = Cluster { address: "http://10.0.0.5:4646".to_owned(), region: None };
+        let expected = concat!(
+            r#"{"cache":{"kind":"redis","where":"redis://localhost:6379/0"},"#,
+            r#""cluster":{"address":"http://10.0.0.5:4646","region":null},"#,
+            r#""state":"hot","age_ms":12000,"fresh_for_ms":48000,"nodes":5,"#,
+            r#""keys":[{"key":"nomad:clients:all","type":"string","bytes":3821,"ttl_ms":48000}],"#,
+            r#""memory":{"used_bytes":1258291,"max_bytes":268435456,"policy":"allkeys-lru"},"#,
+            r#""last_hour":{"hits":48,"misses":2,"hit_rate":0.96,"cached_ms_mean":2.1,"#,
+            r#""uncached_ms_mean":118.0,"nomad_calls":14,"nomad_calls_saved":286,"#,
+            r#""per_minute":[{"minute":"2026-06-02T06:10:00Z","hits":48,"misses":2}]}}"#
+        );
+        assert_eq!(String::from_utf8(stats_json(&stats, &cluster)).unwrap(), expected);
+    }
 
     #[test]
     fn figures_read_well() {

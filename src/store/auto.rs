@@ -222,6 +222,10 @@ impl Store for AutoStore {
         self.present().map_or(Ok(None), |store| store.partial(waited))
     }
 
+    fn last(&self) -> Option<Snapshot> {
+        self.present().and_then(Store::last)
+    }
+
     fn clear(&self) -> Cleared {
         let mut cleared = self.redis.clear();
         cleared.places.retain(|place| !self.was_no_cache(place));

@@ -2,13 +2,13 @@
 
 pub mod auto;
 mod dead;
+mod fault;
 mod folder;
 mod judge;
 mod keys;
 pub mod local;
 pub mod memory;
 pub mod meta;
-pub mod nonce;
 mod notes;
 mod open;
 mod records;
@@ -94,6 +94,10 @@ pub trait Store: Send + Sync {
 
     /// The partial publication of the flight that was waited for; `None` if it is not (any more) there.
     fn partial(&self, waited: &str) -> Result<Option<Snapshot>, Error>;
+
+    /// The last complete publication with its full records (`all` is empty), however old; `None` if
+    /// there is none, or if it was cleared.
+    fn last(&self) -> Option<Snapshot>;
 
     /// CLEAR: nothing older is ever served again. The report names what could not be done.
     fn clear(&self) -> Cleared;

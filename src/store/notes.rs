@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::fs::{Mode, OFlags, fstat, openat, renameat, unlinkat};
 
 use crate::clock;
+use crate::random;
 
 /// More than any note needs.
 const LONGEST: u64 = 64 << 10;
@@ -56,7 +57,7 @@ impl Notes {
         let lock = open_file(&folder, LOCK, OFlags::RDWR | OFlags::CREATE)?;
         let _held = hold(&lock);
         let text = change(self.read(name));
-        let temporary = format!("{name}.{}.tmp", super::nonce::fresh().ok()?);
+        let temporary = format!("{name}.{}.tmp", random::hex16());
         let new = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
         let mut file = open_file(&folder, &temporary, new)?;
         let replaced = file

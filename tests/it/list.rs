@@ -91,7 +91,10 @@ fn machines_get_what_they_can_read() {
     let sandbox = Sandbox::local().nomad(&sim.address());
     let all = json(&sandbox.stdout("list --json"));
     let names = |text: &str| -> Vec<String> { text.lines().map(str::to_owned).collect() };
-    assert_eq!(names(&sandbox.stdout("list -o name")), ["worker-1", "worker-2", "worker-3", "worker-4", "worker-5"]);
+    assert_eq!(
+        names(&sandbox.stdout("list -o name")),
+        ["worker-1", "worker-2", "worker-3", "worker-4", "worker-5"]
+    );
     assert_eq!(names(&sandbox.stdout("list -o id")), IDS);
 
     let lines: Vec<Value> = sandbox.stdout("list -o jsonl").lines().map(json).collect();
@@ -100,24 +103,36 @@ fn machines_get_what_they_can_read() {
     let fulls = json(&sandbox.stdout("list --json --full"));
     for (full, record) in fulls.as_array().unwrap().iter().zip(all.as_array().unwrap()) {
         let mut rest = full.as_object().unwrap().clone();
-        let extra: Vec<(&str, bool)> = ["attributes", "resources", "reserved", "host_volumes", "host_networks"]
-            .map(|key| (key, rest.remove(key).is_some_and(|value| !value.is_null())))
-            .into();
+        let extra: Vec<(&str, bool)> =
+            ["attributes", "resources", "reserved", "host_volumes", "host_networks"]
+                .map(|key| (key, rest.remove(key).is_some_and(|value| !value.is_null())))
+                .into();
         assert!(extra.iter().all(|(_, there)| *there), "{extra:?}");
         assert_eq!(Value::Object(rest), *record);
     }
     let keys: Vec<&String> = all[0].as_object().unwrap().keys().collect();
     assert_eq!(keys.len(), 22, "{keys:?}");
-    assert_eq!((&all[0]["cpu_mhz"], &all[0]["cpu_cores"], &all[0]["memory_mb"]), (&4600.into(), &2.into(), &24105.into()));
-    assert_eq!((&all[0]["os"], &all[0]["arch"], &all[0]["last_drain"]), (&"debian 12.11".into(), &"amd64".into(), &Value::Null));
-    assert_eq!((&all[0]["drivers"]["exec"], &all[0]["drivers"]["docker"]), (&"healthy".into(), &"undetected".into()));
+    assert_eq!(
+        (&all[0]["cpu_mhz"], &all[0]["cpu_cores"], &all[0]["memory_mb"]),
+        (&4600.into(), &2.into(), &24105.into())
+    );
+    assert_eq!(
+        (&all[0]["os"], &all[0]["arch"], &all[0]["last_drain"]),
+        (&"debian 12.11".into(), &"amd64".into(), &Value::Null)
+    );
+    assert_eq!(
+        (&all[0]["drivers"]["exec"], &all[0]["drivers"]["docker"]),
+        (&"healthy".into(), &"undetected".into())
+    );
 }
 
 #[test]
 fn a_node_is_named_by_id_prefix_name_glob_or_address() {
     let sim = Sim::start(Fleet::recorded());
     let sandbox = Sandbox::local().nomad(&sim.address());
-    let names = |args: &str| sandbox.stdout(&format!("list -o name {args}")).lines().collect::<Vec<_>>().join(" ");
+    let names = |args: &str| {
+        sandbox.stdout(&format!("list -o name {args}")).lines().collect::<Vec<_>>().join(" ")
+    };
     assert_eq!(names(IDS[4]), "worker-5");
     assert_eq!(names("5b37"), "worker-5");
     assert_eq!(names("worker-2 5B37"), "worker-2 worker-5");
@@ -134,10 +149,21 @@ fn show_wants_exactly_one() {
     let sim = Sim::start(Fleet::recorded());
     let sandbox = Sandbox::local().nomad(&sim.address());
     let shown = json(&sandbox.stdout("show --json worker-4"));
-    assert_eq!((&shown["id"], &shown["attributes"]["kernel.name"]), (&IDS[3].into(), &"linux".into()));
+    assert_eq!(
+        (&shown["id"], &shown["attributes"]["kernel.name"]),
+        (&IDS[3].into(), &"linux".into())
+    );
     let page = sandbox.stdout("show worker-4");
-    assert!(page.starts_with("Name        worker-4\nID          11891f75-a56e-cc8e-8a14-b2cdff8326f7\n"), "{page}");
-    assert!(page.contains("\n  plugins.secrets.nomad.version      ***\n"), "secrets are masked: {page}");
+    assert!(
+        page.starts_with(
+            "Name        worker-4\nID          11891f75-a56e-cc8e-8a14-b2cdff8326f7\n"
+        ),
+        "{page}"
+    );
+    assert!(
+        page.contains("\n  plugins.secrets.nomad.version      ***\n"),
+        "secrets are masked: {page}"
+    );
     assert!(!sandbox.stdout("show worker-4 --show-secrets").contains("***"));
     let several = format!(
         "error: \"worker-[12]\" names 2 nodes: worker-1 ({}), worker-2 ({})\nhint: pass a full ID or a name that only one node has\n",
@@ -151,7 +177,10 @@ fn show_wants_exactly_one() {
 fn foreign_text_reaches_no_terminal_raw() {
     let sim = Sim::start(Fleet::hostile());
     let sandbox = Sandbox::local().nomad(&sim.address());
-    let harmful = |text: &str| text.chars().any(|c| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c));
+    let harmful = |text: &str| {
+        text.chars()
+            .any(|c| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c))
+    };
     for format in ["table", "wide", "name"] {
         let said = sandbox.stdout(&format!("list -o {format}"));
         assert!(!harmful(&said), "{format}: {said:?}");
@@ -183,7 +212,10 @@ fn more_words_say_what_it_cost() {
     let sim = Sim::start(Fleet::recorded());
     let sandbox = Sandbox::local().nomad(&sim.address());
     let said = sandbox.run("list -o name -v").stderr;
-    assert!(said.starts_with("5 clients · fetched · 6 Nomad calls · ") && said.lines().count() == 1, "{said}");
+    assert!(
+        said.starts_with("5 clients · fetched · 6 Nomad calls · ") && said.lines().count() == 1,
+        "{said}"
+    );
     let said = sandbox.run("list -o name -v").stderr;
     assert!(said.starts_with("5 clients · cached 0s ago · 0 Nomad calls · "), "{said}");
     let said = sandbox.run("list -o name -vv --refresh").stderr;

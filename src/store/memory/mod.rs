@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock;
 use crate::model::remark::Tell;
+use crate::random;
 
 use super::auto::Local;
 use super::dead::Dead;
@@ -20,7 +21,7 @@ use super::records::verified;
 use super::scope::Scope;
 use super::{
     Base, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, KeyStats, Look, Minute,
-    Place, Publication, Published, Sample, Snapshot, State, Stats, Store, Want, nonce,
+    Place, Publication, Published, Sample, Snapshot, State, Stats, Store, Want,
 };
 
 use script::Script;
@@ -176,7 +177,7 @@ impl Store for MemoryStore {
     }
 
     fn enter(&self, enter: &Enter<'_>) -> Result<Entered, Error> {
-        let nonce = nonce::fresh()?;
+        let nonce = random::hex16();
         let now_ms = self.memory.now().duration_since(self.memory.origin).as_millis();
         let now_ms = u64::try_from(now_ms).unwrap_or(u64::MAX);
         let once = || self.script(|script| script.enter(enter, &nonce, now_ms));
@@ -220,8 +221,9 @@ impl Store for MemoryStore {
         });
         Ok(announced.and_then(|(meta, literal)| {
             let fulls = Some(self.fulls(&meta, literal)?);
-            let age = Duration::from_millis(meta.lag_ms);
-            let since = Duration::ZERO;
+            // It is announced for so long: it can't be older.
+            let since = Duration::from_millis(script::FAILURE_MS);
+            let age = Duration::from_millis(meta.lag_ms).saturating_add(since);
             Some(Snapshot {
                 rev: meta.rev,
                 index: meta.index,
@@ -232,6 +234,28 @@ impl Store for MemoryStore {
                 since,
             })
         }))
+    }
+
+    fn last(&self) -> Option<Snapshot> {
+        let now = self.memory.now();
+        let seen = self.seen(now);
+        let epoch = seen.epoch.clone()?;
+        let (meta, literal) = mine(&seen, &self.scope)?;
+        let valid = meta.epoch.as_bytes() == epoch && meta.len > 0 && !self.dead.holds(&epoch);
+        let fulls = Some(self.fulls(&meta, literal).filter(|_| valid)?);
+        let left = self.memory.space().ttl_left(&self.keys.family(literal).meta, now);
+        let since =
+            self.detail_ttl.saturating_sub(Duration::from_millis(u64::try_from(left).ok()?));
+        let age = Duration::from_millis(meta.lag_ms).saturating_add(since);
+        Some(Snapshot {
+            rev: meta.rev,
+            index: meta.index,
+            count: meta.count,
+            all: Vec::new(),
+            fulls,
+            age,
+            since,
+        })
     }
 
     fn clear(&self) -> Cleared {

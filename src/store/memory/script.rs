@@ -11,7 +11,7 @@ use super::space::{Space, after};
 
 const EPOCH_MS: u64 = 86_400_000;
 const LEASE_MS: u64 = 3000;
-const FAILURE_MS: u64 = 2000;
+pub(super) const FAILURE_MS: u64 = 2000;
 
 /// One script at work: whose keys, at what time.
 pub(super) struct Script<'a> {

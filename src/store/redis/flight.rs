@@ -3,10 +3,11 @@
 use redis::{Cmd, Value};
 
 use crate::clock;
+use crate::random;
 use crate::store::meta::Meta;
 use crate::store::records::{Difference, difference};
 use crate::store::{
-    Class, Enter, Entered, Error, Flight, How, Kind, Publication, Published, Refuse, nonce, sum,
+    Class, Enter, Entered, Error, Flight, How, Kind, Publication, Published, Refuse, sum,
 };
 
 use super::connection::Manner;
@@ -68,7 +69,7 @@ impl RedisStore {
             Refuse::Everything => "*".to_owned(),
             Refuse::Revs(revs) => revs.join(","),
         };
-        eval.arg(self.scope.as_str()).arg(enter.token).arg(nonce::fresh()?).arg(LEASE_MS);
+        eval.arg(self.scope.as_str()).arg(enter.token).arg(random::hex16()).arg(LEASE_MS);
         eval.arg(mode).arg(refuse).arg(enter.waited.unwrap_or_default());
         let words = self.words(ENTER, &eval)?;
         let words: Vec<&str> = words.iter().map(String::as_str).collect();

@@ -25,14 +25,14 @@ const LOOK: Step = Step {
 };
 const LOOK_FULL: Step =
     Step { name: "PTTL, PTTL, MGET, HGETALL", budget: Budget::new(500, 5000), ..LOOK };
-const HASH: Step = Step {
+pub(super) const HASH: Step = Step {
     name: "HGETALL",
     budget: Budget::new(500, 5000),
     manner: Manner::Reads,
     on_the_way: false,
 };
 const PARTIAL: Step = Step { name: "MGET", budget: Budget::new(500, 3000), ..HASH };
-/// A partial publication is announced for so long: it can't be older.
+/// A partial publication is announced for so long: it can't be older when it is asked for.
 const PARTIAL_AGE: Duration = Duration::from_secs(2);
 
 type Fulls = Vec<(NodeId, Vec<u8>)>;
@@ -84,7 +84,15 @@ impl RedisStore {
         let Hit { mut snapshot, meta, literal } = hit;
         let hash = match hash {
             Some(hash) if literal || self.keys.own == self.keys.literal => Ok(hash),
-            _ => self.hash(false),
+            _ => {
+                let asked = clock::now();
+                let hash = self.hash(false);
+                // The age was computed before this question: its answer takes time as well.
+                let took = clock::now().duration_since(asked);
+                snapshot.age = snapshot.age.saturating_add(took);
+                snapshot.since = snapshot.since.saturating_add(took);
+                hash
+            }
         };
         match hash.and_then(fields) {
             Ok(fields) => snapshot.fulls = verified(&meta, fields),
@@ -103,7 +111,7 @@ impl RedisStore {
     }
 
     /// Exactly the records that `meta` describes.
-    fn fulls(&self, meta: &Meta, literal: bool) -> Result<Option<Fulls>, Error> {
+    pub(super) fn fulls(&self, meta: &Meta, literal: bool) -> Result<Option<Fulls>, Error> {
         Ok(verified(meta, fields(self.hash(literal)?)?))
     }
 
@@ -125,6 +133,7 @@ impl RedisStore {
     }
 
     pub(super) fn partial_of(&self, waited: &str) -> Result<Option<Snapshot>, Error> {
+        let sent = clock::now();
         let keys = [&*self.keys.epoch, &self.keys.literal.meta, &self.keys.own.meta];
         let replies = self.ask(PARTIAL, &[command("MGET", &keys)])?;
         if let Some(error) = refusal(&replies) {
@@ -144,19 +153,21 @@ impl RedisStore {
         if self.is_dead(&epoch) {
             return Ok(None);
         }
-        Ok(self.fulls(&meta, literal)?.map(|fulls| partial(&meta, fulls)))
+        let fulls = self.fulls(&meta, literal)?;
+        let since = PARTIAL_AGE + clock::now().duration_since(sent);
+        Ok(fulls.map(|fulls| partial(&meta, fulls, since)))
     }
 }
 
-fn partial(meta: &Meta, fulls: Fulls) -> Snapshot {
+fn partial(meta: &Meta, fulls: Fulls, since: Duration) -> Snapshot {
     Snapshot {
         rev: meta.rev.clone(),
         index: meta.index,
         count: meta.count,
         all: Vec::new(),
         fulls: Some(fulls),
-        age: Duration::from_millis(meta.lag_ms).saturating_add(PARTIAL_AGE),
-        since: PARTIAL_AGE,
+        age: Duration::from_millis(meta.lag_ms).saturating_add(since),
+        since,
     }
 }
 

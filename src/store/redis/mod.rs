@@ -4,6 +4,7 @@ mod clear;
 mod connection;
 pub(super) mod errors;
 mod flight;
+mod last;
 mod line;
 mod look;
 mod skip;
@@ -214,6 +215,11 @@ impl Store for RedisStore {
 
     fn partial(&self, waited: &str) -> Result<Option<Snapshot>, Error> {
         self.partial_of(waited)
+    }
+
+    fn last(&self) -> Option<Snapshot> {
+        let last = self.last_publication();
+        last.inspect_err(|error| self.ignored(&error.what)).ok().flatten()
     }
 
     fn clear(&self) -> Cleared {

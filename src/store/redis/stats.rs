@@ -80,7 +80,7 @@ impl RedisStore {
     }
 
     /// The valid meta of this scope, and whether it stands under the literal names.
-    fn described(&self, reply: Option<Value>) -> (Option<Meta>, bool) {
+    pub(super) fn described(&self, reply: Option<Value>) -> (Option<Meta>, bool) {
         let Some(Value::Array(values)) = reply else { return (None, true) };
         let mut values = values.into_iter().map(bulk);
         let epoch = values.next().flatten();

@@ -7,7 +7,7 @@ use std::time::Instant;
 use nomad_clients::model::node::NodeId;
 use nomad_clients::model::snapshot::Snapshot;
 use nomad_clients::store::{
-    Base, Enter, Entered, Flight, How, Look, Publication, Published, Refuse, Store, Want, nonce,
+    Base, Enter, Entered, Flight, How, Look, Publication, Published, Refuse, Store, Want,
 };
 
 use super::bench::Bench;
@@ -48,7 +48,7 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn new(store: Arc<dyn Store>, kind: char) -> Self {
-        Self { store, token: format!("{kind}{}", nonce::fresh().unwrap()), flight: None }
+        Self { store, token: format!("{kind}{:016x}", getrandom::u64().unwrap()), flight: None }
     }
 
     /// A process of cluster `a0` on this host.

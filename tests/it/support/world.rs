@@ -54,6 +54,7 @@ impl World {
                 timeout,
                 deadline: Instant::now() + timeout,
                 shared: false,
+                stale_if_error: None,
             },
             tell: Tell::new(move |remark| {
                 remarks.lock().unwrap().push((remark.level, remark.text));
@@ -62,6 +63,13 @@ impl World {
             leaving: Arc::new(Leaving::default()),
             sleep: Arc::new(|_| std::thread::yield_now()),
         }
+    }
+
+    /// Asks, content with an answer up to this age in an outage.
+    pub(crate) fn ask_stale(&self, how: How, oldest: Duration) -> Result<Answer, Error> {
+        let mut discovery = self.discovery(Duration::from_secs(30));
+        discovery.policy.stale_if_error = Some(oldest);
+        discovery.nodes(how, Want::Full)
     }
 
     /// Asks, and does `meanwhile` once, when it first waits for another's fetch.

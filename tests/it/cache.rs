@@ -1,0 +1,112 @@
+//! `cache stats` through the program; what `cache clear` does in trouble is told by the Redis rows.
+
+use nomad_sim::{Fleet, Sim};
+use serde_json::{Value, json};
+
+use crate::support::redis_server::RedisServer;
+use crate::support::sandbox::Sandbox;
+
+fn stats(sandbox: &Sandbox) -> Value {
+    serde_json::from_str(&sandbox.stdout("cache stats --json")).unwrap()
+}
+
+/// Takes a number that differs from run to run out of `value`.
+#[track_caller]
+fn take(value: &mut Value, key: &str) -> f64 {
+    value.as_object_mut().unwrap().remove(key).unwrap().as_f64().unwrap()
+}
+
+#[test]
+fn stats_tell_what_redis_holds_and_what_it_was_good_for() {
+    let (sim, redis) = (Sim::start(Fleet::recorded()), RedisServer::start());
+    let sandbox = Sandbox::redis(&redis.url()).nomad(&sim.address()).with("NOMAD_REGION", "global");
+    for _ in 0..4 {
+        sandbox.stdout("list");
+    }
+    sim.asked();
+    let mut stats = stats(&sandbox);
+    assert_eq!(sim.asked(), Vec::<String>::new(), "Nomad is not asked");
+
+    assert!(take(&mut stats, "age_ms") < 60_000.0 && take(&mut stats, "fresh_for_ms") <= 60_000.0);
+    assert!(take(&mut stats["memory"], "used_bytes") > 100_000.0);
+    let hour = &mut stats["last_hour"];
+    assert!(take(hour, "cached_ms_mean") > 0.0 && take(hour, "uncached_ms_mean") > 0.0);
+    let minutes = hour["per_minute"].take();
+    let sum = |of: &str| {
+        minutes.as_array().unwrap().iter().map(|minute| minute[of].as_u64().unwrap()).sum::<u64>()
+    };
+    assert_eq!((sum("hits"), sum("misses")), (3, 1));
+    assert!(minutes[0]["minute"].as_str().unwrap().ends_with(":00Z"));
+    for key in stats["keys"].as_array_mut().unwrap() {
+        assert!(take(key, "ttl_ms") > 0.0 && take(key, "bytes") > 0.0);
+    }
+    let expected = json!({
+        "cache": {"kind": "redis", "where": redis.url()},
+        "cluster": {"address": sim.address(), "region": "global"},
+        "state": "hot", "nodes": 5,
+        "keys": [
+            {"key": "nomad:clients:all", "type": "string"},
+            {"key": "nomad:clients:hash", "type": "hash"},
+            {"key": "nomad:clients:meta", "type": "string"},
+            {"key": "nomad:clients:epoch", "type": "string"},
+        ],
+        "memory": {"max_bytes": 0, "policy": "noeviction"},
+        "last_hour": {"hits": 3, "misses": 1, "hit_rate": 0.75, "nomad_calls": 6, "nomad_calls_saved": 18, "per_minute": null},
+    });
+    assert_eq!(stats, expected);
+}
+
+#[test]
+fn stats_of_the_files_follow_the_state() {
+    let sim = Sim::start(Fleet::recorded());
+    let sandbox = Sandbox::local().nomad(&sim.address());
+    let state = |sandbox: &Sandbox| {
+        let stats = stats(sandbox);
+        (stats["state"].clone(), stats["nodes"].clone(), stats["keys"].as_array().unwrap().len())
+    };
+    assert_eq!(state(&sandbox), ("cold".into(), Value::Null, 0));
+    sandbox.stdout("list");
+    assert_eq!(state(&sandbox), ("hot".into(), 5.into(), 2));
+    let stale = stats(&sandbox.with("NOMAD_CLIENTS_TTL", "0s"));
+    assert_eq!(
+        (&stale["state"], &stale["fresh_for_ms"], &stale["nodes"]),
+        (&"stale".into(), &Value::Null, &5.into())
+    );
+    assert!(stale["age_ms"].as_u64().unwrap() < 60_000);
+}
+
+#[test]
+fn the_page_of_stats_has_every_figure() {
+    let (sim, redis) = (Sim::start(Fleet::recorded()), RedisServer::start());
+    let sandbox = Sandbox::redis(&redis.url()).nomad(&sim.address());
+    sandbox.stdout("list");
+    let page = sandbox.stdout("cache stats");
+    let labels: Vec<&str> = page
+        .lines()
+        .map(|line| line.split("  ").find(|part| !part.is_empty()).unwrap_or("").trim())
+        .collect();
+    let expected = [
+        "Cache",
+        "Cluster",
+        "State",
+        "Nodes",
+        "Key",
+        "Key",
+        "Key",
+        "Key",
+        "Memory",
+        "",
+        "Last hour",
+        "Hit rate",
+        "Hits, misses",
+        "Mean time",
+        "Nomad calls",
+        "",
+        "Minute (UTC)",
+    ];
+    assert_eq!(labels[..expected.len()], expected, "{page}");
+    assert!(
+        page.contains("\n  Hits, misses  0, 1\n") && page.contains("░░░░░░░░░░░░░░░░░░░░ 0 %\n"),
+        "{page}"
+    );
+}

@@ -1,0 +1,231 @@
+//! One process: the real discovery in a thread of its own, with a gate before every outside step.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use nomad_clients::discovery::{Answer, Discovery, Error, How, Leaving, Policy, Progress, Want};
+use nomad_clients::model::remark::{Level, Tell};
+use nomad_clients::nomad::Nomad;
+use nomad_clients::store::{Flight, Published, Store};
+
+use super::gate::{Gate, Over};
+use super::oracles;
+use super::world::{Listed, SCOPES, Shown, World};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Get,
+    Full,
+    Refresh,
+    Force,
+    Clear,
+}
+
+impl Kind {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::Full => "full",
+            Self::Refresh => "refresh",
+            Self::Force => "force",
+            Self::Clear => "clear",
+        }
+    }
+
+    pub(super) fn how(self) -> How {
+        match self {
+            Self::Refresh => How::Refresh,
+            Self::Force => How::Force,
+            Self::Get | Self::Full | Self::Clear => How::Get,
+        }
+    }
+}
+
+/// How a cluster and those who ask it behave.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Temper {
+    /// Details fail now and then.
+    pub(super) flaky: bool,
+    /// In an outage an old answer is better than none.
+    pub(super) stale: bool,
+}
+
+/// What is known of a process besides what it knows itself.
+#[derive(Default)]
+pub(super) struct Notes {
+    /// Step and clears done when it began.
+    pub(super) began: (u64, u64),
+    pub(super) fate: Fate,
+    /// The flight that it was given last.
+    pub(super) flight: Option<Flight>,
+    pub(super) listed: Option<Listed>,
+    /// What the last PUBLISH was answered.
+    pub(super) published: Option<Published>,
+    /// What had been shown when it read the cache.
+    pub(super) looked: Option<Shown>,
+    /// Nothing that it was told by the cache was computed before.
+    pub(super) told: Option<Instant>,
+    pub(super) pair: Pair,
+    /// The epoch that the GET of a clear has found.
+    pub(super) epoch: Option<Vec<u8>>,
+    /// A detail that fails is tried again without a gate: so often.
+    pub(super) failing: u32,
+}
+
+/// Killed processes leave everything as it is, those that are told to end give the lease back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Fate {
+    #[default]
+    Alive,
+    Leaving,
+    Dead,
+}
+
+/// Base and list, which are asked for at the same time: the one who ends first is waited for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Pair {
+    #[default]
+    None,
+    Both,
+    BaseOnly,
+}
+
+pub(super) struct Actor {
+    pub(super) index: usize,
+    pub(super) scope: usize,
+    pub(super) kind: Kind,
+    pub(super) temper: Temper,
+    pub(super) gate: Gate,
+    world: Arc<Mutex<World>>,
+    notes: Mutex<Notes>,
+    leaving: Arc<Leaving>,
+}
+
+impl Actor {
+    pub(super) fn new(
+        (index, scope): (usize, usize),
+        kind: Kind,
+        temper: Temper,
+        gate: Gate,
+        world: &Arc<Mutex<World>>,
+    ) -> Arc<Self> {
+        let (world, notes, leaving) = (Arc::clone(world), Mutex::default(), Arc::default());
+        Arc::new(Self { index, scope, kind, temper, gate, world, notes, leaving })
+    }
+
+    pub(super) fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap()
+    }
+
+    pub(super) fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap()
+    }
+
+    pub(super) fn name(&self) -> String {
+        format!("{}:{}/{}", self.index, self.kind.name(), SCOPES[self.scope])
+    }
+
+    /// The values of the cache were read at this moment.
+    pub(super) fn looks(&self) {
+        let shown = self.world().shown(self.scope);
+        self.notes().looked = Some(shown);
+    }
+
+    /// `kill -9`.
+    pub(super) fn kill(&self) {
+        self.notes().fate = Fate::Dead;
+    }
+
+    /// Ctrl-C: gives back the lease that is held, if one is.
+    pub(super) fn leave(&self) {
+        self.notes().fate = Fate::Leaving;
+        self.leaving.leave();
+        self.notes().fate = Fate::Dead;
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        self.notes().fate == Fate::Alive
+    }
+
+    /// Runs the process in a thread of its own.
+    pub(super) fn spawn(
+        self: &Arc<Self>,
+        store: Arc<dyn Store>,
+        nomad: Arc<dyn Nomad>,
+    ) -> JoinHandle<()> {
+        let world = self.world();
+        self.notes().began = (world.step, world.clears);
+        drop(world);
+        let actor = Arc::clone(self);
+        std::thread::spawn(move || {
+            let ran = catch_unwind(AssertUnwindSafe(|| actor.run(store, nomad)));
+            if ran.is_err_and(|why| !why.is::<Over>()) {
+                actor.world().violation('C', "a process panicked");
+            }
+            actor.gate.ended();
+        })
+    }
+
+    fn run(self: &Arc<Self>, store: Arc<dyn Store>, nomad: Arc<dyn Nomad>) {
+        if self.kind == Kind::Clear {
+            let failed = store.clear().places.iter().any(|place| place.outcome.is_err());
+            self.world().disturbed |= failed;
+            return;
+        }
+        let want = if self.kind == Kind::Full { Want::Full } else { Want::Records };
+        let answer = self.discovery(store, nomad).nodes(self.kind.how(), want);
+        if !self.is_alive() {
+            return;
+        }
+        let said = oracles::judge(self, &answer);
+        let mut world = self.world();
+        world.log(format!("{} -> {said}", self.name()));
+        world.ends.push(format!("{} {said}", self.kind.name()));
+    }
+
+    fn discovery(self: &Arc<Self>, store: Arc<dyn Store>, nomad: Arc<dyn Nomad>) -> Discovery {
+        let timeout = Duration::from_secs(600);
+        let (sleeper, teller) = (Arc::clone(self), Arc::clone(self));
+        Discovery {
+            nomad,
+            store,
+            policy: Policy {
+                concurrency: 1,
+                timeout,
+                deadline: Instant::now() + timeout,
+                shared: false,
+                stale_if_error: self.temper.stale.then_some(timeout),
+            },
+            tell: Tell::new(move |remark| {
+                let trouble =
+                    remark.level == Level::Warning && remark.text.starts_with("cache not used");
+                teller.world().disturbed |= trouble && teller.is_alive();
+            }),
+            progress: Arc::new(Unseen),
+            leaving: Arc::clone(&self.leaving),
+            sleep: Arc::new(move |_| {
+                if sleeper.notes().failing == 0 {
+                    sleeper.gate.must_pass("SLEEP");
+                }
+            }),
+        }
+    }
+}
+
+struct Unseen;
+
+impl Progress for Unseen {
+    fn begin(&self, _: usize) {}
+    fn advance(&self) {}
+    fn end(&self) {}
+}
+
+/// How a process ended, in a word or two.
+pub(super) fn summary(answer: &Result<Answer, Error>) -> String {
+    match answer {
+        Ok(answer) => format!("{:?}", answer.source),
+        Err(error) => error.to_string(),
+    }
+}

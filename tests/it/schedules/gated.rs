@@ -1,0 +1,226 @@
+//! A Nomad and a store that stand behind the gate, and that tell the world what passed.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use nomad_clients::model::node::{Detail, NodeId};
+use nomad_clients::model::snapshot::Snapshot;
+use nomad_clients::nomad::{self, Listing, Nomad};
+use nomad_clients::store::{
+    Base, Class, Cleared, Enter, Entered, Error, Flight, How, Look, Publication, Published, Sample,
+    Stats, Store, Want,
+};
+
+use crate::support::fake_nomad::{id, outage};
+
+use super::actor::{Actor, Fate, Kind, Pair};
+use super::cluster::NAMES;
+use super::gate::NO_ACCIDENT;
+use super::ground::Ground;
+use super::oracles;
+use super::world::Listed;
+
+/// The cluster as one process sees it.
+pub(super) struct GatedNomad(pub(super) Arc<Actor>);
+
+impl GatedNomad {
+    fn listing(&self, luck: u64) -> Result<Listing, nomad::Error> {
+        if luck != NO_ACCIDENT && luck % 100 < 3 {
+            return Err(outage("no route"));
+        }
+        let actor = &self.0;
+        let world = actor.world();
+        let cluster = &world.clusters[actor.scope];
+        let listing = Listing {
+            stubs: cluster.stubs(world.clears),
+            index: Some(cluster.index),
+            known_leader: luck == NO_ACCIDENT || luck % 100 >= 5,
+            last_contact_ms: 0,
+        };
+        let listed = Listed {
+            time: cluster.time,
+            clears: world.clears,
+            step: world.step,
+            at: Instant::now(),
+            truths: cluster.truths(),
+        };
+        drop(world);
+        actor.notes().listed = Some(listed);
+        Ok(listing)
+    }
+
+    /// A process whose base is still under way waits for it now.
+    fn wait_for_base(&self) {
+        let mut notes = self.0.notes();
+        if notes.pair == Pair::Both {
+            notes.pair = Pair::BaseOnly;
+            drop(notes);
+            self.0.gate.joined();
+        }
+    }
+}
+
+impl Nomad for GatedNomad {
+    fn stubs(&self) -> Result<Listing, nomad::Error> {
+        let luck = self.0.gate.must_pass("LIST");
+        let listing = self.listing(luck);
+        self.wait_for_base();
+        listing
+    }
+
+    fn node(&self, of: &NodeId) -> Result<Option<Detail>, nomad::Error> {
+        let actor = &self.0;
+        if actor.notes().failing > 0 {
+            actor.notes().failing -= 1;
+            return Err(outage("no detail"));
+        }
+        let name = NAMES.into_iter().find(|name| id(name) == *of).unwrap_or("?");
+        let luck = actor.gate.must_pass(format!("DETAIL {name}"));
+        if actor.temper.flaky && luck % 100 < 12 {
+            actor.notes().failing = 2;
+            return Err(outage("no detail"));
+        }
+        let world = actor.world();
+        Ok(world.clusters[actor.scope].detail(of, world.clears))
+    }
+
+    fn calls(&self) -> u64 {
+        0
+    }
+}
+
+/// The store of one process. Where the steps within a call can be told apart (on the way to a
+/// Redis), the gates stand there; else there is one before each call.
+pub(super) struct GatedStore {
+    pub(super) actor: Arc<Actor>,
+    pub(super) inner: Arc<dyn Store>,
+    /// Without gates.
+    pub(super) direct: Arc<dyn Store>,
+    pub(super) ground: Arc<dyn Ground>,
+}
+
+impl GatedStore {
+    fn pass(&self, label: &str) {
+        if !self.ground.has_inner_gates() {
+            self.actor.gate.must_pass(label);
+        }
+    }
+
+    /// The same where nothing may unwind.
+    fn try_pass(&self, label: &str) -> bool {
+        self.ground.has_inner_gates() || self.actor.gate.pass(label).is_some()
+    }
+
+    /// All is read at one moment.
+    fn looks(&self) {
+        if !self.ground.has_inner_gates() {
+            self.actor.looks();
+            self.actor.notes().told = Some(Instant::now());
+        }
+    }
+}
+
+impl Store for GatedStore {
+    fn look(&self, want: Want) -> Result<Look, Error> {
+        self.pass("LOOK");
+        self.looks();
+        self.inner.look(want)
+    }
+
+    fn enter(&self, enter: &Enter<'_>) -> Result<Entered, Error> {
+        self.pass("ENTER");
+        let entered = self.inner.enter(enter)?;
+        if let Entered::Own(flight) = &entered {
+            let mut notes = self.actor.notes();
+            notes.flight = Some((**flight).clone());
+            if flight.meta.is_some() && enter.how != How::Force {
+                notes.pair = Pair::Both;
+                drop(notes);
+                self.actor.gate.forked();
+            }
+        }
+        Ok(entered)
+    }
+
+    fn base(&self, flight: &Flight) -> Option<Base> {
+        self.pass("BASE");
+        let base = self.inner.base(flight);
+        // Who waits for the base goes on, else one thread less is under way.
+        if std::mem::take(&mut self.actor.notes().pair) == Pair::Both {
+            self.actor.gate.joined();
+        }
+        base
+    }
+
+    fn publish(&self, flight: &Flight, publication: &Publication<'_>) -> Result<Published, Error> {
+        self.pass("PUBLISH");
+        let published = self.inner.publish(flight, publication)?;
+        self.actor.notes().published = Some(published.clone());
+        self.actor.world().published_as(&published);
+        if published == Published::Done {
+            oracles::published(
+                &self.actor,
+                publication,
+                self.ground.inspect(self.actor.scope, flight),
+            );
+        }
+        Ok(published)
+    }
+
+    /// The schedule renews; the clock of a busy machine would make chance of it.
+    fn renew(&self, _: &Flight) -> Result<bool, Error> {
+        Ok(true)
+    }
+
+    fn release(&self, flight: &Flight) {
+        let fate = self.actor.notes().fate;
+        match fate {
+            Fate::Alive if self.try_pass("RELEASE") => self.inner.release(flight),
+            Fate::Leaving if self.ground.has_inner_gates() => self.direct.release(flight),
+            Fate::Leaving => self.inner.release(flight),
+            Fate::Alive | Fate::Dead => {}
+        }
+    }
+
+    fn fail(&self, flight: &Flight, class: Class) {
+        let fate = self.actor.notes().fate;
+        if fate != Fate::Alive || !self.try_pass("FAIL") {
+            return;
+        }
+        self.inner.fail(flight, class);
+        let mut world = self.actor.world();
+        let step = world.step;
+        if class != Class::NotCacheable {
+            world.failures.push((self.actor.scope, step));
+        }
+    }
+
+    fn partial(&self, waited: &str) -> Result<Option<Snapshot>, Error> {
+        self.pass("PARTIAL");
+        self.looks();
+        self.inner.partial(waited)
+    }
+
+    fn last(&self) -> Option<Snapshot> {
+        self.pass("LAST");
+        self.looks();
+        self.inner.last()
+    }
+
+    fn clear(&self) -> Cleared {
+        self.pass("CLEAR");
+        let cleared = self.inner.clear();
+        if !self.ground.has_inner_gates() && self.actor.kind == Kind::Clear {
+            self.actor.world().clears += 1;
+        }
+        cleared
+    }
+
+    fn count(&self, sample: &Sample) {
+        self.inner.count(sample);
+    }
+
+    fn stats(&self) -> Result<Stats, Error> {
+        self.inner.stats()
+    }
+}

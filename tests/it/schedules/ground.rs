@@ -1,0 +1,61 @@
+//! Where a cache lies, and what may happen to it there besides what the processes do.
+
+use std::sync::Arc;
+
+use nomad_clients::store::{Flight, Store};
+
+use super::actor::Actor;
+use super::dice::Dice;
+use super::oracles::Inspected;
+use super::world::Limits;
+
+/// What happens to a cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Blow {
+    /// One key, any key, is evicted.
+    Evict,
+    /// The lease of one scope ends.
+    LoseLease,
+    /// `all` ends.
+    EndAll,
+    /// `all`, `hash` and meta end.
+    EndHash,
+    /// Somebody else writes into it.
+    Foreign,
+    /// A dump is made.
+    Save,
+    /// The dump comes back.
+    Load,
+}
+
+/// One kind of store, and one cache of that kind.
+pub(super) trait Ground: Send + Sync {
+    /// Whether the gates stand within the store's calls.
+    fn has_inner_gates(&self) -> bool;
+
+    /// Whether a lease ends with its owner.
+    fn frees_the_dead(&self) -> bool {
+        false
+    }
+
+    /// Empties the cache, and what this host remembers of it.
+    fn reset(&self);
+
+    /// The store of a process.
+    fn store(&self, actor: &Arc<Actor>) -> Arc<dyn Store>;
+
+    /// A store on the same host, without gates. Cheap: kept from one call to the next.
+    fn direct(&self, scope: usize) -> Arc<dyn Store>;
+
+    /// What happened, for the trace; `None` if it can't happen here, or not now.
+    fn strike(
+        &self,
+        blow: Blow,
+        scope: usize,
+        dice: &mut Dice,
+        limits: &mut Limits,
+    ) -> Option<String>;
+
+    /// What lies in the cache of `scope` after this flight has published; `None` without a meta.
+    fn inspect(&self, scope: usize, flight: &Flight) -> Option<Inspected>;
+}

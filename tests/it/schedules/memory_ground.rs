@@ -1,0 +1,128 @@
+//! A cache in memory, as the ground of schedules.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use nomad_clients::model::remark::Tell;
+use nomad_clients::store::memory::{MemoryStore, SharedSpace};
+use nomad_clients::store::meta::Meta;
+use nomad_clients::store::{Flight, Store};
+
+use crate::support::bench::{place, scope};
+
+use super::actor::Actor;
+use super::dice::Dice;
+use super::ground::{Blow, Ground};
+use super::oracles::{Inspected, is_readable};
+use super::world::{Limits, SCOPES};
+
+const P: &str = "nomad:clients";
+
+#[derive(Default)]
+pub(super) struct MemoryGround(Mutex<SharedSpace>);
+
+impl MemoryGround {
+    fn space(&self) -> SharedSpace {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn open(&self, of: usize) -> Arc<dyn Store> {
+        Arc::new(MemoryStore::new(self.space(), &place(SCOPES[of], ""), Tell::nobody()))
+    }
+}
+
+/// `meta`, `all` and `hash` of the literal family, then of a scope's own.
+fn families(of: usize) -> [[String; 3]; 2] {
+    let own = format!("{P}:{}", scope(SCOPES[of]));
+    [P.to_owned(), own].map(|prefix| ["meta", "all", "hash"].map(|key| format!("{prefix}:{key}")))
+}
+
+fn lease(of: usize) -> String {
+    format!("{P}:lease:{}", scope(SCOPES[of]))
+}
+
+impl Ground for MemoryGround {
+    fn has_inner_gates(&self) -> bool {
+        false
+    }
+
+    fn reset(&self) {
+        *self.0.lock().unwrap() = SharedSpace::default();
+    }
+
+    fn store(&self, actor: &Arc<Actor>) -> Arc<dyn Store> {
+        self.open(actor.scope)
+    }
+
+    fn direct(&self, scope: usize) -> Arc<dyn Store> {
+        self.open(scope)
+    }
+
+    fn strike(
+        &self,
+        blow: Blow,
+        scope: usize,
+        dice: &mut Dice,
+        limits: &mut Limits,
+    ) -> Option<String> {
+        let shared = self.space();
+        let (now, [literal, own]) = (shared.now(), families(scope));
+        let mut space = shared.space();
+        match blow {
+            Blow::Evict => {
+                let mut keys = [literal.to_vec(), own.to_vec()].concat();
+                keys.extend([format!("{P}:epoch"), lease(scope)]);
+                keys.retain(|key| space.ttl_left(key, now) != -2);
+                let key = dice.pick(&keys)?.clone();
+                limits.lossy |= key.ends_with(":meta") || key.ends_with(":epoch");
+                space.delete(&[&key]);
+                return Some(key);
+            }
+            Blow::LoseLease => space.delete(&[&lease(scope)]),
+            Blow::EndAll => space.delete(&[&literal[1], &own[1]]),
+            Blow::EndHash => {
+                limits.lossy = true;
+                space.delete(&literal.each_ref().map(String::as_str));
+            }
+            Blow::Foreign => {
+                limits.touched = true;
+                let hash = if dice.percent(50) { &literal[2] } else { &own[2] };
+                let edit = dice.below(3);
+                space.change(hash, now, |fields| {
+                    let Some(mut first) = fields.first_entry() else { return };
+                    match edit {
+                        0 => first.get_mut().push(b' '),
+                        1 => drop(first.remove()),
+                        _ => drop(fields.insert(b"q".to_vec(), b"{\"id\":\"q\"}".to_vec())),
+                    }
+                });
+            }
+            Blow::Save | Blow::Load => return None,
+        }
+        Some(String::new())
+    }
+
+    fn inspect(&self, scope: usize, _: &Flight) -> Option<Inspected> {
+        let shared = self.space();
+        let now = shared.now();
+        let space = shared.space();
+        let name = crate::support::bench::scope(SCOPES[scope]);
+        let parsed = |key: &str| Meta::parse(space.text(key, now)?);
+        let of_scope =
+            |keys: &[String; 3]| parsed(&keys[0]).is_some_and(|meta| meta.scope == name.as_str());
+        let [meta, all, hash] = families(scope).into_iter().find(of_scope)?;
+        let left =
+            |key: &str| u64::try_from(space.ttl_left(key, now)).ok().map(Duration::from_millis);
+        let fields = space.hash(&hash, now).cloned().unwrap_or_default();
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        let (line, hash_left) = (parsed(&meta)?, left(&hash));
+        let hash = fields.into_iter().map(|(id, full)| (text(id), full)).collect();
+        Some(Inspected {
+            has_all: space.text(&all, now).is_some(),
+            is_readable: is_readable(&line, &hash),
+            rev: line.rev,
+            hash,
+            left: Some([left(&all), hash_left, left(&meta)]),
+        })
+    }
+}

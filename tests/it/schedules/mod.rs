@@ -1,0 +1,71 @@
+//! Random interleavings of whole processes: every outside step one at a time, in an order that
+//! follows from a seed, with accidents in between, and the protocol's promises judged throughout.
+
+mod actor;
+mod cluster;
+mod dice;
+mod gate;
+mod gated;
+mod ground;
+mod local_ground;
+mod memory_ground;
+mod oracles;
+mod plan;
+mod redis_ground;
+mod resp;
+mod run;
+mod season;
+mod wire;
+mod world;
+
+use std::sync::Arc;
+
+use ground::Ground;
+use run::{Honest, Theatre};
+use season::Season;
+
+/// The seeds of a usual run; `SEED` and `SCHEDULES` ask for others, and for more.
+const SEED: u64 = 1;
+const ON_REDIS: u64 = 2000;
+/// One in so many is played on the other grounds.
+const ELSEWHERE: u64 = 6;
+
+fn number(variable: &str, usual: u64) -> u64 {
+    let given = std::env::var(variable).ok();
+    given.map_or(usual, |text| text.parse().expect("SEED and SCHEDULES are numbers"))
+}
+
+#[expect(clippy::print_stdout, reason = "the rate is what `tests/run fuzz-schedules` is asked for")]
+fn keep_every_promise(name: &str, share: u64, ground: impl Fn() -> Arc<dyn Ground> + Sync) {
+    let count = number("SCHEDULES", ON_REDIS).div_ceil(share);
+    let stages = std::thread::available_parallelism().map_or(2, |cores| 2 * cores.get());
+    let season = Season { first: number("SEED", SEED), count, stages };
+    let report = season.play(|| Theatre { ground: ground(), cast: Arc::new(Honest) });
+    println!("{} {:#?}", report.text(name), report.ends);
+    assert!(report.failure.is_none(), "{}", report.text(name));
+}
+
+mod schedules_keep_every_promise {
+    use std::sync::Arc;
+
+    use super::local_ground::LocalGround;
+    use super::memory_ground::MemoryGround;
+    use super::redis_ground::RedisGround;
+    use super::wire::Straight;
+    use super::{ELSEWHERE, keep_every_promise};
+
+    #[test]
+    fn on_redis() {
+        keep_every_promise("redis", 1, || Arc::new(RedisGround::new(Arc::new(Straight))));
+    }
+
+    #[test]
+    fn on_files() {
+        keep_every_promise("files", ELSEWHERE, || Arc::new(LocalGround::new()));
+    }
+
+    #[test]
+    fn in_memory() {
+        keep_every_promise("memory", ELSEWHERE, || Arc::new(MemoryGround::default()));
+    }
+}

@@ -1,0 +1,237 @@
+//! What must be true of everything that is shown and of everything that is published.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use nomad_clients::discovery::{Answer, Error, How, Source};
+use nomad_clients::model::node::{NodeId, Record};
+use nomad_clients::model::snapshot::Snapshot;
+use nomad_clients::store::meta::Meta;
+use nomad_clients::store::{Publication, Published, sum};
+
+use super::actor::{Actor, summary};
+use super::cluster::Marked;
+use super::world::{Issue, Shown, World};
+
+/// Expiries and lags are counted in whole milliseconds.
+const ROUNDING: Duration = Duration::from_millis(4);
+const DETAIL_TTL: Duration = Duration::from_secs(300);
+const TTL: Duration = Duration::from_secs(60);
+const SLACK: Duration = Duration::from_millis(500);
+
+/// What lies in the cache right after a publication.
+pub(super) struct Inspected {
+    pub(super) rev: String,
+    pub(super) has_all: bool,
+    /// Whether a full read takes the hash.
+    pub(super) is_readable: bool,
+    pub(super) hash: BTreeMap<String, Vec<u8>>,
+    /// What is left of `all`, `hash` and meta; `None` where nothing expires by itself.
+    pub(super) left: Option<[Option<Duration>; 3]>,
+}
+
+/// Who is shown something from the cache.
+pub(super) struct Reader {
+    pub(super) scope: usize,
+    /// Step and clears done when it began.
+    pub(super) began: (u64, u64),
+    pub(super) refresh: bool,
+    /// It takes old answers, as Nomad does not answer: only what was cleared must not come back.
+    pub(super) stale: bool,
+    /// What had been shown when the cache was read.
+    pub(super) shown: Shown,
+    /// The age was computed at this moment or later.
+    pub(super) told: Instant,
+}
+
+/// Judges what a process shows at its end, and says how it ended.
+pub(super) fn judge(actor: &Actor, answer: &Result<Answer, Error>) -> String {
+    match answer {
+        Ok(Answer { source: Source::Nomad { .. }, snapshot, .. }) => own(actor, snapshot),
+        Ok(answer) => {
+            let mut world = actor.world();
+            let mut notes = actor.notes();
+            let shown = notes.looked.take().unwrap_or_default();
+            let told = notes.told.unwrap_or_else(Instant::now);
+            let refresh = actor.kind.how() == How::Refresh;
+            let stale = answer.outage.is_some();
+            let reader =
+                Reader { scope: actor.scope, began: notes.began, refresh, stale, shown, told };
+            cached(&mut world, &reader, &answer.snapshot);
+        }
+        Err(Error::Shared(_)) => {
+            let (began, mut world) = (actor.notes().began.0, actor.world());
+            let told = |(scope, step): &(usize, u64)| *scope == actor.scope && *step > began;
+            if !world.failures.iter().any(told) {
+                world.violation('X', format!("{}: failure of somebody before it", actor.name()));
+            }
+        }
+        Err(Error::TimedOut(_)) => actor.world().violation('K', "timed out"),
+        Err(_) => {}
+    }
+    let end = summary(answer);
+    let published = actor.notes().published.clone();
+    published.map_or(end.clone(), |published| format!("{end} {published:?}"))
+}
+
+/// The records as they are marked; `None` if somebody else wrote them.
+fn marked(all: &[u8]) -> Option<Vec<Marked>> {
+    let records: Vec<Record> = serde_json::from_slice(all).ok()?;
+    records.iter().map(Marked::of).collect()
+}
+
+/// What a process made of its own list.
+fn own(actor: &Actor, snapshot: &Snapshot) {
+    let notes = actor.notes();
+    let (began, listed, done) = (notes.began, notes.listed.clone(), notes.published.clone());
+    drop(notes);
+    let mut world = actor.world();
+    let (Some(records), Some(listed)) = (marked(&snapshot.all), listed) else {
+        return world.violation('F', format!("{} printed foreign records", actor.name()));
+    };
+    for record in &records {
+        if record.marks().any(|mark| mark.scope != actor.scope) {
+            world.violation('E', format!("{} printed {record:?}", actor.name()));
+        }
+        if record.marks().any(|mark| mark.clears < began.1) {
+            world.violation('A', format!("{} printed {record:?}", actor.name()));
+        }
+        match listed.truths.get(&record.id) {
+            Some(truth) if record.truth().is_older(*truth) => {
+                world.violation('H', format!("{record:?} is older than its list: {truth:?}"));
+            }
+            Some(_) => {}
+            None => world.violation('D', format!("{record:?} is not in the list")),
+        }
+    }
+    if listed.step < began.0 {
+        world.violation('R', format!("{} lists before it begins", actor.name()));
+    }
+    // What can't be cached leaves no floor.
+    if matches!(done, Some(Published::Done | Published::Fenced)) {
+        world.note(actor.scope, listed.time, &records, done == Some(Published::Done));
+    }
+}
+
+/// What was read from the cache.
+pub(super) fn cached(world: &mut World, reader: &Reader, snapshot: &Snapshot) {
+    let Some(records) = marked(&snapshot.all) else {
+        return world.violation('F', format!("foreign records: {}", text(&snapshot.all)));
+    };
+    let ordered = !world.limits.rolled_back && !reader.stale;
+    for record in &records {
+        if record.marks().any(|mark| mark.scope != reader.scope) {
+            world.violation('E', format!("{record:?} shown to scope {}", reader.scope));
+        }
+        if record.marks().any(|mark| mark.clears < reader.began.1) {
+            world.violation('A', format!("{record:?} shown after clear {}", reader.began.1));
+        }
+        let seen = reader.shown.truths.get(&record.id);
+        if ordered && seen.is_some_and(|seen| record.truth().is_older(*seen)) {
+            world.violation('P', format!("{record:?} is older than {seen:?}"));
+        }
+    }
+    let Some(issue) = world.issues.get(snapshot.rev.trim_start_matches('p')).cloned() else {
+        return world.violation('D', format!("rev {} was never published", snapshot.rev));
+    };
+    of_one_publication(world, &records, snapshot, &issue);
+    in_order(world, reader, snapshot, &issue);
+    if ordered {
+        world.note(reader.scope, issue.listed.time, &records, true);
+    }
+}
+
+fn of_one_publication(world: &mut World, records: &[Marked], snapshot: &Snapshot, issue: &Issue) {
+    let mut ids: Vec<&NodeId> = records.iter().map(|record| &record.id).collect();
+    ids.sort();
+    if !ids.iter().copied().eq(issue.fulls.keys()) {
+        world.violation('D', format!("ids {ids:?} were published as {:?}", issue.fulls.keys()));
+    }
+    if !issue.all.is_empty() && issue.all != snapshot.all {
+        world.violation('D', format!("{} was published otherwise", text(&snapshot.all)));
+    }
+    let fulls = snapshot.fulls.as_ref();
+    let differs = |fulls: &Vec<(NodeId, Vec<u8>)>| {
+        fulls.len() != issue.fulls.len()
+            || fulls.iter().any(|(id, full)| issue.fulls.get(id) != Some(full))
+    };
+    if fulls.is_some_and(differs) {
+        world.violation('F', "the full records are not what was published");
+    }
+}
+
+fn in_order(world: &mut World, reader: &Reader, snapshot: &Snapshot, issue: &Issue) {
+    let (listed, ordered) = (&issue.listed, !world.limits.rolled_back && !reader.stale);
+    if listed.clears < reader.began.1 {
+        world.violation('A', format!("a list from before clear {}", reader.began.1));
+    }
+    if ordered && listed.time < reader.shown.time {
+        let (of, than) = (listed.time, reader.shown.time);
+        world.violation('P', format!("a list of time {of}, somebody saw {than}"));
+    }
+    if ordered && reader.refresh && listed.step < reader.began.0 {
+        let (of, began) = (listed.step, reader.began.0);
+        world.violation('R', format!("a list of step {of} serves a refresh of step {began}"));
+    }
+    let real = reader.told.saturating_duration_since(listed.at);
+    if ordered && snapshot.age + ROUNDING < real {
+        world.violation('S', format!("says {:?}, is {real:?}", snapshot.age));
+    }
+}
+
+/// Keeps what was published, and compares it with what lies in the cache.
+pub(super) fn published(
+    actor: &Actor,
+    publication: &Publication<'_>,
+    inspected: Option<Inspected>,
+) {
+    let listed = actor.notes().listed.clone();
+    let mut world = actor.world();
+    let (Some(found), Some(listed)) = (inspected, listed) else {
+        return world.violation('D', "no meta after a publication");
+    };
+    let fulls: BTreeMap<NodeId, Vec<u8>> = publication.fulls.iter().cloned().collect();
+    let rev = found.rev.trim_start_matches('p').to_owned();
+    let same = fulls.iter().map(|(id, full)| (id.as_str(), full)).eq(named(&found.hash));
+    if !same && (!world.limits.touched || found.is_readable) {
+        world.violation('D', format!("the hash holds {:?}", found.hash.keys()));
+    }
+    let undetailed = |full: &Vec<u8>| {
+        let record: Option<Record> = serde_json::from_slice(full).ok();
+        record.and_then(|record| Marked::of(&record)).is_none_or(|marked| marked.detail.is_none())
+    };
+    if !publication.partial && fulls.values().any(undetailed) {
+        world.violation('D', "published as complete without details");
+    }
+    if publication.partial == found.has_all {
+        world.violation('D', format!("partial: {}, all: {}", publication.partial, found.has_all));
+    }
+    if let Some(left) = found.left {
+        expiries(&mut world, left, fulls.is_empty());
+    }
+    world.issues.insert(rev, Issue { listed, all: publication.all.to_vec(), fulls });
+}
+
+/// Whether a full read takes these records. What somebody else changed behind our back it must not
+/// take.
+pub(super) fn is_readable(meta: &Meta, hash: &BTreeMap<String, Vec<u8>>) -> bool {
+    let begins =
+        |(id, full): (&str, &Vec<u8>)| full.starts_with(format!("{{\"id\":\"{id}\"").as_bytes());
+    sum::of_values(hash.values().map(Vec::as_slice)) == meta.hsum && named(hash).all(begins)
+}
+
+fn named(hash: &BTreeMap<String, Vec<u8>>) -> impl Iterator<Item = (&str, &Vec<u8>)> {
+    hash.iter().map(|(id, full)| (id.as_str(), full))
+}
+
+fn expiries(world: &mut World, [all, hash, meta]: [Option<Duration>; 3], empty: bool) {
+    let long = |left: Option<Duration>| left.is_some_and(|left| left >= DETAIL_TTL - SLACK);
+    let hash_is_right = empty || world.limits.touched || long(hash);
+    if !hash_is_right || !long(meta) || all.is_some_and(|all| all > TTL) {
+        world.violation('T', format!("all {all:?}, hash {hash:?}, meta {meta:?}"));
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).chars().take(400).collect()
+}

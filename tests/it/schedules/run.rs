@@ -1,0 +1,338 @@
+//! Plays one schedule: chooses what happens next, one step at a time.
+
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use nomad_clients::nomad::Nomad;
+use nomad_clients::store::{Look, Store, Want};
+
+use super::actor::{Actor, Kind};
+use super::dice::Dice;
+use super::gate::{NO_ACCIDENT, Stage, State};
+use super::gated::{GatedNomad, GatedStore};
+use super::ground::{Blow, Ground};
+use super::oracles::{self, Reader};
+use super::plan::{Act, Event, Plan};
+use super::world::{SCOPES, World};
+
+/// More steps than any schedule needs.
+const STEPS: u64 = 900;
+/// So often the lease of a dead owner ends.
+const LEASES_END: u64 = 50;
+const TICK: Duration = Duration::from_millis(12);
+
+/// Who plays: honest processes, or such as break a rule on purpose.
+pub(super) trait Cast: Send + Sync {
+    /// `store` is what stands behind the gates, `nomad` has them inside.
+    fn cast(
+        &self,
+        actor: &Arc<Actor>,
+        store: Arc<dyn Store>,
+        nomad: Arc<dyn Nomad>,
+    ) -> (Arc<dyn Store>, Arc<dyn Nomad>);
+}
+
+pub(super) struct Honest;
+
+impl Cast for Honest {
+    fn cast(
+        &self,
+        _: &Arc<Actor>,
+        store: Arc<dyn Store>,
+        nomad: Arc<dyn Nomad>,
+    ) -> (Arc<dyn Store>, Arc<dyn Nomad>) {
+        (store, nomad)
+    }
+}
+
+/// What a schedule led to.
+pub(super) struct Outcome {
+    pub(super) acts: Vec<Act>,
+    pub(super) violations: Vec<char>,
+    pub(super) log: Vec<String>,
+    /// How the processes ended.
+    pub(super) ends: Vec<String>,
+    /// The machine was too slow for a budget of the store: nothing is proved.
+    pub(super) disturbed: bool,
+}
+
+/// Where schedules are played.
+#[derive(Clone)]
+pub(super) struct Theatre {
+    pub(super) ground: Arc<dyn Ground>,
+    pub(super) cast: Arc<dyn Cast>,
+}
+
+impl Theatre {
+    /// Plays a schedule as its seed says.
+    pub(super) fn play(&self, plan: &Plan) -> Outcome {
+        let mut play = Play::new(self, plan);
+        let mut dice = Dice::new(!plan.seed);
+        let mut chances = plan.clone();
+        while play.goes_on() {
+            play.act(play.chosen(&mut dice, &mut chances));
+            if play.is_watched() && dice.percent(30) {
+                play.act(Act::Observe(dice.number()));
+            }
+        }
+        play.end()
+    }
+
+    /// Plays these acts, as far as they are possible, and lets everybody who has begun finish.
+    pub(super) fn replay(&self, plan: &Plan, acts: &[Act]) -> Outcome {
+        let mut play = Play::new(self, plan);
+        for act in acts {
+            if !play.world().violations.is_empty() {
+                break;
+            }
+            play.act(*act);
+        }
+        while play.goes_on() {
+            let [process, ..] = play.stage.all(State::Flying)[..] else { break };
+            play.act(Act::Step { process, which: 0, luck: NO_ACCIDENT });
+        }
+        play.end()
+    }
+}
+
+struct Play<'a> {
+    theatre: &'a Theatre,
+    plan: &'a Plan,
+    world: Arc<Mutex<World>>,
+    stage: Stage,
+    actors: Vec<Arc<Actor>>,
+    threads: Vec<JoinHandle<()>>,
+    /// What stands behind the gates of each process that has begun and is not over.
+    stores: Vec<Option<Weak<dyn Store>>>,
+    /// One that looks at one instant, for each scope.
+    observers: Vec<Arc<dyn Store>>,
+    acts: Vec<Act>,
+}
+
+impl<'a> Play<'a> {
+    fn new(theatre: &'a Theatre, plan: &'a Plan) -> Self {
+        theatre.ground.reset();
+        let world = Arc::new(Mutex::new(World::new()));
+        let stage = Stage::new(plan.processes.len());
+        let actor = |(index, (kind, scope)): (usize, &(Kind, usize))| {
+            Actor::new((index, *scope), *kind, plan.temper, stage.gate(index), &world)
+        };
+        let actors = plan.processes.iter().enumerate().map(actor).collect();
+        let (threads, acts) = (Vec::new(), Vec::new());
+        let (stores, observers) = (vec![None; plan.processes.len()], Vec::new());
+        let mut play =
+            Self { theatre, plan, world, stage, actors, threads, stores, observers, acts };
+        play.send_observers();
+        play
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap()
+    }
+
+    fn send_observers(&mut self) {
+        self.observers = (0..SCOPES.len()).map(|scope| self.theatre.ground.direct(scope)).collect();
+    }
+
+    fn goes_on(&self) -> bool {
+        let done = self.stage.all(State::Done).len() == self.actors.len();
+        let world = self.world();
+        !done && world.step < STEPS && world.violations.is_empty()
+    }
+
+    /// Observers look after the steps of processes.
+    fn is_watched(&self) -> bool {
+        matches!(self.acts.last(), Some(Act::Step { .. }))
+    }
+
+    fn chosen(&self, dice: &mut Dice, chances: &mut Plan) -> Act {
+        if self.plan.warm && self.stage.state(0) != State::Done {
+            return Act::Step { process: 0, which: 0, luck: NO_ACCIDENT };
+        }
+        let event = if dice.percent(25) { chances.take(dice) } else { None };
+        let luck = dice.number();
+        if let Some(event) = event {
+            if event == Event::Load && !self.acts.iter().any(is_save) {
+                chances.left.push((Event::Load, 1));
+            }
+            return Act::Happen(event, luck);
+        }
+        let able: Vec<usize> = (0..self.actors.len())
+            .filter(|process| self.stage.state(*process) != State::Done)
+            .collect();
+        let process = *dice.pick(&able).expect("the play goes on");
+        let which = dice.below(self.stage.labels(process).len());
+        Act::Step { process, which, luck }
+    }
+
+    fn act(&mut self, act: Act) {
+        self.acts.push(act);
+        match act {
+            Act::Observe(luck) => return self.observe(luck),
+            Act::Happen(event, luck) => {
+                self.world().step += 1;
+                self.happen(event, &mut Dice::new(luck));
+            }
+            Act::Step { process, which, luck } => {
+                self.world().step += 1;
+                self.step(process, which, luck);
+            }
+        }
+        if self.world().step % LEASES_END == LEASES_END - 1 {
+            for scope in 0..SCOPES.len() {
+                self.strike(Blow::LoseLease, scope, &mut Dice::new(0));
+            }
+        }
+    }
+
+    fn step(&mut self, process: usize, which: usize, luck: u64) {
+        let actor = Arc::clone(&self.actors[process]);
+        match self.stage.state(process) {
+            State::Done => {}
+            State::Waiting => {
+                let (store, nomad) = self.cast(&actor);
+                let threads = &mut self.threads;
+                self.stage.begin(process, || threads.push(actor.spawn(store, nomad)));
+            }
+            State::Flying => {
+                let labels = self.stage.labels(process);
+                let which = which % labels.len();
+                let line = format!("{} {}", actor.name(), labels[which]);
+                self.world().log(line);
+                self.stage.grant(process, which, luck);
+            }
+        }
+    }
+
+    fn cast(&mut self, actor: &Arc<Actor>) -> (Arc<dyn Store>, Arc<dyn Nomad>) {
+        let Theatre { ground, cast } = self.theatre;
+        let nomad = Arc::new(GatedNomad(Arc::clone(actor)));
+        let (inner, nomad) = cast.cast(actor, ground.store(actor), nomad);
+        self.stores[actor.index] = Some(Arc::downgrade(&inner));
+        let (actor, ground) = (Arc::clone(actor), Arc::clone(ground));
+        let direct = ground.direct(actor.scope);
+        (Arc::new(GatedStore { actor, inner, direct, ground }), nomad)
+    }
+
+    fn happen(&mut self, event: Event, dice: &mut Dice) {
+        let scope = dice.below(self.plan.scopes);
+        match event {
+            Event::Change => self.world().clusters[scope].change(dice),
+            Event::Delete => self.world().clusters[scope].delete(dice),
+            // A restore while two cold fetches overlap is beyond what is promised.
+            Event::Restore if self.stage.all(State::Flying).is_empty() => {
+                self.world().clusters[scope].restore();
+            }
+            Event::Restore => return,
+            Event::Tick => std::thread::sleep(TICK),
+            Event::Renew => return self.renew(dice),
+            Event::Kill | Event::Interrupt => return self.lose(event, dice),
+            Event::Evict => return self.strike(Blow::Evict, scope, dice),
+            Event::LoseLease => return self.strike(Blow::LoseLease, scope, dice),
+            Event::EndAll => return self.strike(Blow::EndAll, scope, dice),
+            Event::EndHash => return self.strike(Blow::EndHash, scope, dice),
+            Event::Foreign => return self.strike(Blow::Foreign, scope, dice),
+            Event::Save => return self.strike(Blow::Save, scope, dice),
+            Event::Load => {
+                if !self.world().limits.unguarded {
+                    self.strike(Blow::Load, scope, dice);
+                    self.send_observers();
+                }
+                return;
+            }
+        }
+        self.world().log(format!("{event:?} {}", SCOPES[scope]));
+    }
+
+    fn strike(&self, blow: Blow, scope: usize, dice: &mut Dice) {
+        let mut limits = self.world().limits;
+        let struck = self.theatre.ground.strike(blow, scope, dice, &mut limits);
+        if let Some(what) = struck {
+            let mut world = self.world();
+            world.limits = limits;
+            world.log(format!("{blow:?} {} {what}", SCOPES[scope]));
+        }
+    }
+
+    /// Those under way that are not clears.
+    fn flying(&self) -> Vec<usize> {
+        let mut flying = self.stage.all(State::Flying);
+        flying.retain(|process| self.actors[*process].kind != Kind::Clear);
+        flying
+    }
+
+    fn renew(&self, dice: &mut Dice) {
+        let Some(process) = dice.pick(&self.flying()).copied() else { return };
+        let actor = &self.actors[process];
+        let flight = actor.notes().flight.clone();
+        if let Some(flight) = flight {
+            let renewed = self.observers[actor.scope].renew(&flight);
+            self.world().log(format!("{} RENEW {renewed:?}", actor.name()));
+        }
+    }
+
+    fn lose(&mut self, event: Event, dice: &mut Dice) {
+        let Some(process) = dice.pick(&self.flying()).copied() else { return };
+        let actor = &self.actors[process];
+        self.world().log(format!("{} {event:?}", actor.name()));
+        match event {
+            Event::Interrupt => actor.leave(),
+            _ => actor.kill(),
+        }
+        let (flight, store) = (actor.notes().flight.clone(), &self.stores[process]);
+        if self.theatre.ground.frees_the_dead()
+            && let (Some(flight), Some(store)) = (flight, store.as_ref().and_then(Weak::upgrade))
+        {
+            store.release(&flight);
+        }
+        self.stage.kill(process);
+    }
+
+    /// Looks at the cache at one instant.
+    fn observe(&mut self, luck: u64) {
+        let mut scopes: Vec<usize> = self.actors.iter().map(|actor| actor.scope).collect();
+        scopes.sort_unstable();
+        scopes.dedup();
+        for scope in scopes {
+            let want = if (luck >> scope) & 1 == 0 { Want::Records } else { Want::Full };
+            let mut world = self.world.lock().unwrap();
+            let began = (world.step, world.clears);
+            let (shown, told) = (world.shown(scope), Instant::now());
+            let (refresh, stale) = (false, false);
+            let reader = Reader { scope, began, refresh, stale, shown, told };
+            match self.observers[scope].look(want) {
+                Ok(Look::Hit(snapshot)) => oracles::cached(&mut world, &reader, &snapshot),
+                Ok(Look::Miss { .. }) => {}
+                Err(_) => world.disturbed = true,
+            }
+        }
+    }
+
+    /// Lets go of everybody who still stands at a gate.
+    fn end(self) -> Outcome {
+        let flying = self.stage.all(State::Flying);
+        if self.world().step >= STEPS {
+            self.world().violation('K', format!("{flying:?} are not done"));
+        }
+        for actor in &self.actors {
+            actor.kill();
+        }
+        drop(self.stage);
+        for thread in self.threads {
+            thread.join().expect("every panic of a process is caught");
+        }
+        let mut world = self.world.lock().unwrap();
+        Outcome {
+            acts: self.acts,
+            violations: std::mem::take(&mut world.violations),
+            log: std::mem::take(&mut world.log),
+            ends: std::mem::take(&mut world.ends),
+            disturbed: world.disturbed,
+        }
+    }
+}
+
+fn is_save(act: &Act) -> bool {
+    matches!(act, Act::Happen(Event::Save, _))
+}
