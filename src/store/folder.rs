@@ -39,12 +39,20 @@ impl Folder {
     /// # Errors
     /// Path and cause: it is no folder, a link, another user's, open to others, or can't be made.
     pub(super) fn open(path: &Path) -> Result<Self, String> {
-        let wrong = |why: &str| Err(format!("cache folder {}: {why}", shown(path)));
-        if let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(path)
-            && error.kind() != io::ErrorKind::AlreadyExists
-        {
-            return wrong(&format!("cannot be made: {}", plain(&error)));
+        match DirBuilder::new().recursive(true).mode(0o700).create(path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                Err(format!("cache folder {}: cannot be made: {}", shown(path), plain(&error)))
+            }
+            _ => Self::existing(path),
         }
+    }
+
+    /// Opens the folder, which must be there.
+    ///
+    /// # Errors
+    /// As [`Folder::open`].
+    pub(super) fn existing(path: &Path) -> Result<Self, String> {
+        let wrong = |why: &str| Err(format!("cache folder {}: {why}", shown(path)));
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
         let handle = match rustix::fs::open(path, flags, Mode::empty()) {
             Ok(handle) => handle,
@@ -106,6 +114,34 @@ impl Folder {
         }
     }
 
+    /// Replaces a file in one step: whoever reads sees the old or the new.
+    pub(super) fn replace(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
+        let temporary = format!("{name}.{}{UNFINISHED}", random::hex16());
+        step::next();
+        let mut file = self.file(&temporary, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL)?;
+        let written = parts.iter().try_for_each(|part| {
+            step::next();
+            file.write_all(part)
+        });
+        let replaced = written.and_then(|()| {
+            step::next();
+            Ok(renameat(&self.handle, temporary.as_str(), &self.handle, name)?)
+        });
+        if replaced.is_err() {
+            // Nobody else knows the name, so nobody misses the file.
+            let _ = self.remove(&temporary);
+        }
+        replaced
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        step::next();
+        match unlinkat(&self.handle, name, AtFlags::empty()) {
+            Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// The names of all files.
     pub(super) fn names(&self) -> Vec<String> {
         let Ok(entries) = Dir::read_from(&self.handle) else { return Vec::new() };
@@ -116,31 +152,26 @@ impl Folder {
 impl Writing<'_> {
     /// Replaces a file in one step: whoever reads sees the old or the new.
     pub(super) fn replace(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
-        let handle = &self.folder.handle;
-        let temporary = format!("{name}.{}{UNFINISHED}", random::hex16());
-        let mut file =
-            self.folder.file(&temporary, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL)?;
-        let written = parts.iter().try_for_each(|part| file.write_all(part));
-        let replaced =
-            written.and_then(|()| Ok(renameat(handle, temporary.as_str(), handle, name)?));
-        if replaced.is_err() {
-            self.remove(&temporary);
-        }
-        replaced
+        self.folder.replace(name, parts)
     }
 
     /// Removes a file; that it is missing already is fine.
-    pub(super) fn remove(&self, name: &str) {
-        let _ = unlinkat(&self.folder.handle, name, AtFlags::empty());
+    pub(super) fn remove(&self, name: &str) -> io::Result<()> {
+        self.folder.remove(name)
+    }
+
+    /// Removes all these files, as far as that is possible: nothing names them any more.
+    pub(super) fn remove_all(&self, which: impl Fn(&str) -> bool) {
+        for name in self.folder.names() {
+            if which(&name) {
+                let _ = self.remove(&name);
+            }
+        }
     }
 
     /// Removes what a killed process left unfinished: only who holds the lock writes.
     pub(super) fn sweep(&self) {
-        for name in self.folder.names() {
-            if name.ends_with(UNFINISHED) {
-                self.remove(&name);
-            }
-        }
+        self.remove_all(|name| name.ends_with(UNFINISHED));
     }
 }
 
@@ -151,4 +182,39 @@ fn shown(path: &Path) -> String {
 /// The text of the system without its number.
 pub(super) fn plain(error: &io::Error) -> String {
     error.to_string().split(" (os error").next().unwrap_or_default().to_lowercase()
+}
+
+/// Every change of the folder passes here, so that tests can end a process before any of them.
+#[cfg(not(test))]
+mod step {
+    pub(super) fn next() {}
+}
+
+#[cfg(test)]
+pub(super) mod step {
+    use std::cell::Cell;
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+    thread_local! {
+        static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
+    }
+
+    pub(super) fn next() {
+        match LEFT.get() {
+            Some(0) => resume_unwind(Box::new("killed")),
+            left => LEFT.set(left.map(|left| left - 1)),
+        }
+    }
+
+    /// Runs `process` until it has made `steps` changes and is about to make another; `None` if it
+    /// was ended there. What it holds is given back, as the kernel does it.
+    pub(in crate::store) fn killed_after<T>(
+        steps: usize,
+        process: impl FnOnce() -> T,
+    ) -> Option<T> {
+        LEFT.set(Some(steps));
+        let ended = catch_unwind(AssertUnwindSafe(process));
+        LEFT.set(None);
+        ended.ok()
+    }
 }

@@ -3,11 +3,13 @@
 //! No wall clock decides anything (`at` is milliseconds since this boot), and no file is ever
 //! changed in place: whoever is killed leaves the old or the new.
 
-mod boot;
 mod counts;
 mod flight;
+#[cfg(test)]
+mod killed;
 mod publish;
 mod snap;
+mod stats;
 
 use std::io;
 use std::time::Duration;
@@ -25,11 +27,9 @@ use super::meta::Meta;
 use super::records::{Fields, verified};
 use super::scope::Scope;
 use super::{
-    Base, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, How, KeyStats, Kind, Look,
-    Place, Publication, Published, Refuse, Sample, State, Stats, Store, Want,
+    Base, BootClock, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, How, Kind, Look,
+    Place, Publication, Published, Refuse, Sample, Stats, Store, Want,
 };
-
-pub use boot::BootClock;
 
 use flight::{Flights, Taken};
 use snap::Snap;
@@ -74,7 +74,7 @@ impl LocalStore {
     }
 
     fn now(&self) -> u64 {
-        (self.boot.now)()
+        self.boot.ms()
     }
 
     fn name(&self, ending: &str) -> String {
@@ -107,6 +107,12 @@ impl LocalStore {
                 && self.now().saturating_sub(snap.header.at) <= keep
         };
         (snap.filter(good), epoch)
+    }
+
+    fn cannot(&self, what: &str, error: &io::Error) -> Error {
+        let what =
+            format!("cannot {what} the cache folder {}: {}", self.folder.place(), plain(error));
+        Error { kind: Kind::ReadOnly, what }
     }
 
     fn ignored(&self, why: &str) {
@@ -157,12 +163,15 @@ impl LocalStore {
         if let (_, Some(epoch)) = self.valid() {
             return Ok(epoch);
         }
-        let writing = self.folder.writing(PATIENCE).map_err(|error| cannot("write", &error))?;
+        let writing =
+            self.folder.writing(PATIENCE).map_err(|error| self.cannot("write", &error))?;
         if let (_, Some(epoch)) = self.valid() {
             return Ok(epoch);
         }
         let epoch = random::hex16();
-        writing.replace(EPOCH, &[epoch.as_bytes()]).map_err(|error| cannot("write", &error))?;
+        writing
+            .replace(EPOCH, &[epoch.as_bytes()])
+            .map_err(|error| self.cannot("write", &error))?;
         Ok(epoch)
     }
 
@@ -214,7 +223,7 @@ impl Store for LocalStore {
             return Ok(Entered::Hit { rev });
         }
         let taken = flight::take(&self.folder, &self.name("flight"))
-            .map_err(|error| cannot("lock", &error))?;
+            .map_err(|error| self.cannot("lock", &error))?;
         let token = enter.token.to_owned();
         match taken {
             Taken::Held(lease) if enter.how == How::Force => {
@@ -250,7 +259,12 @@ impl Store for LocalStore {
     }
 
     fn publish(&self, flight: &Flight, publication: &Publication<'_>) -> Result<Published, Error> {
-        publish::publish(self, flight, publication)
+        // The answer is good all the same, so this is worth a warning and no more.
+        Ok(publish::publish(self, flight, publication).unwrap_or_else(|error| {
+            self.tell.warning(self.cannot("write", &error).what);
+            self.flights.release(&flight.token);
+            Published::Fenced
+        }))
     }
 
     /// The kernel keeps the lock for as long as this process lives.
@@ -283,18 +297,16 @@ impl Store for LocalStore {
 
     fn clear(&self) -> Cleared {
         let outcome = self.folder.writing(CLEAR_PATIENCE).and_then(|writing| {
-            // From here it is cleared: nothing matches the new epoch.
-            writing.replace(EPOCH, &[random::hex16().as_bytes()])?;
+            // From here it is cleared: nothing matches the new epoch, or none at all where there
+            // is no room for a new one.
+            writing
+                .replace(EPOCH, &[random::hex16().as_bytes()])
+                .or_else(|_| writing.remove(EPOCH))?;
             writing.sweep();
-            let old = |name: &String| name.ends_with(".snap") || name.ends_with(".full");
-            self.folder
-                .names()
-                .iter()
-                .filter(|name| old(name))
-                .for_each(|name| writing.remove(name));
+            writing.remove_all(|name| name.ends_with(".snap") || name.ends_with(".full"));
             Ok(())
         });
-        let outcome = outcome.map_err(|error| cannot("clear", &error));
+        let outcome = outcome.map_err(|error| self.cannot("clear", &error));
         Cleared { places: vec![ClearedPlace { place: self.folder.place(), outcome }] }
     }
 
@@ -309,29 +321,7 @@ impl Store for LocalStore {
     }
 
     fn stats(&self) -> Result<Stats, Error> {
-        let (snap, _) = self.valid();
-        let minute = clock::unix_seconds() / 60;
-        let (state, hit) = match self.look_once(Want::Records).0 {
-            Look::Hit(hit) => (State::Hot, Some(hit)),
-            Look::Miss { .. } if snap.is_some() => (State::Stale, None),
-            Look::Miss { .. } => (State::Cold, None),
-        };
-        let old = snap.as_ref().map(|snap| {
-            Duration::from_millis(
-                snap.header.lag.saturating_add(self.now().saturating_sub(snap.header.at)),
-            )
-        });
-        Ok(Stats {
-            kind: "local",
-            place: self.folder.place(),
-            state,
-            age: hit.as_ref().map(|hit| hit.age).or(old),
-            fresh_for: hit.map(|hit| self.ttl.saturating_sub(hit.since)),
-            nodes: snap.as_ref().map(|snap| snap.header.count),
-            keys: snap.map(|snap| self.files(&snap)).unwrap_or_default(),
-            memory: None,
-            minutes: counts::minutes(&self.folder, &self.name("stats"), minute),
-        })
+        Ok(stats::stats(self))
     }
 }
 
@@ -349,18 +339,6 @@ impl LocalStore {
             since,
         }
     }
-
-    fn files(&self, snap: &Snap) -> Vec<KeyStats> {
-        let since = self.now().saturating_sub(snap.header.at);
-        let keep = u64::try_from(self.detail_ttl.as_millis()).unwrap_or(u64::MAX);
-        let files = [(self.name("snap"), snap.header.ttl), (snap.header.full.clone(), keep)];
-        let lasting = files.into_iter().filter_map(|(name, ttl)| {
-            let file = self.folder.file(&name, rustix::fs::OFlags::RDONLY).ok()?;
-            let ttl = Some(Duration::from_millis(ttl.saturating_sub(since)));
-            Some(KeyStats { key: name, kind: "file", bytes: file.metadata().ok()?.len(), ttl })
-        });
-        lasting.collect()
-    }
 }
 
 impl Local for LocalStore {
@@ -369,11 +347,10 @@ impl Local for LocalStore {
             return;
         }
         if let Ok(writing) = self.folder.writing(Duration::ZERO) {
-            let mine = |name: &&String| {
+            writing.remove_all(|name| {
                 name.starts_with(self.scope.as_str())
                     && (name.ends_with(".snap") || name.ends_with(".full"))
-            };
-            self.folder.names().iter().filter(mine).for_each(|name| writing.remove(name));
+            });
         }
     }
 }
@@ -384,11 +361,4 @@ fn is_epoch(text: &str) -> bool {
 
 fn unavailable(what: impl Into<String>) -> Error {
     Error { kind: Kind::Unavailable, what: what.into() }
-}
-
-fn cannot(what: &str, error: &io::Error) -> Error {
-    Error {
-        kind: Kind::ReadOnly,
-        what: format!("cannot {what} the cache folder: {}", plain(error)),
-    }
 }

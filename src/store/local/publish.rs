@@ -6,10 +6,10 @@ use crate::clock;
 use crate::store::folder::Writing;
 use crate::store::meta::Meta;
 use crate::store::records::difference;
-use crate::store::{Class, Error, Flight, Publication, Published, sum};
+use crate::store::{Class, Flight, Publication, Published, sum};
 
 use super::snap::{Header, Snap};
-use super::{LocalStore, PATIENCE, cannot};
+use super::{LocalStore, PATIENCE};
 
 /// Publishes if nothing happened since the flight began; else makes sure that nothing older than
 /// what is about to be printed is served.
@@ -17,12 +17,12 @@ pub(super) fn publish(
     store: &LocalStore,
     flight: &Flight,
     new: &Publication<'_>,
-) -> Result<Published, Error> {
-    let writing = store.folder.writing(PATIENCE).map_err(|error| cannot("write", &error))?;
+) -> io::Result<Published> {
+    let writing = store.folder.writing(PATIENCE)?;
     writing.sweep();
     let (now, epoch) = store.valid();
     if epoch.as_ref() != Some(&flight.epoch) || !is_unbroken(store, flight, now.as_ref()) {
-        invalidate(store, &writing, flight, new, now).map_err(|error| cannot("write", &error))?;
+        invalidate(store, &writing, flight, new, now)?;
         return Ok(Published::Fenced);
     }
     if let Some(now) = &now
@@ -31,7 +31,11 @@ pub(super) fn publish(
     {
         return Ok(Published::Older { index: now.header.idx, rev: now.header.rev.clone() });
     }
-    write(store, &writing, flight, new, now.as_ref()).map_err(|error| cannot("write", &error))?;
+    if let Err(error) = write(store, &writing, flight, new, now.as_ref()) {
+        // What is about to be printed may be newer than what is there.
+        writing.remove(&store.name("snap"))?;
+        return Err(error);
+    }
     match new.partial {
         true => store.flights.fail(&flight.token, Class::Partial, store.now()),
         false => store.flights.release(&flight.token),
@@ -80,7 +84,10 @@ fn write(
     let header = Header::new(meta, full, &store.boot.id, store.now());
     writing
         .replace(&store.name("snap"), &[&header.line(), if new.partial { &[] } else { new.all }])?;
-    remove_others(store, writing, &header.full);
+    // Full files that no header names any more.
+    writing.remove_all(|name| {
+        name.starts_with(store.scope.as_str()) && name.ends_with(".full") && name != header.full
+    });
     Ok(())
 }
 
@@ -108,14 +115,6 @@ fn write_fulls(
     Ok(name)
 }
 
-/// Full files that no header names any more.
-fn remove_others(store: &LocalStore, writing: &Writing<'_>, named: &str) {
-    let other = |name: &&String| {
-        name.starts_with(store.scope.as_str()) && name.ends_with(".full") && *name != named
-    };
-    store.folder.names().iter().filter(other).for_each(|name| writing.remove(name));
-}
-
 /// Fenced. What is about to be printed may be newer than what is visible: then nobody may be shown
 /// the older any more.
 fn invalidate(
@@ -130,8 +129,7 @@ fn invalidate(
         return Ok(());
     }
     if new.reset.is_some() {
-        writing.remove(&snap);
-        return Ok(());
+        return writing.remove(&snap);
     }
     let Some(epoch) = store.valid().1 else { return Ok(()) };
     let header = match now {
@@ -141,7 +139,8 @@ fn invalidate(
         }
         now => floor(store, flight, new, now, epoch),
     };
-    writing.replace(&snap, &[&header.line()])
+    // Without room for a floor there is room for nothing.
+    writing.replace(&snap, &[&header.line()]).or_else(|_| writing.remove(&snap))
 }
 
 /// Serves nothing, remembers the index; keeps the records behind it as a base.
