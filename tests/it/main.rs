@@ -4,9 +4,11 @@
 mod cache;
 mod cli;
 mod discovery;
+mod disk_rows;
 mod ends;
 mod generated;
 mod list;
+mod local_store;
 mod outage;
 mod stores;
 mod support;

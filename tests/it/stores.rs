@@ -8,10 +8,29 @@ mod redis_tls;
 mod redis_traffic;
 
 use crate::support::bench::{Bench, MemoryBench, RedisBench};
+use crate::support::local_bench::LocalBench;
 
 /// Where a scene can't happen, and why. Everything else must happen for every store.
-const CANNOT_HAPPEN: &[(&str, &str, &str)] =
-    &[("memory", "age_is_never_too_low", "a look reads everything under one lock")];
+const CANNOT_HAPPEN: &[(&str, &str, &str)] = &[
+    ("memory", "age_is_never_too_low", "a look reads everything under one lock"),
+    ("local", "delta_needs_the_rev", LOCK),
+    ("local", "delta_needs_the_lease", LOCK),
+    ("local", "older_then_delta", LOCK),
+    ("local", "floor_keeps_the_base", LOCK),
+    ("local", "floor_refuses_the_older", LOCK),
+    ("local", "no_floor_over_an_orphan_hash", LOCK),
+    ("local", "a_lost_lease_is_not_renewed", LOCK),
+    ("local", "an_endless_lease_is_taken", LOCK),
+    ("local", "refresh_and_two_forces", LOCK),
+    ("local", "delta_needs_the_count", WHOLE),
+    ("local", "rebase_changes_nothing", WHOLE),
+    ("local", "age_is_never_too_low", "age and records are in one file"),
+    ("local", "all_without_expiry_is_no_hit", "age and records are in one file"),
+    ("local", "a_rolled_back_epoch_is_cleared_again", "files of one machine do not go back"),
+];
+
+const LOCK: &str = "the kernel keeps the lock until its owner ends";
+const WHOLE: &str = "everything is always written: there are no deltas";
 
 fn check(kind: &str, bench: &dyn Bench, name: &str, scene: fn(&dyn Bench) -> Option<()>) {
     let excepted = CANNOT_HAPPEN.iter().any(|(store, scene, _)| (*store, *scene) == (kind, name));
@@ -24,6 +43,11 @@ macro_rules! scenes {
         mod memory {
             $($(#[test] fn $name() {
                 super::check("memory", &super::MemoryBench::new(), stringify!($name), super::contract::$group::$name);
+            })*)*
+        }
+        mod local {
+            $($(#[test] fn $name() {
+                super::check("local", &super::LocalBench::new(), stringify!($name), super::contract::$group::$name);
             })*)*
         }
         mod redis {

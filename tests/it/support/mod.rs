@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod between;
 pub(crate) mod fake_nomad;
 pub(crate) mod fake_redis;
+pub(crate) mod local_bench;
 pub(crate) mod memory;
 pub(crate) mod process;
 pub(crate) mod redis_server;
