@@ -306,7 +306,8 @@ impl Store for LocalStore {
             writing.remove_all(|name| name.ends_with(".snap") || name.ends_with(".full"));
             Ok(())
         });
-        let outcome = outcome.map_err(|error| self.cannot("clear", &error));
+        // The place stands beside it.
+        let outcome = outcome.map_err(|error| Error { kind: Kind::ReadOnly, what: plain(&error) });
         Cleared { places: vec![ClearedPlace { place: self.folder.place(), outcome }] }
     }
 
