@@ -14,6 +14,8 @@ mod stats;
 use std::io;
 use std::time::Duration;
 
+use rustix::fs::OFlags;
+
 use crate::clock;
 use crate::model::node::NodeId;
 use crate::model::remark::Tell;
@@ -344,7 +346,7 @@ impl LocalStore {
 
 impl Local for LocalStore {
     fn forget(&self) {
-        if self.folder.read(&self.name("snap"), LONGEST).is_none() {
+        if self.folder.file(&self.name("snap"), OFlags::RDONLY).is_err() {
             return;
         }
         if let Ok(writing) = self.folder.writing(Duration::ZERO) {
