@@ -17,7 +17,10 @@ pub(super) fn enter(store: &LocalStore, enter: &Enter<'_>) -> Result<Entered, Er
     let taken = flight::take(&store.folder, &store.name("flight"))
         .map_err(|error| store.cannot("lock", &error))?;
     match taken {
-        Taken::Held(holder) => Ok(beside(store, enter, epoch, holder)),
+        Taken::Held(holder) => {
+            let failed = enter.waited.and_then(|waited| holder.failure(waited, store.now()));
+            Ok(failed.map_or_else(|| beside(store, enter, epoch, holder), Entered::Failed))
+        }
         Taken::Free(file) => alone(store, enter, epoch, file),
     }
 }

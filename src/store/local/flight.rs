@@ -46,16 +46,24 @@ pub(super) enum Taken {
 /// What can be read of the flight that holds the lock.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Holder {
+    /// Empty while the owner has not signed yet, or somebody only looks whether the last one failed.
     pub(super) token: String,
     signed: Option<u64>,
+    said: String,
 }
 
 impl Holder {
     fn read(file: &File) -> Self {
         let said = said(file);
-        let mut fields = said.split('|');
+        let mut fields = said.split('|').filter(|_| !said.starts_with('!'));
         let token = fields.next().unwrap_or_default().to_owned();
-        Self { token, signed: fields.next().and_then(|signed| signed.parse().ok()) }
+        Self { token, signed: fields.next().and_then(|signed| signed.parse().ok()), said }
+    }
+
+    /// As [`failure`]: those who wait for a failed flight look into its file one after the other,
+    /// and must not take each other for an owner.
+    pub(super) fn failure(&self, waited: &str, now: u64) -> Option<Class> {
+        told(&self.said, waited, now)
     }
 
     /// It is stopped: whoever waits for it waits in vain.
@@ -87,7 +95,10 @@ pub(super) fn is_held(folder: &Folder, name: &str) -> bool {
 
 /// The class with which the flight `waited` failed, if it did so a moment ago.
 pub(super) fn failure(file: &File, waited: &str, now: u64) -> Option<Class> {
-    let said = said(file);
+    told(&said(file), waited, now)
+}
+
+fn told(said: &str, waited: &str, now: u64) -> Option<Class> {
     let mut fields = said.strip_prefix('!')?.split('|');
     let (who, class, at) = (fields.next()?, fields.next()?, fields.next()?.parse::<u64>().ok()?);
     let fresh = at <= now && now - at <= FAILURE_MS;
@@ -207,6 +218,14 @@ mod tests {
         flights.fail("N1", Class::NotNomad, 20_000);
         assert!(!is_held(&folder, "f"));
         assert_eq!(free("N1", 22_000), Some(Class::NotNomad));
+        let Taken::Free(looks) = take(&folder, "f").unwrap() else { panic!("nobody holds it") };
+        let Taken::Held(other) = take(&folder, "f").unwrap() else { panic!("somebody looks") };
+        assert_eq!(
+            (other.token.as_str(), other.failure("N1", 22_000)),
+            ("", Some(Class::NotNomad))
+        );
+        assert_eq!(other.failure("N2", 22_000), None);
+        drop(looks);
         assert_eq!([free("N1", 22_001), free("N1", 19_999), free("N2", 20_000)], [None; 3]);
     }
 

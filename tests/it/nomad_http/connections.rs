@@ -5,12 +5,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nomad_clients::model::node::NodeId;
-use nomad_clients::nomad::{Access, HttpNomad, Kind, Nomad as _};
+use nomad_clients::nomad::{HttpNomad, Kind, Nomad as _};
 use nomad_sim::{Fault, Fleet, Sim, Times, Where};
 
 use crate::support::wire_server::{Act, WireServer};
 
-use super::{access, answer, check, hurried, json, node, node_json, nomad, open};
+use super::{answer, check, hurried, json, node, node_json, nomad};
 
 const ADDRESS: Option<&str> = Some("set NOMAD_ADDR or pass --address");
 const CLOSED: &str = "cannot reach Nomad at {at}: connection closed without an answer";
@@ -174,22 +174,4 @@ fn one_connection_too_many_is_an_outage() {
     // The server closes while we still write: the answer may be lost.
     let lost = CLOSED.replace("{at}", &sim.address());
     assert!([refused, lost].contains(&error.what), "{error}");
-}
-
-/// `cargo test --release --test it -- --ignored --nocapture speed_of_details`
-#[test]
-#[ignore = "a measurement"]
-#[expect(clippy::print_stdout, reason = "its result")]
-fn speed_of_details() {
-    let server = WireServer::start(|asked| match asked.line() {
-        line if line.contains("/v1/nodes") => Act::Keep(stub_list()),
-        _ => Act::Keep(json(
-            &node_json().replace('}', &format!(",\"Pad\":\"{}\"}}", "x".repeat(4_000))),
-        )),
-    });
-    let nomad = open(Access { concurrency: 16, ..access(&server.address()) });
-    let began = Instant::now();
-    let asked = all_details(&nomad, 50_000);
-    let took = began.elapsed().as_secs_f64();
-    println!("{:.0} details/s over {} connections", asked as f64 / took, server.connections());
 }
