@@ -28,11 +28,40 @@ pub(super) struct Folder {
     handle: OwnedFd,
 }
 
+/// A lock on a file, that ends with this value: also if a process that was started meanwhile has
+/// inherited the file.
+#[derive(Debug)]
+pub(super) struct Lock(File);
+
 /// The right to replace files. Dropping it gives it back.
 #[derive(Debug)]
 pub(super) struct Writing<'a> {
     folder: &'a Folder,
-    _lock: File,
+    _lock: Lock,
+}
+
+impl Lock {
+    /// Tries to lock the file, without ever waiting; gives the file back if another holds the lock.
+    ///
+    /// # Errors
+    /// This file system has no locks.
+    pub(super) fn take(file: File) -> io::Result<Result<Self, File>> {
+        match file.try_lock() {
+            Ok(()) => Ok(Ok(Self(file))),
+            Err(TryLockError::WouldBlock) => Ok(Err(file)),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.0
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
 }
 
 impl Folder {
@@ -122,21 +151,21 @@ impl Folder {
     /// # Errors
     /// Somebody keeps it, or this file system has no locks.
     pub(super) fn writing(&self, limit: Duration) -> io::Result<Writing<'_>> {
-        let lock = self.file(LOCK, OFlags::RDWR | OFlags::CREATE)?;
+        let mut file = self.file(LOCK, OFlags::RDWR | OFlags::CREATE)?;
         let began = clock::now();
         loop {
-            match lock.try_lock() {
-                Ok(()) => {
+            file = match Lock::take(file)? {
+                Ok(lock) => {
                     let writing = Writing { folder: self, _lock: lock };
                     writing.remove_all(|name| name.ends_with(UNFINISHED));
                     return Ok(writing);
                 }
-                Err(TryLockError::Error(error)) => return Err(error),
-                Err(TryLockError::WouldBlock) if began.elapsed() >= limit => {
+                Err(_) if began.elapsed() >= limit => {
                     return Err(io::Error::other(format!("somebody keeps {LOCK}")));
                 }
-                Err(TryLockError::WouldBlock) => clock::sleep(LOCK_PAUSE),
-            }
+                Err(file) => file,
+            };
+            clock::sleep(LOCK_PAUSE);
         }
     }
 
