@@ -1,9 +1,8 @@
 //! ENTER on files: is there something fresh after all, who fetches, or is it this one's turn?
 
-use std::fs::File;
-
 use crate::clock;
 use crate::random;
+use crate::store::folder::Lock;
 use crate::store::{Enter, Entered, Error, Flight, How, Refuse};
 
 use super::flight::{self, Holder, Taken};
@@ -21,7 +20,7 @@ pub(super) fn enter(store: &LocalStore, enter: &Enter<'_>) -> Result<Entered, Er
             let failed = enter.waited.and_then(|waited| holder.failure(waited, store.now()));
             Ok(failed.map_or_else(|| beside(store, enter, epoch, holder), Entered::Failed))
         }
-        Taken::Free(file) => alone(store, enter, epoch, file),
+        Taken::Free(lock) => alone(store, enter, epoch, lock),
     }
 }
 
@@ -30,9 +29,9 @@ fn alone(
     store: &LocalStore,
     enter: &Enter<'_>,
     epoch: String,
-    file: File,
+    lock: Lock,
 ) -> Result<Entered, Error> {
-    let failed = enter.waited.and_then(|waited| flight::failure(&file, waited, store.now()));
+    let failed = enter.waited.and_then(|waited| flight::failure(&lock, waited, store.now()));
     if let Some(class) = failed {
         return Ok(Entered::Failed(class));
     }
@@ -41,7 +40,7 @@ fn alone(
     if let Some(rev) = servable(store, &known, enter) {
         return Ok(Entered::Hit { rev });
     }
-    let held = store.flights.hold(enter.token, file, known.rev(), store.now());
+    let held = store.flights.hold(enter.token, lock, known.rev(), store.now());
     held.map_err(|error| store.cannot("write", &error))?;
     Ok(own(store, enter, known, epoch, None))
 }
