@@ -156,6 +156,7 @@ impl Store for GatedStore {
         self.pass("PUBLISH");
         let published = self.inner.publish(flight, publication)?;
         self.actor.notes().published = Some(published.clone());
+        self.actor.notes().delta = publication.base.is_some();
         self.actor.world().published_as(&published);
         if published == Published::Done {
             oracles::published(

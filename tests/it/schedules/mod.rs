@@ -2,11 +2,15 @@
 //! follows from a seed, with accidents in between, and the protocol's promises judged throughout.
 
 mod actor;
+mod broken;
 mod cluster;
+mod crook;
 mod dice;
 mod gate;
 mod gated;
 mod ground;
+mod hoard;
+mod mutants;
 mod local_ground;
 mod memory_ground;
 mod oracles;
