@@ -214,9 +214,11 @@ const LIMIT_HINT: &str =
 
 /// The host of a `Location` that names one; without user and password.
 fn host(location: &str) -> Option<&str> {
-    let (_, rest) = location.split_once("//").filter(|(scheme, _)| {
-        scheme.is_empty() || scheme.strip_suffix(':').is_some_and(|name| !name.contains('/'))
-    })?;
+    let (scheme, rest) = location.split_once("//")?;
+    let is_scheme = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if !scheme.is_empty() && !scheme.strip_suffix(':').is_some_and(is_scheme) {
+        return None;
+    }
     let authority = rest.split(['/', '?', '#', '\\']).next()?;
     let host = authority.rsplit('@').next()?;
     (!host.is_empty()).then_some(host)

@@ -1,7 +1,7 @@
 //! The cache folder of this user: private, or not used at all.
 
 use std::fs::{DirBuilder, File, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,8 @@ use rustix::fs::{AtFlags, Dir, Mode, OFlags, fstat, openat, renameat, unlinkat};
 use crate::clock;
 use crate::model::text::first_line;
 use crate::random;
+
+use super::fault::{self, Act};
 
 /// Held by whoever replaces files of the folder.
 const LOCK: &str = "pub.lock";
@@ -64,6 +66,9 @@ impl Folder {
                 stat.st_mode & 0o7777
             ));
         }
+        if is_remote(&handle) {
+            return wrong("is on a network file system, where locks can't be relied on");
+        }
         Ok(Self { path: path.to_owned(), handle })
     }
 
@@ -81,13 +86,20 @@ impl Folder {
         Some(bytes)
     }
 
+    /// The length of a file; `None` if there is no such file.
+    pub(super) fn len(&self, name: &str) -> Option<u64> {
+        let meta = self.file(name, OFlags::RDONLY).ok()?.metadata().ok()?;
+        meta.is_file().then_some(meta.len())
+    }
+
     /// Opens a file of the folder, never through a link, private if it is new.
     pub(super) fn file(&self, name: &str, flags: OFlags) -> io::Result<File> {
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         Ok(openat(&self.handle, name, flags, Mode::RUSR | Mode::WUSR)?.into())
     }
 
-    /// Waits for the right to write, at most as long as `limit`.
+    /// Waits for the right to write, at most as long as `limit`. What a killed process left
+    /// unfinished is removed: nothing is ever written without this right.
     ///
     /// # Errors
     /// Somebody keeps it, or this file system has no locks.
@@ -96,10 +108,14 @@ impl Folder {
         let began = clock::now();
         loop {
             match lock.try_lock() {
-                Ok(()) => return Ok(Writing { folder: self, _lock: lock }),
+                Ok(()) => {
+                    let writing = Writing { folder: self, _lock: lock };
+                    writing.sweep();
+                    return Ok(writing);
+                }
                 Err(TryLockError::Error(error)) => return Err(error),
                 Err(TryLockError::WouldBlock) if began.elapsed() >= limit => {
-                    return Err(io::Error::other("somebody keeps pub.lock"));
+                    return Err(io::Error::other(format!("somebody keeps {LOCK}")));
                 }
                 Err(TryLockError::WouldBlock) => clock::sleep(LOCK_PAUSE),
             }
@@ -118,11 +134,13 @@ impl Writing<'_> {
     pub(super) fn replace(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
         let handle = &self.folder.handle;
         let temporary = format!("{name}.{}{UNFINISHED}", random::hex16());
+        fault::before(Act::Writes)?;
         let mut file =
             self.folder.file(&temporary, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL)?;
-        let written = parts.iter().try_for_each(|part| file.write_all(part));
-        let replaced =
-            written.and_then(|()| Ok(renameat(handle, temporary.as_str(), handle, name)?));
+        let written = parts.iter().try_for_each(|part| fault::write(&mut file, part));
+        let replaced = written
+            .and_then(|()| fault::before(Act::Writes))
+            .and_then(|()| Ok(renameat(handle, temporary.as_str(), handle, name)?));
         if replaced.is_err() {
             self.remove(&temporary);
         }
@@ -131,17 +149,34 @@ impl Writing<'_> {
 
     /// Removes a file; that it is missing already is fine.
     pub(super) fn remove(&self, name: &str) {
-        let _ = unlinkat(&self.folder.handle, name, AtFlags::empty());
-    }
-
-    /// Removes what a killed process left unfinished: only who holds the lock writes.
-    pub(super) fn sweep(&self) {
-        for name in self.folder.names() {
-            if name.ends_with(UNFINISHED) {
-                self.remove(&name);
-            }
+        if fault::before(Act::Removes).is_ok() {
+            let _ = unlinkat(&self.folder.handle, name, AtFlags::empty());
         }
     }
+
+    /// Removes all files with this beginning and this ending.
+    pub(super) fn remove_all(&self, beginning: &str, ending: &str) {
+        let mut names = self.folder.names();
+        names.retain(|name| name.starts_with(beginning) && name.ends_with(ending));
+        names.iter().for_each(|name| self.remove(name));
+    }
+
+    fn sweep(&self) {
+        self.remove_all("", UNFINISHED);
+    }
+}
+
+/// Locks of NFS and SMB block while their server is away, or hold on one host only.
+#[cfg(target_os = "linux")]
+fn is_remote(folder: &OwnedFd) -> bool {
+    const REMOTE: [u32; 3] = [0x6969, 0xff53_4d42, 0xfe53_4d42];
+    // The width of the number differs from one kind of processor to the next.
+    rustix::fs::fstatfs(folder).is_ok_and(|stat| REMOTE.contains(&(stat.f_type as u32)))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_remote(_: &OwnedFd) -> bool {
+    false
 }
 
 fn shown(path: &Path) -> String {

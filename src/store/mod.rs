@@ -2,6 +2,7 @@
 
 pub mod auto;
 mod dead;
+mod fault;
 mod folder;
 mod judge;
 mod keys;

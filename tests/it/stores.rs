@@ -8,10 +8,23 @@ mod redis_tls;
 mod redis_traffic;
 
 use crate::support::bench::{Bench, MemoryBench, RedisBench};
+use crate::support::local_bench::LocalBench;
 
 /// Where a scene can't happen, and why. Everything else must happen for every store.
-const CANNOT_HAPPEN: &[(&str, &str, &str)] =
-    &[("memory", "age_is_never_too_low", "a look reads everything under one lock")];
+const CANNOT_HAPPEN: &[(&str, &str, &str)] = &[
+    ("memory", "age_is_never_too_low", "a look reads everything under one lock"),
+    ("local", "age_is_never_too_low", "the age stands in the file that holds the bytes"),
+    ("local", "all_without_expiry_is_no_hit", "files have no expiry but their header's"),
+    ("local", "a_rolled_back_epoch_is_cleared_again", "no server to go back in time"),
+    ("local", "an_endless_lease_is_taken", "the kernel frees the lock of a process that ends"),
+    ("local", "delta_needs_the_rev", "there are no deltas"),
+    ("local", "delta_needs_the_count", "there are no deltas"),
+    ("local", "older_then_delta", "there are no deltas"),
+    ("local", "rebase_changes_nothing", "there are no deltas"),
+    ("local", "delta_of_nothing", "the full records do not expire before the header"),
+    ("local", "no_floor_over_an_orphan_hash", "only a header names the full records"),
+    ("local", "foreign_exchange_is_noticed", "a record's line has no name but its own"),
+];
 
 fn check(kind: &str, bench: &dyn Bench, name: &str, scene: fn(&dyn Bench) -> Option<()>) {
     let excepted = CANNOT_HAPPEN.iter().any(|(store, scene, _)| (*store, *scene) == (kind, name));
@@ -24,6 +37,11 @@ macro_rules! scenes {
         mod memory {
             $($(#[test] fn $name() {
                 super::check("memory", &super::MemoryBench::new(), stringify!($name), super::contract::$group::$name);
+            })*)*
+        }
+        mod local {
+            $($(#[test] fn $name() {
+                super::check("local", &super::LocalBench::new(), stringify!($name), super::contract::$group::$name);
             })*)*
         }
         mod redis {

@@ -1,12 +1,15 @@
-//! The clock of this boot: what several processes of one machine share.
+//! The time that all processes of one boot share.
+
+use std::fmt;
+use std::sync::Arc;
 
 use crate::clock;
 
-/// What tells the time of this machine's boot.
-#[derive(Debug, Clone)]
+/// What tells the time of this machine's boot; tests hand in one that they can move.
+#[derive(Clone)]
 pub struct BootClock {
-    /// Milliseconds since boot.
-    pub now: fn() -> u64,
+    /// Milliseconds since boot, time asleep included.
+    pub now: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// Names the boot.
     pub id: String,
 }
@@ -18,6 +21,27 @@ impl BootClock {
         let minute = || {
             format!("boot-{}", clock::unix_seconds().saturating_sub(clock::boot_ms() / 1000) / 60)
         };
-        Self { now: clock::boot_ms, id: id.map_or_else(|_| minute(), |id| id.trim().to_owned()) }
+        let id = id.map_or_else(|_| minute(), |id| id.trim().to_owned());
+        Self { now: Arc::new(clock::boot_ms), id }
+    }
+}
+
+impl fmt::Debug for BootClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BootClock({})", self.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::BootClock;
+
+    #[test]
+    fn one_boot_has_one_name_and_its_clock_runs_forward() {
+        let (first, second) = (BootClock::of_this_boot(), BootClock::of_this_boot());
+        assert_eq!(first.id, second.id);
+        assert!(!first.id.is_empty() && !first.id.contains('\n'), "{}", first.id);
+        let before = (first.now)();
+        assert!((second.now)() >= before);
     }
 }

@@ -4,30 +4,64 @@ use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::os::unix::fs::FileExt as _;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::OFlags;
 
 use crate::store::Class;
+use crate::store::fault::{self, Act};
 use crate::store::folder::Folder;
 
 /// How long a failure is told to those who waited for it, in milliseconds.
 const FAILURE_MS: u64 = 2000;
+/// A live owner signs every second. One who has not for so long is stopped, or the machine slept:
+/// the lease is lost, as in Redis. In milliseconds.
+const SIGNED_MS: u64 = 5000;
+/// Every content is written in this length.
+const LENGTH: usize = 64;
 
-/// More than any content of the file.
-const LONGEST: u64 = 200;
-
-/// The leases that this process holds, by token.
+/// The flights of this process, by token.
 #[derive(Debug, Default)]
-pub(super) struct Flights(Mutex<HashMap<String, File>>);
+pub(super) struct Flights(Mutex<HashMap<String, Begun>>);
+
+#[derive(Debug)]
+struct Begun {
+    /// The lock; `None` for a flight beside the one of another.
+    lock: Option<File>,
+    /// The publication that was there at the beginning.
+    rev: Option<String>,
+    /// When the owner last signed, in milliseconds since boot.
+    signed: u64,
+}
 
 /// What came of the try to take the lease.
 #[derive(Debug)]
 pub(super) enum Taken {
     /// The lock is held now, and nobody has been told whose it is.
     Free(File),
-    /// Another process holds it: its token, as far as it can be read.
-    Held(String),
+    /// Another flight holds it.
+    Held(Holder),
+}
+
+/// What can be read of the flight that holds the lock.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Holder {
+    pub(super) token: String,
+    signed: Option<u64>,
+}
+
+impl Holder {
+    fn read(file: &File) -> Self {
+        let said = said(file);
+        let mut fields = said.split('|');
+        let token = fields.next().unwrap_or_default().to_owned();
+        Self { token, signed: fields.next().and_then(|signed| signed.parse().ok()) }
+    }
+
+    /// It is stopped: whoever waits for it waits in vain.
+    pub(super) fn is_stopped(&self, now: u64) -> bool {
+        self.signed.is_some_and(|signed| is_over(signed, now))
+    }
 }
 
 /// Tries to take the lock; never blocks.
@@ -38,13 +72,17 @@ pub(super) fn take(folder: &Folder, name: &str) -> io::Result<Taken> {
     let file = folder.file(name, OFlags::RDWR | OFlags::CREATE)?;
     match file.try_lock() {
         Ok(()) => Ok(Taken::Free(file)),
-        // A token that is written only after this was read belongs to a list that begins after
-        // this, too: whatever stands here is right, or names nobody who matters.
-        Err(TryLockError::WouldBlock) => {
-            Ok(Taken::Held(said(&file).split('|').next().unwrap_or_default().to_owned()))
-        }
+        // An owner signs before it asks for its list. If its name is not there yet when this reads,
+        // its list begins after this: whatever stands there is right, or names nobody who matters.
+        Err(TryLockError::WouldBlock) => Ok(Taken::Held(Holder::read(&file))),
         Err(TryLockError::Error(error)) => Err(error),
     }
+}
+
+/// Whether somebody holds the lock at this moment.
+pub(super) fn is_held(folder: &Folder, name: &str) -> bool {
+    let file = folder.file(name, OFlags::RDWR);
+    file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
 /// The class with which the flight `waited` failed, if it did so a moment ago.
@@ -58,13 +96,54 @@ pub(super) fn failure(file: &File, waited: &str, now: u64) -> Option<Class> {
 
 impl Flights {
     /// From now on the flight is this one's.
-    pub(super) fn hold(&self, token: &str, file: File) {
-        write(&file, token);
-        self.lock().insert(token.to_owned(), file);
+    ///
+    /// # Errors
+    /// Its name can't be written. Then it must not fly: who can't see whose flight it is takes it
+    /// for a later one.
+    pub(super) fn hold(
+        &self,
+        token: &str,
+        file: File,
+        rev: Option<String>,
+        now: u64,
+    ) -> io::Result<()> {
+        sign(&file, token, now)?;
+        self.lock().insert(token.to_owned(), Begun { lock: Some(file), rev, signed: now });
+        Ok(())
     }
 
-    pub(super) fn holds(&self, token: &str) -> bool {
-        self.lock().contains_key(token)
+    /// A flight that holds no lock. It may publish as long as nobody else has.
+    pub(super) fn beside(&self, token: &str, rev: Option<String>, now: u64) {
+        self.lock().insert(token.to_owned(), Begun { lock: None, rev, signed: now });
+    }
+
+    /// Signs again; `false` if the flight is lost.
+    pub(super) fn renew(&self, token: &str, now: u64) -> bool {
+        let mut flights = self.lock();
+        let Some(begun) = flights.get_mut(token) else { return false };
+        let Some(file) = &begun.lock else { return true };
+        // `now` was read before this check: whoever is stopped in between signs an old time.
+        if is_over(begun.signed, now) {
+            flights.remove(token);
+            return false;
+        }
+        if sign(file, token, now).is_ok() {
+            begun.signed = now;
+        }
+        true
+    }
+
+    /// Nobody has published since the flight began. A floor only remembers an index; whoever holds
+    /// the lock may publish over one that has appeared meanwhile.
+    pub(super) fn is_unbroken(&self, token: &str, present: Option<&str>, now: u64) -> bool {
+        let flights = self.lock();
+        let Some(begun) = flights.get(token) else { return false };
+        let is_floor = present.is_some_and(|rev| rev.starts_with('t'));
+        match begun.lock {
+            Some(_) if is_over(begun.signed, now) => false,
+            Some(_) => is_floor || begun.rev.as_deref() == present,
+            None => begun.rev.as_deref() == present,
+        }
     }
 
     /// Gives the lease back.
@@ -74,24 +153,80 @@ impl Flights {
 
     /// Gives the lease back and tells those who waited for it.
     pub(super) fn fail(&self, token: &str, class: Class, now: u64) {
-        if let Some(file) = self.lock().remove(token) {
-            write(&file, &format!("!{token}|{}|{now}", class.number()));
+        let begun = self.lock().remove(token);
+        if let Some(file) = begun.and_then(|begun| begun.lock) {
+            // A full disk costs those who wait the reason: they try for themselves.
+            let _ = write(&file, &format!("!{token}|{}|{now}", class.number()));
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, File>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Begun>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+fn is_over(signed: u64, now: u64) -> bool {
+    now.saturating_sub(signed) > SIGNED_MS
+}
+
 fn said(file: &File) -> String {
-    let mut bytes = [0; LONGEST as usize];
+    let mut bytes = [0; LENGTH];
     let read = file.read_at(&mut bytes, 0).unwrap_or(0);
     String::from_utf8_lossy(&bytes[..read]).trim_end().to_owned()
 }
 
-/// One write of one length: a reader sees the old or the new. A full disk costs those who wait
-/// only the name of whom they wait for.
-fn write(file: &File, text: &str) {
-    let _ = file.write_all_at(format!("{text:<63}\n").as_bytes(), 0);
+fn sign(file: &File, token: &str, now: u64) -> io::Result<()> {
+    write(file, &format!("{token}|{now}"))
+}
+
+/// One write of one length, so that nothing older shows behind it.
+fn write(file: &File, text: &str) -> io::Result<()> {
+    fault::before(Act::Writes)?;
+    file.write_all_at(format!("{text:<width$}\n", width = LENGTH - 1).as_bytes(), 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Class, Flights, Folder, Taken, failure, is_held, take};
+
+    #[test]
+    fn a_flight_says_whose_it_is_and_how_it_ended() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = Folder::open(&home.path().join("cache")).unwrap();
+        let flights = Flights::default();
+        let free = |waited: &str, now| match take(&folder, "f").unwrap() {
+            Taken::Free(file) => failure(&file, waited, now),
+            Taken::Held(holder) => panic!("{holder:?}"),
+        };
+        let Taken::Free(file) = take(&folder, "f").unwrap() else { panic!("nobody holds it") };
+        flights.hold("N1", file, None, 10_000).unwrap();
+        let Taken::Held(holder) = take(&folder, "f").unwrap() else { panic!("N1 holds it") };
+        assert_eq!(holder.token, "N1");
+        assert_eq!([15_000, 15_001].map(|now| holder.is_stopped(now)), [false, true]);
+        assert!(is_held(&folder, "f"));
+        flights.fail("N1", Class::NotNomad, 20_000);
+        assert!(!is_held(&folder, "f"));
+        assert_eq!(free("N1", 22_000), Some(Class::NotNomad));
+        assert_eq!([free("N1", 22_001), free("N1", 19_999), free("N2", 20_000)], [None; 3]);
+    }
+
+    #[test]
+    fn a_flight_is_broken_by_a_publication_and_by_its_own_sleep() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = Folder::open(&home.path().join("cache")).unwrap();
+        let flights = Flights::default();
+        let Taken::Free(file) = take(&folder, "f").unwrap() else { panic!("nobody holds it") };
+        flights.hold("N1", file, Some("N0".to_owned()), 0).unwrap();
+        flights.beside("F2", Some("N0".to_owned()), 0);
+        let unbroken = |rev, now| ["N1", "F2"].map(|token| flights.is_unbroken(token, rev, now));
+        assert_eq!(unbroken(Some("N0"), 0), [true, true]);
+        assert_eq!(unbroken(Some("tF3"), 0), [true, false]);
+        assert_eq!([unbroken(Some("N4"), 0), unbroken(None, 0)], [[false; 2]; 2]);
+        assert!(flights.renew("N1", 5000));
+        assert_eq!(
+            [unbroken(Some("N0"), 10_000), unbroken(Some("N0"), 10_001)],
+            [[true, true], [false, true]]
+        );
+        assert!(!flights.renew("N1", 10_001) && !is_held(&folder, "f"));
+    }
 }

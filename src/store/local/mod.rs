@@ -1,45 +1,42 @@
 //! The files of this machine: the same protocol without a Redis.
 //!
-//! No wall clock decides anything (`at` is milliseconds since this boot), and no file is ever
-//! changed in place: whoever is killed leaves the old or the new.
+//! No wall clock decides anything (`at` is milliseconds since this boot), and no file that is read
+//! is ever changed in place: whoever is killed leaves the old or the new.
 
 mod boot;
+mod clear;
 mod counts;
+mod enter;
 mod flight;
+#[cfg(test)]
+mod killed;
+mod look;
 mod publish;
 mod snap;
+mod stats;
 
 use std::io;
 use std::time::Duration;
 
-use crate::clock;
-use crate::model::node::NodeId;
 use crate::model::remark::Tell;
 use crate::model::snapshot::Snapshot;
-use crate::random;
 
 use super::auto::Local;
 use super::folder::{Folder, plain};
-use super::judge::{Verdict, judge};
-use super::meta::Meta;
-use super::records::{Fields, verified};
 use super::scope::Scope;
 use super::{
-    Base, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, How, KeyStats, Kind, Look,
-    Place, Publication, Published, Refuse, Sample, State, Stats, Store, Want,
+    Base, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, Kind, Look, Place,
+    Publication, Published, Sample, Stats, Store, Want,
 };
 
 pub use boot::BootClock;
+use flight::Flights;
+use look::Known;
 
-use flight::{Flights, Taken};
-use snap::Snap;
-
-/// As large as an answer of Nomad's may be, with its header.
-const LONGEST: u64 = (256 << 20) + 4096;
 const EPOCH: &str = "epoch";
+const EPOCH_LONGEST: u64 = 64;
 /// Writing takes milliseconds; whoever keeps the lock longer is stopped or gone mad.
 const PATIENCE: Duration = Duration::from_secs(2);
-const CLEAR_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The cache in the files of one user.
 #[derive(Debug)]
@@ -54,19 +51,19 @@ pub struct LocalStore {
 }
 
 impl LocalStore {
-    /// Opens the cache folder of `place`.
+    /// Opens the cache folder of `place`, which is made if it is missing.
     ///
     /// # Errors
     /// There is no folder that is this user's alone; names path and cause.
     pub fn open(place: &Place, boot: BootClock, tell: Tell) -> Result<Self, Error> {
-        let path =
-            place.folder.as_deref().ok_or_else(|| unavailable("no home folder to keep it in"))?;
-        let folder = Folder::open(path).map_err(unavailable)?;
+        let unavailable = |what| Error { kind: Kind::Unavailable, what };
+        let path = place.folder.as_deref();
+        let path = path.ok_or_else(|| unavailable("no home folder to keep it in".to_owned()))?;
         Ok(Self {
-            folder,
+            folder: Folder::open(path).map_err(unavailable)?,
             scope: place.scope.clone(),
             ttl: place.ttl,
-            detail_ttl: place.detail_ttl,
+            detail_ttl: place.detail_ttl.max(place.ttl),
             boot,
             flights: Flights::default(),
             tell,
@@ -81,181 +78,33 @@ impl LocalStore {
         format!("{}.{ending}", self.scope)
     }
 
-    /// The snapshot, *then* the epoch: if they agree it was not cleared before the snapshot was read.
-    fn read(&self) -> (Option<Snap>, Option<Vec<u8>>) {
-        let bytes = self.folder.read(&self.name("snap"), LONGEST);
-        let snap = bytes.and_then(|bytes| {
-            match Snap::parse(bytes, &self.scope, &self.boot.id, self.now()) {
-                Ok(snap) => Some(snap),
-                Err(why) => {
-                    self.ignored(why);
-                    None
-                }
-            }
-        });
-        (snap, self.folder.read(EPOCH, 64))
-    }
-
-    /// The snapshot if it is of the present epoch and still good to start a fetch from.
-    fn valid(&self) -> (Option<Snap>, Option<String>) {
-        let (snap, epoch) = self.read();
-        let epoch =
-            epoch.and_then(|epoch| String::from_utf8(epoch).ok()).filter(|epoch| is_epoch(epoch));
-        let keep = u64::try_from(self.detail_ttl.as_millis()).unwrap_or(u64::MAX);
-        let good = |snap: &Snap| {
-            Some(&snap.header.epoch) == epoch.as_ref()
-                && self.now().saturating_sub(snap.header.at) <= keep
-        };
-        (snap.filter(good), epoch)
-    }
-
-    fn ignored(&self, why: &str) {
-        self.tell.verbose(format!("cache entry ignored: {why} ({})", self.folder.place()));
-    }
-
-    /// The full records that a header describes.
-    fn fulls(&self, snap: &Snap) -> Option<Vec<(NodeId, Vec<u8>)>> {
-        if snap.header.count == 0 {
-            return verified(&snap.meta(), Fields::new());
-        }
-        // Only the name, never a path: the header is not trusted.
-        let name = Some(&snap.header.full)
-            .filter(|name| !name.contains('/') && name.ends_with(".full"))?;
-        let bytes = self.folder.read(name, 8 * LONGEST)?;
-        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        // A full record begins with its id: {"id":"…36 characters…"
-        verified(
-            &snap.meta(),
-            lines
-                .map(|line| (line.get(7..43).unwrap_or_default().to_vec(), line.to_vec()))
-                .collect(),
-        )
-    }
-
-    fn look_once(&self, want: Want) -> (Look, bool) {
-        let (snap, epoch) = self.read();
-        let Some(snap) = snap else { return (Look::Miss { refuse: None }, false) };
-        let named = snap.clone();
-        let hit = match judge(snap.seen(epoch, self.now()), &self.scope, self.ttl, Duration::ZERO) {
-            Verdict::Hit(hit) => *hit,
-            Verdict::Miss(miss) => {
-                miss.why.inspect(|why| self.ignored(why));
-                return (Look::Miss { refuse: miss.refuse }, false);
-            }
-        };
-        if want == Want::Records {
-            return (Look::Hit(hit.snapshot), false);
-        }
-        match self.fulls(&named) {
-            Some(fulls) => (Look::Hit(Snapshot { fulls: Some(fulls), ..hit.snapshot }), false),
-            None => (Look::Miss { refuse: Some(hit.snapshot.rev) }, true),
-        }
-    }
-
-    /// The epoch, which is made if there is none that a snapshot could match.
-    fn epoch(&self) -> Result<String, Error> {
-        if let (_, Some(epoch)) = self.valid() {
-            return Ok(epoch);
-        }
-        let writing = self.folder.writing(PATIENCE).map_err(|error| cannot("write", &error))?;
-        if let (_, Some(epoch)) = self.valid() {
-            return Ok(epoch);
-        }
-        let epoch = random::hex16();
-        writing.replace(EPOCH, &[epoch.as_bytes()]).map_err(|error| cannot("write", &error))?;
-        Ok(epoch)
-    }
-
-    /// What may be served to this one. A refresh takes only what was published under a lock that
-    /// it has seen held by another (rev `N…`): a `--force` that works beside the lock publishes
-    /// under its own name, and its list may have begun before the refresh did.
-    fn servable(&self, enter: &Enter<'_>) -> Option<String> {
-        let Refuse::Revs(refused) = enter.refuse else { return None };
-        let (snap, _) = self.valid();
-        let header = snap?.header;
-        let fresh = self.now().saturating_sub(header.at) <= header.ttl;
-        let kind =
-            enter.how == How::Get || (enter.how == How::Refresh && header.rev.starts_with('N'));
-        (header.len > 0 && fresh && kind && !refused.contains(&header.rev)).then_some(header.rev)
-    }
-
-    fn flight(&self, enter: &Enter<'_>, epoch: String, watch: String, solo: bool) -> Entered {
-        let (snap, _) = self.valid();
-        Entered::Own(Box::new(Flight {
-            token: enter.token.to_owned(),
-            watch,
-            epoch,
-            meta: snap.map(|snap| snap.meta()),
-            solo,
-            literal: true,
-            now_ms: self.now(),
-            entered: clock::now(),
-        }))
+    fn cannot(&self, what: &str, error: &io::Error) -> Error {
+        let what = format!("cannot {what} cache folder {}: {}", self.folder.place(), plain(error));
+        Error { kind: Kind::ReadOnly, what }
     }
 }
 
 impl Store for LocalStore {
     fn look(&self, want: Want) -> Result<Look, Error> {
-        // A publication in between takes the named file away: then there is a new snapshot.
-        let (look, torn) = self.look_once(want);
-        if !torn {
-            return Ok(look);
-        }
-        let (look, torn) = self.look_once(want);
-        if torn {
-            self.ignored("its full records are missing or of another publication");
-        }
-        Ok(look)
+        Ok(self.look_twice(want))
     }
 
     fn enter(&self, enter: &Enter<'_>) -> Result<Entered, Error> {
-        let epoch = self.epoch()?;
-        if let Some(rev) = self.servable(enter) {
-            return Ok(Entered::Hit { rev });
-        }
-        let taken = flight::take(&self.folder, &self.name("flight"))
-            .map_err(|error| cannot("lock", &error))?;
-        let token = enter.token.to_owned();
-        match taken {
-            Taken::Held(lease) if enter.how == How::Force => {
-                self.tell.verbose(format!("working beside {lease}"));
-                Ok(self.flight(enter, epoch, token, true))
-            }
-            Taken::Held(lease) => {
-                let (snap, _) = self.valid();
-                Ok(Entered::Wait { lease, rev: snap.map(|snap| snap.header.rev) })
-            }
-            Taken::Free(file) => {
-                if let Some(class) =
-                    enter.waited.and_then(|waited| flight::failure(&file, waited, self.now()))
-                {
-                    return Ok(Entered::Failed(class));
-                }
-                // Whoever held it a moment ago may have published.
-                if let Some(rev) = self.servable(enter) {
-                    return Ok(Entered::Hit { rev });
-                }
-                self.flights.hold(enter.token, file);
-                Ok(self.flight(enter, epoch, token, false))
-            }
-        }
+        enter::enter(self, enter)
     }
 
     fn base(&self, flight: &Flight) -> Option<Base> {
-        let (snap, _) = self.valid();
-        let snap = snap.filter(|snap| {
-            Some(&snap.header.rev) == flight.meta.as_ref().map(|meta: &Meta| &meta.rev)
-        })?;
-        Some(Base { rev: snap.header.rev.clone(), fulls: self.fulls(&snap)?.into_iter().collect() })
+        let (known, meta) = (self.known(), flight.meta.as_ref()?);
+        let header = known.valid(self).filter(|header| header.rev == meta.rev)?;
+        Some(Base { rev: header.rev.clone(), fulls: self.fulls(header)?.into_iter().collect() })
     }
 
     fn publish(&self, flight: &Flight, publication: &Publication<'_>) -> Result<Published, Error> {
         publish::publish(self, flight, publication)
     }
 
-    /// The kernel keeps the lock for as long as this process lives.
     fn renew(&self, flight: &Flight) -> Result<bool, Error> {
-        Ok(flight.solo || self.flights.holds(&flight.token))
+        Ok(self.flights.renew(&flight.token, self.now()))
     }
 
     fn release(&self, flight: &Flight) {
@@ -267,128 +116,33 @@ impl Store for LocalStore {
     }
 
     fn partial(&self, waited: &str) -> Result<Option<Snapshot>, Error> {
-        let (snap, _) = self.valid();
-        let Some(snap) = snap.filter(|snap| snap.header.rev.strip_prefix('p') == Some(waited))
-        else {
-            return Ok(None);
-        };
-        Ok(self.fulls(&snap).map(|fulls| self.with_fulls(&snap, fulls)))
+        let known = self.known();
+        let header =
+            known.valid(self).filter(|header| header.rev.strip_prefix('p') == Some(waited));
+        Ok(header.and_then(|header| self.with_fulls(header)))
     }
 
     fn last(&self) -> Option<Snapshot> {
-        let (snap, _) = self.valid();
-        let snap = snap.filter(|snap| snap.header.len > 0)?;
-        Some(self.with_fulls(&snap, self.fulls(&snap)?))
+        let known = self.known();
+        self.with_fulls(known.valid(self).filter(|header| header.len > 0)?)
     }
 
     fn clear(&self) -> Cleared {
-        let outcome = self.folder.writing(CLEAR_PATIENCE).and_then(|writing| {
-            // From here it is cleared: nothing matches the new epoch.
-            writing.replace(EPOCH, &[random::hex16().as_bytes()])?;
-            writing.sweep();
-            let old = |name: &String| name.ends_with(".snap") || name.ends_with(".full");
-            self.folder
-                .names()
-                .iter()
-                .filter(|name| old(name))
-                .for_each(|name| writing.remove(name));
-            Ok(())
-        });
-        let outcome = outcome.map_err(|error| cannot("clear", &error));
+        let outcome = self.clear_all().map_err(|error| self.cannot("clear", &error));
         Cleared { places: vec![ClearedPlace { place: self.folder.place(), outcome }] }
     }
 
     fn count(&self, sample: &Sample) {
-        let (name, minute) = (self.name("stats"), clock::unix_seconds() / 60);
-        let len = counts::append(&self.folder, &name, sample, minute);
-        if len.is_some_and(counts::is_long)
-            && let Ok(writing) = self.folder.writing(Duration::ZERO)
-        {
-            counts::trim(&writing, &self.folder, &name, minute);
-        }
+        self.count_run(sample);
     }
 
     fn stats(&self) -> Result<Stats, Error> {
-        let (snap, _) = self.valid();
-        let minute = clock::unix_seconds() / 60;
-        let (state, hit) = match self.look_once(Want::Records).0 {
-            Look::Hit(hit) => (State::Hot, Some(hit)),
-            Look::Miss { .. } if snap.is_some() => (State::Stale, None),
-            Look::Miss { .. } => (State::Cold, None),
-        };
-        let old = snap.as_ref().map(|snap| {
-            Duration::from_millis(
-                snap.header.lag.saturating_add(self.now().saturating_sub(snap.header.at)),
-            )
-        });
-        Ok(Stats {
-            kind: "local",
-            place: self.folder.place(),
-            state,
-            age: hit.as_ref().map(|hit| hit.age).or(old),
-            fresh_for: hit.map(|hit| self.ttl.saturating_sub(hit.since)),
-            nodes: snap.as_ref().map(|snap| snap.header.count),
-            keys: snap.map(|snap| self.files(&snap)).unwrap_or_default(),
-            memory: None,
-            minutes: counts::minutes(&self.folder, &self.name("stats"), minute),
-        })
-    }
-}
-
-impl LocalStore {
-    /// The publication by its full records alone.
-    fn with_fulls(&self, snap: &Snap, fulls: Vec<(NodeId, Vec<u8>)>) -> Snapshot {
-        let since = Duration::from_millis(self.now().saturating_sub(snap.header.at));
-        Snapshot {
-            rev: snap.header.rev.clone(),
-            index: snap.header.idx,
-            count: snap.header.count,
-            all: Vec::new(),
-            fulls: Some(fulls),
-            age: Duration::from_millis(snap.header.lag).saturating_add(since),
-            since,
-        }
-    }
-
-    fn files(&self, snap: &Snap) -> Vec<KeyStats> {
-        let since = self.now().saturating_sub(snap.header.at);
-        let keep = u64::try_from(self.detail_ttl.as_millis()).unwrap_or(u64::MAX);
-        let files = [(self.name("snap"), snap.header.ttl), (snap.header.full.clone(), keep)];
-        let lasting = files.into_iter().filter_map(|(name, ttl)| {
-            let file = self.folder.file(&name, rustix::fs::OFlags::RDONLY).ok()?;
-            let ttl = Some(Duration::from_millis(ttl.saturating_sub(since)));
-            Some(KeyStats { key: name, kind: "file", bytes: file.metadata().ok()?.len(), ttl })
-        });
-        lasting.collect()
+        Ok(self.all_stats())
     }
 }
 
 impl Local for LocalStore {
     fn forget(&self) {
-        if self.folder.read(&self.name("snap"), LONGEST).is_none() {
-            return;
-        }
-        if let Ok(writing) = self.folder.writing(Duration::ZERO) {
-            let mine = |name: &&String| {
-                name.starts_with(self.scope.as_str())
-                    && (name.ends_with(".snap") || name.ends_with(".full"))
-            };
-            self.folder.names().iter().filter(mine).for_each(|name| writing.remove(name));
-        }
-    }
-}
-
-fn is_epoch(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-fn unavailable(what: impl Into<String>) -> Error {
-    Error { kind: Kind::Unavailable, what: what.into() }
-}
-
-fn cannot(what: &str, error: &io::Error) -> Error {
-    Error {
-        kind: Kind::ReadOnly,
-        what: format!("cannot {what} the cache folder: {}", plain(error)),
+        self.forget_all();
     }
 }

@@ -1,8 +1,7 @@
 //! PUBLISH on files: everything by two renames, under one lock.
 
 use std::io;
-
-use rustix::fs::OFlags;
+use std::time::Duration;
 
 use crate::clock;
 use crate::store::folder::Writing;
@@ -10,45 +9,52 @@ use crate::store::meta::Meta;
 use crate::store::records::difference;
 use crate::store::{Class, Error, Flight, Publication, Published, sum};
 
-use super::snap::{Header, Snap};
-use super::{LocalStore, PATIENCE, cannot};
+use super::look::Known;
+use super::snap::Header;
+use super::{LocalStore, PATIENCE};
 
 /// Publishes if nothing happened since the flight began; else makes sure that nothing older than
-/// what is about to be printed is served.
+/// what is about to be printed is served. Only an older index leaves the flight its lease.
 pub(super) fn publish(
     store: &LocalStore,
     flight: &Flight,
     new: &Publication<'_>,
 ) -> Result<Published, Error> {
-    let writing = store.folder.writing(PATIENCE).map_err(|error| cannot("write", &error))?;
-    writing.sweep();
-    let (now, epoch) = store.valid();
-    if epoch.as_ref() != Some(&flight.epoch) || !is_unbroken(store, flight, now.as_ref()) {
-        invalidate(store, &writing, flight, new, now).map_err(|error| cannot("write", &error))?;
-        return Ok(Published::Fenced);
+    let published = try_publish(store, flight, new);
+    if !matches!(published, Ok(Published::Older { .. })) {
+        store.flights.release(&flight.token);
     }
-    if let Some(now) = &now
-        && new.index < now.header.idx
-        && new.reset != Some(&*now.header.rev)
-    {
-        return Ok(Published::Older { index: now.header.idx, rev: now.header.rev.clone() });
-    }
-    write(store, &writing, flight, new, now.as_ref()).map_err(|error| cannot("write", &error))?;
-    match new.partial {
-        true => store.flights.fail(&flight.token, Class::Partial, store.now()),
-        false => store.flights.release(&flight.token),
-    }
-    Ok(Published::Done)
+    published.map_err(|error| {
+        let error = store.cannot("write", &error);
+        // The answer is unaffected, but every run will ask Nomad until somebody looks into it.
+        store.tell.warning(error.what.as_str());
+        error
+    })
 }
 
-/// Nobody published since the flight began. A floor that appeared meanwhile only remembers an
-/// index; whoever holds the lock may publish over it.
-fn is_unbroken(store: &LocalStore, flight: &Flight, now: Option<&Snap>) -> bool {
-    let before = flight.meta.as_ref().map(|meta| meta.rev.as_str());
-    let present = now.map(|now| now.header.rev.as_str());
-    let holds = !flight.solo && store.flights.holds(&flight.token);
-    let floor = present.is_some_and(|rev| rev.starts_with('t'));
-    (flight.solo || holds) && (before == present || (holds && floor))
+fn try_publish(
+    store: &LocalStore,
+    flight: &Flight,
+    new: &Publication<'_>,
+) -> io::Result<Published> {
+    let writing = store.folder.writing(PATIENCE)?;
+    let known = store.known();
+    let unbroken = store.flights.is_unbroken(&flight.token, known.rev().as_deref(), store.now());
+    if known.epoch.as_ref() != Some(&flight.epoch) || !unbroken {
+        invalidate(store, &writing, flight, new, &known)?;
+        return Ok(Published::Fenced);
+    }
+    let present = known.valid(store);
+    if let Some(newer) = present.filter(|present| new.index < present.idx)
+        && new.reset != Some(&*newer.rev)
+    {
+        return Ok(Published::Older { index: newer.idx, rev: newer.rev.clone() });
+    }
+    write(store, &writing, flight, new, present)?;
+    if new.partial {
+        store.flights.fail(&flight.token, Class::Partial, store.now());
+    }
+    Ok(Published::Done)
 }
 
 fn write(
@@ -56,17 +62,32 @@ fn write(
     writing: &Writing<'_>,
     flight: &Flight,
     new: &Publication<'_>,
-    now: Option<&Snap>,
+    present: Option<&Header>,
 ) -> io::Result<()> {
-    let full = match kept(store, new, now) {
-        Some(full) => full,
+    let kept = kept(store, new, present);
+    let full = match &kept {
+        Some(full) => full.clone(),
         None => write_fulls(store, writing, flight, new)?,
     };
-    let lag = clock::now().saturating_duration_since(new.list_sent).as_millis();
-    let (rev, len, sum) = match new.partial {
-        true => (format!("p{}", flight.watch), 0, "-".to_owned()),
-        false => (flight.watch.clone(), new.all.len() as u64, sum::of(new.all)),
+    let header = header(store, flight, new, full);
+    let all = if new.partial { &[] } else { new.all };
+    let written = writing.replace(&store.name("snap"), &[&header.line(), all]);
+    if written.is_ok() {
+        remove_others(store, writing, &header.full);
+    } else if kept.is_none() {
+        // On a full disk every byte counts, and the old snapshot names its own file.
+        writing.remove(&header.full);
+    }
+    written
+}
+
+fn header(store: &LocalStore, flight: &Flight, new: &Publication<'_>, full: String) -> Header {
+    let (rev, len, sum) = if new.partial {
+        (format!("p{}", flight.watch), 0, "-".to_owned())
+    } else {
+        (flight.watch.clone(), new.all.len() as u64, sum::of(new.all))
     };
+    let now = store.now();
     let meta = Meta {
         scope: store.scope.as_str().to_owned(),
         epoch: flight.epoch.clone(),
@@ -76,23 +97,31 @@ fn write(
         len,
         sum,
         hsum: sum::of_values(new.fulls.iter().map(|(_, full)| full.as_slice())),
-        ttl_ms: u64::try_from(store.ttl.as_millis()).unwrap_or(u64::MAX),
-        lag_ms: u64::try_from(lag).unwrap_or(u64::MAX),
+        ttl_ms: millis(store.ttl),
+        lag_ms: lag(flight, new, now),
     };
-    let header = Header::new(meta, full, &store.boot.id, store.now());
-    writing
-        .replace(&store.name("snap"), &[&header.line(), if new.partial { &[] } else { new.all }])?;
-    remove_others(store, writing, &header.full);
-    Ok(())
+    Header::new(meta, full, &store.boot.id, now)
 }
 
-/// The present file of full records, if nothing in it changed and nobody took it away.
-fn kept(store: &LocalStore, new: &Publication<'_>, now: Option<&Snap>) -> Option<String> {
-    let (base, now) = (new.base?, now?);
+/// Since the list was asked for. The clock of the boot counts the time asleep, too.
+fn lag(flight: &Flight, new: &Publication<'_>, now: u64) -> u64 {
+    let list_sent = millis(new.list_sent.saturating_duration_since(flight.entered));
+    let awake = millis(clock::now().saturating_duration_since(new.list_sent));
+    now.saturating_sub(flight.now_ms.saturating_add(list_sent)).max(awake)
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The present file of full records, if nothing in it changed.
+fn kept(store: &LocalStore, new: &Publication<'_>, present: Option<&Header>) -> Option<String> {
+    let (base, present) = (new.base?, present?);
     let changes = difference(new);
-    let same = base.rev == now.header.rev && changes.gone.is_empty() && changes.changed.is_empty();
-    let is_there = |name: &String| store.folder.file(name, OFlags::RDONLY).is_ok();
-    Some(now.header.full.clone()).filter(|name| same && !name.is_empty() && is_there(name))
+    let same = base.rev == present.rev && changes.gone.is_empty() && changes.changed.is_empty();
+    let bytes: u64 = new.fulls.iter().map(|(_, full)| full.len() as u64 + 1).sum();
+    let whole = same && bytes > 0 && store.folder.len(&present.full) == Some(bytes);
+    whole.then(|| present.full.clone())
 }
 
 fn write_fulls(
@@ -126,25 +155,28 @@ fn invalidate(
     writing: &Writing<'_>,
     flight: &Flight,
     new: &Publication<'_>,
-    now: Option<Snap>,
+    known: &Known,
 ) -> io::Result<()> {
-    let snap = store.name("snap");
-    if now.as_ref().is_some_and(|now| now.header.idx == new.eff) {
+    let present = known.valid(store);
+    let Some(epoch) = known.epoch.clone() else { return Ok(()) };
+    if present.is_some_and(|present| present.idx == new.eff) {
         return Ok(());
     }
-    if new.reset.is_some() {
-        writing.remove(&snap);
-        return Ok(());
-    }
-    let Some(epoch) = store.valid().1 else { return Ok(()) };
-    let header = match now {
-        // Newer than ours: its records stay a base, its `all` is not shown.
-        Some(now) if new.eff < now.header.idx => {
-            Header { len: 0, sum: "-".to_owned(), ..now.header }
+    let header = match present {
+        // Its index was disproved: neither it nor a flight that knows it may go on.
+        _ if new.reset.is_some() => {
+            let scope = store.scope.as_str().to_owned();
+            Header::void(epoch, scope, &store.boot.id, store.now())
         }
-        now => floor(store, flight, new, now, epoch),
+        // Newer than ours: its records stay a base, its `all` is not shown.
+        Some(newer) if new.eff < newer.idx => {
+            Header { len: 0, sum: "-".to_owned(), ..newer.clone() }
+        }
+        older => floor(store, flight, new, older, epoch),
     };
-    writing.replace(&snap, &[&header.line()])
+    writing.replace(&store.name("snap"), &[&header.line()])?;
+    remove_others(store, writing, &header.full);
+    Ok(())
 }
 
 /// Serves nothing, remembers the index; keeps the records behind it as a base.
@@ -152,11 +184,11 @@ fn floor(
     store: &LocalStore,
     flight: &Flight,
     new: &Publication<'_>,
-    now: Option<Snap>,
+    present: Option<&Header>,
     epoch: String,
 ) -> Header {
-    let (count, hsum, full) = match now {
-        Some(now) => (now.header.count, now.header.hsum, now.header.full),
+    let (count, hsum, full) = match present {
+        Some(present) => (present.count, present.hsum.clone(), present.full.clone()),
         None => (0, sum::of_values([]), String::new()),
     };
     let meta = Meta {

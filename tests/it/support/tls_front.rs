@@ -21,9 +21,8 @@ fn certificate(name: &str) -> CertificateDer<'static> {
     CertificateDer::from_pem_file(file(name)).unwrap()
 }
 
-/// Listens on loopback with `certificate` and passes each question on to the Redis at `redis`;
-/// gives the port. With `clients` it demands a certificate of them.
-pub(crate) fn start(redis: PathBuf, cert: &str, clients: bool) -> u16 {
+/// A server with the certificate `cert`. With `clients` it demands a certificate of them.
+pub(crate) fn config(cert: &str, clients: bool) -> Arc<ServerConfig> {
     let provider = Arc::new(ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -37,7 +36,12 @@ pub(crate) fn start(redis: PathBuf, cert: &str, clients: bool) -> u16 {
         builder.with_no_client_auth()
     };
     let key = PrivateKeyDer::from_pem_file(file("server.key")).unwrap();
-    let config = Arc::new(builder.with_single_cert(vec![certificate(cert)], key).unwrap());
+    Arc::new(builder.with_single_cert(vec![certificate(cert)], key).unwrap())
+}
+
+/// Listens on loopback and passes each question on to the Redis at `redis`; gives the port.
+pub(crate) fn start(redis: PathBuf, cert: &str, clients: bool) -> u16 {
+    let config = config(cert, clients);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {

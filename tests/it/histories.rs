@@ -1,0 +1,144 @@
+//! Real processes, killed and stopped at any moment, against one Redis and Nomads that change all
+//! the time: no answer may be older than the promises of the cache allow.
+//!
+//! `HISTORY_SECONDS` says how long (default 20), `SEED` what is done when.
+
+mod check;
+mod worker;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::redis_server::RedisServer;
+use crate::support::sandbox::Sandbox;
+use check::{Answer, Clear};
+use worker::Worker;
+
+const NODES: usize = 5;
+const WORKERS: usize = 8;
+const NAMES: [&str; 2] = ["east", "west"];
+
+/// The truth, and everything that was shown.
+pub(crate) struct History {
+    pub(crate) began: Instant,
+    pub(crate) clusters: Vec<Cluster>,
+    pub(crate) answers: Mutex<Vec<Answer>>,
+    pub(crate) clears: Mutex<Vec<Clear>>,
+    pub(crate) odd: Mutex<Vec<String>>,
+    pub(crate) figures: Mutex<worker::Figures>,
+    pub(crate) over: AtomicBool,
+}
+
+/// One simulated Nomad, and what its nodes said when.
+pub(crate) struct Cluster {
+    pub(crate) sim: nomad_sim::Sim,
+    name: &'static str,
+    /// The version that each node has at this moment. Locked for writing while Nomad changes, so
+    /// that what is read here is what Nomad answers.
+    truth: RwLock<Vec<u64>>,
+}
+
+impl Cluster {
+    fn new(name: &'static str) -> Self {
+        let sim = worker::simulator(name, NODES);
+        let cluster = Self { sim, name, truth: RwLock::new(vec![0; NODES]) };
+        for node in 0..NODES {
+            cluster.change(node);
+        }
+        cluster
+    }
+
+    /// Gives one node its next version.
+    fn change(&self, node: usize) {
+        let mut truth = self.truth.write().unwrap();
+        let version = truth.iter().max().unwrap() + 1;
+        worker::set_version(&self.sim, &format!("{}-{node}", self.name), version);
+        truth[node] = version;
+    }
+
+    pub(crate) fn versions(&self) -> Vec<u64> {
+        self.truth.read().unwrap().clone()
+    }
+}
+
+impl History {
+    fn new() -> Self {
+        Self {
+            began: Instant::now(),
+            clusters: NAMES.map(Cluster::new).into(),
+            answers: Mutex::default(),
+            clears: Mutex::default(),
+            odd: Mutex::default(),
+            figures: Mutex::default(),
+            over: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    fn change_until_over(&self, seed: u64) {
+        let mut random = worker::Random(seed);
+        while !self.over.load(Ordering::Relaxed) {
+            self.clusters[random.below(2)].change(random.below(NODES));
+            thread::sleep(Duration::from_millis(5 + random.below(30) as u64));
+        }
+    }
+}
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
+}
+
+/// Everybody on one Redis, each from a machine of his own.
+#[test]
+fn no_answer_from_redis_breaks_a_promise() {
+    let redis = RedisServer::start();
+    let sandboxes = (0..WORKERS).map(|_| Arc::new(Sandbox::redis(&redis.url()))).collect();
+    check(setting("HISTORY_SECONDS", 20), sandboxes);
+}
+
+/// Everybody on the files of one machine.
+#[test]
+fn no_answer_from_files_breaks_a_promise() {
+    let sandbox = Arc::new(Sandbox::local());
+    check(setting("HISTORY_SECONDS", 20) / 2, vec![sandbox; WORKERS]);
+}
+
+fn check(seconds: u64, sandboxes: Vec<Arc<Sandbox>>) {
+    let (seed, history) = (setting("SEED", 1), History::new());
+    thread::scope(|scope| {
+        scope.spawn(|| history.change_until_over(seed));
+        for (number, sandbox) in sandboxes.into_iter().enumerate() {
+            let (history, worker) = (&history, Worker::new(number, seed, sandbox));
+            scope.spawn(move || worker.work(history));
+        }
+        thread::sleep(Duration::from_secs(seconds));
+        history.over.store(true, Ordering::Relaxed);
+    });
+    let answers = history.answers.into_inner().unwrap();
+    let clears = history.clears.into_inner().unwrap();
+    let figures = history.figures.into_inner().unwrap();
+    assert!(answers.len() as u64 > seconds, "the workers work: {} answers", answers.len());
+    let violations = check::violations(&answers, &clears);
+    report(&format!(
+        "{} answers, {} clears, {} violations, {figures}",
+        answers.len(),
+        clears.len(),
+        violations.len()
+    ));
+    assert_eq!(
+        (violations, history.odd.into_inner().unwrap()),
+        (Vec::new(), Vec::new()),
+        "seed {seed}"
+    );
+}
+
+/// Shown with `--nocapture`.
+#[expect(clippy::print_stdout, reason = "the figures of a long run")]
+fn report(text: &str) {
+    println!("{text}");
+}

@@ -1,0 +1,250 @@
+//! TLS: the exact cause and what cures it, and never a way around it.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use nomad_clients::model::remark::Tell;
+use nomad_clients::model::secret::Secret;
+use nomad_clients::nomad::{Access, Error, HttpNomad, Kind, Nomad as _, Tls};
+
+use crate::support::tls_front::{config, file};
+use crate::support::wire_server::{Act, Asked, WireServer};
+
+use super::{access, check, json, node, node_json, open};
+
+fn answered(asked: &Asked) -> Act {
+    let list = asked.line().contains("/v1/nodes");
+    Act::Keep(json(&if list { format!("[{}]", node_json()) } else { node_json() }))
+}
+
+fn server(cert: &str, clients: bool) -> WireServer {
+    WireServer::tls(config(cert, clients), answered)
+}
+
+fn at(server: &WireServer) -> String {
+    format!("https://127.0.0.1:{}", server.port)
+}
+
+fn with_ca() -> Tls {
+    Tls { ca_cert: Some(file("ca.pem")), ..Tls::default() }
+}
+
+fn ask(at: &str, tls: Tls) -> Result<(), Error> {
+    HttpNomad::open(Access { tls, ..access(at) }, Tell::nobody())?.stubs().map(drop)
+}
+
+#[track_caller]
+fn fails(server: &WireServer, tls: Tls, why: &str, hint: Option<&str>) {
+    let what = format!("cannot reach Nomad at {{at}}: TLS: {why}");
+    check(ask(&at(server), tls), &at(server), (Kind::Outage, &what, hint));
+    assert_eq!(server.asked().len(), 0, "nothing was said to it");
+}
+
+#[test]
+fn a_certificate_of_the_named_authority_is_good() {
+    let server = server("server.pem", false);
+    ask(&at(&server), with_ca()).unwrap();
+    ask(&at(&server).replace("127.0.0.1", "localhost"), with_ca()).unwrap();
+    // A folder, with something else in it; the file wins over it.
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("README"), "not a certificate").unwrap();
+    std::fs::copy(file("ca.pem"), folder.path().join("ca.pem")).unwrap();
+    let ca_path = Some(folder.path().to_owned());
+    ask(&at(&server), Tls { ca_path, ..Tls::default() }).unwrap();
+    let ca_path = Some(PathBuf::from("/nonexistent"));
+    ask(&at(&server), Tls { ca_path, ..with_ca() }).unwrap();
+    // Several in one file.
+    let both = folder.path().join("both.pem");
+    let pem = [file("other.pem"), file("ca.pem")].map(|file| std::fs::read(file).unwrap()).concat();
+    std::fs::write(&both, pem).unwrap();
+    ask(&at(&server), Tls { ca_cert: Some(both), ..Tls::default() }).unwrap();
+}
+
+#[test]
+fn connections_with_tls_are_kept_too() {
+    let server = server("server.pem", true);
+    let nomad = open(Access { tls: with_client("client.pem"), ..access(&at(&server)) });
+    nomad.stubs().unwrap();
+    for _ in 0..10 {
+        assert!(nomad.node(&node()).unwrap().is_some());
+    }
+    assert_eq!((server.connections(), nomad.calls()), (1, 11));
+}
+
+#[test]
+fn certificates_that_prove_nothing() {
+    let renew = Some("renew Nomad's certificate, or set the clock of this machine");
+    fails(&server("expired.pem", false), with_ca(), "the certificate has expired", renew);
+    let authority = Some("pass --ca-cert or set NOMAD_CACERT");
+    let why = "the certificate is of an unknown authority";
+    fails(&server("server.pem", false), Tls::default(), why, authority);
+    let other = Tls { ca_cert: Some(file("other.pem")), ..Tls::default() };
+    fails(&server("server.pem", false), other, why, authority);
+    let name = Some(
+        "pass --tls-server-name, for Nomad's own certificates server.<region>.nomad or client.<region>.nomad",
+    );
+    fails(&server("other.pem", false), with_ca(), "the certificate is for another name", name);
+}
+
+fn named(name: &str) -> Tls {
+    Tls { server_name: Some(name.to_owned()), ..with_ca() }
+}
+
+#[test]
+fn the_name_of_the_certificate_can_be_named() {
+    let server = server("other.pem", false);
+    ask(&at(&server), named("other.example.com")).unwrap();
+    let host = format!("127.0.0.1:{}", server.port);
+    assert_eq!(server.asked()[0].header("host"), Some(&*host), "Nomad goes by its address");
+    let error = ask(&at(&server), named("third.example.com")).unwrap_err();
+    assert!(error.what.ends_with("TLS: the certificate is for another name"), "{error}");
+    check(
+        ask(&at(&server), named("no name")),
+        "",
+        (Kind::Config, "the TLS server name is neither a host name nor an IP address", None),
+    );
+}
+
+#[test]
+fn a_proxy_is_asked_for_the_address_and_not_for_the_name() {
+    let server = server("other.pem", false);
+    let port = server.port;
+    let proxy = WireServer::start(move |_| Act::Tunnel(b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), port));
+    let proxied = Access {
+        tls: named("other.example.com"),
+        proxy: Some(Secret::new(proxy.address())),
+        ..access("https://nomad.internal:4646")
+    };
+    open(proxied).stubs().unwrap();
+    assert_eq!(proxy.asked()[0].line(), "CONNECT nomad.internal:4646 HTTP/1.1");
+    assert_eq!(server.asked()[0].header("host"), Some("nomad.internal:4646"));
+}
+
+#[test]
+fn skipping_the_proof_accepts_any_certificate() {
+    for cert in ["expired.pem", "other.pem"] {
+        let server = server(cert, false);
+        ask(&at(&server), Tls { skip_verify: true, ..Tls::default() }).unwrap();
+    }
+}
+
+fn with_client(cert: &str) -> Tls {
+    Tls { client_cert: Some(file(cert)), client_key: Some(file("server.key")), ..with_ca() }
+}
+
+#[test]
+fn a_client_certificate_is_shown_when_there_is_one() {
+    let server = server("server.pem", true);
+    ask(&at(&server), with_client("client.pem")).unwrap();
+    let before = server.asked().len();
+    check(
+        ask(&at(&server), with_ca()),
+        &at(&server),
+        (
+            Kind::Outage,
+            "cannot reach Nomad at {at}: TLS: Nomad wants a client certificate",
+            Some("pass --client-cert and --client-key"),
+        ),
+    );
+    let error = ask(&at(&server), with_client("expired.pem")).unwrap_err();
+    assert_eq!(error.kind, Kind::Outage, "{error}");
+    assert_eq!(server.asked().len(), before);
+}
+
+#[test]
+fn files_that_can_not_be_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let garbage = folder.path().join("garbage.pem");
+    let body = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    std::fs::write(&garbage, body).unwrap();
+    let (empty, shown) =
+        (folder.path().join("empty"), |name: &str| file(name).display().to_string());
+    std::fs::create_dir(&empty).unwrap();
+    let ca = |path: PathBuf| Tls { ca_cert: Some(path), ..Tls::default() };
+    let client = |cert: Option<PathBuf>, key: Option<PathBuf>| Tls {
+        client_cert: cert,
+        client_key: key,
+        ..with_ca()
+    };
+    let half = "a client certificate needs its key, and a key its certificate".to_owned();
+    let misfit = format!(
+        "the key {} does not fit the certificate {}",
+        shown("another.key"),
+        shown("client.pem")
+    );
+    for (tls, what) in [
+        (ca("/none.pem".into()), "cannot read /none.pem: no such file or directory".to_owned()),
+        (ca(file("server.key")), format!("no PEM certificate in {}", shown("server.key"))),
+        (ca(garbage.clone()), format!("no usable certificate in {}", garbage.display())),
+        (
+            Tls { ca_path: Some(empty.clone()), ..Tls::default() },
+            format!("no PEM certificate in {}", empty.display()),
+        ),
+        (client(Some(file("client.pem")), None), half.clone()),
+        (client(None, Some(file("server.key"))), half),
+        (
+            client(Some(file("client.pem")), Some(file("client.pem"))),
+            format!("no PEM private key in {}", shown("client.pem")),
+        ),
+        (client(Some(file("client.pem")), Some(file("another.key"))), misfit),
+    ] {
+        check(ask("https://127.0.0.1:1", tls), "", (Kind::Config, &what, None));
+    }
+    // What http does not need is not read.
+    let plain = access("http://127.0.0.1:1");
+    HttpNomad::open(Access { tls: ca("/none.pem".into()), ..plain }, Tell::nobody()).unwrap();
+}
+
+#[test]
+fn the_wrong_protocol_is_named() {
+    let text = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+    let server = WireServer::saying(text);
+    check(
+        ask(&server.address(), Tls::default()),
+        &server.address(),
+        (
+            Kind::Outage,
+            "Nomad at {at} answered 400: Client sent an HTTP request to an HTTPS server.",
+            Some("use https:// in the address"),
+        ),
+    );
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("https://{}", listener.local_addr().unwrap());
+    let http = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        std::io::Write::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        std::io::copy(&mut stream, &mut std::io::sink()).map(drop)
+    });
+    check(
+        ask(&address, with_ca()),
+        &address,
+        (
+            Kind::Outage,
+            "cannot reach Nomad at {at}: TLS: the answer is not TLS",
+            Some("use http:// in the address if Nomad has no TLS"),
+        ),
+    );
+    drop(http);
+}
+
+#[test]
+fn certificates_are_read_once_and_not_for_every_connection() {
+    let server = WireServer::tls(config("server.pem", false), |asked| match answered(asked) {
+        Act::Keep(bytes) => Act::Close(bytes),
+        act => act,
+    });
+    // Thousands of roots, as a system has them: parsing them takes much longer than a handshake.
+    let many = tempfile::NamedTempFile::new().unwrap();
+    let pem = std::fs::read(file("ca.pem")).unwrap();
+    std::fs::write(many.path(), pem.repeat(20_000)).unwrap();
+    let tls = Tls { ca_cert: Some(many.path().to_owned()), ..Tls::default() };
+    let nomad = open(Access { tls, ..access(&at(&server)) });
+    let time = || {
+        let began = Instant::now();
+        nomad.node(&node()).unwrap();
+        began.elapsed()
+    };
+    let (first, later) = (time(), (0..5).map(|_| time()).min().unwrap());
+    assert!(later < first / 2 + Duration::from_millis(5), "first {first:?}, later {later:?}");
+    assert_eq!(server.connections(), 6);
+}

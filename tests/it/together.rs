@@ -1,0 +1,224 @@
+//! Many processes at once: one fetch serves all, one failure is told to all, nobody hangs.
+
+use std::process::{Child, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nomad_sim::{Fault, Fleet, Sim, Times, Where};
+
+use crate::support::redis_server::RedisServer;
+use crate::support::sandbox::Sandbox;
+
+const HERD: usize = 200;
+
+fn start(sandbox: &Sandbox, args: &str) -> Child {
+    let mut command = sandbox.command(args.split(' '));
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// What all of them said, in no order. Their pipes are read at the same time.
+fn all(children: Vec<Child>) -> Vec<Output> {
+    let waits =
+        children.into_iter().map(|child| thread::spawn(|| child.wait_with_output().unwrap()));
+    waits.collect::<Vec<_>>().into_iter().map(|wait| wait.join().unwrap()).collect()
+}
+
+fn herd(sandbox: &Sandbox, count: usize, args: &str) -> Vec<Output> {
+    all((0..count).map(|_| start(sandbox, args)).collect())
+}
+
+fn codes(outputs: &[Output]) -> Vec<i32> {
+    let mut codes: Vec<i32> =
+        outputs.iter().map(|output| output.status.code().unwrap_or(-1)).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    codes
+}
+
+/// A cluster whose list takes a tenth of a second, so that a herd has time to gather.
+fn slow_cluster() -> Sim {
+    let sim = Sim::start(Fleet::recorded());
+    sim.fault(Where::List, Times::ALWAYS, Fault::Delay(Duration::from_millis(100)));
+    sim
+}
+
+fn lists(asked: &[String]) -> usize {
+    asked.iter().filter(|asked| *asked == "list").count()
+}
+
+#[test]
+fn a_cold_herd_costs_one_fetch() {
+    let redis = RedisServer::start();
+    for sandbox in [Sandbox::redis(&redis.url()), Sandbox::local()] {
+        let sim = slow_cluster();
+        let sandbox = sandbox.nomad(&sim.address());
+        let outputs = herd(&sandbox, HERD, "list --json");
+        assert_eq!(codes(&outputs), [0]);
+        assert_eq!(sim.asked().len(), 6, "one list and five details");
+        assert!(
+            outputs
+                .iter()
+                .all(|output| output.stdout == outputs[0].stdout && output.stderr.is_empty())
+        );
+    }
+}
+
+/// All come before the first has failed. Whoever comes later would rightly ask for himself.
+#[test]
+fn a_herd_on_a_failing_nomad_is_told_by_one() {
+    let redis = RedisServer::start();
+    for sandbox in [Sandbox::redis(&redis.url()), Sandbox::local()] {
+        let sim = Sim::start(Fleet::recorded());
+        sim.fault(Where::List, Times::ALWAYS, Fault::status(500, "No cluster leader"));
+        let gate = sim.hold(Where::List);
+        let sandbox = sandbox.nomad(&sim.address());
+        let mut children: Vec<Child> = (0..HERD).map(|_| start(&sandbox, "list")).collect();
+        assert!(gate.await_waiting(1, Duration::from_secs(10)), "one asks for the list");
+        await_waiting(&mut children, HERD - 1);
+        let began = Instant::now();
+        gate.open();
+        let outputs = all(children);
+        assert!(
+            began.elapsed() < Duration::from_secs(5),
+            "they need not time out: {:?}",
+            began.elapsed()
+        );
+        assert_eq!(codes(&outputs), [5]);
+        assert!(outputs.iter().all(|output| output.stdout.is_empty()));
+        let asked = sim.asked().len();
+        assert!(asked <= 5, "{asked} calls");
+        let told = outputs
+            .iter()
+            .filter(|output| output.stderr.ends_with(b"(from a concurrent refresh)\n"));
+        assert!(told.count() >= HERD - 5, "those who waited are told why");
+    }
+}
+
+/// Until `count` of them have been seen asleep between two questions to the cache.
+fn await_waiting(children: &mut [Child], count: usize) {
+    const NANOSLEEP: &str = "230 ";
+    let began = Instant::now();
+    let mut waiting = vec![false; children.len()];
+    while waiting.iter().filter(|waits| **waits).count() < count {
+        assert!(began.elapsed() < Duration::from_secs(20), "they do not come");
+        for (child, waits) in children.iter_mut().zip(&mut waiting) {
+            let doing = std::fs::read_to_string(format!("/proc/{}/syscall", child.id()));
+            *waits |= doing.is_ok_and(|doing| doing.starts_with(NANOSLEEP));
+        }
+    }
+}
+
+/// The winner is killed after its list: the lease ends by itself (3 s), on files at once.
+#[test]
+fn a_killed_winner_delays_the_others_and_stops_nobody() {
+    let redis = RedisServer::start();
+    for sandbox in [Sandbox::redis(&redis.url()), Sandbox::local()] {
+        let sim = Sim::start(Fleet::recorded());
+        let sandbox = sandbox.nomad(&sim.address());
+        let gate = sim.hold(Where::Nodes);
+        let mut winner = start(&sandbox, "list");
+        assert!(gate.await_waiting(1, Duration::from_secs(10)), "it asks for details");
+        let others: Vec<Child> = (0..20).map(|_| start(&sandbox, "list --json")).collect();
+        winner.kill().unwrap();
+        winner.wait().unwrap();
+        gate.open();
+        sim.heal();
+        let began = Instant::now();
+        let outputs = all(others);
+        assert_eq!(codes(&outputs), [0]);
+        assert!(
+            began.elapsed() < Duration::from_secs(8),
+            "lease, fetch and a second: {:?}",
+            began.elapsed()
+        );
+        assert_eq!(lists(&sim.asked()), 2, "the dead one's, and one for all others");
+    }
+}
+
+#[test]
+fn an_interrupted_winner_hurts_nobody_else() {
+    let redis = RedisServer::start();
+    for sandbox in [Sandbox::redis(&redis.url()), Sandbox::local()] {
+        let sim = Sim::start(Fleet::recorded());
+        let sandbox = sandbox.nomad(&sim.address());
+        let gate = sim.hold(Where::Nodes);
+        let mut winner = start(&sandbox, "list");
+        assert!(gate.await_waiting(1, Duration::from_secs(10)), "it asks for details");
+        let others: Vec<Child> = (0..20).map(|_| start(&sandbox, "list --json")).collect();
+        let killed =
+            std::process::Command::new("kill").args(["-INT", &winner.id().to_string()]).status();
+        assert!(killed.unwrap().success());
+        assert_eq!(winner.wait().unwrap().code(), Some(130));
+        gate.open();
+        sim.heal();
+        assert_eq!(codes(&all(others)), [0]);
+    }
+}
+
+#[test]
+fn many_refreshes_at_once_cost_two_lists() {
+    let (sim, redis) = (slow_cluster(), RedisServer::start());
+    let sandbox = Sandbox::redis(&redis.url()).nomad(&sim.address());
+    sandbox.stdout("list");
+    sim.asked();
+    let gate = sim.hold(Where::List);
+    let first = start(&sandbox, "refresh");
+    assert!(gate.await_waiting(1, Duration::from_secs(10)), "it asks for the list");
+    let others: Vec<Child> = (0..30).map(|_| start(&sandbox, "refresh")).collect();
+    // The others are under way: each of them has come to Redis and found the lease.
+    let began = Instant::now();
+    while evals(&redis) < 31 + 2 {
+        assert!(began.elapsed() < Duration::from_secs(20), "only {} scripts", evals(&redis));
+        thread::sleep(Duration::from_millis(10));
+    }
+    gate.open();
+    sim.heal();
+    let outputs = all(others.into_iter().chain([first]).collect());
+    assert_eq!(codes(&outputs), [0]);
+    let asked = lists(&sim.asked());
+    assert!(asked <= 2, "{asked} lists");
+}
+
+/// How many scripts Redis has run.
+fn evals(redis: &RedisServer) -> u64 {
+    let stats = redis.bytes(&["INFO", "commandstats"]).unwrap_or_default();
+    let stats = String::from_utf8_lossy(&stats).into_owned();
+    let line = stats.lines().find_map(|line| line.strip_prefix("cmdstat_eval:calls="));
+    line.and_then(|line| line.split(',').next()?.parse().ok()).unwrap_or(0)
+}
+
+#[test]
+fn force_never_waits_for_a_fetch_that_is_held() {
+    let redis = RedisServer::start();
+    for sandbox in [Sandbox::redis(&redis.url()), Sandbox::local()] {
+        let sim = Sim::start(Fleet::recorded());
+        let sandbox = sandbox.nomad(&sim.address());
+        let gate = sim.hold(Where::Nodes);
+        let held = start(&sandbox, "list --json");
+        assert!(gate.await_waiting(1, Duration::from_secs(10)), "it asks for details");
+        sim.heal();
+        let forced = sandbox.stdout("list --json --force");
+        gate.open();
+        let output = held.wait_with_output().unwrap();
+        assert_eq!(
+            (output.status.code(), String::from_utf8(output.stdout).unwrap()),
+            (Some(0), forced)
+        );
+    }
+}
+
+#[test]
+fn one_node_without_details_is_asked_for_by_one() {
+    let (sim, redis) = (slow_cluster(), RedisServer::start());
+    sim.fault(Where::node("worker-3"), Times::ALWAYS, Fault::status(500, "broken"));
+    let sandbox = Sandbox::redis(&redis.url()).nomad(&sim.address());
+    let outputs = herd(&sandbox, 50, "list --json");
+    assert_eq!(codes(&outputs), [8], "rows for all of them");
+    assert!(
+        outputs
+            .iter()
+            .all(|output| output.stdout == outputs[0].stdout && !output.stdout.is_empty())
+    );
+    let asked = sim.asked().iter().filter(|asked| *asked == "node worker-3").count();
+    assert!(asked <= 9, "three tries in two seconds: {asked}");
+}
