@@ -148,6 +148,16 @@ impl Actor {
         self.notes().fate = Fate::Dead;
     }
 
+    /// The list is there: if the base is still under way, it is waited for now.
+    pub(super) fn wait_for_base(&self) {
+        let mut notes = self.notes();
+        if notes.pair == Pair::Both {
+            notes.pair = Pair::BaseOnly;
+            drop(notes);
+            self.gate.joined();
+        }
+    }
+
     pub(super) fn is_alive(&self) -> bool {
         self.notes().fate == Fate::Alive
     }

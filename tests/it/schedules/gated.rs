@@ -48,23 +48,13 @@ impl GatedNomad {
         actor.notes().listed = Some(listed);
         Ok(listing)
     }
-
-    /// A process whose base is still under way waits for it now.
-    fn wait_for_base(&self) {
-        let mut notes = self.0.notes();
-        if notes.pair == Pair::Both {
-            notes.pair = Pair::BaseOnly;
-            drop(notes);
-            self.0.gate.joined();
-        }
-    }
 }
 
 impl Nomad for GatedNomad {
     fn stubs(&self) -> Result<Listing, nomad::Error> {
         let luck = self.0.gate.must_pass("LIST");
         let listing = self.listing(luck);
-        self.wait_for_base();
+        self.0.wait_for_base();
         listing
     }
 
