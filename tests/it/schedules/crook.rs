@@ -81,7 +81,7 @@ impl Crook {
         let own = format!("{P}:{}", scope(SCOPES[self.actor.scope]));
         let fields = self.ground.hash(&format!("{}:hash", if literal { P } else { &own }));
         let counted = fields.len() as u64 == meta.count;
-        let summed = sum::of_values(fields.iter().map(|(_, full)| full.as_slice())) == meta.hsum;
+        let summed = sum::of_values(fields.values().map(Vec::as_slice)) == meta.hsum;
         let taken = match self.client {
             Client::Unverified => true,
             Client::OnlyCounted => counted,
