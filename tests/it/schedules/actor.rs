@@ -61,8 +61,11 @@ pub(super) struct Notes {
     /// The flight that it was given last.
     pub(super) flight: Option<Flight>,
     pub(super) listed: Option<Listed>,
-    /// What the last PUBLISH was answered.
+    /// What the last PUBLISH was answered, and whether it was a delta.
     pub(super) published: Option<Published>,
+    pub(super) delta: bool,
+    /// Asks otherwise than its kind does, to break a rule.
+    pub(super) how: Option<How>,
     /// What had been shown when it read the cache.
     pub(super) looked: Option<Shown>,
     /// Nothing that it was told by the cache was computed before.
@@ -145,6 +148,16 @@ impl Actor {
         self.notes().fate = Fate::Dead;
     }
 
+    /// The list is there: if the base is still under way, it is waited for now.
+    pub(super) fn wait_for_base(&self) {
+        let mut notes = self.notes();
+        if notes.pair == Pair::Both {
+            notes.pair = Pair::BaseOnly;
+            drop(notes);
+            self.gate.joined();
+        }
+    }
+
     pub(super) fn is_alive(&self) -> bool {
         self.notes().fate == Fate::Alive
     }
@@ -175,7 +188,8 @@ impl Actor {
             return;
         }
         let want = if self.kind == Kind::Full { Want::Full } else { Want::Records };
-        let answer = self.discovery(store, nomad).nodes(self.kind.how(), want);
+        let how = self.notes().how.unwrap_or(self.kind.how());
+        let answer = self.discovery(store, nomad).nodes(how, want);
         if !self.is_alive() {
             return;
         }

@@ -85,8 +85,8 @@ pub(super) enum State {
 pub(super) struct Stage {
     signals: Receiver<Signal>,
     sender: Sender<Signal>,
-    /// Threads that are on their way to a gate.
-    running: usize,
+    /// Threads that are on their way to a gate. Below zero if somebody gave up waiting at one.
+    running: isize,
     arrived: Vec<Vec<Arrival>>,
     states: Vec<State>,
 }
@@ -129,6 +129,14 @@ impl Stage {
         self.running += 1;
         let _ = arrival.grant.send(luck);
         self.settle();
+    }
+
+    /// Somebody gave up waiting at a gate: who stands where is not known any more.
+    pub(super) fn is_confused(&self) -> bool {
+        let lost = |process: &usize| {
+            self.states[*process] == State::Flying && self.arrived[*process].is_empty()
+        };
+        self.running < 0 || (0..self.states.len()).any(|process| lost(&process))
     }
 
     /// The process gets no further step.

@@ -48,23 +48,13 @@ impl GatedNomad {
         actor.notes().listed = Some(listed);
         Ok(listing)
     }
-
-    /// A process whose base is still under way waits for it now.
-    fn wait_for_base(&self) {
-        let mut notes = self.0.notes();
-        if notes.pair == Pair::Both {
-            notes.pair = Pair::BaseOnly;
-            drop(notes);
-            self.0.gate.joined();
-        }
-    }
 }
 
 impl Nomad for GatedNomad {
     fn stubs(&self) -> Result<Listing, nomad::Error> {
         let luck = self.0.gate.must_pass("LIST");
         let listing = self.listing(luck);
-        self.wait_for_base();
+        self.0.wait_for_base();
         listing
     }
 
@@ -156,6 +146,7 @@ impl Store for GatedStore {
         self.pass("PUBLISH");
         let published = self.inner.publish(flight, publication)?;
         self.actor.notes().published = Some(published.clone());
+        self.actor.notes().delta = publication.base.is_some();
         self.actor.world().published_as(&published);
         if published == Published::Done {
             oracles::published(

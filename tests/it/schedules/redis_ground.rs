@@ -1,6 +1,7 @@
 //! A cache in a Redis, as the ground of schedules.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -24,14 +25,16 @@ use super::world::{Limits, SCOPES};
 
 pub(super) const P: &str = "nomad:clients";
 /// The most processes of one schedule.
-const DOORS: usize = 6;
+pub(super) const DOORS: usize = 6;
 
 /// Key, dump and expiry in milliseconds.
 type Dump = Vec<(Vec<u8>, Vec<u8>, i64)>;
 
 pub(super) struct RedisGround {
     wire: Wire,
-    server: RedisServer,
+    url: String,
+    /// Its own, or none if it is somebody else's.
+    _server: Option<RedisServer>,
     host: TempDir,
     dump: Mutex<Option<Dump>>,
     direct: Mutex<[Option<Arc<dyn Store>>; 2]>,
@@ -40,12 +43,23 @@ pub(super) struct RedisGround {
 impl RedisGround {
     pub(super) fn new(twist: Arc<dyn Twist>) -> Self {
         let server = RedisServer::start();
-        let wire = Wire::new(&server.socket(), DOORS, twist);
-        let host = tempfile::tempdir().unwrap();
-        Self { wire, server, host, dump: Mutex::default(), direct: Mutex::default() }
+        let ground = Self::at(&server.socket(), twist);
+        Self { _server: Some(server), ..ground }
     }
 
-    fn ask<A: AsRef<[u8]>>(&self, words: &[A]) -> Value {
+    /// On a server that belongs to somebody else.
+    pub(super) fn at(socket: &Path, twist: Arc<dyn Twist>) -> Self {
+        Self {
+            wire: Wire::new(socket, DOORS, twist),
+            url: format!("unix://{}", socket.display()),
+            _server: None,
+            host: tempfile::tempdir().unwrap(),
+            dump: Mutex::default(),
+            direct: Mutex::default(),
+        }
+    }
+
+    pub(super) fn ask<A: AsRef<[u8]>>(&self, words: &[A]) -> Value {
         self.wire.upstream().ask(words)
     }
 
@@ -57,8 +71,14 @@ impl RedisGround {
         all
     }
 
-    /// The store of a process that comes through `url`, or straight.
-    pub(super) fn open(&self, of: usize, url: &str, remembers: bool) -> Arc<dyn Store> {
+    /// The store of a process, behind its gates.
+    pub(super) fn admitted(&self, actor: &Arc<Actor>, remembers: bool) -> Arc<dyn Store> {
+        let url = format!("unix://{}", self.wire.admit(actor).display());
+        self.open(actor.scope, &url, remembers)
+    }
+
+    /// `remembers`: it has the notes that this host keeps of clears.
+    fn open(&self, of: usize, url: &str, remembers: bool) -> Arc<dyn Store> {
         let mut place = place(SCOPES[of], url);
         place.folder = remembers.then(|| self.host.path().join("cache"));
         Arc::new(RedisStore::new(&place, Tell::nobody()).unwrap())
@@ -109,6 +129,21 @@ impl RedisGround {
         edit.to_owned()
     }
 
+    /// What a hash holds.
+    pub(super) fn hash(&self, key: &str) -> BTreeMap<String, Vec<u8>> {
+        fields(self.ask(&["HGETALL", key]))
+    }
+
+    /// The meta line of one family.
+    pub(super) fn meta(&self, prefix: &str) -> Option<Meta> {
+        Meta::parse(&bytes(self.ask(&["GET", &format!("{prefix}:meta")]))?)
+    }
+
+    /// This host remembers no clear any more.
+    pub(super) fn forget(&self) {
+        let _ = std::fs::remove_dir_all(self.host.path().join("cache"));
+    }
+
     fn save(&self) -> String {
         let dump = |key: Vec<u8>| {
             let content = bytes(self.ask(&[b"DUMP", key.as_slice()]))?;
@@ -157,18 +192,16 @@ impl Ground for RedisGround {
         self.ask(&["FLUSHDB"]);
         *self.dump.lock().unwrap() = None;
         *self.direct.lock().unwrap() = Default::default();
-        // What this host remembers of clears; absent in most schedules.
-        let _ = std::fs::remove_dir_all(self.host.path().join("cache"));
+        self.forget();
     }
 
     fn store(&self, actor: &Arc<Actor>) -> Arc<dyn Store> {
-        let url = format!("unix://{}", self.wire.admit(actor).display());
-        self.open(actor.scope, &url, true)
+        self.admitted(actor, true)
     }
 
     fn direct(&self, scope: usize) -> Arc<dyn Store> {
         let mut kept = self.direct.lock().unwrap();
-        let open = || self.open(scope, &self.server.url(), true);
+        let open = || self.open(scope, &self.url, true);
         Arc::clone(kept[scope].get_or_insert_with(open))
     }
 
@@ -201,7 +234,7 @@ impl Ground for RedisGround {
     fn inspect(&self, of: usize, _: &Flight) -> Option<Inspected> {
         let name = scope(SCOPES[of]);
         let found = [P.to_owned(), own(of)].into_iter().find_map(|prefix| {
-            let meta = Meta::parse(&bytes(self.ask(&["GET", &format!("{prefix}:meta")]))?)?;
+            let meta = self.meta(&prefix)?;
             (meta.scope == name.as_str()).then_some((meta, keys(&prefix)))
         });
         let (meta, [meta_key, all, hash]) = found?;

@@ -83,7 +83,7 @@ impl Theatre {
     pub(super) fn replay(&self, plan: &Plan, acts: &[Act]) -> Outcome {
         let mut play = Play::new(self, plan);
         for act in acts {
-            if !play.world().violations.is_empty() {
+            if !play.goes_on() {
                 break;
             }
             play.act(*act);
@@ -138,7 +138,7 @@ impl<'a> Play<'a> {
     fn goes_on(&self) -> bool {
         let done = self.stage.all(State::Done).len() == self.actors.len();
         let world = self.world();
-        !done && world.step < STEPS && world.violations.is_empty()
+        !done && world.step < STEPS && world.violations.is_empty() && !world.disturbed
     }
 
     /// Observers look after the steps of processes.
@@ -179,6 +179,7 @@ impl<'a> Play<'a> {
                 self.step(process, which, luck);
             }
         }
+        self.world().disturbed |= self.stage.is_confused();
         if self.world().step % LEASES_END == LEASES_END - 1 {
             for scope in 0..SCOPES.len() {
                 self.strike(Blow::LoseLease, scope, &mut Dice::new(0));
@@ -249,10 +250,19 @@ impl<'a> Play<'a> {
         let mut limits = self.world().limits;
         let struck = self.theatre.ground.strike(blow, scope, dice, &mut limits);
         if let Some(what) = struck {
+            // On files a --force works beside the lock, under no lease that could be compared: if
+            // the snapshot that it would have to respect is lost, the order is not promised.
+            limits.rolled_back |=
+                limits.lossy && self.theatre.ground.frees_the_dead() && self.is_solo_flying();
             let mut world = self.world();
             world.limits = limits;
             world.log(format!("{blow:?} {} {what}", SCOPES[scope]));
         }
+    }
+
+    fn is_solo_flying(&self) -> bool {
+        let solo = |actor: &Arc<Actor>| actor.notes().flight.as_ref().is_some_and(|it| it.solo);
+        self.flying().iter().any(|process| solo(&self.actors[*process]))
     }
 
     /// Those under way that are not clears.

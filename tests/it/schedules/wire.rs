@@ -7,12 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use super::actor::{Actor, Kind};
 use super::resp::{self, Upstream, Words};
+
+/// A process that waits longer than this may soon give up.
+const PATIENCE: Duration = Duration::from_millis(400);
 
 /// What is changed on the way. Honest ways change nothing.
 pub(super) trait Twist: Send + Sync {
@@ -128,12 +131,15 @@ impl Shared {
         let mut pipeline: Vec<(usize, Words)> = commands.into_iter().enumerate().collect();
         self.twist.order(&mut pipeline);
         let mut replies = vec![Vec::new(); pipeline.len()];
-        let mut last = "";
+        let (began, mut last) = (Instant::now(), "");
         for (at, words) in pipeline {
             let label = label(&words);
             // The two expiries are one step; what has no label is no step of the protocol.
             if !label.is_empty() && label != last {
                 actor.gate.pass(label)?;
+                if began.elapsed() > PATIENCE {
+                    actor.world().disturbed = true;
+                }
             }
             last = label;
             replies[at] = self.carry_out(label, words, actor);

@@ -1,0 +1,258 @@
+//! Clients that break a rule: between the honest discovery and the honest store, each does exactly
+//! what a discovery or a store without the rule would do.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use nomad_clients::model::node::{Detail, Facts, Full, NodeId};
+use nomad_clients::model::rows::Rows;
+use nomad_clients::model::snapshot::Snapshot;
+use nomad_clients::store::meta::Meta;
+use nomad_clients::store::{
+    Base, Class, Cleared, Enter, Entered, Error, Flight, How, Look, Publication, Published, Sample,
+    Stats, Store, Want, sum,
+};
+
+use crate::support::bench::scope;
+use crate::support::fake_nomad::detail;
+
+use super::actor::{Actor, Kind};
+use super::broken::Client;
+use super::hoard::Hoard;
+use super::redis_ground::{P, RedisGround};
+use super::world::SCOPES;
+
+/// The name under which a refresh is told of a lease that it must not know again.
+const ALIAS: &str = "x";
+
+pub(super) struct Crook {
+    client: Client,
+    actor: Arc<Actor>,
+    store: Mutex<Arc<dyn Store>>,
+    /// The same without this host's notes.
+    unguarded: Arc<dyn Store>,
+    ground: Arc<RedisGround>,
+    hoard: Arc<Hoard>,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Default)]
+struct Memory {
+    has_looked: bool,
+    /// The rev that OLDER named.
+    older: Option<String>,
+    /// A lease was told under another name; its failure is told next.
+    renamed: bool,
+}
+
+impl Crook {
+    pub(super) fn new(
+        client: Client,
+        actor: &Arc<Actor>,
+        store: Arc<dyn Store>,
+        ground: &Arc<RedisGround>,
+        hoard: Arc<Hoard>,
+    ) -> Self {
+        if client == Client::AcceptsAnyHit && actor.kind == Kind::Refresh {
+            actor.notes().how = Some(How::Get);
+        }
+        Self {
+            client,
+            actor: Arc::clone(actor),
+            store: Mutex::new(store),
+            unguarded: ground.admitted(actor, false),
+            ground: Arc::clone(ground),
+            hoard,
+            memory: Mutex::default(),
+        }
+    }
+
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.store.lock().unwrap())
+    }
+
+    fn is_lax(&self) -> bool {
+        matches!(self.client, Client::Unverified | Client::OnlyCounted | Client::IdsNotCompared)
+    }
+
+    /// The records of one family, verified only as far as this client does it.
+    fn records(&self, literal: bool, meta: &Meta) -> Option<Vec<(NodeId, Vec<u8>)>> {
+        self.actor.gate.must_pass("HGETALL");
+        let own = format!("{P}:{}", scope(SCOPES[self.actor.scope]));
+        let fields = self.ground.hash(&format!("{}:hash", if literal { P } else { &own }));
+        let counted = fields.len() as u64 == meta.count;
+        let summed = sum::of_values(fields.values().map(Vec::as_slice)) == meta.hsum;
+        let taken = match self.client {
+            Client::Unverified => true,
+            Client::OnlyCounted => counted,
+            _ => counted && summed,
+        };
+        let named = |(id, full): (String, Vec<u8>)| Some((NodeId::parse(&id)?, full));
+        taken.then(|| fields.into_iter().filter_map(named).collect())
+    }
+
+    /// A full read; its list is verified, its records are not.
+    fn lax_look(&self) -> Result<Look, Error> {
+        let Look::Hit(snapshot) = self.store().look(Want::Records)? else {
+            return Ok(Look::Miss { refuse: None });
+        };
+        let name = scope(SCOPES[self.actor.scope]);
+        let line = |prefix: &str| self.ground.meta(prefix).filter(|it| it.scope == name.as_str());
+        let literal = line(P);
+        let found = literal.clone().or_else(|| line(&format!("{P}:{name}")));
+        let meta = found.filter(|meta| meta.rev == snapshot.rev);
+        let fulls = meta.and_then(|meta| self.records(literal.is_some(), &meta));
+        Ok(match fulls {
+            Some(fulls) => Look::Hit(Snapshot { fulls: Some(fulls), ..snapshot }),
+            None => Look::Miss { refuse: Some(snapshot.rev) },
+        })
+    }
+
+    /// Waits once more under another name, so that the client does not know the lease again.
+    fn renaming(&self, enter: &Enter<'_>) -> Result<Entered, Error> {
+        if std::mem::take(&mut self.memory.lock().unwrap().renamed) {
+            return Ok(Entered::Failed(Class::Partial));
+        }
+        let entered = self.store().enter(enter)?;
+        if let (Entered::Failed(Class::Partial), Some(waited)) = (&entered, enter.waited)
+            && enter.how == How::Refresh
+        {
+            self.memory.lock().unwrap().renamed = true;
+            return Ok(Entered::Wait { lease: format!("{waited}{ALIAS}"), rev: None });
+        }
+        Ok(entered)
+    }
+
+    fn published(
+        &self,
+        flight: &Flight,
+        publication: &Publication<'_>,
+    ) -> Result<Published, Error> {
+        let all = all_of(publication.fulls);
+        let mut memory = self.memory.lock().unwrap();
+        let renamed = memory.older.clone().zip(publication.base.cloned());
+        let renamed = renamed.map(|(rev, base)| Base { rev, ..base });
+        let mut publication = publication.clone();
+        match self.client {
+            Client::RenamesBase => publication.base = renamed.as_ref().or(publication.base),
+            Client::PartialWithAll => publication.all = &all,
+            Client::PartialAsComplete => (publication.all, publication.partial) = (&all, false),
+            _ => {}
+        }
+        let published = self.store().publish(flight, &publication)?;
+        if let Published::Older { rev, .. } = &published {
+            memory.older = Some(rev.clone());
+        }
+        Ok(published)
+    }
+}
+
+fn all_of(fulls: &[(NodeId, Vec<u8>)]) -> Vec<u8> {
+    let nodes = fulls.iter().filter_map(|(_, full)| Full::from_json(full).ok()).collect();
+    Rows::of(nodes).all
+}
+
+/// The record with details that nobody has told.
+fn with_details(full: Vec<u8>) -> Vec<u8> {
+    let Ok(mut node) = Full::from_json(&full) else { return full };
+    if node.extra.attributes.is_some() {
+        return full;
+    }
+    let Detail { facts, .. } = detail("x", 0, "made up");
+    let Facts { os, arch, meta, attributes, resources, reserved, host_networks } = facts;
+    (node.record.os, node.record.arch, node.record.meta) = (Some(os), Some(arch), Some(meta));
+    (node.extra.attributes, node.extra.resources) = (Some(attributes), Some(resources));
+    (node.extra.reserved, node.extra.host_networks) = (Some(reserved), Some(host_networks));
+    node.to_json().1
+}
+
+fn detailed(base: Base) -> Base {
+    let fulls: HashMap<_, _> =
+        base.fulls.into_iter().map(|(id, full)| (id, with_details(full))).collect();
+    Base { fulls, ..base }
+}
+
+impl Store for Crook {
+    fn look(&self, want: Want) -> Result<Look, Error> {
+        let first = !std::mem::replace(&mut self.memory.lock().unwrap().has_looked, true);
+        match self.client {
+            Client::AcceptsAnyHit if first && self.actor.kind == Kind::Refresh => {
+                Ok(Look::Miss { refuse: None })
+            }
+            _ if self.is_lax() && want == Want::Full => self.lax_look(),
+            _ => self.store().look(want),
+        }
+    }
+
+    fn enter(&self, enter: &Enter<'_>) -> Result<Entered, Error> {
+        let entered = match self.client {
+            Client::AcceptsAnyHit if self.actor.kind == Kind::Refresh => {
+                self.store().enter(&Enter { how: How::Refresh, ..enter.clone() })
+            }
+            Client::TakesOlderPartial => self.renaming(enter),
+            Client::EntersUnguarded => self.unguarded.enter(enter),
+            _ => self.store().enter(enter),
+        }?;
+        if let Entered::Own(flight) = &entered {
+            self.hoard.entered(flight);
+        }
+        Ok(entered)
+    }
+
+    fn base(&self, flight: &Flight) -> Option<Base> {
+        let base = if self.is_lax() {
+            let meta = flight.meta.as_ref()?;
+            let fulls = self.records(flight.literal, meta)?.into_iter().collect();
+            Some(Base { rev: meta.rev.clone(), fulls })
+        } else {
+            self.store().base(flight)
+        };
+        self.hoard.keep(base.as_ref());
+        if self.client == Client::InventsDetails { base.map(detailed) } else { base }
+    }
+
+    fn publish(&self, flight: &Flight, publication: &Publication<'_>) -> Result<Published, Error> {
+        let kept = self.hoard.base();
+        let base = publication.base.or(kept.as_ref());
+        let published = self.published(flight, &Publication { base, ..publication.clone() })?;
+        self.hoard.published(&published);
+        Ok(published)
+    }
+
+    fn renew(&self, flight: &Flight) -> Result<bool, Error> {
+        self.store().renew(flight)
+    }
+
+    fn release(&self, flight: &Flight) {
+        self.store().release(flight);
+    }
+
+    fn fail(&self, flight: &Flight, class: Class) {
+        self.store().fail(flight, class);
+    }
+
+    fn partial(&self, waited: &str) -> Result<Option<Snapshot>, Error> {
+        self.store().partial(waited.trim_end_matches(ALIAS))
+    }
+
+    fn last(&self) -> Option<Snapshot> {
+        self.store().last()
+    }
+
+    fn clear(&self) -> Cleared {
+        let cleared = self.store().clear();
+        if self.client == Client::ForgetsDead {
+            self.ground.forget();
+            *self.store.lock().unwrap() = self.ground.admitted(&self.actor, true);
+        }
+        cleared
+    }
+
+    fn count(&self, sample: &Sample) {
+        self.store().count(sample);
+    }
+
+    fn stats(&self) -> Result<Stats, Error> {
+        self.store().stats()
+    }
+}

@@ -1,0 +1,116 @@
+//! Clients that go on using details which prove nothing any more.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use nomad_clients::model::diff::is_unchanged;
+use nomad_clients::model::node::{Detail, Full, NodeId, Stub};
+use nomad_clients::nomad::{Error, Listing, Nomad};
+use nomad_clients::store::{Base, Flight, Published};
+
+use super::broken::Client;
+
+/// What such a client keeps, and whether it should have thrown it away.
+pub(super) struct Hoard {
+    client: Client,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    base: Option<Base>,
+    stubs: HashMap<NodeId, Stub>,
+    /// The index that the cache knew, and how many lists were lower.
+    known: Option<u64>,
+    lower: u32,
+    torn: bool,
+    /// The hash is not the base any more: then the whole is published.
+    rebased: bool,
+}
+
+impl Hoard {
+    pub(super) fn new(client: Client) -> Self {
+        Self { client, kept: Mutex::default() }
+    }
+
+    pub(super) fn nomad(self: Arc<Self>, nomad: Arc<dyn Nomad>) -> Arc<dyn Nomad> {
+        Arc::new(Hoarding { hoard: self, nomad })
+    }
+
+    pub(super) fn entered(&self, flight: &Flight) {
+        self.kept.lock().unwrap().known = flight.meta.as_ref().map(|meta| meta.index);
+    }
+
+    pub(super) fn keep(&self, base: Option<&Base>) {
+        self.kept.lock().unwrap().base = base.cloned();
+    }
+
+    pub(super) fn published(&self, published: &Published) {
+        self.kept.lock().unwrap().rebased = *published == Published::Rebase;
+    }
+
+    /// The base that an honest client would have dropped.
+    pub(super) fn base(&self) -> Option<Base> {
+        let kept = self.kept.lock().unwrap();
+        let wrongly = match self.client {
+            Client::KeepsDisproved => kept.lower > 1,
+            Client::KeepsTorn => kept.torn,
+            _ => false,
+        };
+        kept.base.clone().filter(|_| wrongly && !kept.rebased)
+    }
+
+    fn listed(&self, listing: &Listing) {
+        let mut kept = self.kept.lock().unwrap();
+        let is_lower = listing.index < kept.known;
+        kept.lower = if is_lower { kept.lower + 1 } else { 0 };
+        kept.stubs = listing.stubs.iter().map(|stub| (stub.id.clone(), stub.clone())).collect();
+    }
+
+    /// The detail as the kept record has it.
+    fn detail(&self, of: &NodeId) -> Option<Detail> {
+        let full = Full::from_json(self.base()?.fulls.get(of)?).ok()?;
+        let stub = self.kept.lock().unwrap().stubs.get(of)?.clone();
+        let modify_index = full.record.modify_index;
+        let is_unchanged = is_unchanged(&full.record, &stub);
+        let facts = full.facts().filter(|_| is_unchanged)?;
+        Some(Detail { id: of.clone(), modify_index, facts })
+    }
+
+    fn told(&self, detail: &mut Detail) {
+        let mut kept = self.kept.lock().unwrap();
+        let listed = kept.stubs.get(&detail.id).map_or(0, |stub| stub.modify_index);
+        if self.client == Client::BlindToTorn {
+            detail.modify_index = detail.modify_index.max(listed);
+        }
+        kept.torn |= detail.modify_index < listed;
+    }
+}
+
+struct Hoarding {
+    hoard: Arc<Hoard>,
+    nomad: Arc<dyn Nomad>,
+}
+
+impl Nomad for Hoarding {
+    fn stubs(&self) -> Result<Listing, Error> {
+        let listing = self.nomad.stubs()?;
+        self.hoard.listed(&listing);
+        Ok(listing)
+    }
+
+    fn node(&self, of: &NodeId) -> Result<Option<Detail>, Error> {
+        if let Some(detail) = self.hoard.detail(of) {
+            return Ok(Some(detail));
+        }
+        let mut detail = self.nomad.node(of)?;
+        if let Some(detail) = &mut detail {
+            self.hoard.told(detail);
+        }
+        Ok(detail)
+    }
+
+    fn calls(&self) -> u64 {
+        self.nomad.calls()
+    }
+}

@@ -1,0 +1,213 @@
+//! Exact scenes of the whole client: one process of the real discovery, stopped at its gates, while
+//! others, driven by hand, do what random schedules hit too rarely.
+
+use nomad_clients::model::node::Full;
+use nomad_clients::store::{How, Published};
+
+use crate::support::bench::{Bench, MemoryBench, Part, RedisBench};
+use crate::support::fake_nomad::{FakeNomad, detail, id, outage, stub};
+use crate::support::local_bench::LocalBench;
+use crate::support::process::{Process, Records, With, filled};
+use crate::support::world::listing;
+
+use super::actor::Kind;
+use super::set::Set;
+
+const A: &str = "a0";
+const WHOLE: (Option<Published>, bool) = (Some(Published::Done), false);
+const DELTA: (Option<Published>, bool) = (Some(Published::Done), true);
+
+pub(super) type Scene = fn(&Set<'_>) -> Option<()>;
+
+/// Full records of nodes: name, modify index, and the rack that tells the detail.
+fn fulls(nodes: &[(&str, u64, &str)]) -> Records {
+    let full = |(name, index, rack): &(&str, u64, &str)| {
+        let facts = detail(name, *index, rack).facts;
+        (id(name), Full::new(&stub(name, *index), Some(&facts)).to_json().1)
+    };
+    nodes.iter().map(full).collect()
+}
+
+fn x() -> Records {
+    fulls(&[("x", 3, "r3")])
+}
+
+fn xy() -> Records {
+    fulls(&[("x", 3, "r3"), ("y", 5, "r5")])
+}
+
+/// Gives these lists one after the other; its details are those of `nodes`.
+fn nomad(nodes: &[(&str, u64)], lists: &[(u64, &[(&str, u64)])]) -> FakeNomad {
+    let fake = FakeNomad::with(nodes);
+    for (index, listed) in lists {
+        fake.answer_list(listing(*index, listed));
+    }
+    fake
+}
+
+/// As [`nomad`], and the detail of `of` is of another life of the cluster.
+fn rebuilt(of: &str, fake: FakeNomad) -> FakeNomad {
+    fake.change(of, |_, detail| {
+        detail.facts.meta.insert("rack".to_owned(), "rebuilt".to_owned());
+    });
+    fake
+}
+
+fn whole(bench: &dyn Bench) -> Option<Records> {
+    Process::on(bench).whole()
+}
+
+/// OLDER, list again, delta: judged by the rev that the hash was read with, so REBASE, then whole.
+pub(super) fn run_older_then_delta(set: &Set<'_>) -> Option<()> {
+    filled(set.bench, A, 5, &xy());
+    let fenced = Process::refreshing(set.bench);
+    set.bench.lose_lease(A)?;
+    let lists: [(u64, &[_]); 2] = [(8, &[("x", 3), ("y", 5)]), (10, &[("x", 9), ("y", 5)])];
+    let mut run = set.run(Kind::Refresh, nomad(&[("x", 9), ("y", 5)], &lists));
+    run.until("LIST");
+    set.bench.evict(Part::Meta)?;
+    assert_eq!(fenced.put(9, &xy()), Published::Fenced);
+    assert_eq!(run.end(), WHOLE);
+    assert_eq!(whole(set.bench), Some(fulls(&[("x", 9, "r9"), ("y", 5, "r5")])));
+    Some(())
+}
+
+/// A lower index, confirmed by a second list: the base is dropped, equal modify indexes of another
+/// life prove nothing.
+pub(super) fn run_index_went_back(set: &Set<'_>) -> Option<()> {
+    filled(set.bench, A, 50, &x());
+    let lists: [(u64, &[_]); 2] = [(7, &[("x", 3)]), (7, &[("x", 3)])];
+    let mut run = set.run(Kind::Refresh, rebuilt("x", nomad(&[("x", 3)], &lists)));
+    assert_eq!(run.end(), WHOLE);
+    assert_eq!(run.nomad.asked(), ["list", "list", "node x"]);
+    assert_eq!(whole(set.bench), Some(fulls(&[("x", 3, "rebuilt")])));
+    Some(())
+}
+
+/// A lower index once: asked again, the newer list is used, nothing is dropped.
+pub(super) fn run_one_stale_server(set: &Set<'_>) -> Option<()> {
+    filled(set.bench, A, 50, &x());
+    let lists: [(u64, &[_]); 2] = [(7, &[("x", 3)]), (51, &[("x", 3)])];
+    let mut run = set.run(Kind::Refresh, nomad(&[("x", 3)], &lists));
+    assert_eq!(run.end(), DELTA);
+    assert_eq!(run.nomad.asked(), ["list", "list"]);
+    Some(())
+}
+
+/// A detail older than its stub: list again, nothing of the first list is shown.
+pub(super) fn run_torn(set: &Set<'_>) -> Option<()> {
+    let lists: [(u64, &[_]); 2] = [(9, &[("x", 9)]), (5, &[("x", 3)])];
+    let mut run = set.run(Kind::Get, nomad(&[("x", 3)], &lists));
+    assert_eq!(run.end(), WHOLE);
+    assert_eq!(run.nomad.asked(), ["list", "list", "node x", "node x"]);
+    assert_eq!(whole(set.bench), Some(x()));
+    Some(())
+}
+
+/// As before, and the source is another life: an equal modify index of y proves nothing any more.
+pub(super) fn run_torn_drops_the_base(set: &Set<'_>) -> Option<()> {
+    filled(set.bench, A, 5, &xy());
+    let lists: [(u64, &[_]); 2] = [(9, &[("x", 9), ("y", 5)]), (6, &[("x", 3), ("y", 5)])];
+    let asked = nomad(&[("x", 3), ("y", 5)], &lists);
+    let mut run = set.run(Kind::Refresh, rebuilt("y", asked));
+    assert_eq!(run.end(), WHOLE);
+    assert_eq!(whole(set.bench), Some(fulls(&[("x", 3, "r3"), ("y", 5, "rebuilt")])));
+    Some(())
+}
+
+pub(super) fn run_partial_is_asked_again(set: &Set<'_>) -> Option<()> {
+    let failing = nomad(&[("x", 3), ("y", 5)], &[]);
+    failing.fail("y", outage("500"));
+    let mut run = set.run(Kind::Get, failing);
+    assert_eq!(run.end(), WHOLE);
+    assert_eq!(Process::on(set.bench).hit(), None);
+    let mut next = set.run(Kind::Get, nomad(&[("x", 3), ("y", 5)], &[]));
+    assert_eq!(next.end(), DELTA);
+    assert_eq!(next.nomad.asked(), ["list", "node y"]);
+    assert_eq!(whole(set.bench), Some(xy()));
+    Some(())
+}
+
+pub(super) fn run_refresh_refuses_an_older_partial(set: &Set<'_>) -> Option<()> {
+    let mut older = Process::on(set.bench);
+    older.own(How::Get);
+    let mut run = set.run(Kind::Refresh, nomad(&[("x", 3)], &[]));
+    run.until("SLEEP");
+    let partial = With { partial: true, ..With::default() };
+    assert_eq!(older.put_with(3, &fulls(&[("x", 9, "r9")]), partial), Published::Done);
+    assert_eq!(run.end(), DELTA);
+    assert_eq!(run.nomad.asked(), ["list", "node x"]);
+    Some(())
+}
+
+pub(super) fn run_refresh_refuses_an_older_flight(set: &Set<'_>) -> Option<()> {
+    filled(set.bench, A, 3, &x());
+    let older = Process::refreshing(set.bench);
+    let mut run = set.run(Kind::Refresh, nomad(&[("x", 3)], &[]));
+    run.until("SLEEP");
+    assert_eq!(older.put(3, &x()), Published::Done);
+    assert_eq!(run.end(), DELTA);
+    assert_eq!(run.nomad.asked(), ["list"]);
+    Some(())
+}
+
+pub(super) fn run_publishes_under_no_dead_epoch(set: &Set<'_>) -> Option<()> {
+    let knows = filled(set.bench, A, 5, &x());
+    let saved = set.bench.save()?;
+    knows.store.clear();
+    set.bench.restore(&saved);
+    let mut run = set.run(Kind::Force, nomad(&[("x", 3)], &[]));
+    assert_eq!(run.end(), WHOLE);
+    assert!(knows.hit().is_some(), "it is under a living epoch");
+    Some(())
+}
+
+/// The scenes by name, and a test for each of them and each kind of store.
+macro_rules! scenes {
+    (everywhere: $($name:ident)*; beyond_memory: $($only:ident)*;) => {
+        pub(super) const SCENES: &[(&str, Scene)] = &[
+            $((stringify!($name), $name),)*
+            $((stringify!($only), $only),)*
+        ];
+
+        mod on_redis {
+            $(#[test] fn $name() {
+                assert_eq!(super::$name(&super::Set::honest(&super::RedisBench::new())), Some(()));
+            })*
+            $(#[test] fn $only() {
+                assert_eq!(super::$only(&super::Set::honest(&super::RedisBench::new())), Some(()));
+            })*
+        }
+
+        mod on_files {
+            $(#[test] fn $name() {
+                let played = super::$name(&super::Set::honest(&super::LocalBench::new()));
+                assert_eq!(played.is_none(), super::NOT_ON_FILES.contains(&stringify!($name)));
+            })*
+        }
+
+        mod in_memory {
+            $(#[test] fn $name() {
+                assert_eq!(super::$name(&super::Set::honest(&super::MemoryBench::new())), Some(()));
+            })*
+        }
+    };
+}
+
+/// A lock is only lost with its owner.
+const NOT_ON_FILES: &[&str] = &["run_older_then_delta"];
+
+// Memory has no past that it could go back to.
+scenes! {
+    everywhere:
+        run_older_then_delta
+        run_index_went_back
+        run_one_stale_server
+        run_torn
+        run_torn_drops_the_base
+        run_partial_is_asked_again
+        run_refresh_refuses_an_older_partial
+        run_refresh_refuses_an_older_flight;
+    beyond_memory:
+        run_publishes_under_no_dead_epoch;
+}
