@@ -1035,7 +1035,7 @@ _nomad__clients() {
             return 0
             ;;
         nomad__subcmd__clients__subcmd__list)
-            opts="-o -a -q -v -h --refresh --force --allow-partial --stale-if-error --output --json --full --no-headers --show-secrets --address --region --token-file --ca-cert --ca-path --client-cert --client-key --tls-server-name --tls-skip-verify --redis --redis-ca-cert --redis-client-cert --redis-client-key --cache --cache-prefix --share --ttl --detail-ttl --timeout --compress --concurrency --config --require-tls --quiet --verbose --color --help"
+            opts="-o -a -q -v -h --refresh --force --allow-partial --stale-if-error --output --json --full --no-headers --address --region --token-file --ca-cert --ca-path --client-cert --client-key --tls-server-name --tls-skip-verify --redis --redis-ca-cert --redis-client-cert --redis-client-key --cache --cache-prefix --share --ttl --detail-ttl --timeout --compress --concurrency --config --require-tls --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -88,10 +88,6 @@ pub struct List {
     /// Leave out the line of column names
     #[arg(long)]
     pub no_headers: bool,
-
-    /// Show values of metadata and attributes whose key holds token, secret or password
-    #[arg(long)]
-    pub show_secrets: bool,
 }
 
 /// The names of `render::Format`; a test there holds the two together.

@@ -60,7 +60,7 @@ fn write(
     let records = nodes::records(&answer.snapshot.all)?;
     let named = nodes::named(&records, &list.nodes)?;
     let chosen: Vec<Record> = named.into_iter().map(|at| records[at].clone()).collect();
-    let look = run.look(!list.no_headers, list.show_secrets);
+    let look = run.look(!list.no_headers, false);
     match format {
         Format::Table | Format::Wide => {
             render::table(run.out, &chosen, format == Format::Wide, &look)?;

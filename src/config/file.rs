@@ -88,7 +88,7 @@ fn line(text: &str, at: usize) -> usize {
 fn unreadable(path: &Path, error: &std::io::Error) -> Error {
     Error::Config {
         what: format!("cannot read the configuration ({}): {}", shown(path), reason(error)),
-        hint: Some("pass --config FILE, or unset NOMAD_CLIENTS_CONFIG".to_owned()),
+        hint: Some("repair that file, or name another one with --config FILE".to_owned()),
     }
 }
 

@@ -202,6 +202,6 @@ impl Page<'_> {
 
 /// Both parts safe for a terminal; `-` for nothing.
 fn line(label: &str, text: &str) -> Line {
-    let text = if text.trim().is_empty() { "-" } else { text };
+    let text = if text.trim().is_empty() { "-" } else { text.trim_end() };
     (sanitised(label).into_owned(), sanitised(text).into_owned())
 }

@@ -206,7 +206,7 @@ fn a_file_is_named_with_the_line_that_is_wrong() {
 #[test]
 fn a_file_that_is_named_must_be_there() {
     let sandbox = Sandbox::local().with("NOMAD_CLIENTS_CONFIG", "missing.toml");
-    let hint = "hint: pass --config FILE, or unset NOMAD_CLIENTS_CONFIG";
+    let hint = "hint: repair that file, or name another one with --config FILE";
     let stderr = |why: &str| format!("error: cannot read the configuration ({why}\n{hint}\n");
     check(&sandbox, "list", 3, &stderr("missing.toml): no such file or directory"));
     check(&sandbox, "list --config .", 3, &stderr(".): is a directory"));

@@ -306,7 +306,7 @@ fn d5_unreadable_or_not_toml() {
     assert!(said.stderr.starts_with("error: invalid configuration (bad.toml:3): "), "{said:?}");
     assert!(!said.stderr.contains("canary"));
     fs::create_dir(run.sandbox.home().join("folder.toml")).unwrap();
-    let stderr = "error: cannot read the configuration (folder.toml): is a directory\nhint: pass --config FILE, or unset NOMAD_CLIENTS_CONFIG\n";
+    let stderr = "error: cannot read the configuration (folder.toml): is a directory\nhint: repair that file, or name another one with --config FILE\n";
     assert_eq!(run.sandbox.run("list --config folder.toml"), failure(3, stderr));
     assert_eq!(run.sim.asked(), Vec::<String>::new());
 }

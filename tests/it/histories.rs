@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::alone::alone;
 use crate::support::redis_server::RedisServer;
 use crate::support::sandbox::Sandbox;
 use check::{Answer, Clear};
@@ -96,6 +97,7 @@ fn setting(name: &str, default: u64) -> u64 {
 /// Everybody on one Redis, each from a machine of his own.
 #[test]
 fn no_answer_from_redis_breaks_a_promise() {
+    let _alone = alone();
     let redis = RedisServer::start();
     let sandboxes = (0..WORKERS).map(|_| Arc::new(Sandbox::redis(&redis.url()))).collect();
     check(setting("HISTORY_SECONDS", 20), sandboxes);
@@ -104,6 +106,7 @@ fn no_answer_from_redis_breaks_a_promise() {
 /// Everybody on the files of one machine.
 #[test]
 fn no_answer_from_files_breaks_a_promise() {
+    let _alone = alone();
     let sandbox = Arc::new(Sandbox::local());
     check(setting("HISTORY_SECONDS", 20) / 2, vec![sandbox; WORKERS]);
 }
@@ -123,6 +126,7 @@ fn check(seconds: u64, sandboxes: Vec<Arc<Sandbox>>) {
     let clears = history.clears.into_inner().unwrap();
     let figures = history.figures.into_inner().unwrap();
     assert!(answers.len() as u64 > seconds, "the workers work: {} answers", answers.len());
+    assert!(figures.without_redis < answers.len() as u64, "most runs reach the cache: {figures}");
     let violations = check::violations(&answers, &clears);
     report(&format!(
         "{} answers, {} clears, {} violations, {figures}",

@@ -6,10 +6,13 @@ use std::time::{Duration, Instant};
 
 use nomad_sim::{Fault, Fleet, Sim, Times, Where};
 
+use crate::support::alone::alone;
 use crate::support::redis_server::RedisServer;
 use crate::support::sandbox::Sandbox;
 
 const HERD: usize = 200;
+/// As many as can come to a busy machine within the limits that each has for its Redis.
+const FAILING: usize = 60;
 
 fn start(sandbox: &Sandbox, args: &str) -> Child {
     let mut command = sandbox.command(args.split(' '));
@@ -48,6 +51,7 @@ fn lists(asked: &[String]) -> usize {
 
 #[test]
 fn a_cold_herd_costs_one_fetch() {
+    let _alone = alone();
     let redis = RedisServer::start();
     for sandbox in [Sandbox::redis(&redis.url()), Sandbox::local()] {
         let sim = slow_cluster();
@@ -66,15 +70,16 @@ fn a_cold_herd_costs_one_fetch() {
 /// All come before the first has failed. Whoever comes later would rightly ask for himself.
 #[test]
 fn a_herd_on_a_failing_nomad_is_told_by_one() {
+    let _alone = alone();
     let redis = RedisServer::start();
     for sandbox in [Sandbox::redis(&redis.url()), Sandbox::local()] {
         let sim = Sim::start(Fleet::recorded());
         sim.fault(Where::List, Times::ALWAYS, Fault::status(500, "No cluster leader"));
         let gate = sim.hold(Where::List);
         let sandbox = sandbox.nomad(&sim.address());
-        let mut children: Vec<Child> = (0..HERD).map(|_| start(&sandbox, "list")).collect();
+        let mut children: Vec<Child> = (0..FAILING).map(|_| start(&sandbox, "list")).collect();
         assert!(gate.await_waiting(1, Duration::from_secs(10)), "one asks for the list");
-        await_waiting(&mut children, HERD - 1);
+        await_waiting(&mut children, FAILING - 1);
         let began = Instant::now();
         gate.open();
         let outputs = all(children);
@@ -90,11 +95,11 @@ fn a_herd_on_a_failing_nomad_is_told_by_one() {
         let told = outputs
             .iter()
             .filter(|output| output.stderr.ends_with(b"(from a concurrent refresh)\n"));
-        assert!(told.count() >= HERD - 5, "those who waited are told why");
+        assert!(told.count() >= FAILING - 5, "those who waited are told why");
     }
 }
 
-/// Until `count` of them have been seen asleep between two questions to the cache.
+/// Until `count` of them have been seen asleep between two questions to the cache, or have ended.
 fn await_waiting(children: &mut [Child], count: usize) {
     const NANOSLEEP: &str = "230 ";
     let began = Instant::now();
@@ -103,7 +108,8 @@ fn await_waiting(children: &mut [Child], count: usize) {
         assert!(began.elapsed() < Duration::from_secs(20), "they do not come");
         for (child, waits) in children.iter_mut().zip(&mut waiting) {
             let doing = std::fs::read_to_string(format!("/proc/{}/syscall", child.id()));
-            *waits |= doing.is_ok_and(|doing| doing.starts_with(NANOSLEEP));
+            let asleep = doing.is_ok_and(|doing| doing.starts_with(NANOSLEEP));
+            *waits |= asleep || child.try_wait().unwrap().is_some();
         }
     }
 }
@@ -111,6 +117,7 @@ fn await_waiting(children: &mut [Child], count: usize) {
 /// The winner is killed after its list: the lease ends by itself (3 s), on files at once.
 #[test]
 fn a_killed_winner_delays_the_others_and_stops_nobody() {
+    let _alone = alone();
     let redis = RedisServer::start();
     for sandbox in [Sandbox::redis(&redis.url()), Sandbox::local()] {
         let sim = Sim::start(Fleet::recorded());
@@ -137,6 +144,7 @@ fn a_killed_winner_delays_the_others_and_stops_nobody() {
 
 #[test]
 fn an_interrupted_winner_hurts_nobody_else() {
+    let _alone = alone();
     let redis = RedisServer::start();
     for sandbox in [Sandbox::redis(&redis.url()), Sandbox::local()] {
         let sim = Sim::start(Fleet::recorded());
@@ -157,6 +165,7 @@ fn an_interrupted_winner_hurts_nobody_else() {
 
 #[test]
 fn many_refreshes_at_once_cost_two_lists() {
+    let _alone = alone();
     let (sim, redis) = (slow_cluster(), RedisServer::start());
     let sandbox = Sandbox::redis(&redis.url()).nomad(&sim.address());
     sandbox.stdout("list");
@@ -164,13 +173,9 @@ fn many_refreshes_at_once_cost_two_lists() {
     let gate = sim.hold(Where::List);
     let first = start(&sandbox, "refresh");
     assert!(gate.await_waiting(1, Duration::from_secs(10)), "it asks for the list");
-    let others: Vec<Child> = (0..30).map(|_| start(&sandbox, "refresh")).collect();
-    // The others are under way: each of them has come to Redis and found the lease.
-    let began = Instant::now();
-    while evals(&redis) < 31 + 2 {
-        assert!(began.elapsed() < Duration::from_secs(20), "only {} scripts", evals(&redis));
-        thread::sleep(Duration::from_millis(10));
-    }
+    let mut others: Vec<Child> = (0..30).map(|_| start(&sandbox, "refresh")).collect();
+    // Each of them has come and found the lease: whoever came later would need a third list.
+    await_waiting(&mut others, 30);
     gate.open();
     sim.heal();
     let outputs = all(others.into_iter().chain([first]).collect());
@@ -179,16 +184,9 @@ fn many_refreshes_at_once_cost_two_lists() {
     assert!(asked <= 2, "{asked} lists");
 }
 
-/// How many scripts Redis has run.
-fn evals(redis: &RedisServer) -> u64 {
-    let stats = redis.bytes(&["INFO", "commandstats"]).unwrap_or_default();
-    let stats = String::from_utf8_lossy(&stats).into_owned();
-    let line = stats.lines().find_map(|line| line.strip_prefix("cmdstat_eval:calls="));
-    line.and_then(|line| line.split(',').next()?.parse().ok()).unwrap_or(0)
-}
-
 #[test]
 fn force_never_waits_for_a_fetch_that_is_held() {
+    let _alone = alone();
     let redis = RedisServer::start();
     for sandbox in [Sandbox::redis(&redis.url()), Sandbox::local()] {
         let sim = Sim::start(Fleet::recorded());
@@ -209,6 +207,7 @@ fn force_never_waits_for_a_fetch_that_is_held() {
 
 #[test]
 fn one_node_without_details_is_asked_for_by_one() {
+    let _alone = alone();
     let (sim, redis) = (slow_cluster(), RedisServer::start());
     sim.fault(Where::node("worker-3"), Times::ALWAYS, Fault::status(500, "broken"));
     let sandbox = Sandbox::redis(&redis.url()).nomad(&sim.address());

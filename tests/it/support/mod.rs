@@ -1,5 +1,6 @@
 //! What tests stand on: fakes, and real neighbours of their own.
 
+pub(crate) mod alone;
 pub(crate) mod bench;
 pub(crate) mod between;
 pub(crate) mod fake_nomad;
