@@ -84,7 +84,7 @@ pub(super) struct World {
     pub(super) clears: u64,
     pub(super) clusters: [Cluster; 2],
     pub(super) issues: HashMap<String, Issue>,
-    /// Scope, step and token of every failure that was told.
+    /// Scope and step of every failure that was told.
     pub(super) failures: Vec<(usize, u64)>,
     pub(super) limits: Limits,
     /// Epochs that this host has cleared.
