@@ -28,11 +28,40 @@ pub(super) struct Folder {
     handle: OwnedFd,
 }
 
+/// A lock on a file, that ends with this value: also if a process that was started meanwhile has
+/// inherited the file.
+#[derive(Debug)]
+pub(super) struct Lock(File);
+
 /// The right to replace files. Dropping it gives it back.
 #[derive(Debug)]
 pub(super) struct Writing<'a> {
     folder: &'a Folder,
-    _lock: File,
+    _lock: Lock,
+}
+
+impl Lock {
+    /// Tries to lock the file, without ever waiting; gives the file back if another holds the lock.
+    ///
+    /// # Errors
+    /// This file system has no locks.
+    pub(super) fn take(file: File) -> io::Result<Result<Self, File>> {
+        match file.try_lock() {
+            Ok(()) => Ok(Ok(Self(file))),
+            Err(TryLockError::WouldBlock) => Ok(Err(file)),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.0
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
 }
 
 impl Folder {
@@ -41,12 +70,20 @@ impl Folder {
     /// # Errors
     /// Path and cause: it is no folder, a link, another user's, open to others, or can't be made.
     pub(super) fn open(path: &Path) -> Result<Self, String> {
-        let wrong = |why: &str| Err(format!("cache folder {}: {why}", shown(path)));
-        if let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(path)
-            && error.kind() != io::ErrorKind::AlreadyExists
-        {
-            return wrong(&format!("cannot be made: {}", plain(&error)));
+        match DirBuilder::new().recursive(true).mode(0o700).create(path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                Err(format!("cache folder {}: cannot be made: {}", shown(path), plain(&error)))
+            }
+            _ => Self::existing(path),
         }
+    }
+
+    /// Opens the folder, which must be there.
+    ///
+    /// # Errors
+    /// As [`Folder::open`].
+    pub(super) fn existing(path: &Path) -> Result<Self, String> {
+        let wrong = |why: &str| Err(format!("cache folder {}: {why}", shown(path)));
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
         let handle = match rustix::fs::open(path, flags, Mode::empty()) {
             Ok(handle) => handle,
@@ -66,10 +103,20 @@ impl Folder {
                 stat.st_mode & 0o7777
             ));
         }
-        if is_remote(&handle) {
-            return wrong("is on a network file system, where locks can't be relied on");
-        }
         Ok(Self { path: path.to_owned(), handle })
+    }
+
+    /// Locks of NFS and SMB block while their server is away, or hold on one host only.
+    #[cfg(target_os = "linux")]
+    pub(super) fn is_remote(&self) -> bool {
+        const REMOTE: [u32; 3] = [0x6969, 0xff53_4d42, 0xfe53_4d42];
+        // The width of the number differs from one kind of processor to the next.
+        rustix::fs::fstatfs(&self.handle).is_ok_and(|stat| REMOTE.contains(&(stat.f_type as u32)))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn is_remote(&self) -> bool {
+        false
     }
 
     pub(super) fn place(&self) -> String {
@@ -104,21 +151,46 @@ impl Folder {
     /// # Errors
     /// Somebody keeps it, or this file system has no locks.
     pub(super) fn writing(&self, limit: Duration) -> io::Result<Writing<'_>> {
-        let lock = self.file(LOCK, OFlags::RDWR | OFlags::CREATE)?;
+        let mut file = self.file(LOCK, OFlags::RDWR | OFlags::CREATE)?;
         let began = clock::now();
         loop {
-            match lock.try_lock() {
-                Ok(()) => {
+            file = match Lock::take(file)? {
+                Ok(lock) => {
                     let writing = Writing { folder: self, _lock: lock };
-                    writing.sweep();
+                    writing.remove_all(|name| name.ends_with(UNFINISHED));
                     return Ok(writing);
                 }
-                Err(TryLockError::Error(error)) => return Err(error),
-                Err(TryLockError::WouldBlock) if began.elapsed() >= limit => {
+                Err(_) if began.elapsed() >= limit => {
                     return Err(io::Error::other(format!("somebody keeps {LOCK}")));
                 }
-                Err(TryLockError::WouldBlock) => clock::sleep(LOCK_PAUSE),
-            }
+                Err(file) => file,
+            };
+            clock::sleep(LOCK_PAUSE);
+        }
+    }
+
+    /// Replaces a file in one step: whoever reads sees the old or the new.
+    pub(super) fn replace(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
+        let temporary = format!("{name}.{}{UNFINISHED}", random::hex16());
+        fault::before(Act::Writes)?;
+        let mut file = self.file(&temporary, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL)?;
+        let written = parts.iter().try_for_each(|part| fault::write(&mut file, part));
+        let replaced = written.and_then(|()| {
+            fault::before(Act::Writes)?;
+            Ok(renameat(&self.handle, temporary.as_str(), &self.handle, name)?)
+        });
+        if replaced.is_err() {
+            // Nobody else knows the name, so nobody misses the file.
+            let _ = self.remove(&temporary);
+        }
+        replaced
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fault::before(Act::Removes)?;
+        match unlinkat(&self.handle, name, AtFlags::empty()) {
+            Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -132,51 +204,22 @@ impl Folder {
 impl Writing<'_> {
     /// Replaces a file in one step: whoever reads sees the old or the new.
     pub(super) fn replace(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
-        let handle = &self.folder.handle;
-        let temporary = format!("{name}.{}{UNFINISHED}", random::hex16());
-        fault::before(Act::Writes)?;
-        let mut file =
-            self.folder.file(&temporary, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL)?;
-        let written = parts.iter().try_for_each(|part| fault::write(&mut file, part));
-        let replaced = written
-            .and_then(|()| fault::before(Act::Writes))
-            .and_then(|()| Ok(renameat(handle, temporary.as_str(), handle, name)?));
-        if replaced.is_err() {
-            self.remove(&temporary);
-        }
-        replaced
+        self.folder.replace(name, parts)
     }
 
     /// Removes a file; that it is missing already is fine.
-    pub(super) fn remove(&self, name: &str) {
-        if fault::before(Act::Removes).is_ok() {
-            let _ = unlinkat(&self.folder.handle, name, AtFlags::empty());
+    pub(super) fn remove(&self, name: &str) -> io::Result<()> {
+        self.folder.remove(name)
+    }
+
+    /// Removes all these files, as far as that is possible: nothing names them any more.
+    pub(super) fn remove_all(&self, which: impl Fn(&str) -> bool) {
+        for name in self.folder.names() {
+            if which(&name) {
+                let _ = self.remove(&name);
+            }
         }
     }
-
-    /// Removes all files with this beginning and this ending.
-    pub(super) fn remove_all(&self, beginning: &str, ending: &str) {
-        let mut names = self.folder.names();
-        names.retain(|name| name.starts_with(beginning) && name.ends_with(ending));
-        names.iter().for_each(|name| self.remove(name));
-    }
-
-    fn sweep(&self) {
-        self.remove_all("", UNFINISHED);
-    }
-}
-
-/// Locks of NFS and SMB block while their server is away, or hold on one host only.
-#[cfg(target_os = "linux")]
-fn is_remote(folder: &OwnedFd) -> bool {
-    const REMOTE: [u32; 3] = [0x6969, 0xff53_4d42, 0xfe53_4d42];
-    // The width of the number differs from one kind of processor to the next.
-    rustix::fs::fstatfs(folder).is_ok_and(|stat| REMOTE.contains(&(stat.f_type as u32)))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn is_remote(_: &OwnedFd) -> bool {
-    false
 }
 
 fn shown(path: &Path) -> String {

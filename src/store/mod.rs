@@ -1,6 +1,7 @@
 //! The cache: one protocol, spoken by Redis, by the files of this machine and by memory.
 
 pub mod auto;
+mod boot;
 mod dead;
 mod fault;
 mod folder;
@@ -27,6 +28,7 @@ use crate::model::snapshot::Snapshot;
 
 use scope::Scope;
 
+pub use boot::BootClock;
 pub use open::open;
 
 /// Which store to use, where, and whose nodes it holds.

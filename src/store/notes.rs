@@ -1,24 +1,15 @@
 //! Small notes in the cache folder, for the runs to come. Without a folder that is only ours there are none.
 
-use std::ffi::CString;
-use std::fs::{DirBuilder, File};
-use std::io::{Read as _, Write as _};
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use rustix::fs::{Mode, OFlags, fstat, openat, renameat, unlinkat};
-
-use crate::clock;
-use crate::random;
+use super::folder::Folder;
 
 /// More than any note needs.
 const LONGEST: u64 = 64 << 10;
-/// Held by whoever replaces a file of the folder; shared with the local store.
-const LOCK: &str = "pub.lock";
-const LOCK_TRIES: u32 = 50;
-const LOCK_PAUSE: Duration = Duration::from_millis(5);
+/// A note that two write at once may lose one of them, which is better than to wait for a lock
+/// that somebody keeps.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// The notes of one cache folder.
 #[derive(Debug, Clone)]
@@ -33,11 +24,7 @@ impl Notes {
 
     /// `None` if there is no such note, or it can't be read.
     pub(super) fn read(&self, name: &str) -> Option<String> {
-        let folder = open_folder(self.folder.as_deref()?)?;
-        let file = open_file(&folder, name, OFlags::RDONLY)?;
-        let mut text = String::new();
-        file.take(LONGEST).read_to_string(&mut text).ok()?;
-        Some(text)
+        text(&Folder::existing(self.folder.as_deref()?).ok()?, name)
     }
 
     /// Replaces a note by what `change` makes of the present one; `false` if it can't be written.
@@ -46,56 +33,16 @@ impl Notes {
         name: &str,
         change: impl FnOnce(Option<String>) -> String,
     ) -> bool {
-        self.try_replace(name, change).is_some()
-    }
-
-    fn try_replace(&self, name: &str, change: impl FnOnce(Option<String>) -> String) -> Option<()> {
-        let path = self.folder.as_deref()?;
-        // It may exist already: then its owner and mode are checked.
-        let _ = DirBuilder::new().recursive(true).mode(0o700).create(path);
-        let folder = open_folder(path)?;
-        let lock = open_file(&folder, LOCK, OFlags::RDWR | OFlags::CREATE)?;
-        let _held = hold(&lock);
-        let text = change(self.read(name));
-        let temporary = format!("{name}.{}.tmp", random::hex16());
-        let new = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
-        let mut file = open_file(&folder, &temporary, new)?;
-        let replaced = file
-            .write_all(text.as_bytes())
-            .is_ok_and(|()| renameat(&folder, temporary.as_str(), &folder, name).is_ok());
-        if !replaced {
-            // Nobody else knows the name, so nobody misses the file.
-            let _ = unlinkat(&folder, temporary.as_str(), rustix::fs::AtFlags::empty());
-        }
-        replaced.then_some(())
+        let folder = self.folder.as_deref().and_then(|path| Folder::open(path).ok());
+        folder.is_some_and(|folder| {
+            let _held = folder.writing(PATIENCE);
+            folder.replace(name, &[change(text(&folder, name)).as_bytes()]).is_ok()
+        })
     }
 }
 
-/// The folder itself, if it is ours alone: no link, our user's, closed to everybody else.
-fn open_folder(path: &Path) -> Option<OwnedFd> {
-    let path = CString::new(path.as_os_str().as_encoded_bytes()).ok()?;
-    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
-    let folder = rustix::fs::open(path, flags, Mode::empty()).ok()?;
-    let stat = fstat(&folder).ok()?;
-    let ours = stat.st_uid == rustix::process::geteuid().as_raw() && stat.st_mode & 0o077 == 0;
-    ours.then_some(folder)
-}
-
-fn open_file(folder: &OwnedFd, name: &str, flags: OFlags) -> Option<File> {
-    let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    openat(folder, name, flags, Mode::RUSR | Mode::WUSR).ok().map(File::from)
-}
-
-/// Never blocks for long: a note that two write at once may lose one of them, which is better
-/// than to wait for a lock that somebody keeps.
-fn hold(lock: &File) -> bool {
-    (0..LOCK_TRIES).any(|_| {
-        let held = lock.try_lock().is_ok();
-        if !held {
-            clock::sleep(LOCK_PAUSE);
-        }
-        held
-    })
+fn text(folder: &Folder, name: &str) -> Option<String> {
+    String::from_utf8(folder.read(name, LONGEST)?).ok()
 }
 
 #[cfg(test)]

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use crate::model::remark::Tell;
 
 use super::auto::{AutoStore, Local};
-use super::local::{BootClock, LocalStore};
+use super::local::LocalStore;
 use super::memory::{MemoryStore, SharedSpace};
 use super::redis::RedisStore;
-use super::{Choice, Error, Place, Store};
+use super::{BootClock, Choice, Error, Place, Store};
 
 /// Opens the store that `place` names; connects to nothing yet. Fails if the Redis URL is not one.
 pub fn open(place: &Place, tell: &Tell) -> Result<Arc<dyn Store>, Error> {

@@ -4,6 +4,7 @@
 mod cache;
 mod cli;
 mod discovery;
+mod disk_rows;
 mod ends;
 mod generated;
 mod histories;

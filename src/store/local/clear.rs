@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::random;
+use crate::store::folder::Writing;
 
 use super::snap::Header;
 use super::{EPOCH, LocalStore, flight};
@@ -15,10 +16,10 @@ const FORGET_PATIENCE: Duration = Duration::from_millis(100);
 impl LocalStore {
     pub(super) fn clear_all(&self) -> io::Result<()> {
         let writing = self.folder.writing(CLEAR_PATIENCE)?;
-        // From here it is cleared: nothing that is there, or that a flight brings, matches.
-        writing.replace(EPOCH, &[random::hex16().as_bytes()])?;
-        writing.remove_all("", ".snap");
-        writing.remove_all("", ".full");
+        // From here it is cleared: nothing that is there, or that a flight brings, matches the new
+        // epoch, or none at all where there is no room for a new one.
+        writing.replace(EPOCH, &[random::hex16().as_bytes()]).or_else(|_| writing.remove(EPOCH))?;
+        writing.remove_all(|name| name.ends_with(".snap") || name.ends_with(".full"));
         Ok(())
     }
 
@@ -31,16 +32,21 @@ impl LocalStore {
             return;
         }
         let Ok(writing) = self.folder.writing(FORGET_PATIENCE) else { return };
-        match self.known_epoch().filter(|_| flies) {
-            Some(epoch) => {
-                let scope = self.scope.as_str().to_owned();
-                let void = Header::void(epoch, scope, &self.boot.id, self.now());
-                if writing.replace(&snap, &[&void.line()]).is_err() {
-                    writing.remove(&snap);
-                }
-            }
-            None => writing.remove(&snap),
+        let void = self.known_epoch().filter(|_| flies).map(|epoch| {
+            let scope = self.scope.as_str().to_owned();
+            Header::void(epoch, scope, &self.boot.id, self.now()).line()
+        });
+        let replaced = void.is_some_and(|void| writing.replace(&snap, &[&void]).is_ok());
+        // The snapshot goes first, so that no list is left without its records.
+        if replaced || writing.remove(&snap).is_ok() {
+            self.remove_fulls(&writing, "");
         }
-        writing.remove_all(self.scope.as_str(), ".full");
+    }
+
+    /// Removes the files of full records that the header does not name.
+    pub(super) fn remove_fulls(&self, writing: &Writing<'_>, named: &str) {
+        writing.remove_all(|name| {
+            name.starts_with(self.scope.as_str()) && name.ends_with(".full") && name != named
+        });
     }
 }

@@ -1,9 +1,8 @@
 //! ENTER on files: is there something fresh after all, who fetches, or is it this one's turn?
 
-use std::fs::File;
-
 use crate::clock;
 use crate::random;
+use crate::store::folder::Lock;
 use crate::store::{Enter, Entered, Error, Flight, How, Refuse};
 
 use super::flight::{self, Holder, Taken};
@@ -17,8 +16,11 @@ pub(super) fn enter(store: &LocalStore, enter: &Enter<'_>) -> Result<Entered, Er
     let taken = flight::take(&store.folder, &store.name("flight"))
         .map_err(|error| store.cannot("lock", &error))?;
     match taken {
-        Taken::Held(holder) => Ok(beside(store, enter, epoch, holder)),
-        Taken::Free(file) => alone(store, enter, epoch, file),
+        Taken::Held(holder) => {
+            let failed = enter.waited.and_then(|waited| holder.failure(waited, store.now()));
+            Ok(failed.map_or_else(|| beside(store, enter, epoch, holder), Entered::Failed))
+        }
+        Taken::Free(lock) => alone(store, enter, epoch, lock),
     }
 }
 
@@ -27,9 +29,9 @@ fn alone(
     store: &LocalStore,
     enter: &Enter<'_>,
     epoch: String,
-    file: File,
+    lock: Lock,
 ) -> Result<Entered, Error> {
-    let failed = enter.waited.and_then(|waited| flight::failure(&file, waited, store.now()));
+    let failed = enter.waited.and_then(|waited| flight::failure(&lock, waited, store.now()));
     if let Some(class) = failed {
         return Ok(Entered::Failed(class));
     }
@@ -38,7 +40,7 @@ fn alone(
     if let Some(rev) = servable(store, &known, enter) {
         return Ok(Entered::Hit { rev });
     }
-    let held = store.flights.hold(enter.token, file, known.rev(), store.now());
+    let held = store.flights.hold(enter.token, lock, known.rev(), store.now());
     held.map_err(|error| store.cannot("write", &error))?;
     Ok(own(store, enter, known, epoch, None))
 }

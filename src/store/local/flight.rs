@@ -1,7 +1,7 @@
 //! The lease of this machine: a lock that the kernel frees when its owner dies.
 
 use std::collections::HashMap;
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use rustix::fs::OFlags;
 
 use crate::store::Class;
 use crate::store::fault::{self, Act};
-use crate::store::folder::Folder;
+use crate::store::folder::{Folder, Lock};
 
 /// How long a failure is told to those who waited for it, in milliseconds.
 const FAILURE_MS: u64 = 2000;
@@ -27,7 +27,7 @@ pub(super) struct Flights(Mutex<HashMap<String, Begun>>);
 #[derive(Debug)]
 struct Begun {
     /// The lock; `None` for a flight beside the one of another.
-    lock: Option<File>,
+    lock: Option<Lock>,
     /// The publication that was there at the beginning.
     rev: Option<String>,
     /// When the owner last signed, in milliseconds since boot.
@@ -38,7 +38,7 @@ struct Begun {
 #[derive(Debug)]
 pub(super) enum Taken {
     /// The lock is held now, and nobody has been told whose it is.
-    Free(File),
+    Free(Lock),
     /// Another flight holds it.
     Held(Holder),
 }
@@ -46,16 +46,24 @@ pub(super) enum Taken {
 /// What can be read of the flight that holds the lock.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Holder {
+    /// Empty while the owner has not signed yet, or somebody only looks whether the last one failed.
     pub(super) token: String,
     signed: Option<u64>,
+    said: String,
 }
 
 impl Holder {
     fn read(file: &File) -> Self {
         let said = said(file);
-        let mut fields = said.split('|');
+        let mut fields = said.split('|').filter(|_| !said.starts_with('!'));
         let token = fields.next().unwrap_or_default().to_owned();
-        Self { token, signed: fields.next().and_then(|signed| signed.parse().ok()) }
+        Self { token, signed: fields.next().and_then(|signed| signed.parse().ok()), said }
+    }
+
+    /// As [`failure`]: those who wait for a failed flight look into its file one after the other,
+    /// and must not take each other for an owner.
+    pub(super) fn failure(&self, waited: &str, now: u64) -> Option<Class> {
+        told(&self.said, waited, now)
     }
 
     /// It is stopped: whoever waits for it waits in vain.
@@ -70,24 +78,26 @@ impl Holder {
 /// The file system has no locks, or the file can't be made.
 pub(super) fn take(folder: &Folder, name: &str) -> io::Result<Taken> {
     let file = folder.file(name, OFlags::RDWR | OFlags::CREATE)?;
-    match file.try_lock() {
-        Ok(()) => Ok(Taken::Free(file)),
+    Ok(match Lock::take(file)? {
+        Ok(lock) => Taken::Free(lock),
         // An owner signs before it asks for its list. If its name is not there yet when this reads,
         // its list begins after this: whatever stands there is right, or names nobody who matters.
-        Err(TryLockError::WouldBlock) => Ok(Taken::Held(Holder::read(&file))),
-        Err(TryLockError::Error(error)) => Err(error),
-    }
+        Err(file) => Taken::Held(Holder::read(&file)),
+    })
 }
 
 /// Whether somebody holds the lock at this moment.
 pub(super) fn is_held(folder: &Folder, name: &str) -> bool {
     let file = folder.file(name, OFlags::RDWR);
-    file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    file.is_ok_and(|file| matches!(Lock::take(file), Ok(Err(_))))
 }
 
 /// The class with which the flight `waited` failed, if it did so a moment ago.
-pub(super) fn failure(file: &File, waited: &str, now: u64) -> Option<Class> {
-    let said = said(file);
+pub(super) fn failure(lock: &Lock, waited: &str, now: u64) -> Option<Class> {
+    told(&said(lock.file()), waited, now)
+}
+
+fn told(said: &str, waited: &str, now: u64) -> Option<Class> {
     let mut fields = said.strip_prefix('!')?.split('|');
     let (who, class, at) = (fields.next()?, fields.next()?, fields.next()?.parse::<u64>().ok()?);
     let fresh = at <= now && now - at <= FAILURE_MS;
@@ -103,12 +113,12 @@ impl Flights {
     pub(super) fn hold(
         &self,
         token: &str,
-        file: File,
+        lock: Lock,
         rev: Option<String>,
         now: u64,
     ) -> io::Result<()> {
-        sign(&file, token, now)?;
-        self.lock().insert(token.to_owned(), Begun { lock: Some(file), rev, signed: now });
+        sign(lock.file(), token, now)?;
+        self.lock().insert(token.to_owned(), Begun { lock: Some(lock), rev, signed: now });
         Ok(())
     }
 
@@ -121,13 +131,13 @@ impl Flights {
     pub(super) fn renew(&self, token: &str, now: u64) -> bool {
         let mut flights = self.lock();
         let Some(begun) = flights.get_mut(token) else { return false };
-        let Some(file) = &begun.lock else { return true };
+        let Some(lock) = &begun.lock else { return true };
         // `now` was read before this check: whoever is stopped in between signs an old time.
         if is_over(begun.signed, now) {
             flights.remove(token);
             return false;
         }
-        if sign(file, token, now).is_ok() {
+        if sign(lock.file(), token, now).is_ok() {
             begun.signed = now;
         }
         true
@@ -154,9 +164,9 @@ impl Flights {
     /// Gives the lease back and tells those who waited for it.
     pub(super) fn fail(&self, token: &str, class: Class, now: u64) {
         let begun = self.lock().remove(token);
-        if let Some(file) = begun.and_then(|begun| begun.lock) {
+        if let Some(lock) = begun.and_then(|begun| begun.lock) {
             // A full disk costs those who wait the reason: they try for themselves.
-            let _ = write(&file, &format!("!{token}|{}|{now}", class.number()));
+            let _ = write(lock.file(), &format!("!{token}|{}|{now}", class.number()));
         }
     }
 
@@ -195,11 +205,11 @@ mod tests {
         let folder = Folder::open(&home.path().join("cache")).unwrap();
         let flights = Flights::default();
         let free = |waited: &str, now| match take(&folder, "f").unwrap() {
-            Taken::Free(file) => failure(&file, waited, now),
+            Taken::Free(lock) => failure(&lock, waited, now),
             Taken::Held(holder) => panic!("{holder:?}"),
         };
-        let Taken::Free(file) = take(&folder, "f").unwrap() else { panic!("nobody holds it") };
-        flights.hold("N1", file, None, 10_000).unwrap();
+        let Taken::Free(lock) = take(&folder, "f").unwrap() else { panic!("nobody holds it") };
+        flights.hold("N1", lock, None, 10_000).unwrap();
         let Taken::Held(holder) = take(&folder, "f").unwrap() else { panic!("N1 holds it") };
         assert_eq!(holder.token, "N1");
         assert_eq!([15_000, 15_001].map(|now| holder.is_stopped(now)), [false, true]);
@@ -207,6 +217,14 @@ mod tests {
         flights.fail("N1", Class::NotNomad, 20_000);
         assert!(!is_held(&folder, "f"));
         assert_eq!(free("N1", 22_000), Some(Class::NotNomad));
+        let Taken::Free(looks) = take(&folder, "f").unwrap() else { panic!("nobody holds it") };
+        let Taken::Held(other) = take(&folder, "f").unwrap() else { panic!("somebody looks") };
+        assert_eq!(
+            (other.token.as_str(), other.failure("N1", 22_000)),
+            ("", Some(Class::NotNomad))
+        );
+        assert_eq!(other.failure("N2", 22_000), None);
+        drop(looks);
         assert_eq!([free("N1", 22_001), free("N1", 19_999), free("N2", 20_000)], [None; 3]);
     }
 
@@ -215,8 +233,8 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let folder = Folder::open(&home.path().join("cache")).unwrap();
         let flights = Flights::default();
-        let Taken::Free(file) = take(&folder, "f").unwrap() else { panic!("nobody holds it") };
-        flights.hold("N1", file, Some("N0".to_owned()), 0).unwrap();
+        let Taken::Free(lock) = take(&folder, "f").unwrap() else { panic!("nobody holds it") };
+        flights.hold("N1", lock, Some("N0".to_owned()), 0).unwrap();
         flights.beside("F2", Some("N0".to_owned()), 0);
         let unbroken = |rev, now| ["N1", "F2"].map(|token| flights.is_unbroken(token, rev, now));
         assert_eq!(unbroken(Some("N0"), 0), [true, true]);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{BootClock, LocalStore};
+use super::LocalStore;
 use crate::model::node::NodeId;
 use crate::model::remark::Tell;
 use crate::model::secret::Secret;
@@ -15,8 +15,8 @@ use crate::store::auto::Local as _;
 use crate::store::fault::{Fault, plan};
 use crate::store::scope::{Cluster, Scope};
 use crate::store::{
-    Choice, Enter, Entered, Error, Flight, How, Look, Place, Publication, Published, RedisPlace,
-    Refuse, Store as _, Want,
+    BootClock, Choice, Enter, Entered, Error, Flight, How, Look, Place, Publication, Published,
+    RedisPlace, Refuse, Store as _, Want,
 };
 
 const STEPS_MAX: u32 = 100;
@@ -211,33 +211,53 @@ fn while_the_first_epoch_is_made() {
     panic!("it has no end");
 }
 
-/// A full disk: the old is still there, the failed try leaves nothing, the lease is given back.
+/// A full disk: what is about to be printed may be newer than what is there, so that goes, which
+/// needs no room; the failed try leaves nothing, and the lease is given back.
 #[test]
-fn a_full_disk_changes_nothing() {
-    for at in 1..STEPS_MAX {
+fn a_full_disk_keeps_neither_the_old_nor_a_part_of_the_new() {
+    for at in 0..STEPS_MAX {
         let home = Home::filled();
         let store = home.store();
         let flight = own(&store, "N2", How::Refresh);
-        plan(Some((Fault::Full, at - 1)));
+        plan(Some((Fault::Full, at)));
         let published = publish(&store, &flight, 2, false);
         plan(None);
         let left = [".tmp", ".full", ".snap"].map(|ending| home.names(ending));
-        assert_eq!(left, [0, 1, 1], "full at step {at}");
         match published {
             Err(error) => {
                 let place = home.folder().display().to_string();
-                let why = "no storage space";
-                assert_eq!(error.to_string(), format!("cannot write cache folder {place}: {why}"));
-                assert_eq!(home.shown(), Some(1));
+                let what = format!("cannot write the cache folder {place}: no storage space");
+                assert_eq!(error.to_string(), what);
+                assert_eq!((home.shown(), left), (None, [0; 3]), "full at step {at}");
             }
             Ok(published) => {
                 assert_eq!((published, home.shown()), (Published::Done, Some(2)));
+                assert_eq!(left, [0, 1, 1]);
                 return assert!(at > 8, "only {at} steps");
             }
         }
         home.heals(&format!("full at step {at}"));
     }
     panic!("it has no end");
+}
+
+/// To hide the older, and to clear, no room is needed.
+#[test]
+fn a_full_disk_hides_and_clears_all_the_same() {
+    let home = Home::filled();
+    let (late, store) = (home.store(), home.store());
+    let flight = own(&late, "N2", How::Refresh);
+    late.release(&flight);
+    plan(Some((Fault::Full, 0)));
+    assert_eq!(publish(&late, &flight, 2, false).unwrap(), Published::Fenced);
+    assert_eq!(home.shown(), None);
+    plan(None);
+    home.heals("hidden");
+    plan(Some((Fault::Full, 0)));
+    assert!(store.clear().places[0].outcome.is_ok());
+    plan(None);
+    assert_eq!((home.shown(), home.names("epoch")), (None, 0));
+    home.heals("cleared");
 }
 
 /// Whose flight it is can't be seen: then it does not fly.

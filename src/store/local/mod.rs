@@ -3,7 +3,6 @@
 //! No wall clock decides anything (`at` is milliseconds since this boot), and no file that is read
 //! is ever changed in place: whoever is killed leaves the old or the new.
 
-mod boot;
 mod clear;
 mod counts;
 mod enter;
@@ -25,11 +24,10 @@ use super::auto::Local;
 use super::folder::{Folder, plain};
 use super::scope::Scope;
 use super::{
-    Base, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, Kind, Look, Place,
-    Publication, Published, Sample, Stats, Store, Want,
+    Base, BootClock, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, Kind, Look,
+    Place, Publication, Published, Sample, Stats, Store, Want,
 };
 
-pub use boot::BootClock;
 use flight::Flights;
 use look::Known;
 
@@ -59,8 +57,13 @@ impl LocalStore {
         let unavailable = |what| Error { kind: Kind::Unavailable, what };
         let path = place.folder.as_deref();
         let path = path.ok_or_else(|| unavailable("no home folder to keep it in".to_owned()))?;
+        let folder = Folder::open(path).map_err(unavailable)?;
+        if folder.is_remote() {
+            let why = "is on a network file system, where a lock can block";
+            return Err(unavailable(format!("cache folder {}: {why}", folder.place())));
+        }
         Ok(Self {
-            folder: Folder::open(path).map_err(unavailable)?,
+            folder,
             scope: place.scope.clone(),
             ttl: place.ttl,
             detail_ttl: place.detail_ttl.max(place.ttl),
@@ -71,7 +74,7 @@ impl LocalStore {
     }
 
     fn now(&self) -> u64 {
-        (self.boot.now)()
+        self.boot.ms()
     }
 
     fn name(&self, ending: &str) -> String {
@@ -79,7 +82,8 @@ impl LocalStore {
     }
 
     fn cannot(&self, what: &str, error: &io::Error) -> Error {
-        let what = format!("cannot {what} cache folder {}: {}", self.folder.place(), plain(error));
+        let what =
+            format!("cannot {what} the cache folder {}: {}", self.folder.place(), plain(error));
         Error { kind: Kind::ReadOnly, what }
     }
 }
@@ -128,7 +132,9 @@ impl Store for LocalStore {
     }
 
     fn clear(&self) -> Cleared {
-        let outcome = self.clear_all().map_err(|error| self.cannot("clear", &error));
+        // The place stands beside it.
+        let outcome =
+            self.clear_all().map_err(|error| Error { kind: Kind::ReadOnly, what: plain(&error) });
         Cleared { places: vec![ClearedPlace { place: self.folder.place(), outcome }] }
     }
 

@@ -50,7 +50,12 @@ fn try_publish(
     {
         return Ok(Published::Older { index: newer.idx, rev: newer.rev.clone() });
     }
-    write(store, &writing, flight, new, present)?;
+    if let Err(error) = write(store, &writing, flight, new, present) {
+        // What is about to be printed may be newer than what is there, and removing needs no room.
+        writing.remove(&store.name("snap"))?;
+        store.remove_fulls(&writing, "");
+        return Err(error);
+    }
     if new.partial {
         store.flights.fail(&flight.token, Class::Partial, store.now());
     }
@@ -64,21 +69,15 @@ fn write(
     new: &Publication<'_>,
     present: Option<&Header>,
 ) -> io::Result<()> {
-    let kept = kept(store, new, present);
-    let full = match &kept {
-        Some(full) => full.clone(),
+    let full = match kept(store, new, present) {
+        Some(full) => full,
         None => write_fulls(store, writing, flight, new)?,
     };
     let header = header(store, flight, new, full);
     let all = if new.partial { &[] } else { new.all };
-    let written = writing.replace(&store.name("snap"), &[&header.line(), all]);
-    if written.is_ok() {
-        remove_others(store, writing, &header.full);
-    } else if kept.is_none() {
-        // On a full disk every byte counts, and the old snapshot names its own file.
-        writing.remove(&header.full);
-    }
-    written
+    writing.replace(&store.name("snap"), &[&header.line(), all])?;
+    store.remove_fulls(writing, &header.full);
+    Ok(())
 }
 
 fn header(store: &LocalStore, flight: &Flight, new: &Publication<'_>, full: String) -> Header {
@@ -140,14 +139,6 @@ fn write_fulls(
     Ok(name)
 }
 
-/// Full files that no header names any more.
-fn remove_others(store: &LocalStore, writing: &Writing<'_>, named: &str) {
-    let other = |name: &&String| {
-        name.starts_with(store.scope.as_str()) && name.ends_with(".full") && *name != named
-    };
-    store.folder.names().iter().filter(other).for_each(|name| writing.remove(name));
-}
-
 /// Fenced. What is about to be printed may be newer than what is visible: then nobody may be shown
 /// the older any more.
 fn invalidate(
@@ -174,8 +165,12 @@ fn invalidate(
         }
         older => floor(store, flight, new, older, epoch),
     };
-    writing.replace(&store.name("snap"), &[&header.line()])?;
-    remove_others(store, writing, &header.full);
+    let snap = store.name("snap");
+    match writing.replace(&snap, &[&header.line()]) {
+        Ok(()) => store.remove_fulls(writing, &header.full),
+        // Without room for a floor there is room for nothing.
+        Err(_) => writing.remove(&snap)?,
+    }
     Ok(())
 }
 

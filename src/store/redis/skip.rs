@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::clock;
+use crate::store::BootClock;
 use crate::store::notes::Notes;
 
 const NAME: &str = "redis-skip";
@@ -22,14 +22,16 @@ impl Skip {
     }
 
     pub(super) fn set(&self) {
-        let line = format!("{} {} {}\n", boot_id(), clock::boot_ms(), self.place);
+        let boot = BootClock::of_this_boot();
+        let line = format!("{} {} {}\n", boot.id, boot.ms(), self.place);
         self.notes.replace(NAME, |_| line);
     }
 
     /// How long ago this Redis was silent, if that was a moment ago.
     pub(super) fn since(&self) -> Option<Duration> {
         let text = self.notes.read(NAME)?;
-        since(text.trim_end_matches('\n'), &boot_id(), clock::boot_ms(), &self.place)
+        let boot = BootClock::of_this_boot();
+        since(text.trim_end_matches('\n'), &boot.id, boot.ms(), &self.place)
     }
 }
 
@@ -41,12 +43,6 @@ fn since(line: &str, boot: &str, now_ms: u64, place: &str) -> Option<Duration> {
     let at: u64 = words.next()?.parse().ok()?;
     let age = Duration::from_millis(now_ms.checked_sub(at)?);
     (words.next() == Some(place) && age < LASTS).then_some(age)
-}
-
-/// Names this boot; the boot clock of another one means nothing. Empty where the system has none.
-fn boot_id() -> String {
-    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    id.trim().to_owned()
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! Who fetches, who waits, and who may publish, when the lease is a lock.
 
 use std::fs::File;
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
-use nomad_clients::store::{Class, Entered, How, Published, Refuse};
+use nomad_clients::model::remark::Tell;
+use nomad_clients::store::local::LocalStore;
+use nomad_clients::store::{BootClock, Class, Entered, How, Published, Refuse};
 
 use crate::support::bench::Bench as _;
 use crate::support::local_bench::LocalBench;
@@ -67,9 +69,9 @@ fn the_lock_ends_with_its_process() {
     let bench = LocalBench::new();
     let place = bench.place("a0");
     let clock = bench.clock("boot-1");
-    let tell = nomad_clients::model::remark::Tell::nobody();
-    let store = nomad_clients::store::local::LocalStore::open(&place, clock, tell).unwrap();
-    let mut owner = Process::new(std::sync::Arc::new(store), 'N');
+    let tell = Tell::nobody();
+    let store = LocalStore::open(&place, clock, tell).unwrap();
+    let mut owner = Process::new(Arc::new(store), 'N');
     owner.own(How::Get);
     waits(Process::on(&bench).come(How::Get));
     drop(owner);
@@ -158,14 +160,12 @@ fn a_floor_binds_the_holder_of_the_lock_and_fences_all_others() {
 fn a_disproved_index_is_void_for_everybody() {
     let bench = LocalBench::new();
     let old = filled(&bench, "a0", 50, &x(50));
-    let owner = Process::refreshing(&bench);
+    let holder = Process::refreshing(&bench);
     let mut force = Process::forcing(&bench);
     let entered = force.come(How::Force);
     solo(&mut force, &entered);
-    let mut other = Process::forcing(&bench);
-    let entered = other.come(How::Force);
-    solo(&mut other, &entered);
-    assert_eq!(other.put(51, &x(51)), Published::Done);
+    assert_eq!(holder.put(51, &x(51)), Published::Done);
+    let owner = Process::refreshing(&bench);
     let reset = With { reset: Some(&old.token), ..With::default() };
     assert_eq!(force.put_with(7, &x(7), reset), Published::Fenced);
     assert_eq!(old.hit(), None);
@@ -210,6 +210,29 @@ fn a_refresh_is_served_by_a_flight_that_began_after_it_and_by_no_other() {
     let served = refresh.enter(How::Refresh, &refuse, Some(&again.token));
     assert!(matches!(&served, Entered::Hit { rev } if *rev == again.token), "{served:?}");
     assert!(!matches!(refresh.come(How::Refresh), Entered::Hit { .. }), "a newcomer takes nothing");
+}
+
+/// The owner publishes after this one has looked, and before it tries the lock.
+#[test]
+fn who_takes_the_lock_looks_again() {
+    let bench = LocalBench::new();
+    filled(&bench, "a0", 5, &x(5));
+    bench.pass(Duration::from_secs(61));
+    let owner = Process::refreshing(&bench);
+    let (token, calls) = (owner.token.clone(), AtomicUsize::new(0));
+    let clock = bench.clock("boot-1");
+    let usual = clock.now;
+    // The first question for the time stands before the file is read, the second after it.
+    let now = move || {
+        if calls.fetch_add(1, Ordering::Relaxed) == 1 {
+            assert_eq!(owner.put(6, &x(6)), Published::Done);
+        }
+        usual()
+    };
+    let clock = BootClock { now: Arc::new(now), id: clock.id };
+    let store = LocalStore::open(&bench.place("a0"), clock, Tell::nobody()).unwrap();
+    let entered = Process::new(Arc::new(store), 'N').come(How::Get);
+    assert!(matches!(&entered, Entered::Hit { rev } if *rev == token), "{entered:?}");
 }
 
 /// Between taking the lock and signing: what is read there names nobody, and the flight's list

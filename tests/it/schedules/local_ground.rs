@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use nomad_clients::model::node::NodeId;
 use nomad_clients::model::remark::Tell;
-use nomad_clients::store::local::{BootClock, LocalStore};
-use nomad_clients::store::{Flight, Look, Store, Want};
+use nomad_clients::store::local::LocalStore;
+use nomad_clients::store::{BootClock, Flight, Look, Store, Want};
 use tempfile::TempDir;
 
 use crate::support::bench::{place, scope};

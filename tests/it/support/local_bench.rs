@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use nomad_clients::clock;
 use nomad_clients::model::remark::Tell;
-use nomad_clients::store::local::{BootClock, LocalStore};
-use nomad_clients::store::{Flight, Look, Place, Store, sum};
+use nomad_clients::store::local::LocalStore;
+use nomad_clients::store::{BootClock, Flight, Look, Place, Store, sum};
 use tempfile::TempDir;
 
 use super::bench::{Bench, Ear, Part, Saved, place, scope};
@@ -139,8 +139,12 @@ impl Bench for LocalBench {
     }
 
     fn evict(&self, part: Part) -> Option<()> {
-        let epoch = (part == Part::Epoch).then(|| self.folder().join("epoch"))?;
-        fs::remove_file(epoch).unwrap();
+        let path = match part {
+            Part::Epoch => self.folder().join("epoch"),
+            Part::Hash => self.fulls().pop()?,
+            Part::Meta | Part::All => return None,
+        };
+        fs::remove_file(path).unwrap();
         Some(())
     }
 

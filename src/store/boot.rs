@@ -1,4 +1,4 @@
-//! The time that all processes of one boot share.
+//! The clock of this boot: what several processes of one machine share.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,9 +8,9 @@ use crate::clock;
 /// What tells the time of this machine's boot; tests hand in one that they can move.
 #[derive(Clone)]
 pub struct BootClock {
-    /// Milliseconds since boot, time asleep included.
+    /// Milliseconds since boot.
     pub now: Arc<dyn Fn() -> u64 + Send + Sync>,
-    /// Names the boot.
+    /// Names the boot: the clock of another one means nothing.
     pub id: String,
 }
 
@@ -24,11 +24,15 @@ impl BootClock {
         let id = id.map_or_else(|_| minute(), |id| id.trim().to_owned());
         Self { now: Arc::new(clock::boot_ms), id }
     }
+
+    pub(super) fn ms(&self) -> u64 {
+        (self.now)()
+    }
 }
 
 impl fmt::Debug for BootClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "BootClock({})", self.id)
+        write!(f, "BootClock({} at {})", self.id, self.ms())
     }
 }
 
