@@ -27,8 +27,13 @@ mod world;
 use std::sync::Arc;
 
 use ground::Ground;
+use local_ground::LocalGround;
+use memory_ground::MemoryGround;
+use plan::Plan;
+use redis_ground::RedisGround;
 use run::{Honest, Theatre};
 use season::{Report, Season};
+use wire::Straight;
 
 /// The seeds of a usual run; `SEED` and `SCHEDULES` ask for others, and for more.
 const SEED: u64 = 1;
@@ -75,14 +80,30 @@ fn keep_every_promise(
     report
 }
 
+/// A seed is worth something only if it says everything.
+#[test]
+fn a_seed_plays_the_same_schedule_again() {
+    let redis: Arc<dyn Ground> = Arc::new(RedisGround::new(Arc::new(Straight)));
+    let memory: Arc<dyn Ground> = Arc::new(MemoryGround::default());
+    for ground in [redis, memory] {
+        let theatre = Theatre { ground, cast: Arc::new(Honest) };
+        for seed in 1..=20 {
+            let plan = Plan::of(seed);
+            let (first, second) = (theatre.play(&plan), theatre.play(&plan));
+            let disturbed = first.disturbed || second.disturbed;
+            assert!(disturbed || first.log == second.log, "{}", plan.describe());
+            assert!(!first.log.is_empty());
+        }
+    }
+}
+
 mod schedules_keep_every_promise {
     use std::sync::Arc;
 
-    use super::local_ground::LocalGround;
-    use super::memory_ground::MemoryGround;
-    use super::redis_ground::RedisGround;
-    use super::wire::Straight;
-    use super::{ELSEWHERE, MET, SCHEDULES, keep_every_promise};
+    use super::{
+        ELSEWHERE, LocalGround, MET, MemoryGround, RedisGround, SCHEDULES, Straight,
+        keep_every_promise,
+    };
 
     #[test]
     fn on_redis() {

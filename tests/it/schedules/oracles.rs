@@ -109,7 +109,7 @@ fn own(actor: &Actor, snapshot: &Snapshot) {
     }
     // What can't be cached leaves no floor.
     if matches!(done, Some(Published::Done | Published::Fenced)) {
-        world.note(actor.scope, listed.time, &records, done == Some(Published::Done));
+        world.note(actor.scope, &listed, &records, done == Some(Published::Done));
     }
 }
 
@@ -137,7 +137,7 @@ pub(super) fn cached(world: &mut World, reader: &Reader, snapshot: &Snapshot) {
     of_one_publication(world, &records, snapshot, &issue);
     in_order(world, reader, snapshot, &issue);
     if ordered {
-        world.note(reader.scope, issue.listed.time, &records, true);
+        world.note(reader.scope, &issue.listed, &records, true);
     }
 }
 
@@ -165,9 +165,8 @@ fn in_order(world: &mut World, reader: &Reader, snapshot: &Snapshot, issue: &Iss
     if listed.clears < reader.began.1 {
         world.violation('A', format!("a list from before clear {}", reader.began.1));
     }
-    if ordered && listed.time < reader.shown.time {
-        let (of, than) = (listed.time, reader.shown.time);
-        world.violation('P', format!("a list of time {of}, somebody saw {than}"));
+    if ordered && reader.shown.is_newer_than(listed) {
+        world.violation('P', format!("a list of time {}, somebody saw a newer one", listed.time));
     }
     if ordered && reader.refresh && listed.step < reader.began.0 {
         let (of, began) = (listed.step, reader.began.0);

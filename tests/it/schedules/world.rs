@@ -38,6 +38,12 @@ pub(super) struct Listed {
     pub(super) truths: BTreeMap<NodeId, Truth>,
 }
 
+impl Listed {
+    fn contents(&self) -> BTreeMap<&NodeId, u64> {
+        self.truths.iter().map(|(id, truth)| (id, truth.content)).collect()
+    }
+}
+
 /// What a publication consisted of.
 #[derive(Debug, Clone)]
 pub(super) struct Issue {
@@ -50,13 +56,23 @@ pub(super) struct Issue {
 /// The newest that was shown.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Shown {
-    pub(super) time: u64,
+    /// The newest list.
+    listed: Option<Listed>,
     pub(super) truths: HashMap<NodeId, Truth>,
 }
 
 impl Shown {
-    fn note(&mut self, time: u64, records: &[Marked]) {
-        self.time = self.time.max(time);
+    /// Whether a list is older than the newest, and not the same: a restore can bring all back.
+    pub(super) fn is_newer_than(&self, list: &Listed) -> bool {
+        let newer =
+            |newest: &Listed| list.time < newest.time && list.contents() != newest.contents();
+        self.listed.as_ref().is_some_and(newer)
+    }
+
+    fn note(&mut self, listed: &Listed, records: &[Marked]) {
+        if self.listed.as_ref().is_none_or(|newest| newest.time <= listed.time) {
+            self.listed = Some(listed.clone());
+        }
         for record in records {
             let newest = self.truths.entry(record.id.clone()).or_insert(record.truth());
             if newest.time < record.truth().time {
@@ -84,7 +100,7 @@ pub(super) struct World {
     pub(super) clears: u64,
     pub(super) clusters: [Cluster; 2],
     pub(super) issues: HashMap<String, Issue>,
-    /// Scope, step and token of every failure that was told.
+    /// Scope and step of every failure that was told.
     pub(super) failures: Vec<(usize, u64)>,
     pub(super) limits: Limits,
     /// Epochs that this host has cleared.
@@ -141,13 +157,19 @@ impl World {
     }
 
     /// Somebody was shown this. `published`: it was read from the cache, or written to it.
-    pub(super) fn note(&mut self, scope: usize, time: u64, records: &[Marked], published: bool) {
+    pub(super) fn note(
+        &mut self,
+        scope: usize,
+        listed: &Listed,
+        records: &[Marked],
+        published: bool,
+    ) {
         if self.limits.rolled_back {
             return;
         }
-        self.seen[scope].note(time, records);
+        self.seen[scope].note(listed, records);
         if published {
-            self.published[scope].note(time, records);
+            self.published[scope].note(listed, records);
         }
     }
 }
