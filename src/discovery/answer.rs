@@ -53,9 +53,13 @@ impl Tally {
 
 /// The first look was good.
 pub(super) fn hit(snapshot: Snapshot) -> Answer {
-    let cached = usize::try_from(snapshot.count).unwrap_or(usize::MAX);
-    let tally = Tally { cached, ..Tally::default() };
+    let tally = all_cached(&snapshot);
     Answer { snapshot, source: Source::Cache, missing: Vec::new(), tally, outage: None }
+}
+
+fn all_cached(snapshot: &Snapshot) -> Tally {
+    let cached = usize::try_from(snapshot.count).unwrap_or(usize::MAX);
+    Tally { cached, ..Tally::default() }
 }
 
 /// Another's fetch: a refresh counts against what it had seen in the cache on arrival.
@@ -63,32 +67,35 @@ pub(super) fn served(snapshot: Snapshot, wait: &Wait) -> Answer {
     let tally = if wait.how == How::Refresh {
         compared(&records(&snapshot.all), wait.seen.as_deref())
     } else {
-        hit(snapshot.clone()).tally
+        all_cached(&snapshot)
     };
     Answer { snapshot, source: Source::Served, missing: Vec::new(), tally, outage: None }
 }
 
 /// The last answer, in an outage; `None` if it can't be read.
 pub(super) fn stale(snapshot: Snapshot, error: &Error) -> Option<Answer> {
-    let fulls = snapshot.fulls.as_deref().unwrap_or_default();
-    let nodes: Vec<Full> =
-        fulls.iter().map(|(_, json)| Full::from_json(json).ok()).collect::<Option<_>>()?;
-    let Rows { all, fulls } = Rows::of(nodes);
-    let answer = hit(Snapshot { all, fulls: Some(fulls), ..snapshot });
+    let answer = hit(with_all(snapshot)?.0);
     Some(Answer { source: Source::Stale, outage: Some(error.clone()), ..answer })
 }
 
 /// Another's fetch that could not get all details; `None` if what it left can't be read.
 pub(super) fn partial(snapshot: Snapshot, wait: &Wait) -> Option<Answer> {
+    let (snapshot, without_details) = with_all(snapshot)?;
+    let why = "failed in a concurrent refresh";
+    let missing = without_details.into_iter().map(|id| (id, why.to_owned())).collect();
+    Some(Answer { missing, ..served(snapshot, wait) })
+}
+
+/// A snapshot that was read by its full records alone, with its rows, and the nodes without
+/// details; `None` if a record can't be read.
+fn with_all(snapshot: Snapshot) -> Option<(Snapshot, Vec<NodeId>)> {
     let fulls = snapshot.fulls.as_deref().unwrap_or_default();
     let nodes: Vec<Full> =
         fulls.iter().map(|(_, json)| Full::from_json(json).ok()).collect::<Option<_>>()?;
-    let missing = nodes.iter().filter(|node| node.extra.attributes.is_none());
-    let why = "failed in a concurrent refresh";
-    let missing = missing.map(|node| (node.record.id.clone(), why.to_owned())).collect();
+    let bare = nodes.iter().filter(|node| node.extra.attributes.is_none());
+    let bare = bare.map(|node| node.record.id.clone()).collect();
     let Rows { all, fulls } = Rows::of(nodes);
-    let snapshot = Snapshot { all, fulls: Some(fulls), ..snapshot };
-    Some(Answer { missing, ..served(snapshot, wait) })
+    Some((Snapshot { all, fulls: Some(fulls), ..snapshot }, bare))
 }
 
 fn records(all: &[u8]) -> Vec<Record> {
