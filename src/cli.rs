@@ -12,6 +12,8 @@ use crate::model::text::sanitised;
 
 pub use clap_complete::Shell;
 
+use crate::render::Format;
+
 /// List the client nodes of a HashiCorp Nomad cluster, from a cache that is always right
 ///
 /// The first caller asks Nomad for everything, later ones are answered from Redis (or from files of
@@ -74,7 +76,7 @@ pub struct List {
     pub stale_if_error: Option<String>,
 
     /// How to print
-    #[arg(short, long, value_name = "FORMAT", value_parser = PossibleValuesParser::new(FORMATS))]
+    #[arg(short, long, value_name = "FORMAT", value_parser = PossibleValuesParser::new(Format::NAMES))]
     pub output: Option<String>,
 
     /// The same as --output json
@@ -89,9 +91,6 @@ pub struct List {
     #[arg(long)]
     pub no_headers: bool,
 }
-
-/// The names of `render::Format`; a test there holds the two together.
-pub const FORMATS: [&str; 6] = ["table", "wide", "json", "jsonl", "name", "id"];
 
 #[derive(Debug, Args)]
 pub struct Show {

@@ -58,8 +58,10 @@ fn write(
         return Ok(None);
     }
     let records = nodes::records(&answer.snapshot.all)?;
-    let named = nodes::named(&records, &list.nodes)?;
-    let chosen: Vec<Record> = named.into_iter().map(|at| records[at].clone()).collect();
+    let mut named = nodes::named(&records, &list.nodes)?.into_iter().peekable();
+    let records = records.into_iter().enumerate();
+    let chosen: Vec<Record> =
+        records.filter_map(|(at, record)| named.next_if_eq(&at).map(|_| record)).collect();
     let look = run.look(!list.no_headers, false);
     match format {
         Format::Table | Format::Wide => {
