@@ -40,7 +40,7 @@ fn alone(
     if let Some(rev) = servable(store, &known, enter) {
         return Ok(Entered::Hit { rev });
     }
-    let held = store.flights.hold(enter.token, lock, known.rev(), store.now());
+    let held = store.flights.hold(enter.token, lock, known.last_published(store), store.now());
     held.map_err(|error| store.cannot("write", &error))?;
     Ok(own(store, enter, known, epoch, None))
 }
@@ -58,7 +58,7 @@ fn beside(store: &LocalStore, enter: &Enter<'_>, epoch: String, holder: Holder) 
         };
     }
     store.tell.verbose(format!("working beside {}", holder.token));
-    store.flights.beside(enter.token, known.rev(), store.now());
+    store.flights.beside(enter.token, known.last_published(store), store.now());
     // `F`, because a refresh that waits for the lock must not take it for a later flight's.
     let watch = format!("F{}", &enter.token.get(1..).unwrap_or_default());
     own(store, enter, known, epoch, Some(watch))

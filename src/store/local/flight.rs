@@ -17,7 +17,7 @@ const FAILURE_MS: u64 = 2000;
 /// A live owner signs every second. One who has not for so long is stopped, or the machine slept:
 /// the lease is lost, as in Redis. In milliseconds.
 const SIGNED_MS: u64 = 5000;
-/// Every content is written in this length.
+/// The file has two lines of this length: whose flight it is, or how it ended; what was published last.
 const LENGTH: usize = 64;
 
 /// The flights of this process, by token.
@@ -28,10 +28,20 @@ pub(super) struct Flights(Mutex<HashMap<String, Begun>>);
 struct Begun {
     /// The lock; `None` for a flight beside the one of another.
     lock: Option<Lock>,
-    /// The publication that was there at the beginning.
-    rev: Option<String>,
+    /// What there was at the beginning.
+    published: LastPublished,
     /// When the owner last signed, in milliseconds since boot.
     signed: u64,
+}
+
+/// What the cache holds, and what was put there last: a snapshot can be lost in between, and what
+/// is older than it must not take its place.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct LastPublished {
+    /// The rev of the present snapshot.
+    pub(super) rev: Option<String>,
+    /// The rev that the flight file names.
+    pub(super) noted: Option<String>,
 }
 
 /// What came of the try to take the lease.
@@ -104,6 +114,18 @@ fn told(said: &str, waited: &str, now: u64) -> Option<Class> {
     (who == waited && fresh).then(|| Class::from_number(class))
 }
 
+/// The rev that was published last, whatever became of it.
+pub(super) fn noted(folder: &Folder, name: &str) -> Option<String> {
+    let file = folder.file(name, OFlags::RDWR).ok()?;
+    Some(line(&file, LENGTH as u64)).filter(|noted| !noted.is_empty())
+}
+
+/// Notes what is about to be published.
+pub(super) fn note(folder: &Folder, name: &str, rev: &str) -> io::Result<()> {
+    let file = folder.file(name, OFlags::RDWR | OFlags::CREATE)?;
+    write(&file, LENGTH as u64, rev)
+}
+
 impl Flights {
     /// From now on the flight is this one's.
     ///
@@ -114,17 +136,17 @@ impl Flights {
         &self,
         token: &str,
         lock: Lock,
-        rev: Option<String>,
+        published: LastPublished,
         now: u64,
     ) -> io::Result<()> {
         sign(lock.file(), token, now)?;
-        self.lock().insert(token.to_owned(), Begun { lock: Some(lock), rev, signed: now });
+        self.lock().insert(token.to_owned(), Begun { lock: Some(lock), published, signed: now });
         Ok(())
     }
 
     /// A flight that holds no lock. It may publish as long as nobody else has.
-    pub(super) fn beside(&self, token: &str, rev: Option<String>, now: u64) {
-        self.lock().insert(token.to_owned(), Begun { lock: None, rev, signed: now });
+    pub(super) fn beside(&self, token: &str, published: LastPublished, now: u64) {
+        self.lock().insert(token.to_owned(), Begun { lock: None, published, signed: now });
     }
 
     /// Signs again; `false` if the flight is lost.
@@ -145,14 +167,14 @@ impl Flights {
 
     /// Nobody has published since the flight began. A floor only remembers an index; whoever holds
     /// the lock may publish over one that has appeared meanwhile.
-    pub(super) fn is_unbroken(&self, token: &str, present: Option<&str>, now: u64) -> bool {
+    pub(super) fn is_unbroken(&self, token: &str, present: &LastPublished, now: u64) -> bool {
         let flights = self.lock();
         let Some(begun) = flights.get(token) else { return false };
-        let is_floor = present.is_some_and(|rev| rev.starts_with('t'));
+        let is_floor = present.rev.as_ref().is_some_and(|rev| rev.starts_with('t'));
         match begun.lock {
             Some(_) if is_over(begun.signed, now) => false,
-            Some(_) => is_floor || begun.rev.as_deref() == present,
-            None => begun.rev.as_deref() == present,
+            Some(_) => is_floor || begun.published == *present,
+            None => begun.published == *present,
         }
     }
 
@@ -166,7 +188,7 @@ impl Flights {
         let begun = self.lock().remove(token);
         if let Some(lock) = begun.and_then(|begun| begun.lock) {
             // A full disk costs those who wait the reason: they try for themselves.
-            let _ = write(lock.file(), &format!("!{token}|{}|{now}", class.number()));
+            let _ = write(lock.file(), 0, &format!("!{token}|{}|{now}", class.number()));
         }
     }
 
@@ -180,24 +202,34 @@ fn is_over(signed: u64, now: u64) -> bool {
 }
 
 fn said(file: &File) -> String {
+    line(file, 0)
+}
+
+fn line(file: &File, at: u64) -> String {
     let mut bytes = [0; LENGTH];
-    let read = file.read_at(&mut bytes, 0).unwrap_or(0);
+    let read = file.read_at(&mut bytes, at).unwrap_or(0);
     String::from_utf8_lossy(&bytes[..read]).trim_end().to_owned()
 }
 
 fn sign(file: &File, token: &str, now: u64) -> io::Result<()> {
-    write(file, &format!("{token}|{now}"))
+    write(file, 0, &format!("{token}|{now}"))
 }
 
 /// One write of one length, so that nothing older shows behind it.
-fn write(file: &File, text: &str) -> io::Result<()> {
+fn write(file: &File, at: u64, text: &str) -> io::Result<()> {
     fault::before(Act::Writes)?;
-    file.write_all_at(format!("{text:<width$}\n", width = LENGTH - 1).as_bytes(), 0)
+    file.write_all_at(format!("{text:<width$}\n", width = LENGTH - 1).as_bytes(), at)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Class, Flights, Folder, Taken, failure, is_held, take};
+    use super::{
+        Class, Flights, Folder, LastPublished, Taken, failure, is_held, note, noted, take,
+    };
+
+    fn published(rev: Option<&str>) -> LastPublished {
+        LastPublished { rev: rev.map(str::to_owned), noted: None }
+    }
 
     #[test]
     fn a_flight_says_whose_it_is_and_how_it_ended() {
@@ -209,7 +241,7 @@ mod tests {
             Taken::Held(holder) => panic!("{holder:?}"),
         };
         let Taken::Free(lock) = take(&folder, "f").unwrap() else { panic!("nobody holds it") };
-        flights.hold("N1", lock, None, 10_000).unwrap();
+        flights.hold("N1", lock, published(None), 10_000).unwrap();
         let Taken::Held(holder) = take(&folder, "f").unwrap() else { panic!("N1 holds it") };
         assert_eq!(holder.token, "N1");
         assert_eq!([15_000, 15_001].map(|now| holder.is_stopped(now)), [false, true]);
@@ -234,9 +266,10 @@ mod tests {
         let folder = Folder::open(&home.path().join("cache")).unwrap();
         let flights = Flights::default();
         let Taken::Free(lock) = take(&folder, "f").unwrap() else { panic!("nobody holds it") };
-        flights.hold("N1", lock, Some("N0".to_owned()), 0).unwrap();
-        flights.beside("F2", Some("N0".to_owned()), 0);
-        let unbroken = |rev, now| ["N1", "F2"].map(|token| flights.is_unbroken(token, rev, now));
+        flights.hold("N1", lock, published(Some("N0")), 0).unwrap();
+        flights.beside("F2", published(Some("N0")), 0);
+        let unbroken =
+            |rev, now| ["N1", "F2"].map(|token| flights.is_unbroken(token, &published(rev), now));
         assert_eq!(unbroken(Some("N0"), 0), [true, true]);
         assert_eq!(unbroken(Some("tF3"), 0), [true, false]);
         assert_eq!([unbroken(Some("N4"), 0), unbroken(None, 0)], [[false; 2]; 2]);
@@ -246,5 +279,21 @@ mod tests {
             [[true, true], [false, true]]
         );
         assert!(!flights.renew("N1", 10_001) && !is_held(&folder, "f"));
+    }
+
+    #[test]
+    fn a_publication_that_was_lost_breaks_a_flight_too() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = Folder::open(&home.path().join("cache")).unwrap();
+        let flights = Flights::default();
+        let present = || LastPublished { rev: None, noted: noted(&folder, "f") };
+        assert_eq!(present(), LastPublished::default());
+        let Taken::Free(lock) = take(&folder, "f").unwrap() else { panic!("nobody holds it") };
+        flights.hold("N1", lock, present(), 0).unwrap();
+        flights.beside("F2", present(), 0);
+        let unbroken = || ["N1", "F2"].map(|token| flights.is_unbroken(token, &present(), 0));
+        assert_eq!(unbroken(), [true, true]);
+        note(&folder, "f", "F3").unwrap();
+        assert_eq!((noted(&folder, "f").as_deref(), unbroken()), (Some("F3"), [false, false]));
     }
 }

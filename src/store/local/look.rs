@@ -8,6 +8,7 @@ use crate::store::judge::{Verdict, judge};
 use crate::store::records::{Fields, verified};
 use crate::store::{Look, Want};
 
+use super::flight::{self, LastPublished};
 use super::snap::{Header, LONGEST, Opened};
 use super::{EPOCH, EPOCH_LONGEST, LocalStore};
 
@@ -29,9 +30,11 @@ impl Known {
         self.header.as_ref().filter(|header| Some(&header.epoch) == self.epoch.as_ref())
     }
 
-    /// The publication of this epoch, however old: what a flight's publication is fenced by.
-    pub(super) fn rev(&self) -> Option<String> {
-        self.current().map(|header| header.rev.clone())
+    /// The publication of this epoch, however old, and what was published last: what a flight's
+    /// publication is fenced by.
+    pub(super) fn last_published(&self, store: &LocalStore) -> LastPublished {
+        let rev = self.current().map(|header| header.rev.clone());
+        LastPublished { rev, noted: flight::noted(&store.folder, &store.name("flight")) }
     }
 
     /// The publication, if it is still good to start a fetch from.

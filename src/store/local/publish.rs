@@ -9,6 +9,7 @@ use crate::store::meta::Meta;
 use crate::store::records::difference;
 use crate::store::{Class, Error, Flight, Publication, Published, sum};
 
+use super::flight;
 use super::look::Known;
 use super::snap::Header;
 use super::{LocalStore, PATIENCE};
@@ -39,7 +40,8 @@ fn try_publish(
 ) -> io::Result<Published> {
     let writing = store.folder.writing(PATIENCE)?;
     let known = store.known();
-    let unbroken = store.flights.is_unbroken(&flight.token, known.rev().as_deref(), store.now());
+    let present = known.last_published(store);
+    let unbroken = store.flights.is_unbroken(&flight.token, &present, store.now());
     if known.epoch.as_ref() != Some(&flight.epoch) || !unbroken {
         invalidate(store, &writing, flight, new, &known)?;
         return Ok(Published::Fenced);
@@ -75,6 +77,7 @@ fn write(
     };
     let header = header(store, flight, new, full);
     let all = if new.partial { &[] } else { new.all };
+    flight::note(&store.folder, &store.name("flight"), &header.rev)?;
     writing.replace(&store.name("snap"), &[&header.line(), all])?;
     store.remove_fulls(writing, &header.full);
     Ok(())
@@ -166,6 +169,8 @@ fn invalidate(
         older => floor(store, flight, new, older, epoch),
     };
     let snap = store.name("snap");
+    // Without room for the note there is room for nothing.
+    let _ = flight::note(&store.folder, &store.name("flight"), &header.rev);
     match writing.replace(&snap, &[&header.line()]) {
         Ok(()) => store.remove_fulls(writing, &header.full),
         // Without room for a floor there is room for nothing.

@@ -102,7 +102,7 @@ impl Worker {
             .sandbox
             .command(command.split(' '))
             .env("NOMAD_ADDR", cluster.sim.address())
-            .args(["--ttl", "2s"])
+            .args(["--ttl", "2s", "-v"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -112,19 +112,34 @@ impl Worker {
         }
         let (stdout, stderr, code) = finish(&mut child, history);
         let end = history.now();
-        let without_redis = stderr.starts_with("warning: ") || code == NOT_CLEARED;
+        let warned = stderr.lines().any(|line| line.starts_with("warning: "));
+        let without_redis = warned || code == NOT_CLEARED;
         if without_redis {
             history.figures.lock().unwrap().without_redis += 1;
             return;
         }
         match (command, code) {
             ("cache clear", 0) => {
-                history.clears.lock().unwrap().push(Clear { cluster: of, end, true_at_begin });
+                history.clears.lock().unwrap().push(Clear {
+                    cluster: of,
+                    end,
+                    true_at_begin,
+                    notes: stderr,
+                });
             }
             (_, 0) => match shown(&stdout, cluster, of) {
                 Ok(shown) => {
-                    let answer =
-                        Answer { cluster: of, command, begin, end, true_at_begin, shown, fresh };
+                    let notes = stderr;
+                    let answer = Answer {
+                        cluster: of,
+                        command,
+                        begin,
+                        end,
+                        true_at_begin,
+                        shown,
+                        fresh,
+                        notes,
+                    };
                     history.answers.lock().unwrap().push(answer);
                 }
                 Err(odd) => history.odd.lock().unwrap().push(odd),

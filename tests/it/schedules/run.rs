@@ -250,19 +250,10 @@ impl<'a> Play<'a> {
         let mut limits = self.world().limits;
         let struck = self.theatre.ground.strike(blow, scope, dice, &mut limits);
         if let Some(what) = struck {
-            // On files a --force works beside the lock, under no lease that could be compared: if
-            // the snapshot that it would have to respect is lost, the order is not promised.
-            limits.rolled_back |=
-                limits.lossy && self.theatre.ground.frees_the_dead() && self.is_solo_flying();
             let mut world = self.world();
             world.limits = limits;
             world.log(format!("{blow:?} {} {what}", SCOPES[scope]));
         }
-    }
-
-    fn is_solo_flying(&self) -> bool {
-        let solo = |actor: &Arc<Actor>| actor.notes().flight.as_ref().is_some_and(|it| it.solo);
-        self.flying().iter().any(|process| solo(&self.actors[*process]))
     }
 
     /// Those under way that are not clears.
