@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::model::remark::Tell;
 use crate::model::snapshot::Snapshot;
 
-use super::redis::errors::{is_black_hole, is_busy, is_refused};
+use super::redis::errors::{is_black_hole, is_broken_off, is_busy, is_refused};
 use super::{
     Base, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, Kind, Look, Publication,
     Published, Sample, Stats, Store, Want,
@@ -31,6 +31,8 @@ pub struct AutoStore {
     falls_back: bool,
     /// Redis could not be used in this run.
     given_up: AtomicBool,
+    /// Redis broke off an answer: nothing is cached in this run, which is none of Redis' absence.
+    broken_off: AtomicBool,
     /// Redis was used in this run.
     reached: AtomicBool,
     warned: AtomicBool,
@@ -47,6 +49,7 @@ impl AutoStore {
             local,
             falls_back: true,
             given_up: AtomicBool::new(false),
+            broken_off: AtomicBool::new(false),
             reached: AtomicBool::new(false),
             warned: AtomicBool::new(false),
             local_flights: Mutex::default(),
@@ -72,7 +75,8 @@ impl AutoStore {
     }
 
     fn fallback(&self) -> Option<&dyn Store> {
-        let local = self.local.as_ref().ok().filter(|_| self.falls_back)?;
+        let falls_back = self.falls_back && !self.broken_off.load(Ordering::Relaxed);
+        let local = self.local.as_ref().ok().filter(|_| falls_back)?;
         Some(&**local)
     }
 
@@ -96,6 +100,10 @@ impl AutoStore {
     fn give_up(&self, error: &Error) {
         if self.given_up.swap(true, Ordering::Relaxed) {
             return;
+        }
+        if is_broken_off(error) {
+            self.broken_off.store(true, Ordering::Relaxed);
+            return self.tell.verbose(format!("redis unavailable ({error}): asking Nomad"));
         }
         let instead = match (&self.local, self.falls_back) {
             (Ok(_), true) => "using local cache".to_owned(),

@@ -12,6 +12,7 @@ mod list;
 mod local_store;
 mod nomad_http;
 mod outage;
+mod redis_rows;
 mod schedules;
 mod stores;
 mod support;

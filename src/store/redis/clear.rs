@@ -9,7 +9,7 @@ use crate::clock;
 use crate::store::Error;
 
 use super::connection::{Connection, Manner};
-use super::errors::{Late, is_black_hole, is_busy, of_io, of_reply, unavailable};
+use super::errors::{BROKEN_OFF, LOST, Late, is_black_hole, is_busy, of_io, of_reply, unavailable};
 use super::line::Budget;
 use super::{RedisStore, Step, bulk, command};
 
@@ -44,19 +44,24 @@ impl RedisStore {
     /// Tries on fresh connections until it is done, can't be done, or 5 seconds are over.
     pub(super) fn clear_until_sure(&self) -> Result<(), Error> {
         let until = clock::now() + UNTIL_SURE;
+        // Silence to the end: the length of the last try is of no interest, and whatever Redis
+        // said before it is of more.
+        let mut said = of_io(&Late(UNTIL_SURE).into());
         loop {
             let began = clock::now();
             let outcome = self.clear_once(until);
             let took = clock::now().duration_since(began).as_secs_f64() * 1000.0;
             self.tell.call(format!("redis GET, DEL, ROLE: {took:.1} ms"));
-            if !outcome.as_ref().is_err_and(may_pass) {
-                return outcome;
+            match outcome {
+                Err(error) if may_pass(&error) => {
+                    if !is_black_hole(&error) {
+                        said = error;
+                    }
+                }
+                settled => return settled,
             }
             if clock::now() + PAUSE >= until {
-                // Silence to the end: the length of the last try is of no interest.
-                return outcome.map_err(|error| {
-                    if is_black_hole(&error) { of_io(&Late(UNTIL_SURE).into()) } else { error }
-                });
+                return Err(said);
             }
             clock::sleep(PAUSE);
         }
@@ -101,7 +106,7 @@ impl RedisStore {
 
 /// Whether the same may succeed in a moment.
 fn may_pass(error: &Error) -> bool {
-    is_black_hole(error) || is_busy(error) || error.what == super::errors::LOST
+    is_black_hole(error) || is_busy(error) || [LOST, BROKEN_OFF].contains(&&*error.what)
 }
 
 fn has_replicas(role: Option<Value>) -> bool {

@@ -9,7 +9,9 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use crate::store::Error;
 
-use super::errors::{NOT_REDIS, of_io, of_reply, refused_credentials, unavailable};
+use super::errors::{
+    BROKEN_OFF, LOST, NOT_REDIS, of_io, of_reply, refused_credentials, unavailable,
+};
 use super::line::{Budget, Line};
 use super::tls;
 use super::url::{Route, Target};
@@ -110,8 +112,10 @@ impl Connection {
 
     fn reply(&mut self) -> Result<Value, Error> {
         self.parser.parse_value(&mut self.wire).map_err(|_| {
-            let failure = self.wire.get_mut().failure.take();
-            failure.unwrap_or_else(|| unavailable(NOT_REDIS))
+            let wire = self.wire.get_mut();
+            let failure = wire.failure.take().unwrap_or_else(|| unavailable(NOT_REDIS));
+            let broke_off = failure.what == LOST && wire.stream.line().has_received();
+            if broke_off { unavailable(BROKEN_OFF) } else { failure }
         })
     }
 }

@@ -14,6 +14,8 @@ const REFUSED: &str = "refused";
 const BUSY: &str = "busy: ";
 /// It was there and is gone.
 pub(super) const LOST: &str = "connection lost";
+/// It went in the midst of a reply.
+pub(super) const BROKEN_OFF: &str = "connection lost in the midst of a reply";
 const TIMED_OUT: &str = "timed out after ";
 
 /// A budget that is used up; travels inside an [`io::Error`].
@@ -39,6 +41,11 @@ pub(in crate::store) fn is_refused(error: &Error) -> bool {
 /// Redis is there and asks for patience: loading, failing over.
 pub(in crate::store) fn is_busy(error: &Error) -> bool {
     error.what.starts_with(BUSY)
+}
+
+/// It began to answer, and the connection was lost.
+pub(in crate::store) fn is_broken_off(error: &Error) -> bool {
+    error.what == BROKEN_OFF
 }
 
 /// It did not answer in time: whoever comes next need not wait for it too.
@@ -182,11 +189,13 @@ pub(super) fn tame(text: &str) -> String {
     line.chars().map(|c| if c.is_control() { '?' } else { c }).take(200).collect()
 }
 
+/// To a tenth of a second; below one second in milliseconds.
 fn span(time: Duration) -> String {
-    if time.subsec_millis() == 0 {
-        format!("{} s", time.as_secs())
-    } else {
-        format!("{} ms", time.as_millis())
+    let tenths = time.as_millis() / 100;
+    match (tenths / 10, tenths % 10) {
+        (0, _) => format!("{} ms", time.as_millis()),
+        (seconds, 0) => format!("{seconds} s"),
+        (seconds, tenths) => format!("{seconds}.{tenths} s"),
     }
 }
 
@@ -255,6 +264,8 @@ mod tests {
         let late = of_io(&Late(Duration::from_millis(500)).into());
         assert_eq!(late.what, "timed out after 500 ms");
         assert!(is_black_hole(&late) && !is_busy(&late));
-        assert_eq!(of_io(&Late(Duration::from_secs(3)).into()).what, "timed out after 3 s");
+        let late = |ms| of_io(&Late(Duration::from_millis(ms)).into()).what;
+        let said = [3000, 2002, 1500].map(late);
+        assert_eq!(said, ["timed out after 3 s", "timed out after 2 s", "timed out after 1.5 s"]);
     }
 }

@@ -78,6 +78,11 @@ impl Line {
         (self.budget, self.since, self.received) = (budget, clock::now(), 0);
     }
 
+    /// Whether a byte of the answer has come.
+    pub(super) fn has_received(&self) -> bool {
+        self.received > 0
+    }
+
     /// Whether the other end is still there and has said nothing unasked. A byte that waits is
     /// lost: the connection can't be used any more.
     pub(super) fn is_idle(&mut self) -> bool {

@@ -9,6 +9,7 @@ pub(crate) mod local_bench;
 pub(crate) mod memory;
 pub(crate) mod process;
 pub(crate) mod redis_server;
+pub(crate) mod relay;
 pub(crate) mod sandbox;
 pub(crate) mod tls_front;
 pub(crate) mod wire_server;

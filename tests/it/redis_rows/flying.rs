@@ -1,0 +1,234 @@
+//! What happens to Redis, or to others, while a fetch is under way.
+
+use std::process::Command;
+
+use nomad_sim::{Fleet, Sim};
+use rustix::process::Signal;
+
+use super::trouble::{self, signal, until};
+use super::{Room, check, said};
+use crate::support::redis_server::RedisServer;
+use crate::support::relay::{Relay, Treat};
+use crate::support::sandbox::{Sandbox, failure};
+
+const ALL: [&str; 2] = ["GET", "nomad:clients:all"];
+
+/// What is kept under the key that people read.
+fn cached(redis: &RedisServer) -> Option<String> {
+    redis.bytes(&ALL).map(|bytes| String::from_utf8(bytes).unwrap() + "\n")
+}
+
+/// No Redis is named: the files of this machine, and not a word.
+#[test]
+fn r1_not_configured() {
+    let room = Room::new("");
+    let sandbox = Sandbox::empty().with("NOMAD_CLIENTS_CACHE", "local").nomad(&room.sim.address());
+    let all = room.all();
+    for calls in [6, 0] {
+        check(&sandbox.run("list --json"), &all, "");
+        assert_eq!(room.sim.asked().len(), calls);
+    }
+}
+
+#[test]
+fn r3_silence_at_publish() {
+    let redis = RedisServer::start();
+    let room = Room::new(&redis.url());
+    let all = room.all();
+    let (child, gate) = room.held("list --json");
+    signal(&redis, Signal::STOP);
+    let said = room.go_on(child, &gate);
+    signal(&redis, Signal::CONT);
+    let warning = "warning: cannot write the cache in redis: timed out after 2 s\n";
+    check(&said, &all, warning);
+}
+
+/// The failover comes between ENTER and PUBLISH.
+#[test]
+fn r8_a_failover_in_flight() {
+    let redis = RedisServer::start();
+    let room = Room::new(&redis.url());
+    let all = room.all();
+    let (child, gate) = room.held("list --json");
+    redis.cli(&["REPLICAOF", "127.0.0.1", "1"]);
+    let warning = "warning: cannot write the cache in redis: redis is a read-only replica\n";
+    check(&room.go_on(child, &gate), &all, warning);
+    redis.cli(&["REPLICAOF", "NO", "ONE"]);
+    assert_eq!(cached(&redis), None);
+}
+
+/// Two clusters under the same keys: each sees its own nodes, whatever the other has written.
+#[test]
+fn r13_the_data_of_another_cluster() {
+    let redis = RedisServer::start();
+    let (east, west) = (Room::new(&redis.url()), Room::new(&redis.url()));
+    west.sim.cluster().register("west-1");
+    let (of_east, of_west) = (east.all(), west.all());
+    assert_ne!(of_east, of_west);
+    for calls in [6 + 7, 0, 0] {
+        check(&east.sandbox.run("list --json"), &of_east, "");
+        check(&west.sandbox.run("list --json"), &of_west, "");
+        assert_eq!(east.sim.asked().len() + west.sim.asked().len(), calls);
+    }
+    assert_eq!(cached(&redis).as_deref(), Some(&*of_east), "the names belong to who came first");
+    let region = east.sandbox.run("list --json --region elsewhere");
+    assert_eq!((region.code, region.stdout.as_str()), (5, ""), "no row of another region");
+}
+
+/// A token that may not read sees nothing of what another's has put there.
+#[test]
+fn r13_the_data_of_another_token() {
+    let redis = RedisServer::start();
+    let room = Room::new(&redis.url());
+    room.lists("list --json", "", 6);
+    let mut other = room.sandbox.command(["list", "--json"]);
+    other.env("NOMAD_TOKEN", "8d0c3a4e-0000-4000-8000-00000000cafe");
+    let output = other.output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), room.all());
+    room.sim.asked();
+    room.lists("list --json", "", 0);
+}
+
+/// Redis forgets everything while the details are under way: nothing of this flight is kept.
+#[test]
+fn r14_redis_forgets_everything_in_flight() {
+    let forgets: [fn(&mut RedisServer); 2] =
+        [|redis| drop(redis.cli(&["FLUSHALL"])), |redis| redis.restart(&[])];
+    for forget in forgets {
+        let mut redis = RedisServer::start();
+        let room = Room::new(&redis.url());
+        let all = room.all();
+        let (child, gate) = room.held("list --json");
+        forget(&mut redis);
+        check(&room.go_on(child, &gate), &all, "");
+        assert_eq!(cached(&redis), None);
+        room.sim.asked();
+        room.lists("list --json", "", 6);
+        assert_eq!(cached(&redis), Some(all));
+    }
+}
+
+/// A restart from a file that was saved before a clear: what was cleared does not come back.
+#[test]
+fn r14_a_restart_from_before_a_clear() {
+    let mut redis = RedisServer::start();
+    let room = Room::new(&redis.url());
+    room.sandbox.stdout("list");
+    assert_eq!(redis.cli(&["SAVE"]), redis::Value::Okay);
+    room.sim.cluster().set_meta("worker-1", "rack", Some("moved"));
+    room.sandbox.stdout("cache clear");
+    redis.restart(&[]);
+    assert!(cached(&redis).is_some(), "it is back");
+    room.sim.asked();
+    room.lists("list --json", "", 6);
+}
+
+/// The publication is done, and its reply is lost.
+#[test]
+fn r15_a_lost_reply() {
+    let redis = RedisServer::start();
+    let relay = Relay::start(redis.socket(), |question| {
+        if question.number == 2 { Treat::Cut(0) } else { Treat::Pass }
+    });
+    let room = Room::new(&relay.url());
+    room.lists("list --json", "", 6);
+    room.lists("list --json", "", 0);
+}
+
+/// The owner is stopped for longer than its lease; another fetches meanwhile. When it goes on, what
+/// it brings is refused, and nobody is told anything.
+#[test]
+fn r16_an_owner_that_was_stopped() {
+    let redis = RedisServer::start();
+    let room = Room::new(&redis.url());
+    let before = room.all();
+    let (child, gate) = room.held("list --json");
+    kill(child.id(), "STOP");
+    let leases = || redis.cli(&["KEYS", "nomad:clients:lease:*"]);
+    until("the lease ends", || leases() == redis::Value::Array(Vec::new()));
+    gate.open();
+    room.sim.heal();
+    room.sim.cluster().set_meta("worker-1", "rack", Some("moved"));
+    let after = room.all();
+    room.lists("list --json", "", 6);
+    kill(child.id(), "CONT");
+    // It had the list of before and asks for the details only now: it may show either.
+    let late = said(child);
+    check(&late, if late.stdout == before { &before } else { &after }, "");
+    check(&room.sandbox.run("list --json"), &after, "");
+    assert_eq!(cached(&redis), Some(after));
+}
+
+/// The owner is killed: those who wait go on when its lease ends.
+#[test]
+fn r16_an_owner_that_was_killed() {
+    let redis = RedisServer::start();
+    let room = Room::new(&redis.url());
+    let all = room.all();
+    let (mut child, gate) = room.held("list --json");
+    let waits = room.start("list --json");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    gate.open();
+    room.sim.heal();
+    check(&said(waits), &all, "");
+}
+
+/// The reply to a look breaks off in its midst.
+#[test]
+fn r19_a_reply_that_breaks_off() {
+    let redis = RedisServer::start();
+    let full = Room::new(&redis.url());
+    full.sandbox.stdout("list");
+    let relay = Relay::start(redis.socket(), |question| {
+        if question.number == 0 { Treat::Cut(3000) } else { Treat::Pass }
+    });
+    let sandbox = Sandbox::redis(&relay.url()).nomad(&full.sim.address());
+    let all = full.all();
+    check(&sandbox.run("list --json"), &all, "");
+    assert_eq!(full.sim.asked().len(), 6);
+    let kept = std::fs::read_dir(sandbox.cache()).into_iter().flatten().flatten();
+    assert_eq!(kept.count(), 0, "nothing is kept in files");
+    check(&sandbox.run("list --json"), &all, "");
+    assert_eq!(full.sim.asked().len(), 0);
+}
+
+/// What was begun before a clear does not fill the cache after it.
+#[test]
+fn r21_a_clear_during_a_refresh() {
+    let redis = RedisServer::start();
+    for sandbox in [Sandbox::redis(&redis.url()), Sandbox::local()] {
+        let sim = Sim::start(Fleet::recorded());
+        let room = Room { sandbox: sandbox.nomad(&sim.address()), sim };
+        let all = room.all();
+        redis.cli(&["FLUSHALL"]);
+        let (child, gate) = room.held("list --json --refresh");
+        let cleared = room.sandbox.run("cache clear");
+        assert_eq!((cleared.stderr.as_str(), cleared.code), ("", 0));
+        assert!(cleared.stdout.starts_with("cleared "), "{}", cleared.stdout);
+        check(&room.go_on(child, &gate), &all, "");
+        assert_eq!(cached(&redis), None);
+        room.sim.asked();
+        room.lists("list --json", "", 6);
+    }
+}
+
+/// The clear reached the primary, and no replica confirms it.
+#[test]
+fn r22_a_clear_that_no_replica_confirms() {
+    let redis = RedisServer::start_with(&["--repl-diskless-sync", "no"]);
+    let _replica = trouble::mute_replica(&redis);
+    let room = Room::new(&redis.url());
+    room.sandbox.stdout("list");
+    let why = "no replica has confirmed it within 500 ms";
+    let stderr = format!(
+        "note: cleared {}\nerror: cache NOT cleared in redis: {why}; old data may be served up to 60 s; rerun\n",
+        room.sandbox.cache().display()
+    );
+    assert_eq!(room.sandbox.run("cache clear"), failure(7, &stderr));
+}
+
+fn kill(id: u32, signal: &str) {
+    let args = [format!("-{signal}"), id.to_string()];
+    assert!(Command::new("kill").args(args).status().unwrap().success());
+}

@@ -1,0 +1,143 @@
+//! A list while Redis is in trouble: the whole answer, one line of warning at most, and where it
+//! is cached instead.
+
+use std::time::{Duration, Instant};
+
+use super::Room;
+use super::trouble::{self, ACL, Trouble};
+
+/// What the calls of a second list tell of what the first one cached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cached {
+    /// In the files of this machine.
+    Local,
+    Nothing,
+}
+
+/// Both of two lists print everything and warn with `warning`.
+#[track_caller]
+fn check(trouble: &Trouble, warning: &str, cached: Cached) {
+    let room = Room::new(&trouble.url);
+    let args = format!("list --json{}", trouble.options);
+    let stderr = if warning.is_empty() { String::new() } else { format!("warning: {warning}\n") };
+    let began = Instant::now();
+    room.lists(&args, &stderr, 6);
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    let again = room.sandbox.run(&args);
+    assert_eq!(again.code, 0);
+    let calls = if cached == Cached::Local { 0 } else { 6 };
+    assert_eq!(room.sim.asked().len(), calls, "{}", again.stderr);
+    assert_eq!(again.stderr.lines().count(), stderr.lines().count(), "{}", again.stderr);
+}
+
+/// Redis can't be used: the files of this machine are the cache.
+#[track_caller]
+fn check_local(trouble: &Trouble, why: &str) {
+    check(trouble, &format!("redis unavailable ({why}): using local cache"), Cached::Local);
+}
+
+#[test]
+fn r2_nobody_listens() {
+    check_local(&trouble::refused(), "refused");
+    check_local(&trouble::unknown_host(), "its name can't be resolved");
+}
+
+#[test]
+fn r3_silence() {
+    check_local(&trouble::black_hole_on_connect(), "timed out after 500 ms");
+    check_local(&trouble::silent(), "timed out after 500 ms");
+    check_local(&trouble::silent_at_enter(), "timed out after 500 ms");
+}
+
+/// G13: whoever comes within 15 seconds of a silence does not wait for the next.
+#[test]
+fn r3_the_next_run_does_not_wait() {
+    let silent = trouble::silent();
+    let room = Room::new(&silent.url);
+    assert_eq!(room.sandbox.run("list").code, 0);
+    let said = room.sandbox.run("list -vv");
+    assert!(!said.stderr.contains("redis LOOK"), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("warning: redis unavailable (it did not answer "),
+        "{}",
+        said.stderr
+    );
+}
+
+#[test]
+fn r4_tls_that_can_not_be_trusted() {
+    let expired = "tls: the certificate has expired (or this machine's clock is wrong)";
+    check_local(&trouble::tls("expired.pem", "ca.pem"), expired);
+    check_local(&trouble::tls("other.pem", "ca.pem"), "tls: the certificate is for another name");
+    let unknown = "tls: the certificate's issuer is not known";
+    check_local(&trouble::tls("server.pem", "other.pem"), unknown);
+    check_local(&trouble::tls_to_a_plain_port(), "tls: the port does not speak TLS");
+}
+
+#[test]
+fn r5_credentials_that_are_refused() {
+    let warning = "redis refused the credentials: using local cache";
+    for trouble in [trouble::wrong_password(), trouble::no_password(), trouble::user_off()] {
+        check(&trouble, warning, Cached::Local);
+    }
+}
+
+#[test]
+fn r6_a_viewer_is_told_on_a_miss_what_he_lacks() {
+    let viewer = trouble::user(&["~nomad:clients*", "+mget", "+pttl"]);
+    let warning = format!("redis does not permit eval (the user needs {ACL}): nothing is cached");
+    check(&viewer, &warning, Cached::Nothing);
+}
+
+#[test]
+fn r7_keys_or_a_command_that_is_not_granted() {
+    let needs = format!("(the user needs {ACL})");
+    let keys = "redis does not permit the keys: nomad:clients* not granted";
+    let stranger = trouble::user(&["~other*", "+@all"]);
+    check(&stranger, &format!("{keys} {needs}: using local cache"), Cached::Local);
+    let inner = "cannot write the cache in redis: redis does not permit a command of the script";
+    check(&trouble::member_without("+hset"), &format!("{inner} {needs}"), Cached::Nothing);
+}
+
+#[test]
+fn r8_a_replica_is_read_and_not_written() {
+    check(&trouble::replica(), "", Cached::Nothing);
+}
+
+#[test]
+fn r9_a_redis_that_refuses_to_write() {
+    let full = "redis is out of memory: nothing is cached";
+    check(&trouble::out_of_memory(), full, Cached::Nothing);
+    let unsaved = "redis can't save and refuses to write (MISCONF): nothing is cached";
+    check(&trouble::cannot_save(), unsaved, Cached::Nothing);
+    let alone = "redis misses replicas and refuses to write (NOREPLICAS): nothing is cached";
+    check(&trouble::too_few_replicas(), alone, Cached::Nothing);
+}
+
+#[test]
+fn r10_a_redis_that_asks_for_patience() {
+    let redises =
+        [trouble::loading(), trouble::busy(), trouble::cluster_down(), trouble::master_down()];
+    for trouble in redises {
+        check(&trouble, "", Cached::Local);
+    }
+}
+
+#[test]
+fn r11_a_cluster_is_named() {
+    let what = "redis is a cluster (CROSSSLOT), redis-cluster:// is not supported";
+    check_local(&trouble::cluster(), what);
+}
+
+#[test]
+fn r17_no_redis_server() {
+    check_local(&trouble::http_server(), "not a Redis server");
+    check_local(&trouble::garbage(), "not a Redis server");
+    let full = "not a Redis server that has room: max number of clients reached";
+    check_local(&trouble::no_room(), full);
+}
+
+#[test]
+fn r18_a_redis_that_is_slow() {
+    check_local(&trouble::slow(), "timed out after 500 ms");
+}

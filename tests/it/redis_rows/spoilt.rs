@@ -1,0 +1,168 @@
+//! R12: every key of the protocol, spoilt in every way, and then asked for in every way: the right
+//! answer, without a word, and the next publication heals it.
+
+use super::trouble::until;
+use super::{Room, check};
+use crate::support::redis_server::RedisServer;
+use crate::support::sandbox::Said;
+
+const KEYS: [&str; 5] = ["all", "hash", "meta", "epoch", "lease"];
+
+const HARMS: [&str; 11] = [
+    "evicted",
+    "expired",
+    "wrong type",
+    "garbage",
+    "truncated",
+    "bit flip",
+    "empty",
+    "null",
+    "[]",
+    "large",
+    "version 2",
+];
+
+const MODES: [&str; 3] = ["list --json", "list --json --refresh", "list --json --full"];
+/// For a value that is data.
+const LARGE: usize = 100 << 20;
+/// For one that is a line: each script copies it.
+const LARGE_LINE: usize = 32 << 20;
+
+/// The names under which this cluster's entries stand; a free lease gets the name it would have.
+fn key(redis: &RedisServer, of: &str) -> String {
+    if of != "lease" {
+        return format!("nomad:clients:{of}");
+    }
+    let meta = redis.bytes(&["GET", "nomad:clients:meta"]).unwrap();
+    let scope = String::from_utf8(meta).unwrap().split('|').nth(1).unwrap().to_owned();
+    format!("nomad:clients:lease:{scope}")
+}
+
+fn spoilt(old: &[u8], how: &str) -> Vec<u8> {
+    match how {
+        "garbage" => b"\x00\xff\xfe\x1b[2J".to_vec(),
+        "truncated" => old[..old.len() / 2].to_vec(),
+        "bit flip" => {
+            let mut flipped = old.to_vec();
+            if let Some(byte) = flipped.last_mut() {
+                *byte ^= 1;
+            }
+            flipped
+        }
+        "null" => b"null".to_vec(),
+        "[]" => b"[]".to_vec(),
+        "large" if old.first().is_some_and(|byte| b"[{".contains(byte)) => vec![b'x'; LARGE],
+        "large" => vec![b'x'; LARGE_LINE],
+        "version 2" => String::from_utf8_lossy(old).replace("v1|", "v2|").into_bytes(),
+        _ => Vec::new(),
+    }
+}
+
+fn harm(redis: &RedisServer, key: &str, how: &str) {
+    let field = first_field(redis, key);
+    match (how, &field) {
+        ("evicted", _) => drop(redis.cli(&["DEL", key])),
+        ("expired", _) => {
+            redis.cli(&["PEXPIRE", key, "1"]);
+            until("it expires", || redis.int(&["EXISTS", key]) == 0);
+        }
+        ("wrong type", _) => {
+            redis.cli(&["DEL", key]);
+            redis.cli(&["LPUSH", key, "x"]);
+        }
+        (_, Some((field, old))) => {
+            redis.cli(&[b"HSET", key.as_bytes(), field, &spoilt(old, how)]);
+        }
+        _ => {
+            let old = redis.bytes(&["GET", key]).unwrap_or_default();
+            redis.cli(&[b"SET", key.as_bytes(), &spoilt(&old, how), b"KEEPTTL"]);
+        }
+    }
+}
+
+/// One field of a hash and its value.
+fn first_field(redis: &RedisServer, key: &str) -> Option<(Vec<u8>, Vec<u8>)> {
+    use redis::Value::{Array, BulkString};
+    let Array(fields) = redis.cli(&["HGETALL", key]) else { return None };
+    match fields.as_slice() {
+        [BulkString(field), BulkString(value), ..] => Some((field.clone(), value.clone())),
+        _ => None,
+    }
+}
+
+/// 33 cases of one key.
+fn check_key(of: &str) {
+    let redis = RedisServer::start();
+    let room = Room::new(&redis.url());
+    let all = room.all();
+    let bare =
+        room.sandbox.command(["list", "--json", "--full", "--cache", "none"]).output().unwrap();
+    let full = String::from_utf8(bare.stdout).unwrap();
+    for how in HARMS {
+        for mode in MODES {
+            let expected = if mode.ends_with("--full") { &full } else { &all };
+            let said = asked_of_spoilt(&redis, &room, of, how, mode);
+            assert_eq!((said.stderr.as_str(), said.code), ("", 0), "{of}, {how}, {mode}");
+            check(&said, expected, "");
+            // A refresh has healed it; so has whoever could not use what was there.
+            check(&room.sandbox.run("list --json --full"), &full, "");
+            check(&room.sandbox.run("list --json"), &all, "");
+            room.sim.asked();
+            check(&room.sandbox.run("list --json --full"), &full, "");
+            assert_eq!(room.sim.asked().len(), 0, "{of}, {how}, {mode}");
+        }
+    }
+}
+
+/// Fills the cache, spoils one key, and asks. A large value may take a busy machine longer than a run
+/// waits for Redis: then once more.
+fn asked_of_spoilt(redis: &RedisServer, room: &Room, of: &str, how: &str, mode: &str) -> Said {
+    let mut tries = if how == "large" { 3 } else { 1 };
+    loop {
+        redis.cli(&["FLUSHALL"]);
+        let _ = std::fs::remove_file(room.sandbox.cache().join("redis-skip"));
+        assert_eq!(room.sandbox.run("list --json").code, 0);
+        harm(redis, &key(redis, of), how);
+        let said = room.sandbox.run(mode);
+        tries -= 1;
+        if tries == 0 || !said.stderr.contains("timed out") {
+            return said;
+        }
+    }
+}
+
+#[test]
+fn r12_the_answer_that_people_read() {
+    check_key(KEYS[0]);
+}
+
+#[test]
+fn r12_the_full_records() {
+    check_key(KEYS[1]);
+}
+
+#[test]
+fn r12_the_meta_line() {
+    check_key(KEYS[2]);
+}
+
+#[test]
+fn r12_the_epoch() {
+    check_key(KEYS[3]);
+}
+
+#[test]
+fn r12_the_lease() {
+    check_key(KEYS[4]);
+}
+
+#[test]
+fn r12_with_v_the_reason_is_told() {
+    let redis = RedisServer::start();
+    let room = Room::new(&redis.url());
+    room.sandbox.stdout("list");
+    harm(&redis, &key(&redis, "all"), "bit flip");
+    let said = room.sandbox.run("list --json -v");
+    let first = said.stderr.lines().next().unwrap_or_default();
+    assert_eq!(first, "cache entry ignored: its sum is not right");
+}
