@@ -301,13 +301,19 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Erro
     Ok(cli)
 }
 
+/// Characters of a line that says what is wrong with what was typed.
+const LONGEST_LINE: usize = 300;
+
 /// Prints help, the version or wrong usage, and gives the exit code. What was typed with control
-/// characters in it is shown without colours, and with them made visible.
+/// characters in it is shown without colours, and with them made visible; what is long is cut.
 pub fn say(said: &clap::Error) -> u8 {
-    let hostile = |arg: OsString| arg.to_string_lossy().contains(char::is_control);
+    let hostile = |arg: OsString| {
+        arg.len() > LONGEST_LINE || arg.to_string_lossy().contains(char::is_control)
+    };
     let printed = if said.use_stderr() && std::env::args_os().any(hostile) {
         let text = said.render().to_string();
-        let lines = text.lines().map(|line| sanitised(line) + "\n");
+        let short = |line: &str| line.chars().take(LONGEST_LINE).collect::<String>();
+        let lines = text.lines().map(|line| short(&sanitised(line)) + "\n");
         io::stderr().write_all(lines.collect::<String>().as_bytes())
     } else {
         said.print()

@@ -1,6 +1,7 @@
 //! What is meant: options, variables and the file become settings; the last to see them.
 
 mod file;
+mod limits;
 mod proxy;
 mod sharing;
 mod token;
@@ -156,6 +157,7 @@ impl Builder<'_> {
                 concurrency,
             )?
             .unwrap_or(16);
+        let workers = limits::concurrency(workers);
         let names = ["auto", "always", "never"];
         let compress = self.text(
             ["compress", ""],

@@ -150,6 +150,10 @@ impl<'a, 'h> Fetch<'a, 'h> {
         if self.held.flight.is_none() || !lower(&listed.1) {
             return Ok(listed);
         }
+        let index = listed.1.index.unwrap_or(0);
+        self.discovery.tell.verbose(format!(
+            "the list is older than the cache (index {index}, known {known}): asked again"
+        ));
         let listed = self.list()?;
         if lower(&listed.1) && self.reset.as_ref() != Some(&rev) {
             let index = listed.1.index.unwrap_or(0);
@@ -208,7 +212,11 @@ impl<'a, 'h> Fetch<'a, 'h> {
             stubs.filter(|(_, facts)| facts.is_none()).map(|(stub, _)| stub).collect();
         let outcomes = self.discovery.details(&asked)?;
         if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Torn)) {
+            self.discovery.tell.verbose("a detail is older than its list: asked again");
             return Ok(None);
+        }
+        for (stub, _) in asked.iter().zip(&outcomes).filter(|(_, it)| matches!(it, Outcome::Gone)) {
+            self.discovery.tell.verbose(format!("node {} is gone since the list", stub.id));
         }
         let mut outcomes = outcomes.into_iter();
         let mut builder = Builder { eff: listing.index.unwrap_or(0), ..Builder::default() };

@@ -24,6 +24,11 @@ pub(super) struct Reply {
 }
 
 impl Reply {
+    /// As it came, which need not be text.
+    pub(super) fn raw_header(&self, name: &str) -> &[u8] {
+        self.headers.get(name).map_or(&[], |value| value.as_bytes())
+    }
+
     pub(super) fn header(&self, name: &str) -> &str {
         text(&self.headers, name)
     }
@@ -43,7 +48,8 @@ impl Reply {
 
 /// Why a request gave no whole answer.
 pub(super) enum Failure {
-    /// A kept connection turned out to be dead before it gave anything.
+    /// The connection ended before it gave anything: a kept one that was dead, or a server that
+    /// went down. Asking again is safe, and once is enough.
     Dead(ureq::Error),
     Transport(ureq::Error),
     Answer(Error),
@@ -53,7 +59,7 @@ impl Failure {
     /// No head of an answer came.
     pub(super) fn headless(error: ureq::Error) -> Self {
         let trace = Trace::so_far();
-        let dead = !trace.fresh && !trace.answered && is_disconnect(&error);
+        let dead = !trace.answered && is_disconnect(&error);
         if dead { Self::Dead(error) } else { Self::Transport(error) }
     }
 }

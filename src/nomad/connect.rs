@@ -137,11 +137,9 @@ impl<In: Transport> Connector<In> for NamedTls {
 }
 
 /// What happened on the wire during the request of this thread: the library tells neither
-/// whether the connection was a kept one nor that it was reset in the middle of a body.
+/// whether anything came nor that the connection was reset in the middle of a body.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Trace {
-    /// The connection was made for this request.
-    pub(super) fresh: bool,
     /// At least one byte of an answer came.
     pub(super) answered: bool,
     /// The connection was reset after that.
@@ -185,7 +183,6 @@ impl<In: Transport> Connector<In> for Tracing {
         _: &ConnectionDetails<'_>,
         chained: Option<In>,
     ) -> Result<Option<Traced<In>>, ureq::Error> {
-        Trace::note(|trace| trace.fresh = true);
         Ok(chained.map(Traced))
     }
 }

@@ -7,9 +7,10 @@ use rustls::{AlertDescription, CertificateError};
 
 use crate::model::text::first_line;
 
-use super::address::Address;
+use super::address::{Address, Scheme};
 use super::body::Reply;
 use super::connect::IDLE;
+use super::http::REQUEST;
 use super::{Error, Kind};
 
 /// For a connection, TLS included.
@@ -51,6 +52,12 @@ impl Asked<'_> {
     fn timed_out(&self, of: ureq::Timeout) -> Error {
         let seconds = |limit: Duration| (limit.as_secs_f64() * 10.0).round() / 10.0;
         let (what, connect) = (&self.what, seconds(CONNECT.min(self.limit)));
+        let hint = match of {
+            _ if self.limit < REQUEST => Some("pass a longer --timeout"),
+            // A server without TLS often just waits for more when it is greeted with TLS.
+            ureq::Timeout::Connect if self.address.scheme == Scheme::Https => Some(PLAIN_HINT),
+            _ => None,
+        };
         let why = match of {
             ureq::Timeout::Connect => format!("timed out after {connect}s (connect)"),
             ureq::Timeout::Resolve => format!("timed out after {connect}s (name lookup)"),
@@ -59,7 +66,7 @@ impl Asked<'_> {
             }
             _ => format!("timed out after {}s ({what})", seconds(self.limit)),
         };
-        self.unreachable(&why, None)
+        self.unreachable(&why, hint)
     }
 
     fn io(&self, error: &io::Error) -> Error {
@@ -208,6 +215,7 @@ impl Asked<'_> {
     }
 }
 
+const PLAIN_HINT: &str = "use http:// in the address if Nomad has no TLS";
 const ADDRESS_HINT: &str = "set NOMAD_ADDR or pass --address";
 const LIMIT_HINT: &str =
     "Nomad limits connections and requests per address: try again, or lower --concurrency";
@@ -268,9 +276,7 @@ fn tls_words(error: &rustls::Error) -> (String, Option<&'static str>) {
             "Nomad refuses the client certificate",
             "pass --client-cert and --client-key of Nomad's own CA",
         ),
-        rustls::Error::InvalidMessage(_) => {
-            ("the answer is not TLS", "use http:// in the address if Nomad has no TLS")
-        }
+        rustls::Error::InvalidMessage(_) => ("the answer is not TLS", PLAIN_HINT),
         other => return (first_line(&other.to_string(), FOREIGN), None),
     };
     (why.to_owned(), Some(hint))

@@ -20,7 +20,7 @@ use super::patience::retry_after;
 use super::{Access, Compress, Error, Kind, Listing, Nomad, wire};
 
 /// For one request, from the name lookup to the last byte.
-const REQUEST: Duration = Duration::from_secs(10);
+pub(super) const REQUEST: Duration = Duration::from_secs(10);
 
 /// A Nomad agent behind a URL.
 pub struct HttpNomad {
@@ -216,7 +216,10 @@ fn judged(sent: Result<Reply, Failure>, asked: &Asked<'_>) -> Result<Reply, Erro
     };
     match reply.status {
         200 => Ok(reply),
-        300..400 => Err(asked.redirect(reply.header("location"))),
+        300..400 => {
+            let location = reply.raw_header("location");
+            Err(asked.redirect(&String::from_utf8_lossy(location)))
+        }
         404 if asked.what != "list" && reply.body.trim_ascii() == b"node not found" => Ok(reply),
         _ => Err(asked.status(&reply)),
     }

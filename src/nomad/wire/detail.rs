@@ -9,7 +9,7 @@ use crate::model::node::{
 };
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(expecting = "an object", rename_all = "PascalCase")]
 pub(super) struct DetailWire {
     #[serde(rename = "ID")]
     id: NodeId,
@@ -30,7 +30,7 @@ pub(super) struct DetailWire {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(expecting = "an object", rename_all = "PascalCase", default)]
 struct ResourcesWire {
     cpu: CpuWire,
     memory: MemoryWire,
@@ -40,28 +40,28 @@ struct ResourcesWire {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(expecting = "an object", rename_all = "PascalCase", default)]
 struct CpuWire {
     cpu_shares: u64,
     total_cpu_cores: u64,
 }
 
 #[derive(Deserialize, Default)]
-#[serde(default)]
+#[serde(expecting = "an object", default)]
 struct MemoryWire {
     #[serde(rename = "MemoryMB")]
     mb: u64,
 }
 
 #[derive(Deserialize, Default)]
-#[serde(default)]
+#[serde(expecting = "an object", default)]
 struct DiskWire {
     #[serde(rename = "DiskMB")]
     mb: u64,
 }
 
 #[derive(Deserialize, Default)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(expecting = "an object", rename_all = "PascalCase", default)]
 struct DeviceWire {
     vendor: String,
     r#type: String,
@@ -71,7 +71,7 @@ struct DeviceWire {
 
 /// Empty keys are left out by Nomad.
 #[derive(Deserialize, Default)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(expecting = "an object", rename_all = "PascalCase", default)]
 struct NetworkWire {
     mode: String,
     device: String,
@@ -84,7 +84,7 @@ struct NetworkWire {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(expecting = "an object", rename_all = "PascalCase", default)]
 struct ReservedWire {
     cpu: ReservedCpuWire,
     memory: MemoryWire,
@@ -93,20 +93,20 @@ struct ReservedWire {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(expecting = "an object", rename_all = "PascalCase", default)]
 struct ReservedCpuWire {
     cpu_shares: u64,
     reserved_cpu_cores: Option<Vec<u64>>,
 }
 
 #[derive(Deserialize, Default)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(expecting = "an object", rename_all = "PascalCase", default)]
 struct ReservedPortsWire {
     reserved_host_ports: String,
 }
 
 #[derive(Deserialize, Default)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(expecting = "an object", rename_all = "PascalCase", default)]
 struct HostNetworkWire {
     interface: String,
     #[serde(rename = "CIDR")]

@@ -45,11 +45,15 @@ fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     })
 }
 
-/// What is wrong, after the path of the field unless that is the whole answer.
+/// What is wrong, after the path of the field unless that is the whole answer. A wrong value is found
+/// by its path, wrong JSON by its line and column.
 fn placed(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
+    let text = error.inner().to_string();
+    let at = text.rfind(" at line ").filter(|_| error.inner().is_data());
+    let why = &text[..at.unwrap_or(text.len())];
     match error.path().to_string().as_str() {
-        "." => error.inner().to_string(),
-        path => format!("{path}: {}", error.inner()),
+        "." => why.to_owned(),
+        path => format!("{path}: {why}"),
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::model::node::{DriverHealth, HostVolume, LastDrain, NodeId, Stub, TextMap};
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(expecting = "an object", rename_all = "PascalCase")]
 pub(super) struct StubWire {
     #[serde(rename = "ID")]
     id: NodeId,
@@ -39,7 +39,7 @@ pub(super) struct StubWire {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(expecting = "an object", rename_all = "PascalCase")]
 struct DriverWire {
     #[serde(default)]
     detected: bool,
@@ -48,7 +48,7 @@ struct DriverWire {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(expecting = "an object", rename_all = "PascalCase")]
 struct LastDrainWire {
     #[serde(default)]
     status: String,
@@ -60,7 +60,7 @@ struct LastDrainWire {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(expecting = "an object", rename_all = "PascalCase")]
 struct HostVolumeWire {
     /// Since 1.10.
     #[serde(default, rename = "ID")]

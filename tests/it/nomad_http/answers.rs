@@ -156,17 +156,14 @@ fn another_shape_is_named_by_its_path() {
         let what = format!("not a Nomad API answer (list, {{at}}): {why}");
         list(Fault::body(body), (Kind::NotNomad, &what, None));
     };
-    shape("null", "invalid type: null, expected a sequence at line 1 column 4");
-    shape("{}", "invalid type: map, expected a sequence at line 1 column 0");
+    shape("null", "invalid type: null, expected a sequence");
+    shape("{}", "invalid type: map, expected a sequence");
     let stub = node_json();
     shape(&format!("[{stub},{stub}]"), &format!("[1].ID: {NODE} is there twice"));
     let short = stub.replace(NODE, "6f1c36aa");
-    shape(&format!("[{short}]"), "[0].ID: not a UUID at line 1 column 17");
+    shape(&format!("[{short}]"), "[0].ID: not a UUID");
     let odd = stub.replace("\"ModifyIndex\":9", "\"ModifyIndex\":\"9\"");
-    shape(
-        &format!("[{odd}]"),
-        "[0].ModifyIndex: invalid type: string \"9\", expected u64 at line 1 column 107",
-    );
+    shape(&format!("[{odd}]"), "[0].ModifyIndex: invalid type: string \"9\", expected u64");
     let sim = Sim::start(Fleet::recorded());
     let bytes = [b"[{\"ID\":\"", &b"\xff"[..], b"\"}]"].concat();
     sim.fault(Where::List, Times::ALWAYS, Fault::body(bytes));

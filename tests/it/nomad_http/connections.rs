@@ -96,13 +96,13 @@ fn connections_that_were_closed_meanwhile_cost_nothing() {
 }
 
 #[test]
-fn a_new_connection_that_closes_is_not_tried_again() {
+fn a_connection_that_closes_without_an_answer_is_tried_once_more() {
     for fault in [Fault::Close, Fault::Reset] {
         let sim = Sim::start(Fleet::recorded());
         sim.fault(Where::Everything, Times::ALWAYS, fault);
         let nomad = nomad(&sim.address());
         check(nomad.stubs(), &sim.address(), (Kind::Outage, CLOSED, ADDRESS));
-        assert_eq!((sim.ledger().len(), nomad.calls()), (1, 1));
+        assert_eq!((sim.ledger().len(), nomad.calls()), (2, 2));
     }
 }
 

@@ -50,7 +50,8 @@ fn runs_out<T: std::fmt::Debug>(result: Result<T, Error>, at: &str, what: &str, 
     let seconds = after.and_then(|rest| rest.strip_suffix(&format!("s ({what})")));
     let seconds: f64 = seconds.unwrap_or_else(|| panic!("{error}")).parse().unwrap();
     assert!(seconds <= most, "{error}");
-    assert_eq!((error.kind, error.hint), (Kind::Outage, None));
+    let hint = Some("pass a longer --timeout".to_owned());
+    assert_eq!((error.kind, error.hint), (Kind::Outage, hint));
 }
 
 #[test]
@@ -102,7 +103,8 @@ fn an_answer_that_stops_in_the_middle_is_given_up_sooner() {
 fn a_handshake_that_never_comes_counts_as_connecting() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let at = format!("https://{}", listener.local_addr().unwrap());
-    let connect = (Kind::Outage, "cannot reach Nomad at {at}: timed out after 3s (connect)", None);
+    let hint = Some("use http:// in the address if Nomad has no TLS");
+    let connect = (Kind::Outage, "cannot reach Nomad at {at}: timed out after 3s (connect)", hint);
     check(nomad(&at).stubs(), &at, connect);
     runs_out(hurried(&at, Duration::from_millis(500)).stubs(), &at, "list", 0.5);
 }

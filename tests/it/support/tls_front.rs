@@ -1,10 +1,11 @@
-//! TLS in front of a Redis that speaks none.
+//! TLS in front of a server on a unix socket that speaks none.
 
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
@@ -39,30 +40,36 @@ pub(crate) fn config(cert: &str, clients: bool) -> Arc<ServerConfig> {
     Arc::new(builder.with_single_cert(vec![certificate(cert)], key).unwrap())
 }
 
-/// Listens on loopback and passes each question on to the Redis at `redis`; gives the port.
-pub(crate) fn start(redis: PathBuf, cert: &str, clients: bool) -> u16 {
+/// Listens on loopback and passes everything on to the server at `behind`; gives the port.
+pub(crate) fn start(behind: PathBuf, cert: &str, clients: bool) -> u16 {
     let config = config(cert, clients);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         while let Ok((client, _)) = listener.accept() {
-            let (config, redis) = (Arc::clone(&config), redis.clone());
-            std::thread::spawn(move || serve(client, config, &redis));
+            let (config, behind) = (Arc::clone(&config), behind.clone());
+            std::thread::spawn(move || serve(client, config, &behind));
         }
     });
     port
 }
 
-/// One question, one answer, in turn: all that these tests need.
-fn serve(client: TcpStream, config: Arc<ServerConfig>, redis: &Path) {
+/// Passes on whatever comes, in both directions.
+fn serve(client: TcpStream, config: Arc<ServerConfig>, behind: &Path) {
+    let mut behind = UnixStream::connect(behind).unwrap();
+    let pause = Some(Duration::from_millis(2));
+    client.set_read_timeout(pause).and_then(|()| behind.set_read_timeout(pause)).unwrap();
     let mut client = StreamOwned::new(ServerConnection::new(config).unwrap(), client);
-    let mut redis = UnixStream::connect(redis).unwrap();
-    let mut bytes = vec![0; 1 << 20];
-    while let Ok(length @ 1..) = client.read(&mut bytes) {
-        redis.write_all(&bytes[..length]).unwrap();
-        let length = redis.read(&mut bytes).unwrap();
-        if client.write_all(&bytes[..length]).and_then(|()| client.flush()).is_err() {
-            return;
-        }
+    while pass(&mut client, &mut behind).and_then(|()| pass(&mut behind, &mut client)).is_ok() {}
+}
+
+/// What has come by now; an error when that was the end.
+fn pass(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
+    let mut bytes = vec![0; 64 << 10];
+    match from.read(&mut bytes) {
+        Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+        Ok(length) => to.write_all(&bytes[..length]).and_then(|()| to.flush()),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+        Err(error) => Err(error),
     }
 }

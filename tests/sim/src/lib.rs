@@ -301,7 +301,41 @@ impl Refusing {
     }
 
     pub fn address(&self) -> String {
-        let address = self.0.local_addr().ok().and_then(|address| address.as_socket());
-        format!("http://{}", address.expect("a bound socket has an address"))
+        format!("http://{}", local(&self.0))
     }
+}
+
+/// An address that lets nobody in and refuses nobody: connecting to it never ends.
+pub struct Silent {
+    listener: socket2::Socket,
+    /// Those who fill its queue.
+    _crowd: Vec<std::net::TcpStream>,
+}
+
+impl Silent {
+    #[track_caller]
+    pub fn start() -> Self {
+        let open = || {
+            let kind = (socket2::Domain::IPV4, socket2::Type::STREAM);
+            let listener = socket2::Socket::new(kind.0, kind.1, None)?;
+            let any: std::net::SocketAddr = ([127, 0, 0, 1], 0).into();
+            listener.bind(&any.into())?;
+            listener.listen(0).map(|()| listener)
+        };
+        let listener =
+            open().unwrap_or_else(|error: std::io::Error| panic!("cannot bind a port: {error}"));
+        let address = local(&listener);
+        let knock =
+            || std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok();
+        Self { _crowd: std::iter::from_fn(knock).take(16).collect(), listener }
+    }
+
+    pub fn address(&self) -> String {
+        format!("http://{}", local(&self.listener))
+    }
+}
+
+fn local(socket: &socket2::Socket) -> std::net::SocketAddr {
+    let address = socket.local_addr().ok().and_then(|address| address.as_socket());
+    address.expect("a bound socket has an address")
 }
