@@ -292,7 +292,7 @@ fn r17_not_a_redis_server() {
     check(&Fake::saying(b":1\r\n:1\r\n:1\r\n").url(), Kind::Unavailable, what);
     check(&Fake::saying(b"+OK\r\n+OK\r\n+OK\r\n").url(), Kind::Unavailable, what);
     let huge = Fake::cut_off(b"*2147483647\r\n*2147483647\r\n$9223372036854775807\r\n");
-    check(&huge.url(), Kind::Unavailable, "connection lost");
+    check(&huge.url(), Kind::Unavailable, "connection lost in the midst of a reply");
     check(&Fake::cut_off(b"").url(), Kind::Unavailable, "connection lost");
 }
 
@@ -318,7 +318,11 @@ fn r17_no_room_for_one_more() {
 #[test]
 fn r19_a_reply_that_is_cut_off() {
     let start = b":60000\r\n:-2\r\n*5\r\n$4\r\nabcd\r\n$1000000\r\nxxxxx";
-    check(&Fake::cut_off(start).url(), Kind::Unavailable, "connection lost");
+    check(
+        &Fake::cut_off(start).url(),
+        Kind::Unavailable,
+        "connection lost in the midst of a reply",
+    );
 }
 
 #[test]
