@@ -1,18 +1,20 @@
 //! What may be typed: commands, options and their help, nothing else.
 
+mod complete;
+mod list;
+
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, Write as _};
 use std::path::PathBuf;
 
-use clap::builder::PossibleValuesParser;
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueHint};
 
 use crate::model::text::sanitised;
 
 pub use clap_complete::Shell;
-
-use crate::render::Format;
+pub use complete::{Word, complete};
+pub use list::{Filters, List};
 
 /// List the client nodes of a HashiCorp Nomad cluster, from a cache that is always right
 ///
@@ -32,7 +34,7 @@ pub struct Cli {
 pub enum Command {
     /// Show the nodes, from the cache while it is fresh
     #[command(visible_aliases = ["clients", "ls"])]
-    List(List),
+    List(Box<List>),
 
     /// Show one node in full
     Show(Show),
@@ -51,45 +53,6 @@ pub enum Command {
         /// The shell to print it for
         shell: Shell,
     },
-}
-
-#[derive(Debug, Args)]
-pub struct List {
-    /// ID, ID prefix, name, name glob ('web-*') or IP address; all nodes unless given
-    #[arg(value_name = "NODE")]
-    pub nodes: Vec<String>,
-
-    /// Ask Nomad now: one call, and one for each new or changed node
-    #[arg(long, conflicts_with = "force")]
-    pub refresh: bool,
-
-    /// Ask Nomad for everything again
-    #[arg(long)]
-    pub force: bool,
-
-    /// Exit with 0 although some nodes are without details
-    #[arg(long)]
-    pub allow_partial: bool,
-
-    /// In an outage of Nomad show the last answer up to this age, with a warning and exit code 0
-    #[arg(long, value_name = "DURATION")]
-    pub stale_if_error: Option<String>,
-
-    /// How to print
-    #[arg(short, long, value_name = "FORMAT", value_parser = PossibleValuesParser::new(Format::NAMES))]
-    pub output: Option<String>,
-
-    /// The same as --output json
-    #[arg(long, conflicts_with = "output")]
-    pub json: bool,
-
-    /// In JSON: attributes, resources, host volumes and host networks too
-    #[arg(long)]
-    pub full: bool,
-
-    /// Leave out the line of column names
-    #[arg(long)]
-    pub no_headers: bool,
 }
 
 #[derive(Debug, Args)]
@@ -326,7 +289,5 @@ pub fn say(said: &clap::Error) -> u8 {
 
 /// The completion script of a shell.
 pub fn completions(shell: Shell) -> Vec<u8> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "nomad-clients", &mut script);
-    script
+    complete::script(shell)
 }

@@ -26,6 +26,9 @@ pub(crate) enum Error {
     /// All rows, some without details.
     #[error("{0}")]
     Partial(String),
+    /// Nodes are what `--fail-on` says that none may be.
+    #[error("{0}")]
+    Matched(String),
     /// Something old may still be served.
     #[error("{what}")]
     NotCleared { what: String, denied: bool },
@@ -43,6 +46,7 @@ impl Error {
             Self::NotCleared { denied: true, .. } => 4,
             Self::NotCleared { denied: false, .. } => 7,
             Self::Partial(_) => 8,
+            Self::Matched(_) => 10,
             Self::Store(_) | Self::Node { .. } | Self::Output(_) => 1,
         }
     }
@@ -61,7 +65,7 @@ impl Error {
 
     /// Whether what was printed is kept although the command failed.
     pub(crate) fn keeps_output(&self) -> bool {
-        matches!(self, Self::Partial(_))
+        matches!(self, Self::Partial(_) | Self::Matched(_))
     }
 }
 
@@ -110,6 +114,7 @@ mod tests {
             Error::Store(store::Error { kind: store::Kind::Unavailable, what: what() }),
             Error::Output(io::ErrorKind::StorageFull.into()),
             Error::Partial(what()),
+            Error::Matched(what()),
             Error::NotCleared { what: what(), denied: true },
             Error::NotCleared { what: what(), denied: false },
         ]);
@@ -119,7 +124,7 @@ mod tests {
     #[test]
     fn exit_codes() {
         let codes: Vec<u8> = errors().iter().map(Error::exit_code).collect();
-        assert_eq!(codes, [3, 4, 5, 6, 5, 4, 5, 6, 5, 2, 3, 1, 1, 1, 8, 4, 7]);
+        assert_eq!(codes, [3, 4, 5, 6, 5, 4, 5, 6, 5, 2, 3, 1, 1, 1, 8, 10, 4, 7]);
     }
 
     /// 0, 130 and 143 are no errors.

@@ -7,6 +7,7 @@
 pub mod cli;
 pub mod clock;
 mod commands;
+mod complete;
 mod config;
 pub mod discovery;
 mod error;
@@ -29,6 +30,15 @@ use discovery::Leaving;
 use error::Error;
 use model::remark::Tell;
 use render::console::Console;
+
+/// Answers a shell that asks what may be typed; `None` if none asks.
+pub fn complete() -> Option<ExitCode> {
+    match cli::complete(complete::candidates) {
+        Ok(false) => None,
+        Ok(true) => Some(ExitCode::SUCCESS),
+        Err(said) => Some(ExitCode::from(cli::say(&said))),
+    }
+}
 
 /// Does what was typed: data to stdout, everything else to stderr.
 pub fn run(cli: &Cli) -> ExitCode {

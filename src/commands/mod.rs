@@ -99,6 +99,11 @@ impl Run<'_> {
     /// The line about the answer: for people who watch, or who asked for more.
     fn notice(&self, answer: &Answer) {
         let text = notice::summary(answer, answer.tally.nomad_calls, self.began.elapsed());
+        self.told(text);
+    }
+
+    /// A remark about the answer.
+    fn told(&self, text: String) {
         if self.watched { self.tell.summary(text) } else { self.tell.verbose(text) }
     }
 

@@ -3,7 +3,9 @@
 use crate::cli::Show;
 use crate::discovery::{Answer, How, Want};
 use crate::error::Error;
+use crate::model::live::Live;
 use crate::model::node::{Full, NodeId};
+use crate::nomad::HttpNomad;
 use crate::render;
 
 use super::{Run, complete, nodes};
@@ -17,11 +19,18 @@ pub(super) fn run(show: &Show, run: &mut Run<'_>) -> Result<(), Error> {
         } else {
             let node = Full::from_json(json).map_err(|error| unreadable(&error))?;
             let look = run.look(true, show.show_secrets);
-            render::show(run.out, &node, &look)?;
+            let live = live(&id, run);
+            render::show(run.out, &node, live.as_ref().map_err(String::as_str), &look)?;
         }
         run.notice(answer);
         complete(answer, Some(&[id]), false, &run.tell)
     })
+}
+
+/// What no cache knows of the node. A page without it is still a page.
+fn live(id: &NodeId, run: &Run<'_>) -> Result<Live, String> {
+    let nomad = HttpNomad::open(run.config.access.clone(), run.tell.clone());
+    nomad.and_then(|nomad| nomad.live(id)).map_err(|error| error.to_string())
 }
 
 /// The full record of the one node that was named.

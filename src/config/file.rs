@@ -40,6 +40,8 @@ pub(super) struct File {
     pub(super) require_tls: Option<bool>,
     pub(super) color: Option<String>,
     pub(super) output: Option<String>,
+    pub(super) columns: Option<String>,
+    pub(super) sort: Option<String>,
     #[serde(skip)]
     pub(super) path: PathBuf,
     /// Where each key stands.

@@ -4,10 +4,10 @@ mod file;
 mod limits;
 mod proxy;
 mod sharing;
+mod terminal;
 mod token;
 mod value;
 
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,8 @@ use crate::render::{Cluster, Format};
 use crate::store::scope::Scope;
 use crate::store::{Choice, Place, RedisPlace, redis};
 
+pub(crate) use terminal::{stderr_is_terminal, stdout_size, stdout_width};
+
 use file::File;
 use value::{Origin, choice, concurrency, duration, prefix, truth};
 
@@ -34,6 +36,9 @@ pub(crate) struct Config {
     pub(crate) cluster: Cluster,
     /// How `list` prints unless told.
     pub(crate) format: Option<Format>,
+    /// The columns and the order of `list` unless told; empty or one text.
+    pub(crate) columns: Vec<String>,
+    pub(crate) sort: Vec<String>,
     pub(crate) colour: Colour,
     /// Remarks up to this level are shown; `None` = none at all.
     pub(crate) level: Option<Level>,
@@ -54,6 +59,14 @@ impl Colour {
             Self::Always => true,
             Self::Never => false,
         }
+    }
+}
+
+impl Config {
+    /// Another round begins: it has the whole time again.
+    pub(crate) fn begin(&mut self, now: Instant) {
+        let deadline = now.checked_add(self.access.timeout).unwrap_or(self.access.deadline);
+        (self.access.deadline, self.policy.deadline) = (deadline, deadline);
     }
 }
 
@@ -114,6 +127,8 @@ impl Builder<'_> {
             policy,
             cluster,
             format,
+            columns: self.file.columns.clone().into_iter().collect(),
+            sort: self.file.sort.clone().into_iter().collect(),
             colour: self.colour()?,
             level: self.level(),
             warnings,
@@ -168,9 +183,10 @@ impl Builder<'_> {
                     .map(|at| [Compress::Auto, Compress::Always, Compress::Never][at])
             },
         )?;
+        let timeout = self.timeout()?;
         let deadline = self
             .began
-            .checked_add(self.timeout()?)
+            .checked_add(timeout)
             .unwrap_or(self.began + Duration::from_secs(u32::MAX.into()));
         let proxy = proxy::proxy(&address, variable)
             .map_err(|(name, why)| Origin::Variable(name).error(&why))?;
@@ -190,6 +206,7 @@ impl Builder<'_> {
             tls: self.tls()?,
             compress: compress.unwrap_or(Compress::Auto),
             concurrency: workers,
+            timeout,
             deadline,
         })
     }
@@ -376,17 +393,4 @@ impl Builder<'_> {
 fn variable(name: &str) -> Option<String> {
     let value = std::env::var_os(name)?.to_string_lossy().into_owned();
     (!value.is_empty()).then_some(value)
-}
-
-/// The width of the terminal that stdout is, in columns.
-pub(crate) fn stdout_width() -> Option<usize> {
-    let stdout = std::io::stdout();
-    let width =
-        terminal_size::terminal_size_of(&stdout).map_or(80, |(width, _)| usize::from(width.0));
-    stdout.is_terminal().then_some(width.max(20))
-}
-
-/// Whether people look at stderr.
-pub(crate) fn stderr_is_terminal() -> bool {
-    std::io::stderr().is_terminal()
 }

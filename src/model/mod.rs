@@ -1,12 +1,18 @@
 //! Facts and rules; never reads, writes, waits or asks the time.
 
+pub mod condition;
 pub mod diff;
+pub mod field;
 pub mod json;
+pub mod live;
 pub mod natural;
 pub mod node;
 pub mod pick;
 pub mod remark;
 pub mod rows;
 pub mod secret;
+pub mod selection;
 pub mod snapshot;
 pub mod text;
+pub mod value;
+pub mod version;

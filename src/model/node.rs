@@ -222,6 +222,32 @@ pub struct Full {
     pub extra: Extra,
 }
 
+impl AsRef<Self> for Record {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+impl AsRef<Record> for Full {
+    fn as_ref(&self) -> &Record {
+        &self.record
+    }
+}
+
+impl From<Record> for Full {
+    /// Nothing is known of what only full records have.
+    fn from(record: Record) -> Self {
+        let extra = Extra {
+            attributes: None,
+            resources: None,
+            reserved: None,
+            host_volumes: None,
+            host_networks: None,
+        };
+        Self { record, extra }
+    }
+}
+
 impl Full {
     /// The one place where stub and detail become a record: what the stub says is taken from the
     /// stub, the rest from the detail.

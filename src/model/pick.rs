@@ -8,9 +8,9 @@ use super::node::Record;
 const SHORTEST_PREFIX: usize = 2;
 
 /// The positions of the nodes that `text` names. What matches exactly wins over what begins so.
-pub fn matches(records: &[Record], text: &str) -> Vec<usize> {
+pub fn matches(records: &[impl AsRef<Record>], text: &str) -> Vec<usize> {
     let of = |test: &dyn Fn(&Record) -> bool| -> Vec<usize> {
-        (0..records.len()).filter(|at| test(&records[*at])).collect()
+        (0..records.len()).filter(|at| test(records[*at].as_ref())).collect()
     };
     let exact = of(&|record| {
         record.name == text
@@ -36,9 +36,9 @@ pub fn is_glob(text: &str) -> bool {
 }
 
 /// The three names that are nearest to `text`, nearest first.
-pub fn nearest<'a>(records: &'a [Record], text: &str) -> Vec<&'a str> {
+pub fn nearest<'a>(names: impl IntoIterator<Item = &'a str>, text: &str) -> Vec<&'a str> {
     let mut names: Vec<(usize, &str)> =
-        records.iter().map(|record| (distance(&record.name, text), record.name.as_str())).collect();
+        names.into_iter().map(|name| (distance(name, text), name)).collect();
     names.sort();
     names.dedup();
     names.into_iter().take(3).map(|(_, name)| name).collect()

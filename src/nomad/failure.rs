@@ -27,6 +27,8 @@ pub(super) struct Asked<'a> {
     pub(super) what: String,
     /// The time that it has, repetitions on a new connection included.
     pub(super) limit: Duration,
+    /// The time of the whole command.
+    pub(super) timeout: Duration,
     pub(super) until: Instant,
 }
 
@@ -52,10 +54,13 @@ impl Asked<'_> {
     fn timed_out(&self, of: ureq::Timeout) -> Error {
         let seconds = |limit: Duration| (limit.as_secs_f64() * 10.0).round() / 10.0;
         let (what, connect) = (&self.what, seconds(CONNECT.min(self.limit)));
+        // A server without TLS often just waits for more when it is greeted with TLS.
+        let plain = Some(PLAIN_HINT).filter(|_| self.address.scheme == Scheme::Https);
         let hint = match of {
+            ureq::Timeout::Connect if self.limit > CONNECT => plain,
+            ureq::Timeout::Resolve if self.limit > CONNECT => None,
+            ureq::Timeout::PerRead => None,
             _ if self.limit < REQUEST => Some("pass a longer --timeout"),
-            // A server without TLS often just waits for more when it is greeted with TLS.
-            ureq::Timeout::Connect if self.address.scheme == Scheme::Https => Some(PLAIN_HINT),
             _ => None,
         };
         let why = match of {
@@ -63,6 +68,10 @@ impl Asked<'_> {
             ureq::Timeout::Resolve => format!("timed out after {connect}s (name lookup)"),
             ureq::Timeout::PerRead => {
                 format!("timed out after {}s without a byte ({what})", seconds(IDLE))
+            }
+            // Whoever set a limit knows that one, not what was left of it.
+            _ if self.limit < REQUEST => {
+                format!("timed out after {}s ({what})", self.timeout.as_secs_f64())
             }
             _ => format!("timed out after {}s ({what})", seconds(self.limit)),
         };

@@ -8,6 +8,7 @@ use ureq::http::{HeaderValue, Response};
 use ureq::{Agent, Body};
 
 use crate::clock;
+use crate::model::live::Live;
 use crate::model::node::{Detail, NodeId};
 use crate::model::remark::Tell;
 use crate::model::secret::Secret;
@@ -66,6 +67,7 @@ impl HttpNomad {
             region: self.access.region.as_deref(),
             what: what.to_owned(),
             limit,
+            timeout: self.access.timeout,
             until: now + limit,
         }
     }
@@ -172,6 +174,21 @@ impl HttpNomad {
             self.tell.verbose(format!("the content type of the answer ({what}) is not JSON"));
         }
         Ok(parsed)
+    }
+}
+
+impl HttpNomad {
+    /// What is true of one node only now: one call, for people who look at it.
+    ///
+    /// # Errors
+    /// Nomad's failure; a node that is gone is one.
+    pub fn live(&self, id: &NodeId) -> Result<Live, Error> {
+        let what = format!("node {id}");
+        let reply = self.ask(&self.path(&format!("/v1/node/{id}")), &what, false)?;
+        if reply.status == 404 {
+            return Err(self.asked(&what).status(&reply));
+        }
+        self.parsed(&reply, &what, wire::live)
     }
 }
 

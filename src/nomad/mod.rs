@@ -12,7 +12,7 @@ mod unix;
 mod wire;
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::model::node::{Detail, NodeId, Stub};
 use crate::model::secret::Secret;
@@ -36,7 +36,9 @@ pub struct Access {
     pub compress: Compress,
     /// The most requests in flight, and the connections kept for them.
     pub concurrency: usize,
-    /// When the whole command must be done.
+    /// The time that the whole command has.
+    pub timeout: Duration,
+    /// When that time is over.
     pub deadline: Instant,
 }
 

@@ -7,9 +7,9 @@ use crate::model::text::sanitised;
 
 use super::drain;
 
-/// A column of the table; the order here is the order on the screen.
+/// A column of the usual table; the order here is the order on the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Column {
+pub(crate) enum Column {
     Id,
     Name,
     Status,
@@ -53,6 +53,8 @@ pub(super) enum Tone {
     Attention,
     Bad,
     Faint,
+    /// It has just changed.
+    Strong,
 }
 
 impl Tone {
@@ -64,11 +66,32 @@ impl Tone {
             Self::Attention => colour(AnsiColor::Yellow),
             Self::Bad => colour(AnsiColor::Red),
             Self::Faint => Style::new().dimmed(),
+            Self::Strong => Style::new().bold(),
         }
     }
 }
 
 impl Column {
+    /// The column that shows the field of that JSON key.
+    pub(super) fn of_key(key: &str) -> Option<Self> {
+        Some(match key {
+            "id" => Self::Id,
+            "name" => Self::Name,
+            "status" => Self::Status,
+            "eligibility" => Self::Eligibility,
+            "drain" => Self::Drain,
+            "datacenter" => Self::Dc,
+            "node_pool" => Self::Pool,
+            "node_class" => Self::Class,
+            "address" => Self::Address,
+            "version" => Self::Version,
+            "os" => Self::Os,
+            "arch" => Self::Arch,
+            "drivers" => Self::Drivers,
+            _ => return None,
+        })
+    }
+
     pub(super) fn head(self) -> &'static str {
         match self {
             Self::Id => "ID",

@@ -19,7 +19,8 @@ pub(super) struct Fit {
     pub(super) gap: usize,
 }
 
-/// First the gaps give way, then the widest text, then (if they may) the last columns.
+/// First the gaps give way, then the widest text, then (if they may) the last columns. Columns that
+/// may not be left out and do not fit are left as they are.
 pub(super) fn fit(wishes: &[Wish], room: usize, may_leave_out: bool) -> Fit {
     let mut widths: Vec<usize> = wishes.iter().map(|wish| wish.width).collect();
     if total(&widths, 2) <= room {
@@ -32,7 +33,8 @@ pub(super) fn fit(wishes: &[Wish], room: usize, may_leave_out: bool) -> Fit {
         match widest {
             Some(at) => widths[at] -= 1,
             None if may_leave_out => drop(widths.pop()),
-            None => break,
+            // It does not fit anyhow: then as it is, and the terminal wraps it.
+            None => return Fit { widths: wishes.iter().map(|wish| wish.width).collect(), gap: 2 },
         }
     }
     Fit { widths, gap: 1 }
@@ -86,8 +88,12 @@ mod tests {
     #[test]
     fn what_was_asked_for_is_never_left_out() {
         assert_eq!(
-            fit(&[wish(8, None), wish(9, Some(4))], 3, false),
+            fit(&[wish(8, None), wish(9, Some(4))], 13, false),
             Fit { widths: vec![8, 4], gap: 1 }
+        );
+        assert_eq!(
+            fit(&[wish(8, None), wish(9, Some(4))], 3, false),
+            Fit { widths: vec![8, 9], gap: 2 }
         );
     }
 

@@ -3,7 +3,11 @@
 mod cell;
 pub(crate) mod console;
 mod fit;
+mod grid;
+pub(crate) mod jq;
 pub(crate) mod notice;
+pub(crate) mod screen;
+mod shape;
 mod show;
 mod stats;
 mod table;
@@ -13,9 +17,11 @@ use std::io::{self, Write};
 use crate::model::node::{Full, Record};
 use crate::model::text::sanitised;
 
+pub(crate) use grid::Grid;
+pub(crate) use shape::{Shape, usual};
 pub(crate) use show::show;
 pub(crate) use stats::{Cluster, stats, stats_json};
-pub(crate) use table::table;
+pub(crate) use table::{Mark, Sheet, table, texts};
 
 /// How nodes are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,12 +30,16 @@ pub(crate) enum Format {
     Wide,
     Json,
     Jsonl,
+    Yaml,
+    Csv,
+    Tsv,
     Name,
     Id,
 }
 
 impl Format {
-    pub(crate) const NAMES: [&str; 6] = ["table", "wide", "json", "jsonl", "name", "id"];
+    pub(crate) const NAMES: [&str; 9] =
+        ["table", "wide", "json", "jsonl", "yaml", "csv", "tsv", "name", "id"];
 }
 
 impl std::str::FromStr for Format {
@@ -41,6 +51,9 @@ impl std::str::FromStr for Format {
             "wide" => Self::Wide,
             "json" => Self::Json,
             "jsonl" => Self::Jsonl,
+            "yaml" => Self::Yaml,
+            "csv" => Self::Csv,
+            "tsv" => Self::Tsv,
             "name" => Self::Name,
             "id" => Self::Id,
             _ => return Err(format!("must be one of {}", Self::NAMES.join(", "))),
@@ -57,6 +70,15 @@ pub(crate) struct Look {
     pub(crate) headers: bool,
     /// Values whose key names a secret are shown.
     pub(crate) secrets: bool,
+}
+
+/// How values are kept apart in a text file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Syntax {
+    /// Tabs instead of commas and quotes.
+    pub(crate) tabs: bool,
+    /// As it is, even if a spreadsheet takes it for a formula.
+    pub(crate) raw: bool,
 }
 
 /// A JSON array, or one node a line, of values that are JSON already.
@@ -78,6 +100,24 @@ pub(crate) fn json<'a>(
         }
     }
     if lines { Ok(()) } else { to.write_all(b"]\n") }
+}
+
+/// A grid as a table for people; values under a secret's name are masked.
+pub(crate) fn grid_table(to: &mut dyn Write, grid: &Grid, look: &Look) -> io::Result<()> {
+    let cell = |(name, value): (&String, &serde_json::Value)| {
+        let value = if look.secrets { value.clone() } else { grid::masked(name, value) };
+        let text = crate::model::value::text(&value);
+        if text.is_empty() { "-".to_owned() } else { sanitised(&text).into_owned() }
+    };
+    let row = |row: &Vec<serde_json::Value>| grid.names.iter().zip(row).map(cell).collect();
+    let heads = grid.names.iter().map(|name| sanitised(name).into_owned()).collect();
+    texts(to, heads, grid.rows.iter().map(row).collect(), look)
+}
+
+/// A time as RFC 3339.
+pub(crate) fn time(unix_seconds: u64) -> String {
+    let seconds = i64::try_from(unix_seconds).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_second(seconds).unwrap_or_default().to_string()
 }
 
 /// One name or id a line.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::discovery::{Answer, Source};
+use crate::model::node::{Full, Record};
 
 /// `5 clients · cached 12s ago · 0 Nomad calls · 3ms`
 pub(crate) fn summary(answer: &Answer, calls: u64, took: Duration) -> String {
@@ -21,6 +22,21 @@ pub(crate) fn summary(answer: &Answer, calls: u64, took: Duration) -> String {
         short(took)
     )
 }
+
+/// `3 ready · 1 down · 1 draining · 1 ineligible`; `None` if all are just ready.
+pub(crate) fn states(nodes: &[Full]) -> Option<String> {
+    let count = |is: &dyn Fn(&Record) -> bool| nodes.iter().filter(|node| is(&node.record)).count();
+    let mut counts: Vec<(usize, &str)> =
+        STATES.map(|status| (count(&|record| record.status == status), status)).into();
+    counts.push((count(&|record| record.drain), "draining"));
+    counts.push((count(&|record| record.eligibility == "ineligible"), "ineligible"));
+    counts.retain(|(count, _)| *count > 0);
+    let dull = counts.iter().all(|(_, state)| *state == "ready");
+    let said = counts.iter().map(|(count, state)| format!("{count} {state}"));
+    (!dull).then(|| said.collect::<Vec<_>>().join(" · "))
+}
+
+const STATES: [&str; 4] = ["ready", "initializing", "down", "disconnected"];
 
 /// `0 new, 1 changed, 4 cached`, and how many are gone when there are such.
 pub(crate) fn counts(answer: &Answer) -> String {

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::Style;
 
+use crate::model::live::Live;
 use crate::model::node::{DriverHealth, Full, TextMap};
 use crate::model::text::sanitised;
 
@@ -11,9 +12,15 @@ use super::cell::{Column, size};
 use super::fit::width;
 use super::{Look, drain, free, is_secret};
 
-/// Writes all that is known of a node, section by section.
-pub(crate) fn show(to: &mut dyn Write, node: &Full, look: &Look) -> io::Result<()> {
-    let page = Page { node, look };
+/// Writes all that is known of a node, section by section. `live` is what Nomad says now, or why it
+/// does not.
+pub(crate) fn show(
+    to: &mut dyn Write,
+    node: &Full,
+    live: Result<&Live, &str>,
+    look: &Look,
+) -> io::Result<()> {
+    let page = Page { node, live, look };
     page.section(to, None, page.identity())?;
     page.section(to, Some("State"), page.state())?;
     page.section(to, Some("Resources"), page.resources())?;
@@ -21,7 +28,8 @@ pub(crate) fn show(to: &mut dyn Write, node: &Full, look: &Look) -> io::Result<(
     page.section(to, Some("Host volumes"), page.volumes())?;
     page.section(to, Some("Networks"), page.networks())?;
     page.section(to, Some("Metadata"), page.texts(node.record.meta.as_ref()))?;
-    page.attributes(to)
+    page.attributes(to)?;
+    page.section(to, Some("Events (asked for now, not cached)"), page.events())
 }
 
 /// A label and what it says.
@@ -29,6 +37,7 @@ type Line = (String, String);
 
 struct Page<'a> {
     node: &'a Full,
+    live: Result<&'a Live, &'a str>,
     look: &'a Look,
 }
 
@@ -56,6 +65,9 @@ impl Page<'_> {
             line("Eligibility", &self.toned(Column::Eligibility)),
             line("Drain", drain(record)),
         ];
+        if let Some(deadline) = self.live.ok().and_then(|live| live.drain_deadline.as_ref()) {
+            lines.push(line("Drain deadline", &format!("{deadline} (asked for now)")));
+        }
         if let Some(last) = &record.last_drain {
             let times =
                 [&last.started_at, &last.updated_at].map(|time| time.as_deref().unwrap_or("-"));
@@ -134,7 +146,30 @@ impl Page<'_> {
             .drivers
             .iter()
             .filter(|(_, health)| **health != DriverHealth::Undetected);
-        there.map(|(name, health)| line(name, health.name())).collect()
+        there.map(|(name, health)| line(name, &self.driver(name, *health))).collect()
+    }
+
+    /// Its health, and why unless that says the same.
+    fn driver(&self, name: &str, health: DriverHealth) -> String {
+        let reason = self.live.ok().and_then(|live| live.driver_reasons.get(name));
+        let reason = reason.filter(|reason| !reason.is_empty());
+        match reason.filter(|reason| !reason.eq_ignore_ascii_case(health.name())) {
+            Some(reason) => format!("{}: {reason}", health.name()),
+            None => health.name().to_owned(),
+        }
+    }
+
+    /// Newest first.
+    fn events(&self) -> Vec<Line> {
+        match self.live {
+            Err(why) => vec![line("not known", why)],
+            Ok(live) => {
+                let newest = live.events.iter().rev();
+                newest
+                    .map(|it| line(&it.time, &format!("{}: {}", it.subsystem, it.message)))
+                    .collect()
+            }
+        }
     }
 
     fn volumes(&self) -> Vec<Line> {

@@ -5,11 +5,12 @@ use std::io::{self, Write};
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 
-use crate::model::node::Record;
+use crate::model::node::Full;
 
 use super::Look;
-use super::cell::{Column, MORE, TABLE, Tone};
+use super::cell::Tone;
 use super::fit::{Wish, fit, shortened, width};
+use super::shape::Shape;
 
 /// Above this many rows the plain writer serves terminals too: laying out a table costs 25 times
 /// as much, and nobody reads that far.
@@ -24,36 +25,61 @@ struct Row {
     tones: Vec<Tone>,
 }
 
-/// Writes `records` in their order; `wide` adds what a node has.
+/// What a table shows, and what may be left out of it.
+pub(crate) struct Sheet<'a> {
+    pub(crate) shapes: Vec<Shape>,
+    /// Somebody named the columns: all of them are shown.
+    pub(crate) named: bool,
+    /// How each row differs from the last time it was shown; empty = nothing is compared.
+    pub(crate) marks: &'a [Mark],
+}
+
+/// How a row differs from what was shown before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mark {
+    Same,
+    New,
+    Changed,
+}
+
+impl Mark {
+    fn sign(self) -> &'static str {
+        match self {
+            Self::Same => " ",
+            Self::New => "+",
+            Self::Changed => "*",
+        }
+    }
+}
+
+/// Writes `nodes` in their order.
 pub(crate) fn table(
     to: &mut dyn Write,
-    records: &[Record],
-    wide: bool,
+    nodes: &[Full],
+    sheet: &Sheet<'_>,
     look: &Look,
 ) -> io::Result<()> {
-    let mut columns: Vec<Column> =
-        TABLE.into_iter().chain(MORE.into_iter().filter(|_| wide)).collect();
-    let mut rows: Vec<Row> = records.iter().map(|record| Row::of(record, &columns)).collect();
+    let mut shapes = sheet.shapes.clone();
+    let mut rows: Vec<Row> = nodes.iter().map(|node| Row::of(node, &shapes, look)).collect();
     let Some(room) = look.width else {
-        return plain(
-            to,
-            &with_heads(&columns, rows, look),
-            2,
-            Some(look).filter(|look| look.colour),
-        );
+        let coloured = Some(look).filter(|look| look.colour);
+        return plain(to, &with_heads(&shapes, rows, look), 2, coloured);
     };
-    shorten_ids(&columns, &mut rows);
-    leave_out_silent(&mut columns, &mut rows);
-    let mut rows = with_heads(&columns, rows, look);
-    let wishes: Vec<Wish> = (0..columns.len()).map(|at| wish(columns[at], &rows, at)).collect();
-    // Who asks for `wide` wants the columns more than one line a row.
-    let fit = fit(&wishes, room, !wide);
+    shorten_ids(&shapes, &mut rows);
+    if !sheet.named {
+        leave_out_silent(&mut shapes, &mut rows);
+    }
+    let mut rows = with_heads(&shapes, rows, look);
+    let wishes: Vec<Wish> = (0..shapes.len()).map(|at| wish(&shapes[at], &rows, at)).collect();
+    // Who asks for columns wants them more than one line a row.
+    let fit = fit(&wishes, room - 2 * usize::from(!sheet.marks.is_empty()), !sheet.named);
     for row in &mut rows {
         row.texts.truncate(fit.widths.len());
         for (text, room) in row.texts.iter_mut().zip(&fit.widths) {
             *text = shortened(text, *room);
         }
     }
+    mark(&mut rows, sheet.marks, look);
     if rows.len() > LAID_OUT {
         plain(to, &rows, fit.gap, Some(look))
     } else {
@@ -61,11 +87,38 @@ pub(crate) fn table(
     }
 }
 
+/// Any texts under heads, as a table.
+pub(crate) fn texts(
+    to: &mut dyn Write,
+    heads: Vec<String>,
+    rows: Vec<Vec<String>>,
+    look: &Look,
+) -> io::Result<()> {
+    let heads = Some(heads).filter(|_| look.headers).into_iter();
+    let row = |texts: Vec<String>| Row { tones: vec![Tone::Plain; texts.len()], texts };
+    let rows: Vec<Row> = heads.chain(rows).map(row).collect();
+    plain(to, &rows, 2, None)
+}
+
+/// The signs stand first, in a column without a head.
+fn mark(rows: &mut [Row], marks: &[Mark], look: &Look) {
+    if marks.is_empty() {
+        return;
+    }
+    let heads = Some(Mark::Same).filter(|_| look.headers);
+    for (row, mark) in rows.iter_mut().zip(heads.into_iter().chain(marks.iter().copied())) {
+        row.texts[0] = format!("{} {}", mark.sign(), row.texts[0]);
+        if mark != Mark::Same {
+            row.tones.fill(Tone::Strong);
+        }
+    }
+}
+
 impl Row {
-    fn of(record: &Record, columns: &[Column]) -> Self {
+    fn of(node: &Full, shapes: &[Shape], look: &Look) -> Self {
         Self {
-            texts: columns.iter().map(|column| column.text(record)).collect(),
-            tones: columns.iter().map(|column| column.tone(record)).collect(),
+            texts: shapes.iter().map(|shape| shape.text(node, look.secrets)).collect(),
+            tones: shapes.iter().map(|shape| shape.tone(node)).collect(),
         }
     }
 
@@ -76,23 +129,23 @@ impl Row {
     }
 }
 
-fn with_heads(columns: &[Column], rows: Vec<Row>, look: &Look) -> Vec<Row> {
-    let texts = columns.iter().map(|column| column.head().to_owned()).collect();
-    let heads = Row { texts, tones: vec![Tone::Plain; columns.len()] };
+fn with_heads(shapes: &[Shape], rows: Vec<Row>, look: &Look) -> Vec<Row> {
+    let texts = shapes.iter().map(Shape::head).collect();
+    let heads = Row { texts, tones: vec![Tone::Plain; shapes.len()] };
     Some(heads).into_iter().filter(|_| look.headers).chain(rows).collect()
 }
 
-fn shorten_ids(columns: &[Column], rows: &mut [Row]) {
-    if let Some(at) = columns.iter().position(|column| *column == Column::Id) {
+fn shorten_ids(shapes: &[Shape], rows: &mut [Row]) {
+    for at in (0..shapes.len()).filter(|at| shapes[*at].is_id()) {
         rows.iter_mut().for_each(|row| row.texts[at].truncate(SHORT_ID));
     }
 }
 
 /// Leaves out the columns that say nothing of any node.
-fn leave_out_silent(columns: &mut Vec<Column>, rows: &mut [Row]) {
-    for at in (0..columns.len()).rev() {
-        if rows.iter().all(|row| columns[at].is_silent(&row.texts[at])) {
-            columns.remove(at);
+fn leave_out_silent(shapes: &mut Vec<Shape>, rows: &mut [Row]) {
+    for at in (0..shapes.len()).rev() {
+        if rows.iter().all(|row| shapes[at].is_silent(&row.texts[at])) {
+            shapes.remove(at);
             for row in rows.iter_mut() {
                 row.texts.remove(at);
                 row.tones.remove(at);
@@ -101,9 +154,9 @@ fn leave_out_silent(columns: &mut Vec<Column>, rows: &mut [Row]) {
     }
 }
 
-fn wish(column: Column, rows: &[Row], at: usize) -> Wish {
+fn wish(shape: &Shape, rows: &[Row], at: usize) -> Wish {
     let width = rows.iter().map(|row| width(&row.texts[at])).max().unwrap_or(0);
-    Wish { width, narrowest: column.narrowest() }
+    Wish { width, narrowest: shape.narrowest() }
 }
 
 /// Two passes: how wide, then write. `look` colours the cells.

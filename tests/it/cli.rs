@@ -70,7 +70,7 @@ fn wrong_usage() {
         2,
         &format!("error: unrecognized subcommand 'help'\n\n{usage}\n{more}"),
     );
-    let names = "  [possible values: table, wide, json, jsonl, name, id]\n";
+    let names = "  [possible values: table, wide, json, jsonl, yaml, csv, tsv, name, id]\n\n  tip: a similar value exists: 'yaml'\n";
     let stderr = format!("error: invalid value 'xml' for '--output <FORMAT>'\n{names}\n{more}");
     check(&sandbox, "list -o xml", 2, &stderr);
     for line in
@@ -186,7 +186,11 @@ fn a_file_is_named_with_the_line_that_is_wrong() {
         ),
         ("\nttl = '90'\n", 2, "ttl: \"90\" is no duration like 90s, 5m or 1m30s"),
         ("\n\nttl = 5\n", 3, quoting),
-        ("output = 'xml'\n", 1, "output: must be one of table, wide, json, jsonl, name, id"),
+        (
+            "output = 'xml'\n",
+            1,
+            "output: must be one of table, wide, json, jsonl, yaml, csv, tsv, name, id",
+        ),
         (
             "\nredis = 'redis://:canary@h:x'\n",
             2,

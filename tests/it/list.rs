@@ -170,7 +170,11 @@ fn show_wants_exactly_one() {
         IDS[0], IDS[1]
     );
     assert_eq!(sandbox.run("show worker-[12]"), failure(1, &several));
-    assert_eq!(sim.asked().len(), 6, "one cold read serves them all");
+    assert_eq!(
+        sim.asked().len(),
+        8,
+        "one cold read serves them all; each page asks for its events"
+    );
 }
 
 #[test]

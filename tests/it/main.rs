@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod cache;
+mod choosing;
 mod cli;
 mod discovery;
 mod disk_rows;

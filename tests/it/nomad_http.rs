@@ -33,6 +33,7 @@ fn access(address: &str) -> Access {
         proxy: None,
         compress: Compress::Auto,
         concurrency: 16,
+        timeout: Duration::from_secs(60),
         deadline: Instant::now() + Duration::from_secs(60),
     }
 }
@@ -47,7 +48,7 @@ fn nomad(address: &str) -> HttpNomad {
 
 /// With so little time left for the whole command.
 fn hurried(address: &str, left: Duration) -> HttpNomad {
-    open(Access { deadline: Instant::now() + left, ..access(address) })
+    open(Access { timeout: left, deadline: Instant::now() + left, ..access(address) })
 }
 
 /// Collects what is told.

@@ -1,6 +1,7 @@
 //! The JSON as Nomad sends it, and how it becomes ours.
 
 mod detail;
+mod live;
 mod stub;
 
 use std::collections::HashSet;
@@ -33,6 +34,8 @@ pub(super) fn stubs(body: &[u8]) -> Result<Vec<Stub>, String> {
 pub(super) fn detail(body: &[u8]) -> Result<Detail, String> {
     Ok(parsed::<DetailWire>(body)?.into())
 }
+
+pub(super) use live::live;
 
 /// The second parse, which finds the path of the wrong field, costs only when there is one.
 fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {

@@ -1,0 +1,208 @@
+//! What was asked of `list`, checked before anybody is asked for nodes.
+
+use crate::cli::List;
+use crate::commands::Run;
+use crate::discovery::Want;
+use crate::error::Error;
+use crate::model::condition::Condition;
+use crate::model::field::{self, Field, KNOWN};
+use crate::model::node::Full;
+use crate::model::selection::Selection;
+use crate::render::jq::Jq;
+use crate::render::{Format, Look, Shape, Syntax, usual};
+
+/// One `list`, understood.
+pub(super) struct Choice {
+    pub(super) format: Format,
+    pub(super) want: Want,
+    /// JSON and YAML hold full records.
+    pub(super) full: bool,
+    /// The columns that were named.
+    pub(super) columns: Option<Columns>,
+    pub(super) selection: Selection,
+    pub(super) count_by: Option<Vec<Field>>,
+    pub(super) jq: Option<Jq>,
+    pub(super) raw: bool,
+    pub(super) syntax: Syntax,
+    pub(super) look: Look,
+    fail_on: Vec<(String, Condition)>,
+}
+
+/// Columns that were named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Columns {
+    pub(super) fields: Vec<Field>,
+    /// They come after the usual ones.
+    pub(super) adds: bool,
+}
+
+/// What CSV and TSV hold unless columns are named: what the table shows.
+const USUAL: &str =
+    "id,name,status,eligibility,drain,datacenter,node_pool,node_class,address,version";
+
+pub(super) fn asks_for_help(list: &List) -> bool {
+    list.printing.columns.iter().any(|columns| columns == "help")
+}
+
+fn usage(option: &str, why: impl std::fmt::Display) -> Error {
+    Error::Usage { what: format!("invalid value for --{option}: {why}"), hint: None }
+}
+
+impl Choice {
+    pub(super) fn new(list: &List, run: &Run<'_>) -> Result<Self, Error> {
+        let printing = &list.printing;
+        let format = format(list, run)?;
+        let columns = columns(list, run)?;
+        let mut selection = Selection::default();
+        for (option, values) in list.filters.options() {
+            let file = if option == "sort" { run.config.sort.as_slice() } else { &[] };
+            let values = if values.is_empty() { file } else { values };
+            selection.add(option, values).map_err(|why| usage(option, why))?;
+        }
+        let count_by = printing.count_by.as_deref().map(field::list).transpose();
+        let fail_on = list.fail_on.iter().map(|text| {
+            Condition::parse(text)
+                .map(|condition| (text.clone(), condition))
+                .map_err(|why| usage("fail-on", why))
+        });
+        let jq = printing.jq.as_deref().map(Jq::parse).transpose();
+        let structured = matches!(format, Format::Json | Format::Jsonl | Format::Yaml);
+        let mut choice = Self {
+            format,
+            want: Want::Records,
+            full: printing.full && structured,
+            columns,
+            selection: selection.limited(list.filters.limit),
+            count_by: count_by.map_err(|why| usage("count-by", why))?,
+            jq: jq.map_err(|why| usage("jq", why))?,
+            raw: printing.raw_output,
+            syntax: Syntax { tabs: format == Format::Tsv, raw: printing.csv_raw },
+            look: run.look(!printing.no_headers, printing.show_secrets),
+            fail_on: fail_on.collect::<Result<_, _>>()?,
+        };
+        if choice.full || choice.fields().any(Field::needs_full) {
+            choice.want = Want::Full;
+        }
+        choice.checked()
+    }
+
+    fn checked(self) -> Result<Self, Error> {
+        let counts_names =
+            self.count_by.is_some() && matches!(self.format, Format::Name | Format::Id);
+        if counts_names {
+            let what = "--count-by prints counts, not names".to_owned();
+            return Err(Error::Usage { what, hint: Some("pass another --output".to_owned()) });
+        }
+        Ok(self)
+    }
+
+    /// Every field that plays a part.
+    pub(super) fn fields(&self) -> impl Iterator<Item = &Field> {
+        let columns = self.columns.iter().flat_map(|columns| &columns.fields);
+        let fail_on = self.fail_on.iter().map(|(_, condition)| &condition.field);
+        let counted = self.count_by.iter().flatten();
+        columns.chain(self.selection.fields()).chain(fail_on).chain(counted)
+    }
+
+    /// The very bytes of the cache are what is to be printed.
+    pub(super) fn is_cached_bytes(&self, list: &List) -> bool {
+        self.format == Format::Json
+            && !self.full
+            && list.nodes.is_empty()
+            && self.selection.is_everything()
+            && self.columns.is_none()
+            && self.count_by.is_none()
+            && self.jq.is_none()
+            && self.fail_on.is_empty()
+    }
+
+    /// The columns of a table, and whether somebody named them.
+    pub(super) fn shapes(&self) -> (Vec<Shape>, bool) {
+        let wide = self.format == Format::Wide;
+        let named = self.columns.iter().flat_map(|columns| columns.fields.iter().cloned());
+        let named: Vec<Shape> = named.map(Shape::of).collect();
+        match &self.columns {
+            Some(columns) if !columns.adds => (named, true),
+            _ => (usual(wide).into_iter().chain(named).collect(), wide || self.columns.is_some()),
+        }
+    }
+
+    /// The fields of CSV and TSV, or of JSON and YAML if columns were named.
+    pub(super) fn grid_fields(&self) -> Vec<Field> {
+        let structured = !matches!(self.format, Format::Csv | Format::Tsv);
+        let usual = if structured {
+            let records = KNOWN.iter().filter(|known| self.full || !known.full);
+            let records = records.map(|known| known.key);
+            records.collect::<Vec<_>>().join(",")
+        } else {
+            USUAL.to_owned()
+        };
+        let usual = field::list(&usual).expect("these are fields");
+        match &self.columns {
+            Some(columns) if !columns.adds => columns.fields.clone(),
+            Some(columns) => usual.into_iter().chain(columns.fields.clone()).collect(),
+            None => usual,
+        }
+    }
+
+    /// # Errors
+    /// Nodes are what `--fail-on` says that none may be.
+    pub(super) fn check(&self, nodes: &[Full]) -> Result<(), Error> {
+        for (text, condition) in &self.fail_on {
+            let found: Vec<&str> = nodes
+                .iter()
+                .filter(|node| condition.holds(node))
+                .map(|node| node.record.name.as_str())
+                .collect();
+            if !found.is_empty() {
+                let names = found.iter().take(5).copied().collect::<Vec<_>>().join(", ");
+                let more = if found.len() > 5 { ", …" } else { "" };
+                let count = found.len();
+                let word = if count == 1 { "node matches" } else { "nodes match" };
+                return Err(Error::Matched(format!("{count} {word} {text}: {names}{more}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn format(list: &List, run: &Run<'_>) -> Result<Format, Error> {
+    let printing = &list.printing;
+    if printing.json || printing.jq.is_some() {
+        return Ok(Format::Json);
+    }
+    let said = printing.output.as_deref().map(str::parse).transpose();
+    let said = said.map_err(|what| Error::Usage { what, hint: None })?;
+    Ok(said.or(run.config.format).unwrap_or(Format::Table))
+}
+
+/// Columns that were typed win over those of the configuration, which shape tables, CSV and TSV.
+fn columns(list: &List, run: &Run<'_>) -> Result<Option<Columns>, Error> {
+    let typed = &list.printing.columns;
+    let machine = list.printing.json
+        || list.printing.jq.is_some()
+        || list
+            .printing
+            .output
+            .as_deref()
+            .is_some_and(|format| ["json", "jsonl", "yaml"].contains(&format));
+    let said = if typed.is_empty() && !machine { &run.config.columns } else { typed };
+    if said.is_empty() {
+        return Ok(None);
+    }
+    let adds = said.iter().any(|text| text.trim_start().starts_with('+'));
+    let joined = said
+        .iter()
+        .map(|text| text.trim_start().trim_start_matches('+'))
+        .collect::<Vec<_>>()
+        .join(",");
+    let plain = joined.replace(",+", ",");
+    let fields = field::list(&plain).map_err(|why| Error::Usage {
+        what: format!("invalid value for --columns: {why}"),
+        hint: Some("list -c help tells all columns".to_owned()),
+    })?;
+    if fields.is_empty() {
+        return Err(usage("columns", "no column is named"));
+    }
+    Ok(Some(Columns { fields, adds }))
+}

@@ -1,0 +1,103 @@
+//! `list`: the nodes, chosen, ordered and printed as asked.
+
+mod choice;
+mod print;
+mod watch;
+
+use crate::cli::List;
+use crate::config::typed_duration;
+use crate::discovery::{Answer, How, Want};
+use crate::error::Error;
+use crate::model::node::{Full, NodeId};
+use crate::model::pick::nearest;
+use crate::model::text::sanitised;
+use crate::render::notice;
+
+use super::{Run, complete, nodes, told_if_stale};
+use choice::Choice;
+
+pub(super) fn run(list: &List, run: &mut Run<'_>) -> Result<(), Error> {
+    if choice::asks_for_help(list) {
+        return print::help(run);
+    }
+    let choice = Choice::new(list, run)?;
+    let how = match (list.refresh, list.force) {
+        (true, _) => How::Refresh,
+        (_, true) => How::Force,
+        _ => How::Get,
+    };
+    let oldest = list.stale_if_error.as_deref();
+    run.config.policy.stale_if_error =
+        oldest.map(|text| typed_duration("stale-if-error", text)).transpose()?;
+    if let Some(interval) = &list.watch {
+        let interval = typed_duration("watch", interval)?;
+        return watch::watch(list, &choice, how, interval, run);
+    }
+    run.nodes(how, choice.want, |run, answer| {
+        told_if_stale(answer, &run.tell);
+        let shown = write(list, &choice, answer, run)?;
+        if answer.tally.total() == 0 && run.watched {
+            run.tell.summary("no clients");
+        }
+        run.notice(answer);
+        let shown = shown.as_deref();
+        if let Some(states) = shown.and_then(notice::states) {
+            run.told(states);
+        }
+        let ids: Option<Vec<NodeId>> =
+            shown.map(|nodes| nodes.iter().map(|node| node.record.id.clone()).collect());
+        complete(answer, ids.as_deref(), list.allow_partial, &run.tell)?;
+        choice.check(shown.unwrap_or_default())
+    })
+}
+
+/// The nodes that were written; `None` = all, and nobody has looked at them one by one.
+fn write(
+    list: &List,
+    choice: &Choice,
+    answer: &Answer,
+    run: &mut Run<'_>,
+) -> Result<Option<Vec<Full>>, Error> {
+    if choice.is_cached_bytes(list) {
+        run.out.write_all(&answer.snapshot.all)?;
+        run.out.write_all(b"\n")?;
+        return Ok(None);
+    }
+    let nodes = chosen(list, choice, answer, run)?;
+    print::nodes(choice, &nodes, run)?;
+    Ok(Some(nodes))
+}
+
+/// The nodes that are wanted, in the wanted order.
+fn chosen(
+    list: &List,
+    choice: &Choice,
+    answer: &Answer,
+    run: &Run<'_>,
+) -> Result<Vec<Full>, Error> {
+    let nodes = match choice.want {
+        Want::Full => nodes::fulls(answer)?,
+        Want::Records => {
+            nodes::records(&answer.snapshot.all)?.into_iter().map(Full::from).collect()
+        }
+    };
+    hint_at_keys(choice, &nodes, run);
+    let mut named = nodes::named(&nodes, &list.nodes)?.into_iter().peekable();
+    let nodes = nodes.into_iter().enumerate();
+    let named = nodes.filter_map(|(at, node)| named.next_if_eq(&at).map(|_| node)).collect();
+    Ok(choice.selection.of(named))
+}
+
+/// A key that no node has is no mistake, but it may be one.
+fn hint_at_keys(choice: &Choice, nodes: &[Full], run: &Run<'_>) {
+    for field in choice.fields() {
+        let Some(key) = field.map_key() else { continue };
+        if nodes.is_empty() || field.siblings(nodes).any(|sibling| sibling == key) {
+            continue;
+        }
+        let near = nearest(field.siblings(nodes), key).join(", ");
+        let near =
+            if near.is_empty() { String::new() } else { format!("; the nearest keys are {near}") };
+        run.tell.warning(sanitised(&format!("no node has {}{near}", field.name())).into_owned());
+    }
+}

@@ -1,0 +1,132 @@
+//! What a node must be like: `status=down`, `meta.rack!=r1`, `version>=1.9`, `attr.cpu.numcores<8`.
+
+use std::cmp::Ordering;
+
+use serde_json::Value;
+
+use super::field::Field;
+use super::node::Full;
+use super::pick::glob;
+use super::value::{by_value, is_empty, text};
+
+/// A field, and what its value must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    pub field: Field,
+    tests: Vec<Test>,
+}
+
+/// One of the tests of a condition must hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Test {
+    how: How,
+    than: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// There is a value.
+    Is,
+    Equal,
+    /// Also when there is no value.
+    Unequal,
+    Less,
+    AtMost,
+    More,
+    AtLeast,
+}
+
+/// Longest first, so that `<=` is not taken for `<`.
+const SIGNS: [(&str, How); 6] = [
+    ("!=", How::Unequal),
+    ("<=", How::AtMost),
+    (">=", How::AtLeast),
+    ("=", How::Equal),
+    ("<", How::Less),
+    (">", How::More),
+];
+
+impl Condition {
+    /// `FIELD`, `FIELD=A,B`, `FIELD!=A`, `FIELD>=A`, …; with `=` and `!=` the value is a glob.
+    ///
+    /// # Errors
+    /// No such field, no number or version after `<` or `>`, or a value that the field never has.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let Some((name, how, value)) = split(text) else {
+            return Ok(Self { field: Field::parse(text)?, tests: vec![Test::new(How::Is, "")?] });
+        };
+        let field = Field::parse(name)?;
+        let values: Vec<&str> =
+            if field.is_foreign() { vec![value] } else { value.split(',').collect() };
+        let tests = values.into_iter().map(|value| Test::new(how, value));
+        let condition = Self { field, tests: tests.collect::<Result<_, _>>()? };
+        condition.checked()
+    }
+
+    /// `field` is one of these, each of which may begin with a sign: `>=1.9`.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn one_of<'a>(
+        field: &str,
+        values: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, String> {
+        let test = |text: &str| match SIGNS.iter().find(|(sign, _)| text.starts_with(sign)) {
+            Some((sign, how)) => Test::new(*how, &text[sign.len()..]),
+            None => Test::new(How::Equal, text),
+        };
+        let tests = values.into_iter().map(test).collect::<Result<_, _>>()?;
+        Self { field: Field::parse(field)?, tests }.checked()
+    }
+
+    fn checked(self) -> Result<Self, String> {
+        let possible: &[&str] = match self.field.key() {
+            Some("status") => &["initializing", "ready", "down", "disconnected"],
+            Some("eligibility") => &["eligible", "ineligible"],
+            Some("drain") => &["true", "false"],
+            _ => return Ok(self),
+        };
+        for test in self.tests.iter().filter(|test| test.how != How::Is) {
+            if !possible.iter().any(|value| glob(&test.than, value)) {
+                return Err(format!("{:?} is none of {}", test.than, possible.join(", ")));
+            }
+        }
+        Ok(self)
+    }
+
+    pub fn holds(&self, node: &Full) -> bool {
+        let value = self.field.value(node);
+        self.tests.iter().any(|test| test.holds(&value))
+    }
+}
+
+impl Test {
+    fn new(how: How, than: &str) -> Result<Self, String> {
+        let orders = matches!(how, How::Less | How::AtMost | How::More | How::AtLeast);
+        if orders && by_value(than, than).is_none() {
+            return Err(format!("{than:?} is no number and no version"));
+        }
+        Ok(Self { how, than: than.to_owned() })
+    }
+
+    fn holds(&self, value: &Value) -> bool {
+        let shown = text(value);
+        let order = || by_value(&shown, &self.than);
+        match self.how {
+            How::Is => !is_empty(value) && *value != Value::Bool(false),
+            How::Equal => !value.is_null() && glob(&self.than, &shown),
+            How::Unequal => value.is_null() || !glob(&self.than, &shown),
+            How::Less => order() == Some(Ordering::Less),
+            How::AtMost => order().is_some_and(Ordering::is_le),
+            How::More => order() == Some(Ordering::Greater),
+            How::AtLeast => order().is_some_and(Ordering::is_ge),
+        }
+    }
+}
+
+/// The field, the first sign, and the value behind it.
+fn split(text: &str) -> Option<(&str, How, &str)> {
+    let at = text.find(['=', '!', '<', '>'])?;
+    let (sign, how) = SIGNS.iter().find(|(sign, _)| text[at..].starts_with(sign))?;
+    Some((&text[..at], *how, &text[at + sign.len()..]))
+}

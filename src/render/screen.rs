@@ -1,0 +1,79 @@
+//! A table that is drawn over itself.
+
+use std::io::{self, Write};
+
+use super::fit::shortened;
+
+/// What stands on the screen.
+#[derive(Debug, Default)]
+pub(crate) struct Screen {
+    /// Lines that were drawn and stand above the cursor.
+    lines: usize,
+    /// Nothing of it can be relied on.
+    cleared: bool,
+}
+
+impl Screen {
+    /// Draws `text` and below it `foot`, over what was drawn before. What is higher than the
+    /// terminal is cut, and the last line says how much.
+    pub(crate) fn draw(
+        &mut self,
+        to: &mut dyn Write,
+        text: &[u8],
+        foot: &str,
+        size: Option<(usize, usize)>,
+    ) -> io::Result<()> {
+        let text = String::from_utf8_lossy(text);
+        let lines: Vec<&str> = text.lines().collect();
+        let width = size.map_or(usize::MAX, |(width, _)| width);
+        let foot: Vec<String> = foot.lines().map(|line| shortened(line, width)).collect();
+        // The cursor needs a line of its own below the last one.
+        let room =
+            size.map_or(usize::MAX, |(_, height)| height.saturating_sub(foot.len() + 2).max(1));
+        if std::mem::take(&mut self.cleared) {
+            to.write_all(b"\x1b[2J\x1b[H")?;
+        } else if self.lines > 0 {
+            write!(to, "\x1b[{}A\r", self.lines)?;
+        }
+        self.lines = 0;
+        let cut = lines.len().saturating_sub(room);
+        let more = if cut > 0 { Some(format!("… {cut} more")) } else { None };
+        let shown = lines.iter().take(lines.len() - cut).copied();
+        for line in shown.chain(more.as_deref()).chain(foot.iter().map(String::as_str)) {
+            writeln!(to, "{line}\x1b[K")?;
+            self.lines += 1;
+        }
+        to.write_all(b"\x1b[J")
+    }
+
+    /// The terminal has moved the lines about.
+    pub(crate) fn resized(&mut self) {
+        self.cleared = true;
+    }
+
+    /// Something else was printed below: the next drawing begins after it.
+    pub(crate) fn forget(&mut self) {
+        self.lines = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Screen;
+
+    #[test]
+    fn the_second_drawing_covers_the_first() {
+        let (mut screen, mut out) = (Screen::default(), Vec::new());
+        screen.draw(&mut out, b"a\nb\n", "foot", None).unwrap();
+        screen.draw(&mut out, b"c\n", "foot", Some((80, 24))).unwrap();
+        screen.resized();
+        screen.draw(&mut out, b"1\n2\n3\n4\n", "foot", Some((80, 6))).unwrap();
+        let text = String::from_utf8(out).unwrap().replace('\u{1b}', "^");
+        let drawings = [
+            "a^[K\nb^[K\nfoot^[K\n^[J",
+            "^[3A\rc^[K\nfoot^[K\n^[J",
+            "^[2J^[H1^[K\n2^[K\n3^[K\n… 1 more^[K\nfoot^[K\n^[J",
+        ];
+        assert_eq!(text, drawings.concat());
+    }
+}

@@ -1,0 +1,74 @@
+//! The columns of a table of nodes: the designed ones, or fields as they stand.
+
+use crate::model::field::Field;
+use crate::model::node::Full;
+use crate::model::text::sanitised;
+use crate::model::value;
+
+use super::cell::{Column, MORE, TABLE, Tone};
+use super::grid::masked;
+
+/// One column of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// A column of the usual table.
+    Made(Column),
+    /// A field by its own name.
+    Plain(Field),
+}
+
+/// The usual columns; `wide` adds what a node has.
+pub(crate) fn usual(wide: bool) -> Vec<Shape> {
+    TABLE.into_iter().chain(MORE.into_iter().filter(|_| wide)).map(Shape::Made).collect()
+}
+
+impl Shape {
+    /// The designed column for a field, if there is one.
+    pub(crate) fn of(field: Field) -> Self {
+        match field.key().and_then(Column::of_key) {
+            Some(column) => Self::Made(column),
+            None => Self::Plain(field),
+        }
+    }
+
+    pub(super) fn head(&self) -> String {
+        match self {
+            Self::Made(column) => column.head().to_owned(),
+            Self::Plain(field) => sanitised(field.name()).into_owned(),
+        }
+    }
+
+    /// The text of a cell, safe for a terminal; `-` for nothing.
+    pub(super) fn text(&self, node: &Full, secrets: bool) -> String {
+        let field = match self {
+            Self::Made(column) => return column.text(&node.record),
+            Self::Plain(field) => field,
+        };
+        let value = field.value(node);
+        let value = if secrets { value } else { masked(field.name(), &value) };
+        let text = value::text(&value);
+        if text.is_empty() { "-".to_owned() } else { sanitised(&text).into_owned() }
+    }
+
+    pub(super) fn tone(&self, node: &Full) -> Tone {
+        match self {
+            Self::Made(column) => column.tone(&node.record),
+            Self::Plain(_) => Tone::Plain,
+        }
+    }
+
+    pub(super) fn is_id(&self) -> bool {
+        *self == Self::Made(Column::Id)
+    }
+
+    pub(super) fn is_silent(&self, text: &str) -> bool {
+        matches!(self, Self::Made(column) if column.is_silent(text))
+    }
+
+    pub(super) fn narrowest(&self) -> Option<usize> {
+        match self {
+            Self::Made(column) => column.narrowest(),
+            Self::Plain(_) => Some(8),
+        }
+    }
+}

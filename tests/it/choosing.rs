@@ -1,0 +1,391 @@
+//! `list` as asked: columns, filters, order, formats, counts, checks, jq, watch and completion.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
+use nomad_sim::{Fault, Fleet, Sim, Times, Where};
+use serde_json::{Value, json};
+
+use crate::support::sandbox::{Said, Sandbox, failure};
+
+/// A cluster whose answer is cached already; nobody asks Nomad again.
+struct Room {
+    sim: Sim,
+    sandbox: Sandbox,
+}
+
+impl Room {
+    fn of(fleet: Fleet) -> Self {
+        let sim = Sim::start(fleet);
+        let sandbox = Sandbox::local().nomad(&sim.address());
+        sandbox.stdout("list");
+        sim.asked();
+        Self { sim, sandbox }
+    }
+
+    fn new() -> Self {
+        Self::of(Fleet::recorded())
+    }
+
+    #[track_caller]
+    fn prints(&self, args: &str, stdout: &str) {
+        assert_eq!(self.sandbox.stdout(args), stdout, "{args}");
+        assert_eq!(self.sim.asked(), Vec::<String>::new(), "{args} asks nobody");
+    }
+
+    /// Runs with arguments that hold spaces.
+    fn run(&self, args: &[&str]) -> Said {
+        let output = self.sandbox.command(args).output().unwrap();
+        Said {
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+            code: output.status.code().unwrap_or(-1),
+        }
+    }
+
+    #[track_caller]
+    fn names(&self, args: &str, names: &str) {
+        let said = self.sandbox.stdout(&format!("list -o name {args}"));
+        assert_eq!(said.split_whitespace().collect::<Vec<_>>().join(" "), names, "{args}");
+    }
+}
+
+#[test]
+fn columns_shape_every_format() {
+    let room = Room::new();
+    let table = "Name      DC   meta.rack  attr.kernel.name  cpu_cores
+worker-1  dc1  r1         linux             2
+worker-2  dc1  r1         linux             2
+";
+    let columns = "-c name,dc,meta.rack,attr.kernel.name,cpu_cores --limit 2";
+    room.prints(&format!("list {columns}"), table);
+    let rows = [
+        r#"{"name":"worker-1","datacenter":"dc1","meta.rack":"r1","attr.kernel.name":"linux","cpu_cores":2}"#,
+        r#"{"name":"worker-2","datacenter":"dc1","meta.rack":"r1","attr.kernel.name":"linux","cpu_cores":2}"#,
+    ];
+    room.prints(&format!("list {columns} --json"), &format!("[{}]\n", rows.join(",")));
+    room.prints(&format!("list {columns} -o jsonl"), &format!("{}\n", rows.join("\n")));
+    let yaml = |name: &str| {
+        format!(
+            "- name: {name}\n  datacenter: dc1\n  meta.rack: r1\n  attr.kernel.name: linux\n  cpu_cores: 2\n"
+        )
+    };
+    room.prints(&format!("list {columns} -o yaml"), &(yaml("worker-1") + &yaml("worker-2")));
+    let csv = "name,datacenter,meta.rack,attr.kernel.name,cpu_cores\nworker-1,dc1,r1,linux,2\nworker-2,dc1,r1,linux,2\n";
+    room.prints(&format!("list {columns} -o csv"), csv);
+    room.prints(&format!("list {columns} -o tsv"), &csv.replace(',', "\t"));
+    room.prints("list -c name -c drain -o csv --no-headers --limit 1", "worker-1,false\n");
+}
+
+#[test]
+fn added_columns_follow_the_usual_ones() {
+    let room = Room::new();
+    let head = room.sandbox.stdout("list -c +meta.rack");
+    let head = head.lines().next().unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(head, "ID Name Status Eligibility Drain DC Pool Class Address Version meta.rack");
+    let all: Value = serde_json::from_str(&room.sandbox.stdout("list --json")).unwrap();
+    let more: Value =
+        serde_json::from_str(&room.sandbox.stdout("list --json -c +attr.kernel.name")).unwrap();
+    let mut first = all[0].clone();
+    first["attr.kernel.name"] = json!("linux");
+    assert_eq!(more[0], first);
+}
+
+#[test]
+fn a_name_that_is_no_column_is_wrong_usage_and_an_unknown_key_a_warning() {
+    let room = Room::new();
+    let stderr = "error: invalid value for --columns: \"nmae\" is no field of a node; the nearest are name, arch, attr\nhint: list -c help tells all columns\n";
+    assert_eq!(room.sandbox.run("list -c nmae"), failure(2, stderr));
+    let said = room.sandbox.run("list -c name,meta.rak --limit 1");
+    assert_eq!(said.stdout, "Name      meta.rak\nworker-1  -\n");
+    assert_eq!(
+        (said.stderr.as_str(), said.code),
+        ("warning: no node has meta.rak; the nearest keys are rack, cjk, rtl\n", 0)
+    );
+    let help = room.sandbox.stdout("list -c help");
+    assert!(help.starts_with("Column ") && help.contains("\nmeta.KEY "), "{help}");
+}
+
+#[test]
+fn filters_choose() {
+    let room = Room::new();
+    let all = "worker-1 worker-2 worker-3 worker-4 worker-5";
+    for (args, names) in [
+        ("--status ready", all),
+        ("--status down", ""),
+        ("--dc dc2", "worker-4 worker-5"),
+        ("--dc dc2,dc1 --class edge,gpu", "worker-3 worker-5"),
+        ("--datacenter dc1 --datacenter dc2", all),
+        ("--pool gpu", "worker-3"),
+        ("--class compute worker-[2-4]", "worker-2"),
+        ("--eligibility ineligible", ""),
+        ("--drain", ""),
+        ("--drain=false", all),
+        ("--driver java", all),
+        ("--driver docker", ""),
+        ("--driver docker=undetected", all),
+        ("--nomad-version 2.0.5", all),
+        ("--nomad-version >=1.9", all),
+        ("--nomad-version <2", ""),
+        ("--nomad-version 2.*", all),
+        ("--meta rack=r1", "worker-1 worker-2"),
+        ("--meta rack!=r1", "worker-3 worker-4 worker-5"),
+        ("--meta rack=r[34]", "worker-4 worker-5"),
+        ("--meta owner", "worker-1"),
+        ("--meta owner!=team-a", "worker-2 worker-3 worker-4 worker-5"),
+        ("--meta rack=r1 --meta role=db", "worker-2"),
+        ("--attr kernel.name=linux --attr cpu.numcores>=2", all),
+        ("--attr cpu.numcores>2", ""),
+        ("--attr os.version<12.12", all),
+    ] {
+        room.names(args, names);
+    }
+    assert_eq!(room.sandbox.stdout("list --status down --json"), "[]\n");
+    let stderr = "error: invalid value for --status: \"dwn\" is none of initializing, ready, down, disconnected\n";
+    assert_eq!(room.sandbox.run("list --status dwn"), failure(2, stderr));
+    let stderr = "error: invalid value for --meta: \"many\" is no number and no version\n";
+    assert_eq!(room.sandbox.run("list --meta n>many"), failure(2, stderr));
+}
+
+#[test]
+fn the_order_is_natural_stable_and_by_value() {
+    let sim = Sim::start(Fleet::empty());
+    for (name, weight) in [("web-10", "9"), ("web-2", "10"), ("db-1", "10"), ("web-1", "")] {
+        sim.cluster().register(name);
+        sim.cluster().set_meta(name, "weight", Some(weight));
+    }
+    let sandbox = Sandbox::local().nomad(&sim.address());
+    let names = |args: &str| {
+        let said = sandbox.stdout(&format!("list -o name {args}"));
+        said.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(names(""), "db-1 web-1 web-2 web-10");
+    assert_eq!(names("--sort -name"), "web-10 web-2 web-1 db-1");
+    assert_eq!(names("--sort meta.weight"), "web-10 db-1 web-2 web-1");
+    assert_eq!(names("--sort -meta.weight,name"), "db-1 web-2 web-10 web-1");
+    assert_eq!(names("--sort -meta.weight,-name --limit 1"), "web-2");
+}
+
+#[test]
+fn counts_in_every_format() {
+    let room = Room::new();
+    room.prints("list --count-by dc", "datacenter  count\ndc1         3\ndc2         2\n");
+    let two = r#"{"datacenter":"dc1","node_class":"compute","count":2}"#;
+    let stdout = room.sandbox.stdout("list --count-by dc,class -o jsonl");
+    assert_eq!((stdout.lines().next(), stdout.lines().count()), (Some(two), 4));
+    room.prints(
+        "list --count-by dc --json",
+        "[{\"datacenter\":\"dc1\",\"count\":3},{\"datacenter\":\"dc2\",\"count\":2}]\n",
+    );
+    room.prints("list --count-by dc -o csv", "datacenter,count\ndc1,3\ndc2,2\n");
+    room.prints(
+        "list --count-by dc -o yaml",
+        "- datacenter: dc1\n  count: 3\n- datacenter: dc2\n  count: 2\n",
+    );
+}
+
+#[test]
+fn a_check_fails_with_ten_and_keeps_the_rows() {
+    let room = Room::new();
+    let stderr = "error: 2 nodes match meta.rack=r1: worker-1, worker-2\n".to_owned();
+    let said =
+        room.sandbox.run("list -o name --dc dc1 --fail-on status=down --fail-on meta.rack=r1");
+    assert_eq!(
+        said,
+        Said { stdout: "worker-1\nworker-2\nworker-3\n".to_owned(), stderr, code: 10 }
+    );
+    room.prints("list -o name --dc dc2 --fail-on meta.rack=r1", "worker-4\nworker-5\n");
+    assert_eq!(room.sandbox.run("list --json --fail-on status=ready").code, 10);
+    let stderr = "error: invalid value for --fail-on: \"dwn\" is none of initializing, ready, down, disconnected\n";
+    assert_eq!(room.sandbox.run("list --fail-on status=dwn"), failure(2, stderr));
+}
+
+/// The values are those of jq 1.6, see tests/fixtures/jq.
+#[test]
+fn jq_gives_what_jq_gives() {
+    let room = Room::new();
+    let expected = include_str!("../fixtures/jq/expected.txt");
+    let mut filters = 0;
+    for case in expected.split("# ").skip(1) {
+        let (filter, values) = case.split_once('\n').unwrap();
+        let said = room.run(&["list", "--jq", filter]);
+        assert_eq!((said.stderr.as_str(), said.code), ("", 0), "{filter}");
+        let parsed = |text: &str| -> Vec<Value> {
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        };
+        assert_eq!(parsed(&said.stdout), parsed(values), "{filter}");
+        filters += 1;
+    }
+    assert!(filters >= 30, "{filters} filters");
+    let names = room.run(&["list", "-c", "name", "--jq", ".[].name", "-r", "--limit", "2"]);
+    assert_eq!(names.stdout, "worker-1\nworker-2\n");
+}
+
+#[test]
+fn a_broken_filter_shows_where() {
+    let room = Room::new();
+    let stderr = "error: invalid value for --jq: closing parenthesis expected at character 15, after \"map(.nam | foo\"\n";
+    assert_eq!(room.run(&["list", "--jq", "map(.nam | foo"]), failure(2, stderr));
+    let said = room.run(&["list", "--jq", ".[] | nope"]);
+    assert_eq!((said.code, said.stdout.as_str()), (2, ""));
+    assert!(said.stderr.contains("there is no filter nope at character 7"), "{}", said.stderr);
+    let said = room.run(&["list", "--jq", ".[0].name | tonumber"]);
+    assert_eq!((said.code, said.stdout.as_str()), (1, ""));
+    assert!(said.stderr.starts_with("error: --jq: "), "{}", said.stderr);
+}
+
+/// Whatever the names and metadata are, only JSON lines, line breaks and harmless text come out.
+#[test]
+fn hostile_names_are_harmless_in_every_format() {
+    let room = Room::of(Fleet::hostile());
+    for format in ["table", "wide", "json", "jsonl", "yaml", "csv", "tsv", "name", "id"] {
+        for columns in ["", " -c name,meta,drivers,attributes"] {
+            let stdout = room.sandbox.stdout(&format!("list -o {format}{columns}"));
+            let may = |c: char| c == '\n' || (c == '\t' && format == "tsv");
+            let raw = stdout.chars().find(|c| c.is_control() && !may(*c));
+            assert_eq!(raw, None, "{format}{columns}");
+            assert!(stdout.lines().count() > 0, "{format}");
+        }
+    }
+    let counted = room.sandbox.stdout("list --count-by name");
+    assert_eq!(counted.chars().find(|c| c.is_control() && *c != '\n'), None);
+}
+
+#[test]
+fn secrets_are_masked_except_in_json() {
+    let room = Room::new();
+    room.sim.cluster().set_meta("worker-1", "api_token", Some("canary"));
+    room.sandbox.stdout("refresh");
+    for args in ["", " -o csv", " -o tsv"] {
+        let line = format!("list worker-1 -c meta.api_token --no-headers{args}");
+        assert_eq!(room.sandbox.stdout(&line), "***\n", "{args}");
+        assert_eq!(room.sandbox.stdout(&format!("{line} --show-secrets")), "canary\n");
+    }
+    assert!(!room.sandbox.stdout("list -c name,meta").contains("canary"));
+    assert!(!room.sandbox.stdout("list --count-by meta.api_token").contains("canary"));
+    let json = room.sandbox.stdout("list worker-1 -c meta.api_token --json");
+    assert_eq!(json, "[{\"meta.api_token\":\"canary\"}]\n");
+}
+
+/// Ten thousand nodes, fields that only full records have: all from the cache.
+#[test]
+fn full_records_come_from_the_cache_too() {
+    let room = Room::of(Fleet::generated(2000));
+    let stdout = room.sandbox.stdout("list -c meta.rack,attr.kernel.name,attr.cpu.numcores -o csv");
+    assert_eq!(stdout.lines().count(), 2001);
+    assert_eq!(room.sim.asked(), Vec::<String>::new());
+}
+
+#[test]
+fn states_that_are_news_are_told() {
+    let room = Room::new();
+    room.sim.cluster().set_eligible("worker-2", false);
+    room.sim.cluster().set_status("worker-3", "down");
+    room.sandbox.stdout("refresh");
+    let said = room.sandbox.run("list -v -o name");
+    let second = said.stderr.lines().nth(1);
+    assert_eq!(second, Some("4 ready · 1 down · 1 ineligible"), "{}", said.stderr);
+}
+
+#[test]
+fn columns_and_order_of_the_configuration() {
+    let room = Room::new();
+    room.sandbox
+        .write(".config/nomad-clients/config.toml", "columns = \"name,dc\"\nsort = \"-name\"\n");
+    let first = |args: &str| {
+        room.sandbox.stdout(args).lines().take(2).map(str::to_owned).collect::<Vec<_>>().join("|")
+    };
+    assert_eq!(first("list"), "Name      DC|worker-5  dc2");
+    assert_eq!(first("list -c id --sort name --no-headers").len(), 36 * 2 + 1);
+}
+
+/// In a pipe: a line for each node, then one for each change.
+#[test]
+fn a_watch_tells_changes() {
+    let room = Room::new();
+    let mut command =
+        room.sandbox.command(["list", "--watch=100ms", "--refresh", "-c", "name,meta.rack"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = || -> Value {
+        let mut line: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        let time = line.as_object_mut().unwrap().remove("time").unwrap();
+        assert!(time.as_str().unwrap().ends_with('Z'));
+        line
+    };
+    for number in 1..=5 {
+        let line = next();
+        assert_eq!((&line["change"], &line["before"]), (&json!("present"), &Value::Null));
+        assert_eq!(line["after"]["name"], format!("worker-{number}"));
+    }
+    room.sim.cluster().set_meta("worker-1", "rack", Some("moved"));
+    let (before, after) = (
+        json!({"name": "worker-1", "meta.rack": "r1"}),
+        json!({"name": "worker-1", "meta.rack": "moved"}),
+    );
+    assert_eq!(next(), json!({"change": "changed", "before": before, "after": after}));
+    room.sim.cluster().purge("worker-1");
+    assert_eq!(next(), json!({"change": "gone", "before": after, "after": null}));
+    room.sim.cluster().register("worker-9");
+    let line = next();
+    assert_eq!((&line["change"], &line["after"]["name"]), (&json!("new"), &json!("worker-9")));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_watch_is_a_screen_or_lines() {
+    let room = Room::new();
+    let stderr = "error: --watch prints a table on a terminal and JSON lines in a pipe\nhint: leave --output out, or pass --json\n";
+    assert_eq!(room.sandbox.run("list -w -o csv"), failure(2, stderr));
+    let stderr = "error: invalid value for --watch: must be at least 100ms\n";
+    assert_eq!(room.sandbox.run("list --watch=1ms"), failure(2, stderr));
+}
+
+/// What a shell is told, `line` being what stands at the prompt.
+fn completed(room: &Room, line: &str) -> Vec<String> {
+    let words: Vec<&str> = line.split(' ').collect();
+    let mut command = room.sandbox.command(["--", "nomad-clients"].iter().chain(&words));
+    command
+        .env("NOMAD_CLIENTS_COMPLETE", "bash")
+        .env("_CLAP_COMPLETE_INDEX", words.len().to_string())
+        .env("_CLAP_IFS", "\n");
+    let output = command.output().unwrap();
+    assert_eq!((output.stderr.len(), output.status.code()), (0, Some(0)), "{line}");
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn values_are_completed_from_the_cache() {
+    let room = Room::new();
+    assert_eq!(completed(&room, "list worker-").len(), 5);
+    assert_eq!(completed(&room, "show d09a"), ["d09a38cf-11a6-714a-02fb-c2be1a25c90c"]);
+    assert_eq!(completed(&room, "list --dc d"), ["dc1", "dc2"]);
+    assert_eq!(completed(&room, "list --class e"), ["edge"]);
+    assert_eq!(completed(&room, "list --pool g"), ["gpu"]);
+    assert_eq!(completed(&room, "list --status d"), ["down", "disconnected"]);
+    assert_eq!(completed(&room, "list --meta rack=r1"), ["rack=r1"]);
+    assert_eq!(completed(&room, "list --attr kernel.n"), ["kernel.name"]);
+    assert_eq!(completed(&room, "list -c id,attr.kernel.n"), ["id,attr.kernel.name"]);
+    assert_eq!(completed(&room, "list --sort -na"), ["-name"]);
+    assert_eq!(completed(&room, "list --cache none worker-"), Vec::<String>::new());
+    assert_eq!(room.sim.asked(), Vec::<String>::new(), "Nomad is not asked");
+}
+
+/// What no cache knows is asked for and marked; without Nomad the page is still a page.
+#[test]
+fn the_page_of_a_node_has_its_last_events() {
+    let room = Room::new();
+    room.sim.cluster().drain("worker-2", 3_600_000_000_000, json!({"reason": "disk"}));
+    room.sandbox.stdout("refresh");
+    room.sim.asked();
+    let page = room.sandbox.stdout("show worker-2");
+    assert_eq!(room.sim.asked(), ["node worker-2"]);
+    let (_, events) = page.split_once("\nEvents (asked for now, not cached)\n").unwrap();
+    assert!(events.lines().next().unwrap().contains("Node drain strategy set"), "{events}");
+    assert!(page.contains("\n  Drain deadline") && page.contains("(asked for now)\n"), "{page}");
+    room.sim.fault(Where::Nodes, Times::ALWAYS, Fault::status(500, "No cluster leader"));
+    let said = room.sandbox.run("show worker-2");
+    assert_eq!((said.stderr.as_str(), said.code), ("", 0));
+    assert!(said.stdout.ends_with("answered 500: No cluster leader\n"), "{}", said.stdout);
+}
