@@ -33,7 +33,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show the nodes, from the cache while it is fresh
-    #[command(visible_aliases = ["clients", "ls"])]
+    #[command(visible_aliases = ["clients", "ls"], after_help = list::EXAMPLES)]
     List(Box<List>),
 
     /// Show one node in full

@@ -5,6 +5,17 @@ use clap::builder::PossibleValuesParser;
 
 use crate::render::Format;
 
+/// Each works as it stands.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  nomad-clients list --status down,disconnected --dc 'dc*'
+  nomad-clients list -c name,dc,meta.rack,attr.kernel.name --sort dc,-memory_mb
+  nomad-clients list --meta rack=r1 --attr 'cpu.numcores>=8' -o csv
+  nomad-clients list --count-by dc,status
+  nomad-clients list --jq '.[] | select(.drain) | .name' -r
+  nomad-clients list --refresh --fail-on status=down
+  nomad-clients list --watch=5s";
+
 #[derive(Debug, Args)]
 pub struct List {
     /// ID, ID prefix, name, name glob ('web-*') or IP address; all nodes unless given

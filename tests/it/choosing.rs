@@ -1,9 +1,8 @@
-//! `list` as asked: columns, filters, order, formats, counts, checks, jq, watch and completion.
+//! `list` as asked: columns, filters, order, formats, counts, checks and jq.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
+mod living;
 
-use nomad_sim::{Fault, Fleet, Sim, Times, Where};
+use nomad_sim::{Fleet, Sim};
 use serde_json::{Value, json};
 
 use crate::support::sandbox::{Said, Sandbox, failure};
@@ -251,6 +250,16 @@ fn hostile_names_are_harmless_in_every_format() {
     assert_eq!(counted.chars().find(|c| c.is_control() && *c != '\n'), None);
 }
 
+/// The very bytes of each format.
+#[test]
+fn hostile_names_in_each_format() {
+    let room = Room::of(Fleet::hostile());
+    for format in ["table", "json", "jsonl", "yaml", "csv", "tsv", "name"] {
+        let stdout = room.sandbox.stdout(&format!("list -o {format} -c name,dc,class,meta"));
+        insta::assert_snapshot!(format!("hostile_{format}"), stdout);
+    }
+}
+
 #[test]
 fn secrets_are_masked_except_in_json() {
     let room = Room::new();
@@ -297,95 +306,4 @@ fn columns_and_order_of_the_configuration() {
     };
     assert_eq!(first("list"), "Name      DC|worker-5  dc2");
     assert_eq!(first("list -c id --sort name --no-headers").len(), 36 * 2 + 1);
-}
-
-/// In a pipe: a line for each node, then one for each change.
-#[test]
-fn a_watch_tells_changes() {
-    let room = Room::new();
-    let mut command =
-        room.sandbox.command(["list", "--watch=100ms", "--refresh", "-c", "name,meta.rack"]);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut next = || -> Value {
-        let mut line: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
-        let time = line.as_object_mut().unwrap().remove("time").unwrap();
-        assert!(time.as_str().unwrap().ends_with('Z'));
-        line
-    };
-    for number in 1..=5 {
-        let line = next();
-        assert_eq!((&line["change"], &line["before"]), (&json!("present"), &Value::Null));
-        assert_eq!(line["after"]["name"], format!("worker-{number}"));
-    }
-    room.sim.cluster().set_meta("worker-1", "rack", Some("moved"));
-    let (before, after) = (
-        json!({"name": "worker-1", "meta.rack": "r1"}),
-        json!({"name": "worker-1", "meta.rack": "moved"}),
-    );
-    assert_eq!(next(), json!({"change": "changed", "before": before, "after": after}));
-    room.sim.cluster().purge("worker-1");
-    assert_eq!(next(), json!({"change": "gone", "before": after, "after": null}));
-    room.sim.cluster().register("worker-9");
-    let line = next();
-    assert_eq!((&line["change"], &line["after"]["name"]), (&json!("new"), &json!("worker-9")));
-    child.kill().unwrap();
-    child.wait().unwrap();
-}
-
-#[test]
-fn a_watch_is_a_screen_or_lines() {
-    let room = Room::new();
-    let stderr = "error: --watch prints a table on a terminal and JSON lines in a pipe\nhint: leave --output out, or pass --json\n";
-    assert_eq!(room.sandbox.run("list -w -o csv"), failure(2, stderr));
-    let stderr = "error: invalid value for --watch: must be at least 100ms\n";
-    assert_eq!(room.sandbox.run("list --watch=1ms"), failure(2, stderr));
-}
-
-/// What a shell is told, `line` being what stands at the prompt.
-fn completed(room: &Room, line: &str) -> Vec<String> {
-    let words: Vec<&str> = line.split(' ').collect();
-    let mut command = room.sandbox.command(["--", "nomad-clients"].iter().chain(&words));
-    command
-        .env("NOMAD_CLIENTS_COMPLETE", "bash")
-        .env("_CLAP_COMPLETE_INDEX", words.len().to_string())
-        .env("_CLAP_IFS", "\n");
-    let output = command.output().unwrap();
-    assert_eq!((output.stderr.len(), output.status.code()), (0, Some(0)), "{line}");
-    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
-}
-
-#[test]
-fn values_are_completed_from_the_cache() {
-    let room = Room::new();
-    assert_eq!(completed(&room, "list worker-").len(), 5);
-    assert_eq!(completed(&room, "show d09a"), ["d09a38cf-11a6-714a-02fb-c2be1a25c90c"]);
-    assert_eq!(completed(&room, "list --dc d"), ["dc1", "dc2"]);
-    assert_eq!(completed(&room, "list --class e"), ["edge"]);
-    assert_eq!(completed(&room, "list --pool g"), ["gpu"]);
-    assert_eq!(completed(&room, "list --status d"), ["down", "disconnected"]);
-    assert_eq!(completed(&room, "list --meta rack=r1"), ["rack=r1"]);
-    assert_eq!(completed(&room, "list --attr kernel.n"), ["kernel.name"]);
-    assert_eq!(completed(&room, "list -c id,attr.kernel.n"), ["id,attr.kernel.name"]);
-    assert_eq!(completed(&room, "list --sort -na"), ["-name"]);
-    assert_eq!(completed(&room, "list --cache none worker-"), Vec::<String>::new());
-    assert_eq!(room.sim.asked(), Vec::<String>::new(), "Nomad is not asked");
-}
-
-/// What no cache knows is asked for and marked; without Nomad the page is still a page.
-#[test]
-fn the_page_of_a_node_has_its_last_events() {
-    let room = Room::new();
-    room.sim.cluster().drain("worker-2", 3_600_000_000_000, json!({"reason": "disk"}));
-    room.sandbox.stdout("refresh");
-    room.sim.asked();
-    let page = room.sandbox.stdout("show worker-2");
-    assert_eq!(room.sim.asked(), ["node worker-2"]);
-    let (_, events) = page.split_once("\nEvents (asked for now, not cached)\n").unwrap();
-    assert!(events.lines().next().unwrap().contains("Node drain strategy set"), "{events}");
-    assert!(page.contains("\n  Drain deadline") && page.contains("(asked for now)\n"), "{page}");
-    room.sim.fault(Where::Nodes, Times::ALWAYS, Fault::status(500, "No cluster leader"));
-    let said = room.sandbox.run("show worker-2");
-    assert_eq!((said.stderr.as_str(), said.code), ("", 0));
-    assert!(said.stdout.ends_with("answered 500: No cluster leader\n"), "{}", said.stdout);
 }
