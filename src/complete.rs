@@ -1,13 +1,18 @@
 //! What a word at the prompt may be, as the cache knows it. Nomad is never asked.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::cli::{Global, Word};
 use crate::clock;
 use crate::config::Config;
-use crate::model::field::{Field, KNOWN};
-use crate::model::node::{Full, Record, TextMap};
+use crate::model::field::KNOWN;
+use crate::model::node::{Full, TextMap};
 use crate::model::remark::Tell;
+use crate::model::snapshot::Snapshot;
 use crate::model::text::sanitised;
 use crate::store::{self, Look, Want};
 
@@ -22,50 +27,94 @@ pub(crate) fn candidates(global: &Global, word: Word, current: &str) -> Vec<Stri
         Word::Eligibility => return fixed(&["eligible", "ineligible"]),
         _ => {}
     }
-    let keys = word == Word::Attribute || (word == Word::Columns && names_attribute(current));
-    let nodes = cached(global, if keys { Want::Full } else { Want::Records });
-    let found: BTreeSet<String> = match word {
-        Word::Node => nodes.iter().flat_map(|node| names(&node.record)).collect(),
-        Word::Datacenter => values(&nodes, "datacenter"),
-        Word::Class => values(&nodes, "node_class"),
-        Word::Pool => values(&nodes, "node_pool"),
-        Word::Version => values(&nodes, "version"),
-        Word::Driver => nodes.iter().flat_map(|node| node.record.drivers.keys().cloned()).collect(),
-        Word::Meta => pairs(nodes.iter().filter_map(|node| node.record.meta.as_ref()), current),
-        Word::Attribute => {
+    let found = match word {
+        Word::Attribute => of_fulls(global, |nodes| {
             pairs(nodes.iter().filter_map(|node| node.extra.attributes.as_ref()), current)
+        }),
+        Word::Columns if names_attribute(current) => {
+            of_fulls(global, |nodes| columns(attribute_keys(nodes), current))
         }
-        Word::Columns => columns(&nodes, current),
-        Word::Status | Word::Eligibility => BTreeSet::new(),
+        _ => snapshot(global, Want::Records).map(|it| of_records(&it.all, word, current)),
     };
+    let found = found.unwrap_or_default();
     // What a shell or a terminal could misunderstand is not offered.
-    let plain = |text: &String| !text.is_empty() && !text.contains(' ') && sanitised(text) == *text;
-    found.into_iter().filter(plain).take(MOST).collect()
+    let plain = |text: &String| {
+        text.starts_with(current) && !text.contains(' ') && sanitised(text) == *text
+    };
+    let found = found.into_iter().filter(|text| !text.is_empty());
+    found.filter(plain).take(MOST).collect()
 }
 
 /// The last that the cache knows, however old.
-fn cached(global: &Global, want: Want) -> Vec<Full> {
-    let Ok(config) = Config::new(global, clock::now()) else { return Vec::new() };
-    let Ok(store) = store::open(&config.place, &Tell::nobody()) else { return Vec::new() };
-    let snapshot = match store.look(want) {
+fn snapshot(global: &Global, want: Want) -> Option<Snapshot> {
+    let config = Config::new(global, clock::now()).ok()?;
+    let store = store::open(&config.place, &Tell::nobody()).ok()?;
+    match store.look(want) {
         Ok(Look::Hit(snapshot)) => Some(snapshot),
         _ => store.last(),
-    };
-    let Some(snapshot) = snapshot else { return Vec::new() };
-    if let Some(fulls) = &snapshot.fulls {
-        return fulls.iter().filter_map(|(_, json)| Full::from_json(json).ok()).collect();
     }
-    let records: Vec<Record> = serde_json::from_slice(&snapshot.all).unwrap_or_default();
-    records.into_iter().map(Full::from).collect()
 }
 
-fn names(record: &Record) -> [String; 2] {
-    [record.name.clone(), record.id.to_string()]
+fn of_fulls(
+    global: &Global,
+    of: impl FnOnce(&[Full]) -> BTreeSet<String>,
+) -> Option<BTreeSet<String>> {
+    let fulls = snapshot(global, Want::Full)?.fulls?;
+    let nodes: Vec<Full> =
+        fulls.iter().filter_map(|(_, json)| Full::from_json(json).ok()).collect();
+    Some(of(&nodes))
 }
 
-fn values(nodes: &[Full], field: &str) -> BTreeSet<String> {
-    let field = Field::parse(field).expect("this is a field");
-    nodes.iter().map(|node| crate::model::value::text(&field.value(node))).collect()
+/// What completion needs of a record: reading all of it would take longer than a person waits.
+#[derive(Deserialize)]
+struct Brief<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow)]
+    datacenter: Cow<'a, str>,
+    #[serde(borrow)]
+    node_class: Cow<'a, str>,
+    #[serde(borrow)]
+    node_pool: Cow<'a, str>,
+    #[serde(borrow)]
+    version: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct Maps {
+    drivers: BTreeMap<String, IgnoredAny>,
+    meta: Option<TextMap>,
+}
+
+fn of_records(all: &[u8], word: Word, current: &str) -> BTreeSet<String> {
+    let brief = |of: fn(Brief<'_>) -> Vec<String>| -> BTreeSet<String> {
+        let nodes: Vec<Brief<'_>> = serde_json::from_slice(all).unwrap_or_default();
+        nodes.into_iter().flat_map(of).collect()
+    };
+    let maps = || -> Vec<Maps> { serde_json::from_slice(all).unwrap_or_default() };
+    match word {
+        Word::Node => brief(|node| vec![node.name.into_owned(), node.id.into_owned()]),
+        Word::Datacenter => brief(|node| vec![node.datacenter.into_owned()]),
+        Word::Class => brief(|node| vec![node.node_class.into_owned()]),
+        Word::Pool => brief(|node| vec![node.node_pool.into_owned()]),
+        Word::Version => brief(|node| vec![node.version.into_owned()]),
+        Word::Driver => maps().into_iter().flat_map(|node| node.drivers.into_keys()).collect(),
+        Word::Meta => pairs(maps().iter().filter_map(|node| node.meta.as_ref()), current),
+        Word::Columns if last(current).1.starts_with("meta.") => {
+            let keys = maps().into_iter().filter_map(|node| node.meta).flat_map(TextMap::into_keys);
+            columns(keys.map(|key| format!("meta.{key}")).collect(), current)
+        }
+        Word::Columns => columns(BTreeSet::new(), current),
+        Word::Attribute | Word::Status | Word::Eligibility => BTreeSet::new(),
+    }
+}
+
+fn attribute_keys(nodes: &[Full]) -> BTreeSet<String> {
+    let keys =
+        nodes.iter().filter_map(|node| node.extra.attributes.as_ref()).flat_map(TextMap::keys);
+    keys.map(|key| format!("attr.{key}")).collect()
 }
 
 /// Keys, and behind a `=` the values of that key.
@@ -81,7 +130,7 @@ fn pairs<'a>(maps: impl Iterator<Item = &'a TextMap>, current: &str) -> BTreeSet
 }
 
 fn names_attribute(current: &str) -> bool {
-    last(current).1.starts_with("attr")
+    last(current).1.starts_with("attr.")
 }
 
 /// What is finished of a comma list, and the name that is being typed.
@@ -94,17 +143,15 @@ fn last(current: &str) -> (&str, &str) {
     }
 }
 
-fn columns(nodes: &[Full], current: &str) -> BTreeSet<String> {
+/// All fields, and these keys, behind what is finished of the list.
+fn columns(keys: BTreeSet<String>, current: &str) -> BTreeSet<String> {
     let (done, _) = last(current);
-    let mut found: BTreeSet<String> =
-        KNOWN.iter().map(|known| format!("{done}{}", known.short.unwrap_or(known.key))).collect();
-    for node in nodes {
-        let meta = node.record.meta.iter().flat_map(TextMap::keys);
-        found.extend(meta.map(|key| format!("{done}meta.{key}")));
-        let attributes = node.extra.attributes.iter().flat_map(TextMap::keys);
-        found.extend(attributes.map(|key| format!("{done}attr.{key}")));
-    }
-    found
+    let known = KNOWN.iter().flat_map(|known| {
+        let name = known.short.unwrap_or(known.key);
+        let inner = known.inner.is_some().then(|| format!("{name}."));
+        Some(name.to_owned()).into_iter().chain(inner)
+    });
+    known.chain(keys).map(|name| format!("{done}{name}")).collect()
 }
 
 #[cfg(test)]
