@@ -109,7 +109,7 @@ pub struct Filters {
     #[arg(long, value_name = "COLUMNS", allow_hyphen_values = true)]
     pub sort: Vec<String>,
 
-    /// At most so many nodes
+    /// At most so many nodes, or counts with --count-by
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
 }

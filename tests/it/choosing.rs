@@ -184,6 +184,19 @@ fn counts_in_every_format() {
 }
 
 #[test]
+fn nothing_is_named_twice_and_something_must_be() {
+    let room = Room::new();
+    room.prints("list -c name,dc,name --limit 1", "Name      DC\nworker-1  dc1\n");
+    let head = room.sandbox.stdout("list -o csv -c +name,meta.rack --limit 0");
+    assert!(head.ends_with(",version,meta.rack\n") && head.matches("name").count() == 1, "{head}");
+    room.prints("list --count-by dc --limit 1", "datacenter  count\ndc1         3\n");
+    for option in ["columns", "count-by"] {
+        let stderr = format!("error: invalid value for --{option}: no column is named\n");
+        assert_eq!(room.run(&["list", &format!("--{option}"), ""]), failure(2, &stderr));
+    }
+}
+
+#[test]
 fn a_check_fails_with_ten_and_keeps_the_rows() {
     let room = Room::new();
     let stderr = "error: 2 nodes match meta.rack=r1: worker-1, worker-2\n".to_owned();

@@ -1,5 +1,7 @@
 //! What was asked of `list`, checked before anybody is asked for nodes.
 
+use std::collections::HashSet;
+
 use crate::cli::List;
 use crate::commands::Run;
 use crate::discovery::Want;
@@ -21,6 +23,8 @@ pub(super) struct Choice {
     pub(super) columns: Option<Columns>,
     pub(super) selection: Selection,
     pub(super) count_by: Option<Vec<Field>>,
+    /// At most so many counts.
+    pub(super) counts: usize,
     pub(super) jq: Option<Jq>,
     pub(super) raw: bool,
     pub(super) syntax: Syntax,
@@ -60,6 +64,10 @@ impl Choice {
             selection.add(option, values).map_err(|why| usage(option, why))?;
         }
         let count_by = printing.count_by.as_deref().map(field::list).transpose();
+        let count_by = count_by.map_err(|why| usage("count-by", why))?;
+        if count_by.as_ref().is_some_and(Vec::is_empty) {
+            return Err(usage("count-by", "no column is named"));
+        }
         let fail_on = list.fail_on.iter().map(|text| {
             Condition::parse(text)
                 .map(|condition| (text.clone(), condition))
@@ -72,8 +80,9 @@ impl Choice {
             want: Want::Records,
             full: printing.full && structured,
             columns,
-            selection: selection.limited(list.filters.limit),
-            count_by: count_by.map_err(|why| usage("count-by", why))?,
+            selection: selection.limited(list.filters.limit.filter(|_| count_by.is_none())),
+            counts: list.filters.limit.unwrap_or(usize::MAX),
+            count_by,
             jq: jq.map_err(|why| usage("jq", why))?,
             raw: printing.raw_output,
             syntax: Syntax { tabs: format == Format::Tsv, raw: printing.csv_raw },
@@ -123,7 +132,13 @@ impl Choice {
         let named: Vec<Shape> = named.map(Shape::of).collect();
         match &self.columns {
             Some(columns) if !columns.adds => (named, true),
-            _ => (usual(wide).into_iter().chain(named).collect(), wide || self.columns.is_some()),
+            _ => {
+                let mut shapes = usual(wide);
+                let more: Vec<Shape> =
+                    named.into_iter().filter(|shape| !shapes.contains(shape)).collect();
+                shapes.extend(more);
+                (shapes, wide || self.columns.is_some())
+            }
         }
     }
 
@@ -140,7 +155,13 @@ impl Choice {
         let usual = field::list(&usual).expect("these are fields");
         match &self.columns {
             Some(columns) if !columns.adds => columns.fields.clone(),
-            Some(columns) => usual.into_iter().chain(columns.fields.clone()).collect(),
+            Some(columns) => {
+                let more = columns
+                    .fields
+                    .iter()
+                    .filter(|field| !usual.iter().any(|known| known.name() == field.name()));
+                usual.iter().chain(more).cloned().collect()
+            }
             None => usual,
         }
     }
@@ -197,12 +218,14 @@ fn columns(list: &List, run: &Run<'_>) -> Result<Option<Columns>, Error> {
         .collect::<Vec<_>>()
         .join(",");
     let plain = joined.replace(",+", ",");
-    let fields = field::list(&plain).map_err(|why| Error::Usage {
+    let mut fields = field::list(&plain).map_err(|why| Error::Usage {
         what: format!("invalid value for --columns: {why}"),
         hint: Some("list -c help tells all columns".to_owned()),
     })?;
     if fields.is_empty() {
         return Err(usage("columns", "no column is named"));
     }
+    let mut named = HashSet::new();
+    fields.retain(|field| named.insert(field.name().to_owned()));
     Ok(Some(Columns { fields, adds }))
 }

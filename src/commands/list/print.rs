@@ -70,7 +70,7 @@ fn counts(
         rows: Vec::new(),
     };
     grid.names.push("count".to_owned());
-    for (mut values, count) in count_by(nodes, fields) {
+    for (mut values, count) in count_by(nodes, fields).into_iter().take(choice.counts) {
         values.push(Value::from(count));
         grid.rows.push(values);
     }
