@@ -2,6 +2,7 @@
 
 mod complete;
 mod list;
+mod serve;
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, Write as _};
@@ -15,6 +16,7 @@ use crate::model::text::sanitised;
 pub use clap_complete::Shell;
 pub use complete::{Word, complete};
 pub use list::{Filters, List};
+pub use serve::Serve;
 
 /// List the client nodes of a HashiCorp Nomad cluster, from a cache that is always right
 ///
@@ -47,6 +49,10 @@ pub enum Command {
         #[command(subcommand)]
         command: Cache,
     },
+
+    /// Serve the HTTP API, a live page and metrics, and keep the cache fresh
+    #[command(after_help = serve::EXAMPLES)]
+    Serve(Serve),
 
     /// Print the completion script of a shell
     Completions {

@@ -3,7 +3,10 @@
 use std::io;
 
 use crate::discovery;
+use crate::model::find::NotOne;
+use crate::model::snapshot::Unreadable;
 use crate::nomad;
+use crate::serve;
 use crate::store::{self, Class};
 
 /// Why a command did not do what it was asked to.
@@ -32,8 +35,23 @@ pub(crate) enum Error {
     /// Something old may still be served.
     #[error("{what}")]
     NotCleared { what: String, denied: bool },
+    /// Nothing is served.
+    #[error(transparent)]
+    Serve(#[from] serve::Error),
     #[error("cannot write the answer: {0}")]
     Output(#[from] io::Error),
+}
+
+impl From<NotOne> for Error {
+    fn from(NotOne { what, hint, .. }: NotOne) -> Self {
+        Self::Node { what, hint }
+    }
+}
+
+impl From<Unreadable> for Error {
+    fn from(error: Unreadable) -> Self {
+        Self::Node { what: error.to_string(), hint: Some(Unreadable::HINT.to_owned()) }
+    }
 }
 
 impl Error {
@@ -41,13 +59,13 @@ impl Error {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Usage { .. } => 2,
-            Self::Config { .. } => 3,
+            Self::Config { .. } | Self::Serve(serve::Error::Open(_)) => 3,
             Self::Discovery(error) => discovery_code(error),
             Self::NotCleared { denied: true, .. } => 4,
             Self::NotCleared { denied: false, .. } => 7,
             Self::Partial(_) => 8,
             Self::Matched(_) => 10,
-            Self::Store(_) | Self::Node { .. } | Self::Output(_) => 1,
+            Self::Store(_) | Self::Node { .. } | Self::Serve(_) | Self::Output(_) => 1,
         }
     }
 
@@ -58,6 +76,9 @@ impl Error {
                 hint.as_deref()
             }
             Self::Discovery(discovery::Error::Nomad(error)) => error.hint.as_deref(),
+            Self::Serve(serve::Error::Open(_)) => {
+                Some("pass --access-token-file, or --insecure-no-auth if everybody there may read")
+            }
             Self::Partial(_) => Some("try again, or pass --allow-partial to exit with 0"),
             _ => None,
         }
@@ -73,7 +94,7 @@ fn discovery_code(error: &discovery::Error) -> u8 {
     match error {
         discovery::Error::Nomad(error) => match error.kind {
             nomad::Kind::Denied => 4,
-            nomad::Kind::Outage => 5,
+            nomad::Kind::Outage | nomad::Kind::TimedOut => 5,
             nomad::Kind::NotNomad => 6,
             nomad::Kind::Config => 3,
         },
@@ -99,7 +120,7 @@ mod tests {
     /// One error of every kind.
     fn errors() -> Vec<Error> {
         let (what, hint) = (String::new, || None);
-        let kinds = [Kind::Config, Kind::Denied, Kind::Outage, Kind::NotNomad];
+        let kinds = [Kind::Config, Kind::Denied, Kind::Outage, Kind::TimedOut, Kind::NotNomad];
         let nomad = |kind| nomad::Error { kind, what: what(), hint: hint() };
         let classes = [Class::NotCacheable, Class::Denied, Class::Outage, Class::NotNomad];
         let mut found: Vec<discovery::Error> =
@@ -113,6 +134,8 @@ mod tests {
             Error::Node { what: what(), hint: hint() },
             Error::Store(store::Error { kind: store::Kind::Unavailable, what: what() }),
             Error::Output(io::ErrorKind::StorageFull.into()),
+            Error::Serve(crate::serve::Error::Open(what())),
+            Error::Serve(crate::serve::Error::Listen(what())),
             Error::Partial(what()),
             Error::Matched(what()),
             Error::NotCleared { what: what(), denied: true },
@@ -124,7 +147,7 @@ mod tests {
     #[test]
     fn exit_codes() {
         let codes: Vec<u8> = errors().iter().map(Error::exit_code).collect();
-        assert_eq!(codes, [3, 4, 5, 6, 5, 4, 5, 6, 5, 2, 3, 1, 1, 1, 8, 10, 4, 7]);
+        assert_eq!(codes, [3, 4, 5, 5, 6, 5, 4, 5, 6, 5, 2, 3, 1, 1, 1, 3, 1, 8, 10, 4, 7]);
     }
 
     /// 0, 130 and 143 are no errors.

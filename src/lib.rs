@@ -2,7 +2,8 @@
 //!
 //! [`cli`] says what may be typed, `config` what is meant, `commands` what is done. [`discovery`]
 //! decides: cache or Nomad. [`nomad`] and [`store`] are the two outside worlds, one small trait
-//! each. `render` turns facts into text. [`model`] is the facts.
+//! each. `render` turns facts into text, `serve` turns requests into the same facts. [`model`] is the
+//! facts.
 
 pub mod cli;
 pub mod clock;
@@ -15,6 +16,7 @@ pub mod model;
 pub mod nomad;
 mod random;
 mod render;
+mod serve;
 mod signals;
 pub mod store;
 

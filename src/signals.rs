@@ -11,11 +11,12 @@ use crate::discovery::Leaving;
 use crate::render::console::Console;
 
 /// From now on a signal ends the process with 130 or 143, within the time that the release takes.
+/// Whoever asked to be told instead ends by himself at the first signal, and so at the second.
 /// Where signals can't be caught they end the process the hard way, and the lease by itself.
 pub(crate) fn watch(leaving: Arc<Leaving>, console: Arc<Console>) {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
     thread::spawn(move || {
-        if let Some(signal) = signals.forever().next() {
+        if let Some(signal) = signals.forever().find(|_| !leaving.is_told()) {
             leaving.leave();
             console.clear();
             end(128 + signal);

@@ -2,8 +2,8 @@
 
 mod cache;
 mod list;
-mod nodes;
 mod refresh;
+mod serve;
 mod show;
 
 use std::io::Write;
@@ -45,6 +45,7 @@ pub(crate) fn run(command: &Command, mut run: Run<'_>) -> Result<(), Error> {
         Command::Refresh(refresh) => refresh::run(refresh, &mut run),
         Command::Cache { command: Cache::Clear } => cache::clear(&mut run),
         Command::Cache { command: Cache::Stats { json } } => cache::stats(*json, &mut run),
+        Command::Serve(serve) => serve::run(serve, &mut run),
         Command::Completions { shell } => completions(*shell, run.out),
     }
 }
@@ -75,11 +76,8 @@ impl Run<'_> {
         let shown = show(self, &answer);
         let written = self.out.flush().map_err(Error::from);
         let calls = answer.tally.nomad_calls;
-        discovery.store.count(&Sample {
-            hit: answer.source == Source::Cache,
-            took,
-            nomad_calls: calls,
-        });
+        let hit = answer.source == Source::Cache;
+        discovery.store.count(&Sample::of(hit, took, calls));
         shown.and(written)
     }
 

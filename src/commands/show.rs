@@ -3,12 +3,14 @@
 use crate::cli::Show;
 use crate::discovery::{Answer, How, Want};
 use crate::error::Error;
+use crate::model::find::single;
 use crate::model::live::Live;
 use crate::model::node::{Full, NodeId};
+use crate::model::snapshot::Snapshot;
 use crate::nomad::HttpNomad;
 use crate::render;
 
-use super::{Run, complete, nodes};
+use super::{Run, complete};
 
 pub(super) fn run(show: &Show, run: &mut Run<'_>) -> Result<(), Error> {
     run.nodes(How::Get, Want::Full, |run, answer| {
@@ -35,13 +37,10 @@ fn live(id: &NodeId, run: &Run<'_>) -> Result<Live, String> {
 
 /// The full record of the one node that was named.
 fn wanted<'a>(show: &Show, answer: &'a Answer) -> Result<(NodeId, &'a [u8]), Error> {
-    let mut records = nodes::records(&answer.snapshot.all)?;
-    let id = records.swap_remove(nodes::single(&records, &show.node)?).id;
-    let fulls = answer.snapshot.fulls.as_deref().unwrap_or_default();
-    match fulls.iter().find(|(of, _)| *of == id) {
-        Some((_, json)) => Ok((id, json)),
-        None => Err(unreadable(&"the record is missing")),
-    }
+    let mut records = Snapshot::records(&answer.snapshot.all)?;
+    let id = records.swap_remove(single(&records, &show.node)?).id;
+    let json = answer.snapshot.full(&id);
+    json.map(|json| (id, json)).ok_or_else(|| unreadable(&"the record is missing"))
 }
 
 fn unreadable(why: &dyn std::fmt::Display) -> Error {

@@ -3,6 +3,7 @@
 mod file;
 mod limits;
 mod proxy;
+mod serving;
 mod sharing;
 mod terminal;
 mod token;
@@ -22,6 +23,7 @@ use crate::render::{Cluster, Format};
 use crate::store::scope::Scope;
 use crate::store::{Choice, Place, RedisPlace, redis};
 
+pub(crate) use serving::serving;
 pub(crate) use terminal::{stderr_is_terminal, stdout_size, stdout_width};
 
 use file::File;

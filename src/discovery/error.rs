@@ -29,7 +29,7 @@ impl Error {
         match self {
             Self::Nomad(error) => match error.kind {
                 nomad::Kind::Denied => Class::Denied,
-                nomad::Kind::Outage | nomad::Kind::Config => Class::Outage,
+                nomad::Kind::Outage | nomad::Kind::TimedOut | nomad::Kind::Config => Class::Outage,
                 nomad::Kind::NotNomad => Class::NotNomad,
             },
             Self::Shared(class) => *class,

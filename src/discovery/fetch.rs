@@ -36,6 +36,8 @@ struct Fetch<'a, 'h> {
     reset: Option<String>,
     /// A list came without a leader or an index: the answer is printed, not published.
     uncacheable: bool,
+    /// The rev of what was published.
+    published: Option<String>,
 }
 
 /// The nodes of one list.
@@ -95,6 +97,7 @@ impl<'a, 'h> Fetch<'a, 'h> {
             known,
             reset: None,
             uncacheable: false,
+            published: None,
         }
     }
 
@@ -257,8 +260,12 @@ impl<'a, 'h> Fetch<'a, 'h> {
             published = self.discovery.store.publish(flight, &publication);
         }
         match published {
-            // Fenced: a clear or a newer fetch came in between. Ours is still true for whoever asked.
-            Ok(Published::Done | Published::Fenced | Published::Rebase) => drop(self.held.done()),
+            Ok(Published::Done) => {
+                let rev = self.held.done().map(|flight| flight.watch);
+                self.published = rev.map(|rev| if partial { format!("p{rev}") } else { rev });
+            }
+            // A clear or a newer fetch came in between. Ours is still true for whoever asked.
+            Ok(Published::Fenced | Published::Rebase) => drop(self.held.done()),
             Ok(Published::Older { index, rev }) => {
                 self.known = Some((index, rev));
                 return false;
@@ -280,7 +287,7 @@ impl<'a, 'h> Fetch<'a, 'h> {
     fn answer(&self, nodes: Nodes, listing: &Listing, sent: Instant) -> Answer {
         let Nodes { rows, tally, missing, .. } = nodes;
         let snapshot = Snapshot {
-            rev: String::new(),
+            rev: self.published.clone().unwrap_or_default(),
             index: listing.index.unwrap_or(0),
             count: rows.fulls.len() as u64,
             all: rows.all,

@@ -8,11 +8,27 @@ use crate::store::{Class, Flight, Store};
 /// The protocol renews a lease of 3 s every second.
 const RENEW_EVERY: Duration = Duration::from_secs(1);
 
-/// The flight that must be released when the process is told to end.
+/// What must be done when the process is told to end.
 #[derive(Default)]
-pub struct Leaving(Mutex<Option<(Arc<dyn Store>, Flight)>>);
+pub struct Leaving {
+    /// The flight that must be released.
+    flight: Mutex<Option<(Arc<dyn Store>, Flight)>>,
+    /// How one ends who still has something to finish.
+    instead: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
 
 impl Leaving {
+    /// The first signal calls this and does nothing else.
+    pub fn instead(&self, end: impl FnOnce() + Send + 'static) {
+        *self.instead.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(end));
+    }
+
+    /// Whether somebody was told to end by himself. Called by the signal thread.
+    pub fn is_told(&self) -> bool {
+        let end = self.instead.lock().unwrap_or_else(PoisonError::into_inner).take();
+        end.map(|end| end()).is_some()
+    }
+
     /// Releases the lease that is held at this moment, if one is. Called by the signal thread.
     pub fn leave(&self) {
         if let Some((store, flight)) = self.take() {
@@ -21,11 +37,11 @@ impl Leaving {
     }
 
     fn hold(&self, store: Arc<dyn Store>, flight: Flight) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((store, flight));
+        *self.flight.lock().unwrap_or_else(PoisonError::into_inner) = Some((store, flight));
     }
 
     fn take(&self) -> Option<(Arc<dyn Store>, Flight)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.flight.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 

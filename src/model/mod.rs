@@ -1,8 +1,10 @@
 //! Facts and rules; never reads, writes, waits or asks the time.
 
+pub mod columns;
 pub mod condition;
 pub mod diff;
 pub mod field;
+pub mod find;
 pub mod json;
 pub mod live;
 pub mod natural;

@@ -1,5 +1,6 @@
 //! Which nodes, and in which order: the filters of the command line and of the API.
 
+use std::borrow::Borrow;
 use std::cmp::Ordering;
 
 use super::condition::Condition;
@@ -93,10 +94,11 @@ impl Selection {
     }
 
     /// Those of `nodes` that are wanted, in the wanted order; equal ones stay as they stood.
-    pub fn of(&self, mut nodes: Vec<Full>) -> Vec<Full> {
-        nodes.retain(|node| self.conditions.iter().all(|condition| condition.holds(node)));
+    pub fn of<N: Borrow<Full>>(&self, mut nodes: Vec<N>) -> Vec<N> {
+        let holds = |node: &Full| self.conditions.iter().all(|condition| condition.holds(node));
+        nodes.retain(|node| holds(node.borrow()));
         if !self.sort.is_empty() {
-            nodes.sort_by(|a, b| self.order(a, b));
+            nodes.sort_by(|a, b| self.order(a.borrow(), b.borrow()));
         }
         nodes.truncate(self.limit.unwrap_or(usize::MAX));
         nodes

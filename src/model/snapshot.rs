@@ -1,13 +1,14 @@
 //! All records at one moment.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use super::node::NodeId;
+use super::node::{Full, NodeId, Record};
 
 /// A publication as it was read, or as a fetch has just made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
-    /// The name of the publication.
+    /// The name of the publication; empty if it is none.
     pub rev: String,
     /// `X-Nomad-Index` of the list that it was made from.
     pub index: u64,
@@ -21,4 +22,63 @@ pub struct Snapshot {
     pub age: Duration,
     /// Since it was published: what the TTL counts from.
     pub since: Duration,
+}
+
+/// What comes from a cache was verified by its sum, what comes from Nomad by its types, so only a
+/// forged cache can't be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot read the cached nodes: {0}")]
+pub struct Unreadable(String);
+
+impl Unreadable {
+    pub const HINT: &str = "run nomad-clients cache clear";
+
+    fn because(why: impl std::fmt::Display) -> Self {
+        Self(why.to_string())
+    }
+}
+
+impl Snapshot {
+    /// The nodes in the order of `all`, with what only full records have if those are there.
+    ///
+    /// # Errors
+    /// A record is none, or a full record is missing.
+    pub fn nodes(&self) -> Result<Vec<Full>, Unreadable> {
+        Self::assembled(&self.all, self.fulls.as_deref())
+    }
+
+    /// The same of the parts of a snapshot.
+    ///
+    /// # Errors
+    /// As [`Self::nodes`].
+    pub fn assembled(
+        all: &[u8],
+        fulls: Option<&[(NodeId, Vec<u8>)]>,
+    ) -> Result<Vec<Full>, Unreadable> {
+        let records = Self::records(all)?;
+        let Some(fulls) = fulls else {
+            return Ok(records.into_iter().map(Full::from).collect());
+        };
+        let of: HashMap<&NodeId, &[u8]> =
+            fulls.iter().map(|(id, json)| (id, json.as_slice())).collect();
+        let full = |record: Record| match of.get(&record.id) {
+            Some(json) => Full::from_json(json).map_err(Unreadable::because),
+            None => Err(Unreadable::because("a full record is missing")),
+        };
+        records.into_iter().map(full).collect()
+    }
+
+    /// The records of `all`.
+    ///
+    /// # Errors
+    /// A record is none.
+    pub fn records(all: &[u8]) -> Result<Vec<Record>, Unreadable> {
+        serde_json::from_slice(all).map_err(Unreadable::because)
+    }
+
+    /// The JSON of a full record; `None` if there are none, or not this.
+    pub fn full(&self, id: &NodeId) -> Option<&[u8]> {
+        let fulls = self.fulls.as_deref()?;
+        fulls.iter().find(|(of, _)| of == id).map(|(_, json)| json.as_slice())
+    }
 }

@@ -33,6 +33,19 @@ impl Reply {
         text(&self.headers, name)
     }
 
+    /// `X-Nomad-Index`; 0 is none.
+    pub(super) fn index(&self) -> Option<u64> {
+        self.header("x-nomad-index").parse().ok().filter(|index| *index > 0)
+    }
+
+    pub(super) fn known_leader(&self) -> bool {
+        !self.header("x-nomad-knownleader").eq_ignore_ascii_case("false")
+    }
+
+    pub(super) fn last_contact_ms(&self) -> u64 {
+        self.header("x-nomad-lastcontact").parse().unwrap_or(0)
+    }
+
     /// By its type, or by its first character.
     pub(super) fn is_html(&self) -> bool {
         self.header("content-type").to_ascii_lowercase().contains("html")

@@ -75,7 +75,7 @@ impl Asked<'_> {
             }
             _ => format!("timed out after {}s ({what})", seconds(self.limit)),
         };
-        self.unreachable(&why, hint)
+        Error { kind: Kind::TimedOut, ..self.unreachable(&why, hint) }
     }
 
     fn io(&self, error: &io::Error) -> Error {

@@ -59,9 +59,27 @@ impl HttpNomad {
         Ok(Self { access, agent, base, credentials, calls, told_type, tell })
     }
 
+    /// The same connections for another run, which ends at `deadline`; its calls count from 0.
+    #[must_use]
+    pub fn again(&self, deadline: Instant) -> Self {
+        Self {
+            access: Access { deadline, ..self.access.clone() },
+            agent: self.agent.clone(),
+            base: self.base.clone(),
+            credentials: self.credentials.clone(),
+            calls: AtomicU64::new(0),
+            told_type: AtomicBool::new(self.told_type.load(Ordering::Relaxed)),
+            tell: self.tell.clone(),
+        }
+    }
+
     fn asked(&self, what: &str) -> Asked<'_> {
+        self.asked_within(what, REQUEST)
+    }
+
+    pub(super) fn asked_within(&self, what: &str, most: Duration) -> Asked<'_> {
         let now = clock::now();
-        let limit = self.access.deadline.saturating_duration_since(now).min(REQUEST);
+        let limit = self.access.deadline.saturating_duration_since(now).min(most);
         Asked {
             address: &self.access.address,
             region: self.access.region.as_deref(),
@@ -95,7 +113,12 @@ impl HttpNomad {
     }
 
     /// A kept connection may be dead without anybody knowing before it is used.
-    fn send_alive(&self, path: &str, gzip: bool, asked: &Asked<'_>) -> Result<Reply, Failure> {
+    pub(super) fn send_alive(
+        &self,
+        path: &str,
+        gzip: bool,
+        asked: &Asked<'_>,
+    ) -> Result<Reply, Failure> {
         match self.send(path, gzip, asked) {
             Err(Failure::Dead(_)) => self.send(path, gzip, asked),
             sent => sent,
@@ -149,14 +172,17 @@ impl HttpNomad {
         });
     }
 
-    fn path(&self, path: &str) -> String {
+    pub(super) fn path(&self, path: &str) -> String {
         match &self.access.region {
+            Some(region) if path.contains('?') => {
+                format!("{path}&region={}", percent_encoded(region))
+            }
             Some(region) => format!("{path}?region={}", percent_encoded(region)),
             None => path.to_owned(),
         }
     }
 
-    fn parsed<T>(
+    pub(super) fn parsed<T>(
         &self,
         reply: &Reply,
         what: &str,
@@ -202,9 +228,9 @@ impl Nomad for HttpNomad {
         let reply = self.ask(&self.path("/v1/nodes"), "list", gzip)?;
         Ok(Listing {
             stubs: self.parsed(&reply, "list", wire::stubs)?,
-            index: reply.header("x-nomad-index").parse().ok().filter(|index| *index > 0),
-            known_leader: !reply.header("x-nomad-knownleader").eq_ignore_ascii_case("false"),
-            last_contact_ms: reply.header("x-nomad-lastcontact").parse().unwrap_or(0),
+            index: reply.index(),
+            known_leader: reply.known_leader(),
+            last_contact_ms: reply.last_contact_ms(),
         })
     }
 
@@ -223,7 +249,7 @@ impl Nomad for HttpNomad {
 }
 
 /// Only a 200 is an answer, and a 404 that says that the node is not known.
-fn judged(sent: Result<Reply, Failure>, asked: &Asked<'_>) -> Result<Reply, Error> {
+pub(super) fn judged(sent: Result<Reply, Failure>, asked: &Asked<'_>) -> Result<Reply, Error> {
     let reply = match sent {
         Ok(reply) => reply,
         Err(Failure::Dead(error) | Failure::Transport(error)) => {

@@ -6,6 +6,7 @@ mod connect;
 mod failure;
 mod http;
 mod patience;
+mod pulse;
 mod resolve;
 mod tls;
 mod unix;
@@ -18,6 +19,7 @@ use crate::model::node::{Detail, NodeId, Stub};
 use crate::model::secret::Secret;
 
 pub use http::HttpNomad;
+pub use pulse::Hold;
 
 use address::Address;
 
@@ -75,6 +77,15 @@ pub trait Nomad: Send + Sync {
     fn calls(&self) -> u64;
 }
 
+/// What the cheapest question shows: whether anything has changed at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pulse {
+    /// `X-Nomad-Index`, as [`Listing::index`].
+    pub index: Option<u64>,
+    /// There is a leader, and the server that answered hears from it.
+    pub leader: bool,
+}
+
 /// The answer to the list call. Stubs come in Nomad's order, ids are unique.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing {
@@ -103,8 +114,10 @@ pub struct Error {
 pub enum Kind {
     /// 401, 403.
     Denied,
-    /// Unreachable, timed out, overloaded, without a leader.
+    /// Unreachable, overloaded, without a leader.
     Outage,
+    /// No answer in time.
+    TimedOut,
     /// Not an answer of Nomad's.
     NotNomad,
     /// A certificate file or another setting can't be used.

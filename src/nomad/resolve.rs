@@ -1,35 +1,43 @@
-//! Names become addresses once a run.
+//! Names become addresses once a run, or every half minute of a long one.
 
 use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
+
+use crate::clock;
 
 use super::patience::within;
 
 /// As long as a connection may take.
 pub(super) const LIMIT: Duration = Duration::from_secs(3);
 
+/// A server that has moved is found again after this.
+const KNOWN: Duration = Duration::from_secs(30);
+
 /// Remembers what a name resolved to: the library's own resolver starts a thread per request.
 #[derive(Debug, Default)]
 pub(super) struct Resolve {
-    known: Mutex<HashMap<String, Vec<SocketAddr>>>,
+    known: Mutex<HashMap<String, (Instant, Vec<SocketAddr>)>>,
 }
 
 impl Resolve {
     /// Others who ask meanwhile wait: the answer is the same for them.
     fn addresses(&self, name: String, limit: Duration) -> Result<Vec<SocketAddr>, ureq::Error> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = known.get(&name) {
+        let now = clock::now();
+        if let Some((at, found)) = known.get(&name)
+            && now.saturating_duration_since(*at) < KNOWN
+        {
             return Ok(found.clone());
         }
         let found = looked_up(name.clone(), limit)?;
-        known.insert(name, found.clone());
+        known.insert(name, (now, found.clone()));
         Ok(found)
     }
 }

@@ -1,5 +1,6 @@
 //! Rows of values under names: JSON, YAML, CSV and TSV of whatever columns are asked for.
 
+use std::borrow::Borrow;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -22,10 +23,10 @@ pub(crate) struct Grid {
 }
 
 impl Grid {
-    pub(crate) fn of(nodes: &[Full], fields: &[Field]) -> Self {
+    pub(crate) fn of(nodes: &[impl Borrow<Full>], fields: &[Field]) -> Self {
         let row = |node: &Full| fields.iter().map(|field| field.value(node)).collect();
         let names = fields.iter().map(|field| field.name().to_owned()).collect();
-        Self { names, rows: nodes.iter().map(row).collect() }
+        Self { names, rows: nodes.iter().map(|node| row(node.borrow())).collect() }
     }
 
     /// Each row as one JSON object, its keys in the order of the columns.

@@ -9,8 +9,8 @@ use crate::model::snapshot::Snapshot;
 
 use super::redis::errors::{is_black_hole, is_broken_off, is_busy, is_refused};
 use super::{
-    Base, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, Kind, Look, Publication,
-    Published, Sample, Stats, Store, Want,
+    Base, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, Kind, Look, Present,
+    Publication, Published, Sample, Stats, Store, Want,
 };
 
 /// The store of this machine.
@@ -69,8 +69,13 @@ impl AutoStore {
         Self { falls_back: false, ..self }
     }
 
+    /// Redis could not be used: who wants to try it again begins another run.
+    pub(super) fn has_given_up(&self) -> bool {
+        self.given_up.load(Ordering::Relaxed)
+    }
+
     /// The store to ask, or `None` if there is none left.
-    fn present(&self) -> Option<&dyn Store> {
+    fn present_store(&self) -> Option<&dyn Store> {
         if self.given_up.load(Ordering::Relaxed) { self.fallback() } else { Some(&*self.redis) }
     }
 
@@ -185,6 +190,17 @@ impl Store for AutoStore {
         self.fallback().map_or(Ok(Look::Miss { refuse: None }), |local| local.look(want))
     }
 
+    fn present(&self) -> Result<Option<Present>, Error> {
+        if self.uses_redis() {
+            let present = self.redis.present();
+            self.note(&present);
+            if present.is_ok() {
+                return present;
+            }
+        }
+        self.fallback().map_or(Ok(None), Store::present)
+    }
+
     fn enter(&self, enter: &Enter<'_>) -> Result<Entered, Error> {
         if self.uses_redis() {
             match self.redis.enter(enter) {
@@ -227,11 +243,11 @@ impl Store for AutoStore {
     }
 
     fn partial(&self, waited: &str) -> Result<Option<Snapshot>, Error> {
-        self.present().map_or(Ok(None), |store| store.partial(waited))
+        self.present_store().map_or(Ok(None), |store| store.partial(waited))
     }
 
     fn last(&self) -> Option<Snapshot> {
-        self.present().and_then(Store::last)
+        self.present_store().and_then(Store::last)
     }
 
     fn clear(&self) -> Cleared {
@@ -243,8 +259,26 @@ impl Store for AutoStore {
         cleared
     }
 
+    /// Where the right can't be written, whoever asks has it: then nothing is shared.
+    fn follow(&self, name: &str) -> Result<bool, Error> {
+        if self.uses_redis() {
+            match self.redis.follow(name) {
+                Ok(follows) => return Ok(follows),
+                Err(error) if error.kind == Kind::Unavailable => self.give_up(&error),
+                Err(_) => return Ok(true),
+            }
+        }
+        self.fallback().map_or(Ok(true), |local| Ok(local.follow(name).unwrap_or(true)))
+    }
+
+    fn unfollow(&self, name: &str) {
+        if let Some(store) = self.present_store() {
+            store.unfollow(name);
+        }
+    }
+
     fn count(&self, sample: &Sample) {
-        if let Some(store) = self.present() {
+        if let Some(store) = self.present_store() {
             store.count(sample);
         }
     }

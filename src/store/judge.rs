@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::model::snapshot::Snapshot;
 
 use super::meta::Meta;
-use super::{scope::Scope, sum};
+use super::{Present, scope::Scope, sum};
 
 /// What LOOK read of one family of keys.
 #[derive(Debug, Clone, Default)]
@@ -77,6 +77,22 @@ pub(super) fn judge(seen: Seen, scope: &Scope, ttl: Duration, elapsed: Duration)
     Verdict::Hit(Box::new(Hit { snapshot, meta, literal }))
 }
 
+/// The publication that [`judge`] would hit, told without the bytes of `all`. Whoever holds those
+/// can't hold those of a publication that came after the question for the expiry: that is a miss.
+pub(super) fn present(
+    seen: Seen,
+    scope: &Scope,
+    ttl: Duration,
+    elapsed: Duration,
+) -> Option<Present> {
+    let (meta, family, _) = choose(seen.literal, seen.own, scope).ok()?;
+    let known = seen.epoch.as_deref() == Some(meta.epoch.as_bytes()) && meta.len > 0;
+    let since = since(&meta, family.ttl_left).filter(|_| known && family.ttl_left >= 0)?;
+    let fresh = since <= ttl && !ttl.is_zero();
+    let age = Duration::from_millis(meta.lag_ms).saturating_add(since).saturating_add(elapsed);
+    fresh.then(|| Present { rev: meta.rev, age, since: since.saturating_add(elapsed) })
+}
+
 /// The family that is this scope's: the literal one if its meta names the scope, else the own one.
 fn choose(literal: Family, own: Family, scope: &Scope) -> Result<(Meta, Family, bool), Miss> {
     let mine = |family: &Family| {
@@ -146,7 +162,7 @@ fn since(meta: &Meta, ttl_left: i64) -> Option<Duration> {
 mod tests {
     use std::time::Duration;
 
-    use super::{Family, Miss, Seen, Verdict, judge};
+    use super::{Family, Miss, Seen, Verdict, judge, present};
     use crate::store::scope::{Cluster, Scope};
     use crate::store::sum;
 
@@ -180,6 +196,32 @@ mod tests {
         assert_eq!(age(30_000), Some((30_005, 30_105)));
         assert_eq!(age(-2), Some((5, 105)));
         assert_eq!([age(29_999), age(-1), age(60_001)], [None; 3]);
+    }
+
+    #[test]
+    fn what_is_present_is_what_would_be_hit() {
+        let scope = Scope::of(&Cluster::default());
+        let present = |change: fn(&mut Seen)| {
+            let literal = Family { all: None, ..family(&scope, 50_000) };
+            let epoch = Some(b"ab".to_vec());
+            let mut seen = Seen { epoch, literal, own: Family::default() };
+            change(&mut seen);
+            let present = present(seen, &scope, Duration::from_secs(30), Duration::from_millis(5))?;
+            Some((present.rev, present.since.as_millis(), present.age.as_millis()))
+        };
+        assert_eq!(present(|_| ()), Some(("N1".to_owned(), 10_005, 10_105)));
+        let misses: [fn(&mut Seen); 7] = [
+            |seen| seen.literal.ttl_left = -2,
+            |seen| seen.literal.ttl_left = -1,
+            |seen| seen.literal.ttl_left = 29_999,
+            |seen| seen.literal.ttl_left = 60_001,
+            |seen| seen.literal.meta = None,
+            |seen| seen.epoch = Some(b"cd".to_vec()),
+            |seen| seen.epoch = None,
+        ];
+        for (at, change) in misses.into_iter().enumerate() {
+            assert_eq!(present(change), None, "{at}");
+        }
     }
 
     #[test]

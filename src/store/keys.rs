@@ -14,6 +14,8 @@ pub(super) struct Keys {
     pub literal: Family,
     /// Used while the literal family belongs to another scope.
     pub own: Family,
+    /// Which `serve` follows Nomad.
+    pub follow: String,
     stats: String,
 }
 
@@ -43,6 +45,7 @@ impl Keys {
             lease: format!("{prefix}:lease:{scope}"),
             literal,
             own,
+            follow: format!("{prefix}:follow:{scope}"),
             stats: format!("{prefix}:stats:{scope}:"),
         }
     }

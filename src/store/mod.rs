@@ -14,11 +14,11 @@ mod notes;
 mod open;
 mod records;
 pub mod redis;
+mod report;
 pub mod scope;
 pub mod sum;
 
 use std::collections::HashMap;
-use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,8 @@ use crate::model::snapshot::Snapshot;
 use scope::Scope;
 
 pub use boot::BootClock;
-pub use open::open;
+pub use open::{Stores, open};
+pub use report::{Cleared, ClearedPlace, KeyStats, Memory, Minute, Present, Sample, State, Stats};
 
 /// Which store to use, where, and whose nodes it holds.
 #[derive(Debug, Clone)]
@@ -75,6 +76,14 @@ pub trait Store: Send + Sync {
     /// LOOK: is there something fresh? `Want::Full` reads the full records as well.
     fn look(&self, want: Want) -> Result<Look, Error>;
 
+    /// Which publication LOOK would hit, without its bytes; `None` = it would miss.
+    fn present(&self) -> Result<Option<Present>, Error> {
+        Ok(match self.look(Want::Records)? {
+            Look::Hit(Snapshot { rev, age, since, .. }) => Some(Present { rev, age, since }),
+            Look::Miss { .. } => None,
+        })
+    }
+
     /// ENTER: is there something fresh after all? If not, take the lease or say whom to wait for.
     fn enter(&self, enter: &Enter<'_>) -> Result<Entered, Error>;
 
@@ -104,7 +113,16 @@ pub trait Store: Send + Sync {
     /// CLEAR: nothing older is ever served again. The report names what could not be done.
     fn clear(&self) -> Cleared;
 
-    /// Counts one answered run. Best effort; nobody waits for it.
+    /// Takes or keeps the right to follow Nomad for all who share this cache; `false` if another
+    /// has it. It saves work and protects nothing.
+    fn follow(&self, _name: &str) -> Result<bool, Error> {
+        Ok(true)
+    }
+
+    /// Gives that right back. Best effort.
+    fn unfollow(&self, _name: &str) {}
+
+    /// Counts answered runs. Best effort; nobody waits for it.
     fn count(&self, sample: &Sample);
 
     /// What `cache stats` shows.
@@ -270,94 +288,6 @@ impl Class {
     }
 }
 
-/// One answered run, for the statistics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sample {
-    /// Answered by the first LOOK.
-    pub hit: bool,
-    /// From the start of the command until the answer stood.
-    pub took: Duration,
-    pub nomad_calls: u64,
-}
-
-/// The outcome of a clear, one line per place.
-#[derive(Debug, Clone, Default)]
-pub struct Cleared {
-    pub places: Vec<ClearedPlace>,
-}
-
-#[derive(Debug, Clone)]
-pub struct ClearedPlace {
-    /// `redis://localhost:6379/0` or the folder.
-    pub place: String,
-    pub outcome: Result<(), Error>,
-}
-
-/// What is in the cache and what it was good for in the last hour.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Stats {
-    /// `redis`, `local` or `none`.
-    pub kind: &'static str,
-    /// URL without credentials, or the folder.
-    pub place: String,
-    pub state: State,
-    /// Since the list was asked for; `None` when cold.
-    pub age: Option<Duration>,
-    pub fresh_for: Option<Duration>,
-    pub nodes: Option<u64>,
-    pub keys: Vec<KeyStats>,
-    pub memory: Option<Memory>,
-    /// One entry per minute that has counts, oldest first.
-    pub minutes: Vec<Minute>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    Hot,
-    Stale,
-    Cold,
-}
-
-impl State {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Hot => "hot",
-            Self::Stale => "stale",
-            Self::Cold => "cold",
-        }
-    }
-}
-
-/// One key (or file) of the cache. `ttl` is `None` if it never expires.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyStats {
-    pub key: String,
-    /// `string`, `hash` or `file`.
-    pub kind: &'static str,
-    pub bytes: u64,
-    pub ttl: Option<Duration>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Memory {
-    pub used_bytes: u64,
-    /// 0 = no limit.
-    pub max_bytes: u64,
-    pub policy: String,
-}
-
-/// The counters of one minute; times in microseconds, summed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Minute {
-    /// Unix seconds / 60.
-    pub minute: u64,
-    pub hits: u64,
-    pub hit_us: u64,
-    pub misses: u64,
-    pub miss_us: u64,
-    pub nomad_calls: u64,
-}
-
 /// Why a store could not do a step.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{what}")]
@@ -378,10 +308,4 @@ pub enum Kind {
     Forbidden,
     /// Reading works, writing does not (read-only, out of memory): fetch, cache nothing.
     ReadOnly,
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
 }

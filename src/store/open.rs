@@ -1,6 +1,7 @@
 //! Which store a run uses.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::remark::Tell;
 
@@ -12,25 +13,108 @@ use super::{BootClock, Choice, Error, Place, Store};
 
 /// Opens the store that `place` names; connects to nothing yet. Fails if the Redis URL is not one.
 pub fn open(place: &Place, tell: &Tell) -> Result<Arc<dyn Store>, Error> {
-    let memory = || MemoryStore::new(SharedSpace::default(), place, tell.clone());
-    match place.choice {
-        Choice::None => Ok(Arc::new(memory())),
-        Choice::Local => match open_local(place, tell) {
-            Ok(local) => Ok(local),
-            Err(error) => {
-                tell.warning(format!("no local cache: {error}"));
-                Ok(Arc::new(memory()))
+    Stores::open(place, tell).map(|stores| stores.run())
+}
+
+/// The store for one run after another of the same process: connections are kept, and a Redis that
+/// could not be used in one run is tried again in the next.
+pub struct Stores(Kind);
+
+enum Kind {
+    /// The same for every run.
+    Lasting(Arc<dyn Store>),
+    Falling(Box<Falling>),
+}
+
+/// What a run with a Redis begins with.
+struct Falling {
+    redis: Arc<RedisStore>,
+    local: Result<Arc<dyn Local>, Error>,
+    place: Place,
+    tell: Tell,
+    /// The present run; another one begins when it could not use Redis.
+    run: Mutex<Option<Arc<AutoStore>>>,
+    /// Runs that could not.
+    failures: AtomicU64,
+}
+
+impl Stores {
+    /// Connects to nothing yet.
+    ///
+    /// # Errors
+    /// The Redis URL is not one.
+    pub fn open(place: &Place, tell: &Tell) -> Result<Self, Error> {
+        let memory = || MemoryStore::new(SharedSpace::default(), place, tell.clone());
+        let kind = match place.choice {
+            Choice::None => Kind::Lasting(Arc::new(memory())),
+            Choice::Local => Kind::Lasting(match open_local(place, tell) {
+                Ok(local) => local,
+                Err(error) => {
+                    tell.warning(format!("no local cache: {error}"));
+                    Arc::new(memory())
+                }
+            }),
+            Choice::Auto | Choice::Redis => Kind::Falling(Box::new(Falling {
+                redis: Arc::new(RedisStore::new(place, tell.clone())?),
+                local: open_local(place, tell),
+                place: place.clone(),
+                tell: tell.clone(),
+                run: Mutex::default(),
+                failures: AtomicU64::new(0),
+            })),
+        };
+        Ok(Self(kind))
+    }
+
+    /// How many runs could not use Redis.
+    pub fn failures(&self) -> u64 {
+        match &self.0 {
+            Kind::Lasting(_) => 0,
+            Kind::Falling(falling) => falling.failures.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Whether the cache that somebody asked for can be used.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(&self) -> Result<(), Error> {
+        match &self.0 {
+            Kind::Falling(falling) if falling.place.redis.asked => {
+                falling.redis.present().map(drop)
             }
-        },
-        Choice::Auto | Choice::Redis => {
-            let redis = Arc::new(RedisStore::new(place, tell.clone())?);
-            let mut store = AutoStore::new(redis, open_local(place, tell), tell.clone());
-            if place.choice == Choice::Redis {
-                store = store.without_fallback();
-            } else if !place.redis.asked {
-                store = store.unasked();
-            }
-            Ok(Arc::new(store))
+            _ => self.run().present().map(drop),
+        }
+    }
+
+    /// The store for one question and all that follows from it.
+    pub fn run(&self) -> Arc<dyn Store> {
+        match &self.0 {
+            Kind::Lasting(store) => Arc::clone(store),
+            Kind::Falling(falling) => falling.run(),
+        }
+    }
+}
+
+impl Falling {
+    fn run(&self) -> Arc<dyn Store> {
+        let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = run.take();
+        let has_failed = before.as_ref().is_some_and(|run| run.has_given_up());
+        self.failures.fetch_add(u64::from(has_failed), Ordering::Relaxed);
+        let before = before.filter(|_| !has_failed);
+        let present = before.unwrap_or_else(|| Arc::new(self.begin()));
+        *run = Some(Arc::clone(&present));
+        present
+    }
+
+    fn begin(&self) -> AutoStore {
+        let redis: Arc<dyn Store> = Arc::<RedisStore>::clone(&self.redis);
+        let store = AutoStore::new(redis, self.local.clone(), self.tell.clone());
+        match self.place.choice {
+            Choice::Redis => store.without_fallback(),
+            _ if !self.place.redis.asked => store.unasked(),
+            _ => store,
         }
     }
 }

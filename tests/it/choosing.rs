@@ -190,8 +190,9 @@ fn nothing_is_named_twice_and_something_must_be() {
     let head = room.sandbox.stdout("list -o csv -c +name,meta.rack --limit 0");
     assert!(head.ends_with(",version,meta.rack\n") && head.matches("name").count() == 1, "{head}");
     room.prints("list --count-by dc --limit 1", "datacenter  count\ndc1         3\n");
-    for option in ["columns", "count-by"] {
-        let stderr = format!("error: invalid value for --{option}: no column is named\n");
+    for (option, hint) in [("columns", "hint: list -c help tells all columns\n"), ("count-by", "")]
+    {
+        let stderr = format!("error: invalid value for --{option}: no column is named\n{hint}");
         assert_eq!(room.run(&["list", &format!("--{option}"), ""]), failure(2, &stderr));
     }
 }

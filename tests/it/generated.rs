@@ -41,6 +41,7 @@ fn man_pages_are_current() {
             "nomad-clients-completions.1",
             "nomad-clients-list.1",
             "nomad-clients-refresh.1",
+            "nomad-clients-serve.1",
             "nomad-clients-show.1",
             "nomad-clients.1",
         ]

@@ -17,6 +17,7 @@ mod outage;
 mod process_rows;
 mod redis_rows;
 mod schedules;
+mod serve;
 mod stores;
 mod support;
 mod tidy;

@@ -1,13 +1,12 @@
 //! What was asked of `list`, checked before anybody is asked for nodes.
 
-use std::collections::HashSet;
-
 use crate::cli::List;
 use crate::commands::Run;
 use crate::discovery::Want;
 use crate::error::Error;
+use crate::model::columns::{self, Columns};
 use crate::model::condition::Condition;
-use crate::model::field::{self, Field, KNOWN};
+use crate::model::field::{self, Field};
 use crate::model::node::Full;
 use crate::model::selection::Selection;
 use crate::render::jq::Jq;
@@ -30,14 +29,6 @@ pub(super) struct Choice {
     pub(super) syntax: Syntax,
     pub(super) look: Look,
     fail_on: Vec<(String, Condition)>,
-}
-
-/// Columns that were named.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Columns {
-    pub(super) fields: Vec<Field>,
-    /// They come after the usual ones.
-    pub(super) adds: bool,
 }
 
 /// What CSV and TSV hold unless columns are named: what the table shows.
@@ -144,24 +135,12 @@ impl Choice {
 
     /// The fields of CSV and TSV, or of JSON and YAML if columns were named.
     pub(super) fn grid_fields(&self) -> Vec<Field> {
-        let structured = !matches!(self.format, Format::Csv | Format::Tsv);
-        let usual = if structured {
-            let records = KNOWN.iter().filter(|known| self.full || !known.full);
-            let records = records.map(|known| known.key);
-            records.collect::<Vec<_>>().join(",")
-        } else {
-            USUAL.to_owned()
+        let usual = match self.format {
+            Format::Csv | Format::Tsv => field::list(USUAL).expect("these are fields"),
+            _ => columns::of_record(self.full),
         };
-        let usual = field::list(&usual).expect("these are fields");
         match &self.columns {
-            Some(columns) if !columns.adds => columns.fields.clone(),
-            Some(columns) => {
-                let more = columns
-                    .fields
-                    .iter()
-                    .filter(|field| !usual.iter().any(|known| known.name() == field.name()));
-                usual.iter().chain(more).cloned().collect()
-            }
+            Some(columns) => columns.after(usual),
             None => usual,
         }
     }
@@ -208,24 +187,8 @@ fn columns(list: &List, run: &Run<'_>) -> Result<Option<Columns>, Error> {
             .as_deref()
             .is_some_and(|format| ["json", "jsonl", "yaml"].contains(&format));
     let said = if typed.is_empty() && !machine { &run.config.columns } else { typed };
-    if said.is_empty() {
-        return Ok(None);
-    }
-    let adds = said.iter().any(|text| text.trim_start().starts_with('+'));
-    let joined = said
-        .iter()
-        .map(|text| text.trim_start().trim_start_matches('+'))
-        .collect::<Vec<_>>()
-        .join(",");
-    let plain = joined.replace(",+", ",");
-    let mut fields = field::list(&plain).map_err(|why| Error::Usage {
+    Columns::parse(said).map_err(|why| Error::Usage {
         what: format!("invalid value for --columns: {why}"),
         hint: Some("list -c help tells all columns".to_owned()),
-    })?;
-    if fields.is_empty() {
-        return Err(usage("columns", "no column is named"));
-    }
-    let mut named = HashSet::new();
-    fields.retain(|field| named.insert(field.name().to_owned()));
-    Ok(Some(Columns { fields, adds }))
+    })
 }

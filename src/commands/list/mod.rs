@@ -8,12 +8,14 @@ use crate::cli::List;
 use crate::config::typed_duration;
 use crate::discovery::{Answer, How, Want};
 use crate::error::Error;
+use crate::model::find::named;
 use crate::model::node::{Full, NodeId};
 use crate::model::pick::nearest;
+use crate::model::snapshot::Snapshot;
 use crate::model::text::sanitised;
 use crate::render::notice;
 
-use super::{Run, complete, nodes, told_if_stale};
+use super::{Run, complete, told_if_stale};
 use choice::Choice;
 
 pub(super) fn run(list: &List, run: &mut Run<'_>) -> Result<(), Error> {
@@ -75,17 +77,21 @@ fn chosen(
     answer: &Answer,
     run: &Run<'_>,
 ) -> Result<Vec<Full>, Error> {
-    let nodes = match choice.want {
-        Want::Full => nodes::fulls(answer)?,
-        Want::Records => {
-            nodes::records(&answer.snapshot.all)?.into_iter().map(Full::from).collect()
-        }
-    };
+    let nodes = nodes(answer, choice.want)?;
     hint_at_keys(choice, &nodes, run);
-    let mut named = nodes::named(&nodes, &list.nodes)?.into_iter().peekable();
+    let mut wanted = named(&nodes, &list.nodes)?.into_iter().peekable();
     let nodes = nodes.into_iter().enumerate();
-    let named = nodes.filter_map(|(at, node)| named.next_if_eq(&at).map(|_| node)).collect();
-    Ok(choice.selection.of(named))
+    let nodes = nodes.filter_map(|(at, node)| wanted.next_if_eq(&at).map(|_| node)).collect();
+    Ok(choice.selection.of(nodes))
+}
+
+/// A fetch brings full records also when nobody wants them: what is not read costs nothing.
+fn nodes(answer: &Answer, want: Want) -> Result<Vec<Full>, Error> {
+    if want == Want::Full {
+        return Ok(answer.snapshot.nodes()?);
+    }
+    let Snapshot { all, .. } = &answer.snapshot;
+    Ok(Snapshot::records(all)?.into_iter().map(Full::from).collect())
 }
 
 /// A key that no node has is no mistake, but it may be one.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::time::Duration;
 
 use rustix::fs::OFlags;
 
@@ -13,11 +14,12 @@ const TRIMMED: u64 = 64 << 10;
 const LONGEST: u64 = 4 << 20;
 const HOUR: u64 = 60;
 
-/// Appends one run: minute, hit or not, microseconds, calls. Nobody waits for it, nobody misses it.
+/// Appends a line: minute, hits and their microseconds, misses and theirs, calls. Nobody waits for
+/// it, nobody misses it.
 pub(super) fn append(folder: &Folder, name: &str, sample: &Sample, minute: u64) -> Option<u64> {
-    let took = u64::try_from(sample.took.as_micros()).unwrap_or(u64::MAX);
-    let line =
-        format!("{minute} {} {took} {}\n", if sample.hit { 'h' } else { 'm' }, sample.nomad_calls);
+    let Sample { hits, misses, nomad_calls, .. } = sample;
+    let (hit_us, miss_us) = (sample.hit_us(), sample.miss_us());
+    let line = format!("{minute} {hits} {hit_us} {misses} {miss_us} {nomad_calls}\n");
     let mut file = folder.file(name, OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND).ok()?;
     file.write_all(line.as_bytes()).ok()?;
     Some(file.metadata().ok()?.len())
@@ -48,18 +50,16 @@ pub(super) fn minutes(folder: &Folder, name: &str, minute: u64) -> Vec<Minute> {
 }
 
 fn add(minutes: &mut BTreeMap<u64, Minute>, line: &str) -> Option<()> {
-    let mut words = line.split(' ');
-    let (minute, kind) = (words.next()?.parse().ok()?, words.next()?);
-    let (took, calls): (u64, u64) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-    let counts = minutes.entry(minute).or_insert(Minute { minute, ..Minute::default() });
-    if kind == "h" {
-        counts.hits += 1;
-        counts.hit_us = counts.hit_us.saturating_add(took);
-    } else {
-        counts.misses += 1;
-        counts.miss_us = counts.miss_us.saturating_add(took);
-        counts.nomad_calls = counts.nomad_calls.saturating_add(calls);
-    }
+    let numbers: Vec<u64> = line.split(' ').map(|word| word.parse().ok()).collect::<Option<_>>()?;
+    let &[minute, hits, hit_us, misses, miss_us, nomad_calls] = &numbers[..] else { return None };
+    let sample = Sample {
+        hits,
+        hit_time: Duration::from_micros(hit_us),
+        misses,
+        miss_time: Duration::from_micros(miss_us),
+        nomad_calls,
+    };
+    minutes.entry(minute).or_insert(Minute { minute, ..Minute::default() }).add(&sample);
     Some(())
 }
 

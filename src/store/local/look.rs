@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::model::node::NodeId;
 use crate::model::snapshot::Snapshot;
-use crate::store::judge::{Verdict, judge};
+use crate::store::judge::{Verdict, judge, present};
 use crate::store::records::{Fields, verified};
-use crate::store::{Look, Want};
+use crate::store::{Look, Present, Want};
 
 use super::flight::{self, LastPublished};
 use super::snap::{Header, LONGEST, Opened};
@@ -81,6 +81,13 @@ impl LocalStore {
             self.ignored("its full records are missing or of another publication");
             Look::Miss { refuse: Some(rev) }
         })
+    }
+
+    pub(super) fn present_now(&self) -> Option<Present> {
+        let known = self.known();
+        let header = known.header.as_ref().filter(|header| known.has_all && !header.is_void())?;
+        let epoch = known.epoch.clone().map(String::into_bytes);
+        present(header.seen(Vec::new(), epoch, self.now()), &self.scope, self.ttl, Duration::ZERO)
     }
 
     /// # Errors

@@ -7,6 +7,7 @@ mod clear;
 mod counts;
 mod enter;
 mod flight;
+mod follow;
 #[cfg(test)]
 mod killed;
 mod look;
@@ -25,10 +26,11 @@ use super::folder::{Folder, plain};
 use super::scope::Scope;
 use super::{
     Base, BootClock, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, Kind, Look,
-    Place, Publication, Published, Sample, Stats, Store, Want,
+    Place, Present, Publication, Published, Sample, Stats, Store, Want,
 };
 
 use flight::Flights;
+use follow::Follower;
 use look::Known;
 
 const EPOCH: &str = "epoch";
@@ -45,6 +47,7 @@ pub struct LocalStore {
     detail_ttl: Duration,
     boot: BootClock,
     flights: Flights,
+    follower: Follower,
     tell: Tell,
 }
 
@@ -69,6 +72,7 @@ impl LocalStore {
             detail_ttl: place.detail_ttl.max(place.ttl),
             boot,
             flights: Flights::default(),
+            follower: Follower::default(),
             tell,
         })
     }
@@ -91,6 +95,10 @@ impl LocalStore {
 impl Store for LocalStore {
     fn look(&self, want: Want) -> Result<Look, Error> {
         Ok(self.look_twice(want))
+    }
+
+    fn present(&self) -> Result<Option<Present>, Error> {
+        Ok(self.present_now())
     }
 
     fn enter(&self, enter: &Enter<'_>) -> Result<Entered, Error> {
@@ -136,6 +144,16 @@ impl Store for LocalStore {
         let outcome =
             self.clear_all().map_err(|error| Error { kind: Kind::ReadOnly, what: plain(&error) });
         Cleared { places: vec![ClearedPlace { place: self.folder.place(), outcome }] }
+    }
+
+    fn follow(&self, _: &str) -> Result<bool, Error> {
+        self.follower
+            .take(&self.folder, &self.name("follow"))
+            .map_err(|error| self.cannot("lock", &error))
+    }
+
+    fn unfollow(&self, _: &str) {
+        self.follower.leave();
     }
 
     fn count(&self, sample: &Sample) {

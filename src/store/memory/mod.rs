@@ -272,16 +272,7 @@ impl Store for MemoryStore {
         let minute = clock::unix_seconds() / 60;
         let mut minutes = self.memory.minutes();
         minutes.retain(|at, _| at + 60 > minute);
-        let counts = minutes.entry(minute).or_insert(Minute { minute, ..Minute::default() });
-        let took = u64::try_from(sample.took.as_micros()).unwrap_or(u64::MAX);
-        if sample.hit {
-            counts.hits += 1;
-            counts.hit_us = counts.hit_us.saturating_add(took);
-        } else {
-            counts.misses += 1;
-            counts.miss_us = counts.miss_us.saturating_add(took);
-            counts.nomad_calls += sample.nomad_calls;
-        }
+        minutes.entry(minute).or_insert(Minute { minute, ..Minute::default() }).add(sample);
     }
 
     fn stats(&self) -> Result<Stats, Error> {

@@ -1,6 +1,6 @@
 //! CLEAR: one deletion that nothing comes back from, and its repetition if something does.
 
-use std::sync::atomic::Ordering;
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use redis::{Cmd, Value};
@@ -14,6 +14,8 @@ use super::line::Budget;
 use super::{RedisStore, Step, bulk, command};
 
 const UNTIL_SURE: Duration = Duration::from_secs(5);
+/// The longest that a run usually takes.
+const ONE_RUN: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(100);
 const ATTEMPT_MS: u64 = 1000;
 /// WAIT takes up to 500 ms by itself.
@@ -26,12 +28,16 @@ impl RedisStore {
         self.dead.holds(epoch)
     }
 
-    /// Repeats a clear that Redis has forgotten, for everybody; at most once a run. `false` if it
-    /// was not done.
+    /// Repeats a clear that Redis has forgotten, for everybody; at most once a run (a server that
+    /// goes on for days: once in the time of a run). `false` if it was not done.
     pub(super) fn clear_again(&self) -> bool {
-        if self.cleared_again.swap(true, Ordering::Relaxed) {
+        let now = clock::now();
+        let mut last = self.cleared_again.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_some_and(|last| now.duration_since(last) < ONE_RUN) {
             return false;
         }
+        *last = Some(now);
+        drop(last);
         self.ignored("it was cleared before, redis went back to an older state");
         let cleared =
             self.ask(AGAIN, &self.clear_commands()[..2]).and_then(|r| self.judge_clear(r));

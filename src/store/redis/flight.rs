@@ -17,8 +17,8 @@ use super::{RedisStore, Step, millis, text};
 
 const ENTER_LUA: &str = include_str!("scripts/enter.lua");
 const PUBLISH_LUA: &str = include_str!("scripts/publish.lua");
-const RENEW_LUA: &str = include_str!("scripts/renew.lua");
-const RELEASE_LUA: &str = include_str!("scripts/release.lua");
+pub(super) const RENEW_LUA: &str = include_str!("scripts/renew.lua");
+pub(super) const RELEASE_LUA: &str = include_str!("scripts/release.lua");
 const FAIL_LUA: &str = include_str!("scripts/fail.lua");
 
 const LEASE_MS: u64 = 3000;

@@ -7,10 +7,10 @@ use redis::{Cmd, Value};
 use crate::clock;
 use crate::model::node::NodeId;
 use crate::model::snapshot::Snapshot;
-use crate::store::judge::{Family, Hit, Seen, Verdict, judge};
+use crate::store::judge::{Family, Hit, Seen, Verdict, judge, present};
 use crate::store::meta::Meta;
 use crate::store::records::{Fields, verified};
-use crate::store::{Base, Error, Flight, Look, Want};
+use crate::store::{Base, Error, Flight, Look, Present, Want};
 
 use super::connection::Manner;
 use super::errors::{of_reply, unavailable};
@@ -31,6 +31,7 @@ pub(super) const HASH: Step = Step {
     manner: Manner::Reads,
     on_the_way: false,
 };
+const PRESENT: Step = Step { name: "PTTL, PTTL, MGET (no values)", ..LOOK };
 const PARTIAL: Step = Step { name: "MGET", budget: Budget::new(500, 3000), ..HASH };
 /// A partial publication is announced for so long: it can't be older when it is asked for.
 const PARTIAL_AGE: Duration = Duration::from_secs(2);
@@ -66,6 +67,27 @@ impl RedisStore {
                 Ok(Look::Miss { refuse: miss.refuse })
             }
         }
+    }
+
+    pub(super) fn present_now(&self) -> Result<Option<Present>, Error> {
+        let sent = clock::now();
+        let (literal, own) = (&self.keys.literal, &self.keys.own);
+        let commands = [
+            command("PTTL", &[&literal.all]),
+            command("PTTL", &[&own.all]),
+            command("MGET", &[&self.keys.epoch, &literal.meta, &own.meta]),
+        ];
+        let replies = self.ask(PRESENT, &commands)?;
+        if let Some(error) = refusal(&replies) {
+            return Err(of_reply(error));
+        }
+        let strange = || unavailable(super::errors::NOT_REDIS);
+        let seen = seen_without_values(replies).ok_or_else(strange)?;
+        if seen.epoch.as_deref().is_some_and(|epoch| self.is_dead(epoch)) {
+            self.clear_again();
+            return Ok(None);
+        }
+        Ok(present(seen, &self.scope, self.ttl, clock::now().duration_since(sent)))
     }
 
     /// The expiries stand before the values, see [`Family::ttl_left`].
@@ -184,6 +206,21 @@ pub(super) fn seen(replies: Vec<Value>) -> Option<Seen> {
         epoch,
         literal: family(literal_meta, literal_all, literal_left)?,
         own: family(own_meta, own_all, own_left)?,
+    })
+}
+
+/// The same of the question for what is present.
+fn seen_without_values(replies: Vec<Value>) -> Option<Seen> {
+    let [literal_left, own_left, Value::Array(values)] = <[Value; 3]>::try_from(replies).ok()?
+    else {
+        return None;
+    };
+    let [epoch, literal_meta, own_meta] = <[Value; 3]>::try_from(values).ok()?.map(bulk);
+    let family = |meta, left| Some(Family { meta, all: None, ttl_left: int(&left)? });
+    Some(Seen {
+        epoch,
+        literal: family(literal_meta, literal_left)?,
+        own: family(own_meta, own_left)?,
     })
 }
 

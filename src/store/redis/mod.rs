@@ -4,6 +4,7 @@ mod clear;
 mod connection;
 pub(super) mod errors;
 mod flight;
+mod follow;
 mod last;
 mod line;
 mod look;
@@ -12,9 +13,8 @@ mod stats;
 mod tls;
 mod url;
 
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::redis::{Cmd, ServerError, Value};
 use rustls::ClientConfig;
@@ -27,8 +27,8 @@ use super::keys::Keys;
 use super::notes::Notes;
 use super::scope::Scope;
 use super::{
-    Base, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, Look, Place, Publication,
-    Published, RedisPlace, Sample, Snapshot, Stats, Store, Want,
+    Base, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, Look, Place, Present,
+    Publication, Published, RedisPlace, Sample, Snapshot, Stats, Store, Want,
 };
 
 use connection::{Connection, Manner};
@@ -55,8 +55,8 @@ pub struct RedisStore {
     detail_ttl: Duration,
     idle: Mutex<Vec<Connection>>,
     dead: Dead,
-    /// A dead epoch has come back and was cleared again: once a run is enough.
-    cleared_again: AtomicBool,
+    /// When a dead epoch had come back and was cleared again: once a run is enough.
+    cleared_again: Mutex<Option<Instant>>,
     skip: Skip,
     tell: Tell,
 }
@@ -88,7 +88,7 @@ impl RedisStore {
             detail_ttl: place.detail_ttl.max(place.ttl),
             idle: Mutex::default(),
             dead: Dead::new(notes),
-            cleared_again: AtomicBool::new(false),
+            cleared_again: Mutex::default(),
             tell,
         })
     }
@@ -189,6 +189,10 @@ impl Store for RedisStore {
         self.look_for(want)
     }
 
+    fn present(&self) -> Result<Option<Present>, Error> {
+        self.present_now()
+    }
+
     fn enter(&self, enter: &Enter<'_>) -> Result<Entered, Error> {
         self.enter_twice(enter)
     }
@@ -225,6 +229,14 @@ impl Store for RedisStore {
     fn clear(&self) -> Cleared {
         let outcome = self.clear_until_sure();
         Cleared { places: vec![ClearedPlace { place: self.place(), outcome }] }
+    }
+
+    fn follow(&self, name: &str) -> Result<bool, Error> {
+        self.take_or_keep(name)
+    }
+
+    fn unfollow(&self, name: &str) {
+        self.leave(name);
     }
 
     fn count(&self, sample: &Sample) {

@@ -33,14 +33,17 @@ impl RedisStore {
     pub(super) fn count_run(&self, sample: &Sample) {
         let Some(connection) = self.idle() else { return };
         let key = self.keys.minute(clock::unix_seconds() / 60);
-        let took = u64::try_from(sample.took.as_micros()).unwrap_or(u64::MAX).to_string();
-        let add = |field: &str, by: &str| command("HINCRBY", &[&key, field, by]);
-        let mut commands = if sample.hit {
-            vec![add("hits", "1"), add("hit_us", &took)]
-        } else {
-            let calls = sample.nomad_calls.to_string();
-            vec![add("misses", "1"), add("miss_us", &took), add("nomad_calls", &calls)]
-        };
+        let add = |field: &str, by: u64| command("HINCRBY", &[&key, field, &by.to_string()]);
+        let mut commands = Vec::new();
+        if sample.hits > 0 {
+            commands.extend([add("hits", sample.hits), add("hit_us", sample.hit_us())]);
+        }
+        if sample.misses > 0 {
+            commands.extend([add("misses", sample.misses), add("miss_us", sample.miss_us())]);
+        }
+        if sample.misses > 0 || sample.nomad_calls > 0 {
+            commands.push(add("nomad_calls", sample.nomad_calls));
+        }
         commands.push(command("EXPIRE", &[&key, KEPT_S]));
         // Best effort: a count that is lost changes no answer.
         let _ = connection.send(&commands, COUNT);

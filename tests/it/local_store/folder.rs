@@ -39,11 +39,7 @@ fn a_missing_folder_is_made_private_and_so_is_everything_in_it() {
     assert_eq!([mode(&home.path().join("a")), mode(&folder)], [0o700; 2]);
     let bench = LocalBench::new();
     let own = filled(&bench, "a0", 5, &records(&[(X, 3)]));
-    own.store.count(&nomad_clients::store::Sample {
-        hit: true,
-        took: std::time::Duration::ZERO,
-        nomad_calls: 0,
-    });
+    own.store.count(&nomad_clients::store::Sample::of(true, std::time::Duration::ZERO, 0));
     let names = bench.names();
     assert_eq!(names.len(), 6, "{names:?}");
     for name in names {

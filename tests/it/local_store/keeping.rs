@@ -67,7 +67,7 @@ fn a_clear_takes_everything_of_all_clusters() {
     let bench = LocalBench::new();
     let own = filled(&bench, "a0", 5, &records(&[(X, 3)]));
     let other = filled(&bench, "b1", 5, &records_of("b1", &[(X, 3)]));
-    own.store.count(&Sample { hit: true, took: Duration::ZERO, nomad_calls: 0 });
+    own.store.count(&Sample::of(true, Duration::ZERO, 0));
     let epoch = fs::read(bench.folder().join("epoch")).unwrap();
     fs::write(bench.folder().join("killed.tmp"), "x").unwrap();
     let cleared = own.store.clear();
@@ -183,7 +183,7 @@ fn a_flight_under_way_is_forgotten_too() {
 }
 
 fn sample(hit: bool, took: u64, nomad_calls: u64) -> Sample {
-    Sample { hit, took: Duration::from_micros(took), nomad_calls }
+    Sample::of(hit, Duration::from_micros(took), nomad_calls)
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn runs_are_counted_and_old_lines_dropped() {
     let own = filled(&bench, "a0", 5, &records(&[(X, 3)]));
     let minute = clock::unix_seconds() / 60;
     let path = bench.path("a0", "stats");
-    let junk = format!("{} h 5 0\nnonsense\n{minute} h x 0\n\n", minute - 60);
+    let junk = format!("{} 1 5 0 0 0\nnonsense\n{minute} 1 x 0 0 0\n\n", minute - 60);
     fs::write(&path, &junk).unwrap();
     own.store.count(&sample(true, 1500, 0));
     own.store.count(&sample(true, 500, 0));
@@ -209,7 +209,7 @@ fn runs_are_counted_and_old_lines_dropped() {
         })
     };
     assert_eq!(sum(&own.store.stats().unwrap().minutes), [2, 2000, 1, 90_000, 7]);
-    fs::write(&path, format!("{} h 5 0\n", minute - 60).repeat(10_000)).unwrap();
+    fs::write(&path, format!("{} 1 5 0 0 0\n", minute - 60).repeat(10_000)).unwrap();
     own.store.count(&sample(true, 3, 0));
     assert!(fs::metadata(&path).unwrap().len() < 100, "the lines of before the last hour are gone");
     assert_eq!(sum(&own.store.stats().unwrap().minutes), [1, 3, 0, 0, 0]);

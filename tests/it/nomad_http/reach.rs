@@ -51,7 +51,7 @@ fn runs_out<T: std::fmt::Debug>(result: Result<T, Error>, at: &str, what: &str, 
     let seconds: f64 = seconds.unwrap_or_else(|| panic!("{error}")).parse().unwrap();
     assert!(seconds <= most, "{error}");
     let hint = Some("pass a longer --timeout".to_owned());
-    assert_eq!((error.kind, error.hint), (Kind::Outage, hint));
+    assert_eq!((error.kind, error.hint), (Kind::TimedOut, hint));
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_drip_ends_after_ten_seconds() {
     check(
         nomad(&server.address()).stubs(),
         &server.address(),
-        (Kind::Outage, "cannot reach Nomad at {at}: timed out after 10s (list)", None),
+        (Kind::TimedOut, "cannot reach Nomad at {at}: timed out after 10s (list)", None),
     );
     assert!((9_500..12_000).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
     assert_eq!(server.asked().len(), 1);
@@ -91,7 +91,7 @@ fn an_answer_that_stops_in_the_middle_is_given_up_sooner() {
         nomad(&server.address()).stubs(),
         &server.address(),
         (
-            Kind::Outage,
+            Kind::TimedOut,
             "cannot reach Nomad at {at}: timed out after 5s without a byte (list)",
             None,
         ),
@@ -104,7 +104,8 @@ fn a_handshake_that_never_comes_counts_as_connecting() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let at = format!("https://{}", listener.local_addr().unwrap());
     let hint = Some("use http:// in the address if Nomad has no TLS");
-    let connect = (Kind::Outage, "cannot reach Nomad at {at}: timed out after 3s (connect)", hint);
+    let connect =
+        (Kind::TimedOut, "cannot reach Nomad at {at}: timed out after 3s (connect)", hint);
     check(nomad(&at).stubs(), &at, connect);
     runs_out(hurried(&at, Duration::from_millis(500)).stubs(), &at, "list", 0.5);
 }

@@ -65,8 +65,13 @@ fn filled(server: &RedisServer) -> Process {
     process
 }
 
-const HIT: Sample = Sample { hit: true, took: Duration::from_micros(1234), nomad_calls: 0 };
-const MISS: Sample = Sample { hit: false, took: Duration::from_micros(5678), nomad_calls: 6 };
+fn hit() -> Sample {
+    Sample::of(true, Duration::from_micros(1234), 0)
+}
+
+fn miss() -> Sample {
+    Sample::of(false, Duration::from_micros(5678), 6)
+}
 
 #[test]
 fn a_hit_is_one_round_trip_and_the_counters_come_after_it() {
@@ -76,7 +81,7 @@ fn a_hit_is_one_round_trip_and_the_counters_come_after_it() {
     let mut monitor = Monitor::of(&server);
     let reader = process(&server);
     assert!(reader.hit().is_some());
-    reader.store.count(&HIT);
+    reader.store.count(&hit());
     let minute = format!("nomad:clients:stats:{scope}:{}", clock::unix_seconds() / 60);
     let own = format!("nomad:clients:{scope}");
     assert_eq!(
@@ -188,10 +193,10 @@ fn the_expiries_are_the_protocols() {
 fn stats_tell_what_is_there_and_what_it_was_good_for() {
     let server = RedisServer::start();
     let reader = filled(&server);
-    reader.store.count(&MISS);
+    reader.store.count(&miss());
     for _ in 0..2 {
         assert!(reader.hit().is_some());
-        reader.store.count(&HIT);
+        reader.store.count(&hit());
     }
     let until = Instant::now() + Duration::from_secs(5);
     let stats = loop {
@@ -260,7 +265,7 @@ fn secrets_stay_out() {
     own.own(How::Get);
     assert_eq!(own.put(5, &records(&[(X, 3)])), Published::Done);
     assert!(own.whole().is_some());
-    own.store.count(&MISS);
+    own.store.count(&miss());
     assert!(own.store.clear().places.iter().all(|place| !place.place.contains("canary")));
     let bad =
         RedisStore::new(&place("a0", "redis://:canary@h:notaport"), ear.tell()).err().unwrap();

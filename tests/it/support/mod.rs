@@ -3,6 +3,7 @@
 pub(crate) mod alone;
 pub(crate) mod bench;
 pub(crate) mod between;
+pub(crate) mod browser;
 pub(crate) mod fake_nomad;
 pub(crate) mod fake_redis;
 pub(crate) mod local_bench;
@@ -11,6 +12,7 @@ pub(crate) mod process;
 pub(crate) mod redis_server;
 pub(crate) mod relay;
 pub(crate) mod sandbox;
+pub(crate) mod served;
 pub(crate) mod tls_front;
 pub(crate) mod wire_server;
 pub(crate) mod world;

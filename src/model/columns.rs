@@ -1,0 +1,55 @@
+//! The columns that somebody named, on the command line or in a query.
+
+use std::collections::HashSet;
+
+use super::field::{self, Field, KNOWN};
+
+/// Columns that were named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Columns {
+    pub fields: Vec<Field>,
+    /// They come after the usual ones.
+    pub adds: bool,
+}
+
+impl Columns {
+    /// `NAME,meta.KEY` or `+meta.KEY`, which adds; `None` if nothing is named at all.
+    ///
+    /// # Errors
+    /// What is no column, or that none is named.
+    pub fn parse(said: &[String]) -> Result<Option<Self>, String> {
+        if said.is_empty() {
+            return Ok(None);
+        }
+        let adds = said.iter().any(|text| text.trim_start().starts_with('+'));
+        let plain = |text: &String| text.trim_start().trim_start_matches('+').to_owned();
+        let joined = said.iter().map(plain).collect::<Vec<_>>().join(",");
+        let mut fields = field::list(&joined.replace(",+", ","))?;
+        if fields.is_empty() {
+            return Err("no column is named".to_owned());
+        }
+        let mut named = HashSet::new();
+        fields.retain(|field| named.insert(field.name().to_owned()));
+        Ok(Some(Self { fields, adds }))
+    }
+
+    /// All of them, after the `usual` ones if they add to those.
+    pub fn after(&self, usual: Vec<Field>) -> Vec<Field> {
+        if !self.adds {
+            return self.fields.clone();
+        }
+        let mut fields = usual;
+        for field in &self.fields {
+            if !fields.iter().any(|usual| usual.name() == field.name()) {
+                fields.push(field.clone());
+            }
+        }
+        fields
+    }
+}
+
+/// The fields of a record, or of a full one, in the order of the JSON.
+pub fn of_record(full: bool) -> Vec<Field> {
+    let keys = KNOWN.iter().filter(|known| full || !known.full).map(|known| known.key);
+    field::list(&keys.collect::<Vec<_>>().join(",")).expect("these are fields")
+}

@@ -1,0 +1,71 @@
+//! The nodes that somebody names, and what is wrong with a name that fits none or several.
+
+use super::node::Record;
+use super::pick::{is_glob, matches, nearest};
+use super::text::sanitised;
+
+/// A name that fits no node, or several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotOne {
+    pub what: String,
+    pub hint: Option<String>,
+    /// It fits several.
+    pub ambiguous: bool,
+}
+
+/// The positions of all nodes that the arguments name, in the order of the nodes; all without arguments.
+///
+/// # Errors
+/// An argument that matches nothing, unless it is a glob.
+pub fn named(records: &[impl AsRef<Record>], arguments: &[String]) -> Result<Vec<usize>, NotOne> {
+    if arguments.is_empty() {
+        return Ok((0..records.len()).collect());
+    }
+    let mut found = Vec::new();
+    for argument in arguments {
+        let matching = matches(records, argument);
+        if matching.is_empty() && !is_glob(argument) {
+            return Err(unknown(records, argument));
+        }
+        found.extend(matching);
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+/// The position of the one node that an argument names.
+///
+/// # Errors
+/// It names none, or several.
+pub fn single(records: &[impl AsRef<Record>], argument: &str) -> Result<usize, NotOne> {
+    match matches(records, argument)[..] {
+        [] => Err(unknown(records, argument)),
+        [only] => Ok(only),
+        ref several => Err(ambiguous(records, argument, several)),
+    }
+}
+
+fn ambiguous(records: &[impl AsRef<Record>], argument: &str, several: &[usize]) -> NotOne {
+    let names = several.iter().take(20).map(|at| records[*at].as_ref());
+    let names: Vec<String> =
+        names.map(|record| format!("{} ({})", record.name, record.id)).collect();
+    let more = if several.len() > names.len() { ", …" } else { "" };
+    let (count, names) = (several.len(), names.join(", "));
+    NotOne {
+        what: format!("{:?} names {count} nodes: {names}{more}", shown(argument)),
+        hint: Some("pass a full ID or a name that only one node has".to_owned()),
+        ambiguous: true,
+    }
+}
+
+fn unknown(records: &[impl AsRef<Record>], argument: &str) -> NotOne {
+    let names = records.iter().map(|record| record.as_ref().name.as_str());
+    let near = nearest(names, argument).join(", ");
+    let hint = if near.is_empty() { None } else { Some(format!("the nearest names are {near}")) };
+    NotOne { what: format!("no node named {:?}", shown(argument)), hint, ambiguous: false }
+}
+
+fn shown(argument: &str) -> String {
+    sanitised(&argument.chars().take(100).collect::<String>()).into_owned()
+}

@@ -1,0 +1,44 @@
+//! The cheapest question: one stub and the index of the whole nodes table.
+
+use std::time::Duration;
+
+use super::http::{HttpNomad, REQUEST, judged};
+use super::{Error, Pulse, wire};
+
+/// Since which index Nomad may hold its answer back, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hold {
+    /// Of the last answer; more than 0.
+    pub index: u64,
+    pub wait: Duration,
+}
+
+impl Hold {
+    /// Nomad adds up to a sixteenth to `wait`.
+    fn limit(self) -> Duration {
+        self.wait + self.wait / 16 + REQUEST
+    }
+}
+
+impl HttpNomad {
+    /// Whether anything has changed. With `hold` the answer comes when the index has passed the one
+    /// named, or when the time is over: then it may also be lower, and the cluster was restored or
+    /// rebuilt. A held question keeps one of the 100 connections that Nomad gives to an address.
+    ///
+    /// # Errors
+    /// Nomad's failure, as that of the list.
+    pub fn pulse(&self, hold: Option<Hold>) -> Result<Pulse, Error> {
+        let (path, limit) = match hold {
+            Some(hold) => {
+                let ms = hold.wait.as_millis();
+                (format!("/v1/nodes?per_page=1&index={}&wait={ms}ms", hold.index), hold.limit())
+            }
+            None => ("/v1/nodes?per_page=1".to_owned(), REQUEST),
+        };
+        let asked = self.asked_within("list", limit);
+        let reply = judged(self.send_alive(&self.path(&path), false, &asked), &asked)?;
+        self.parsed(&reply, "list", wire::stubs)?;
+        let leader = reply.known_leader() && reply.last_contact_ms() == 0;
+        Ok(Pulse { index: reply.index(), leader })
+    }
+}

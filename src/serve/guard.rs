@@ -1,0 +1,264 @@
+//! Who may ask: the name that was asked for, the page that asks, and the access token.
+
+use std::net::{IpAddr, SocketAddr};
+
+use hyper::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN};
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, Method, StatusCode};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use crate::model::secret::Secret;
+
+use super::listen::is_loopback;
+use super::problem::Problem;
+
+/// The cookie of the login page.
+pub(super) const COOKIE_NAME: &str = "nomad-clients-session";
+
+/// Through which socket a request came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Local {
+    Tcp(SocketAddr),
+    Unix,
+}
+
+/// The rules of one server.
+pub(super) struct Guard {
+    /// Names beside those of the sockets: `NAME` or `NAME:PORT`, lower case.
+    pub(super) names: Vec<String>,
+    /// Whoever knows it may ask; `None` = everybody may.
+    pub(super) token: Option<Secret>,
+}
+
+impl Guard {
+    /// A name that was rebound to this address is not ours, whatever a browser believes (S3); a
+    /// page of another origin may change nothing (S4).
+    pub(super) fn check(&self, asked: &Parts, local: Local) -> Result<(), Problem> {
+        let host = host(asked).filter(|host| self.is_ours(host, local));
+        let Some(host) = host else {
+            return Err(Problem::new(
+                StatusCode::MISDIRECTED_REQUEST,
+                "this server does not go by that name",
+            )
+            .hinted("pass --allowed-host NAME to serve under another name"));
+        };
+        let changes = !matches!(asked.method, Method::GET | Method::HEAD | Method::OPTIONS);
+        if changes && !is_own_page(&asked.headers, host) {
+            return Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                "a page of another origin may not ask for this",
+            ));
+        }
+        Ok(())
+    }
+
+    fn is_ours(&self, host: &str, local: Local) -> bool {
+        let Some((name, port)) = split(host) else { return false };
+        let configured = self.names.iter().any(|own| match split(own) {
+            Some((own, Some(at))) => own == name && port == Some(at),
+            Some((own, None)) => own == name && fits(port, local),
+            None => false,
+        });
+        configured || (is_of_socket(&name, local) && fits(port, local))
+    }
+
+    /// The token, or the cookie that the login page gave for it.
+    pub(super) fn is_known(&self, headers: &HeaderMap) -> bool {
+        let Some(token) = &self.token else { return true };
+        let bearer = headers.get(AUTHORIZATION).and_then(|value| bearer(value.as_bytes()));
+        let is_token = bearer.is_some_and(|said| same(said, token.reveal().as_bytes()));
+        is_token || cookie(headers).is_some_and(|said| same(said, session(token).as_bytes()))
+    }
+
+    /// The value of the cookie for who has typed the token; `None` if it is another.
+    pub(super) fn session(&self, typed: &str) -> Option<String> {
+        let token = self.token.as_ref()?;
+        same(typed.as_bytes(), token.reveal().as_bytes()).then(|| session(token))
+    }
+}
+
+/// Proves that its owner knew the token, and does not tell it.
+fn session(token: &Secret) -> String {
+    let digest = Sha256::digest([b"nomad-clients session\0", token.reveal().as_bytes()].concat());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// In the same time wherever they differ; by their hashes, so that the length is not told either.
+fn same(said: &[u8], secret: &[u8]) -> bool {
+    Sha256::digest(said).ct_eq(&Sha256::digest(secret)).into()
+}
+
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = value.split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+}
+
+fn cookie(headers: &HeaderMap) -> Option<&[u8]> {
+    let pairs =
+        headers.get_all(COOKIE).iter().flat_map(|value| value.as_bytes().split(|b| *b == b';'));
+    let mut values = pairs.filter_map(|pair| {
+        pair.trim_ascii().strip_prefix(COOKIE_NAME.as_bytes())?.strip_prefix(b"=")
+    });
+    values.next()
+}
+
+/// The one name that was asked for: a second one, or another in the target, is a trick.
+fn host(asked: &Parts) -> Option<&str> {
+    let mut hosts = asked.headers.get_all(HOST).iter();
+    let host = hosts.next()?.to_str().ok()?;
+    let target = asked.uri.authority();
+    let agrees = target.is_none_or(|target| target.as_str().eq_ignore_ascii_case(host));
+    (hosts.next().is_none() && agrees).then_some(host)
+}
+
+/// Name and port, the name in lower case, without a final dot and without brackets.
+fn split(host: &str) -> Option<(String, Option<u16>)> {
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => (name, Some(port.parse().ok()?)),
+        _ => (host, None),
+    };
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    let inner = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    let name = inner.map_or(name.clone(), str::to_owned);
+    (!name.is_empty()).then_some((name, port))
+}
+
+/// The port of the socket; without one the usual one is meant, or that of a proxy before us.
+fn fits(port: Option<u16>, local: Local) -> bool {
+    match (port, local) {
+        (Some(port), Local::Tcp(address)) => port == address.port(),
+        _ => true,
+    }
+}
+
+/// Names that are always those of this socket. Behind an address that means all of this machine any
+/// of its addresses will do: an address can't be rebound.
+fn is_of_socket(name: &str, local: Local) -> bool {
+    let ip: Option<IpAddr> = name.parse().ok();
+    let is_loop = name == "localhost" || ip.is_some_and(is_loopback);
+    match local {
+        Local::Unix => is_loop,
+        Local::Tcp(address) => {
+            let bound = address.ip().to_canonical();
+            let same = ip.is_some_and(|ip| ip.to_canonical() == bound);
+            is_loop || same || (bound.is_unspecified() && ip.is_some())
+        }
+    }
+}
+
+/// A browser says where a request comes from; what is no browser says nothing.
+fn is_own_page(headers: &HeaderMap, host: &str) -> bool {
+    let text = |name: &str| headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("?"));
+    let site = text("sec-fetch-site").all(|site| ["same-origin", "none"].contains(&site));
+    let own = |origin: &str| {
+        let rest = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+        rest.is_some_and(|rest| rest.eq_ignore_ascii_case(host))
+    };
+    site && text(ORIGIN.as_str()).all(own)
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::Request;
+
+    use super::{COOKIE_NAME, Guard, Local};
+    use crate::model::secret::Secret;
+
+    fn guard(token: Option<&str>) -> Guard {
+        let names = ["nodes.example.com", "other.example.com:8443"].map(str::to_owned).into();
+        Guard { names, token: token.map(Secret::new) }
+    }
+
+    fn status(local: &str, method: &str, target: &str, headers: &[(&str, &str)]) -> u16 {
+        let mut request = Request::builder().method(method).uri(target);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let local = local.parse().map_or(Local::Unix, Local::Tcp);
+        guard(None).check(&parts, local).map_or_else(|problem| problem.status.as_u16(), |()| 200)
+    }
+
+    #[test]
+    fn only_names_of_this_server_with_its_port() {
+        let get = |local: &str, host: &str| status(local, "GET", "/", &[("host", host)]);
+        for (local, host, expected) in [
+            ("127.0.0.1:80", "localhost:80", 200),
+            ("127.0.0.1:8080", "LocalHost.:8080", 200),
+            ("127.0.0.1:8080", "127.0.0.1:8080", 200),
+            ("127.0.0.1:8080", "[::1]:8080", 200),
+            ("[::1]:8080", "[::1]:8080", 200),
+            ("127.0.0.1:8080", "127.0.0.1:8081", 421),
+            ("127.0.0.1:8080", "evil.test:8080", 421),
+            ("127.0.0.1:8080", "localhost.evil.test:8080", 421),
+            ("127.0.0.1:8080", "10.0.0.5:8080", 421),
+            ("127.0.0.1:8080", "localhost:99999", 421),
+            ("127.0.0.1:8080", "", 421),
+            ("10.0.0.5:8080", "10.0.0.5:8080", 200),
+            ("0.0.0.0:8080", "192.168.1.7:8080", 200),
+            ("0.0.0.0:8080", "evil.test:8080", 421),
+            ("0.0.0.0:8080", "nodes.example.com:8080", 200),
+            ("0.0.0.0:8080", "nodes.example.com", 200),
+            ("0.0.0.0:8080", "nodes.example.com:81", 421),
+            ("0.0.0.0:8080", "OTHER.example.com:8443", 200),
+            ("0.0.0.0:8080", "other.example.com:8080", 421),
+            ("unix", "localhost", 200),
+            ("unix", "evil.test", 421),
+        ] {
+            assert_eq!(get(local, host), expected, "{local} {host}");
+        }
+        let local = "127.0.0.1:8080";
+        assert_eq!(status(local, "GET", "/", &[]), 421);
+        let twice = [("host", "localhost:8080"), ("host", "evil.test")];
+        assert_eq!(status(local, "GET", "/", &twice), 421);
+        let host = [("host", "localhost:8080")];
+        assert_eq!(status(local, "GET", "http://evil.test/", &host), 421);
+        assert_eq!(status(local, "GET", "http://localhost:8080/", &host), 200);
+    }
+
+    #[test]
+    fn another_page_changes_nothing() {
+        let post = |headers: &[(&str, &str)]| {
+            let headers = [&[("host", "localhost:8080")], headers].concat();
+            status("127.0.0.1:8080", "POST", "/", &headers)
+        };
+        assert_eq!(post(&[]), 200);
+        assert_eq!(post(&[("origin", "http://localhost:8080")]), 200);
+        assert_eq!(post(&[("origin", "https://LOCALHOST:8080")]), 200);
+        assert_eq!(post(&[("sec-fetch-site", "same-origin")]), 200);
+        assert_eq!(post(&[("sec-fetch-site", "none")]), 200);
+        for origin in ["http://evil.test", "null", "http://localhost:8081", "http://127.0.0.1:8080"]
+        {
+            assert_eq!(post(&[("origin", origin)]), 403, "{origin}");
+        }
+        for site in ["cross-site", "same-site", ""] {
+            assert_eq!(post(&[("sec-fetch-site", site)]), 403, "{site}");
+        }
+        let both = [("origin", "http://localhost:8080"), ("origin", "http://evil.test")];
+        assert_eq!(post(&both), 403);
+        let get = [("host", "localhost:8080"), ("origin", "http://evil.test")];
+        assert_eq!(status("127.0.0.1:8080", "GET", "/", &get), 200);
+    }
+
+    #[test]
+    fn the_token_or_the_cookie_that_stands_for_it() {
+        let guard = guard(Some("canary-0123456789-0123456789"));
+        let known = |name: &str, value: &str| {
+            let request = Request::builder().header(name, value).body(()).unwrap();
+            guard.is_known(request.headers())
+        };
+        assert!(known("authorization", "Bearer canary-0123456789-0123456789"));
+        assert!(known("authorization", "bearer  canary-0123456789-0123456789"));
+        for wrong in ["Bearer canary", "Bearer", "Basic canary-0123456789-0123456789", ""] {
+            assert!(!known("authorization", wrong), "{wrong}");
+        }
+        let session = guard.session("canary-0123456789-0123456789").unwrap();
+        assert!(!session.contains("canary") && guard.session("canary").is_none());
+        assert!(known("cookie", &format!("a=b; {COOKIE_NAME}={session}")));
+        assert!(!known("cookie", &format!("{COOKIE_NAME}=canary-0123456789-0123456789")));
+        assert!(!known("cookie", &format!("x{COOKIE_NAME}={session}")));
+        let open = Guard { token: None, names: Vec::new() };
+        assert!(open.is_known(Request::new(()).headers()) && open.session("x").is_none());
+    }
+}

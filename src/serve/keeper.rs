@@ -1,0 +1,249 @@
+//! What `serve` knows: the last publication in memory, never shown before the store confirmed it.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::clock;
+use crate::discovery::{
+    self, Answer, Discovery, How, Leaving, Policy, Progress, Source, Tally, Want,
+};
+use crate::model::node::{Full, NodeId};
+use crate::model::remark::Tell;
+use crate::model::snapshot::{Snapshot, Unreadable};
+use crate::nomad::HttpNomad;
+use crate::store::{Look, Sample, Stores};
+
+use super::events::Hub;
+
+/// One publication, with everything that is made of it at most once.
+pub(super) struct Held {
+    /// Empty if the nodes could not be cached.
+    pub(super) rev: String,
+    pub(super) index: u64,
+    pub(super) count: u64,
+    /// The bytes of `list --json`, newline included.
+    pub(super) listed: Bytes,
+    fulls: Option<Vec<(NodeId, Vec<u8>)>>,
+    nodes: OnceLock<Result<Vec<Full>, Unreadable>>,
+    gzipped: OnceLock<Bytes>,
+}
+
+impl Held {
+    fn new(snapshot: Snapshot) -> Self {
+        let Snapshot { rev, index, count, all: mut listed, fulls, .. } = snapshot;
+        listed.push(b'\n');
+        let (nodes, gzipped) = (OnceLock::new(), OnceLock::new());
+        Self { rev, index, count, listed: listed.into(), fulls, nodes, gzipped }
+    }
+
+    /// The bytes of `all`.
+    pub(super) fn all(&self) -> Bytes {
+        self.listed.slice(..self.listed.len() - 1)
+    }
+
+    /// The nodes in the order of `all`, read when somebody wants them first.
+    pub(super) fn nodes(&self) -> Result<&[Full], Unreadable> {
+        let read = || Snapshot::assembled(&self.all(), self.fulls.as_deref());
+        self.nodes.get_or_init(read).as_deref().map_err(Clone::clone)
+    }
+
+    /// The JSON of one full record.
+    pub(super) fn full(&self, id: &NodeId) -> Option<&[u8]> {
+        let fulls = self.fulls.as_deref()?;
+        fulls.iter().find(|(of, _)| of == id).map(|(_, json)| json.as_slice())
+    }
+
+    /// `listed`, compressed once for all who want it so.
+    pub(super) fn gzipped(&self) -> Bytes {
+        self.gzipped.get_or_init(|| super::body::gzip(std::slice::from_ref(&self.listed))).clone()
+    }
+
+    fn serves(&self, want: Want) -> bool {
+        want == Want::Records || self.fulls.is_some()
+    }
+}
+
+/// What the store said of the publication that is held.
+#[derive(Clone)]
+pub(super) enum Seen {
+    Hit {
+        held: Arc<Held>,
+        /// Since the list was asked for.
+        age: Duration,
+        /// Since it was published.
+        since: Duration,
+    },
+    Miss,
+}
+
+/// What a fetch has found out.
+pub(super) struct Fetched {
+    pub(super) held: Arc<Held>,
+    pub(super) age: Duration,
+    pub(super) source: Source,
+    pub(super) tally: Tally,
+    /// Nodes without details, and why.
+    pub(super) missing: Vec<(NodeId, String)>,
+}
+
+/// The last publication, and the ways to a newer one.
+pub(super) struct Keeper {
+    pub(super) nomad: HttpNomad,
+    pub(super) stores: Stores,
+    pub(super) policy: Policy,
+    pub(super) tell: Tell,
+    pub(super) leaving: Arc<Leaving>,
+    pub(super) hub: Hub,
+    known: Mutex<Known>,
+    counts: Mutex<Sample>,
+}
+
+/// Publications in memory.
+#[derive(Default)]
+struct Known {
+    /// The last one that was shown.
+    shown: Option<Arc<Held>>,
+    /// What a fetch of this process has published: shown as soon as the store confirms it.
+    fetched: Option<Arc<Held>>,
+}
+
+impl Keeper {
+    pub(super) fn new(
+        nomad: HttpNomad,
+        stores: Stores,
+        policy: Policy,
+        tell: Tell,
+        leaving: Arc<Leaving>,
+    ) -> Self {
+        let (known, counts) = (Mutex::default(), Mutex::default());
+        Self { nomad, stores, policy, tell, leaving, hub: Hub::default(), known, counts }
+    }
+
+    /// Asks the store which publication is fresh, and reads it only if it is not the one in memory.
+    /// Looks follow one after the other, so that nobody is shown an older one after a newer.
+    pub(super) fn look(&self, want: Want) -> Seen {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let store = self.stores.run();
+        let present = match store.present() {
+            Ok(Some(present)) => present,
+            Ok(None) => return Seen::Miss,
+            Err(error) => return self.unusable(&error),
+        };
+        if let Some(held) = known.of(&present.rev, want) {
+            self.show(&mut known, &held, present.age);
+            return Seen::Hit { held, age: present.age, since: present.since };
+        }
+        match store.look(want) {
+            Ok(Look::Hit(snapshot)) => {
+                let (age, since) = (snapshot.age, snapshot.since);
+                let held = Arc::new(Held::new(snapshot));
+                self.show(&mut known, &held, age);
+                Seen::Hit { held, age, since }
+            }
+            Ok(Look::Miss { .. }) => Seen::Miss,
+            Err(error) => self.unusable(&error),
+        }
+    }
+
+    fn unusable(&self, error: &crate::store::Error) -> Seen {
+        self.tell.warning(format!("cache not used: {error}"));
+        Seen::Miss
+    }
+
+    fn show(&self, known: &mut Known, held: &Arc<Held>, age: Duration) {
+        let before = known.shown.replace(Arc::clone(held));
+        known.fetched = None;
+        self.hub.turn(before.as_deref(), held, age);
+    }
+
+    /// Asks Nomad, or waits for another who does.
+    pub(super) fn fetch(&self, how: How, want: Want) -> Result<Fetched, discovery::Error> {
+        let began = clock::now();
+        let answer = self.discovery(began).nodes(how, want)?;
+        let Answer { snapshot, source, missing, tally, .. } = answer;
+        let age = snapshot.age;
+        let held = Arc::new(Held::new(snapshot));
+        let is_complete = !held.rev.is_empty() && missing.is_empty();
+        if is_complete {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.fetched = Some(Arc::clone(&held));
+        }
+        self.look(Want::Records);
+        Ok(Fetched { held, age, source, tally, missing })
+    }
+
+    fn discovery(&self, began: Instant) -> Discovery {
+        let deadline = began.checked_add(self.policy.timeout).unwrap_or(self.policy.deadline);
+        Discovery {
+            nomad: Arc::new(self.nomad.again(deadline)),
+            store: self.stores.run(),
+            policy: Policy { deadline, ..self.policy },
+            tell: self.tell.clone(),
+            progress: Arc::new(Unwatched),
+            leaving: Arc::clone(&self.leaving),
+            sleep: Arc::new(clock::sleep),
+        }
+    }
+
+    /// Whether Nomad and the cache that was asked for can be used.
+    pub(super) fn ready(&self, patience: Duration) -> Result<(), String> {
+        self.stores.check().map_err(|error| format!("the cache can't be used: {error}"))?;
+        let pulse = self.nomad.again(clock::now() + patience).pulse(None);
+        match pulse {
+            Ok(pulse) if pulse.leader => Ok(()),
+            Ok(_) => Err("nomad has no leader".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Counts answers; they reach the store with the next [`Self::flush`].
+    pub(super) fn count(&self, sample: &Sample) {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).add(sample);
+    }
+
+    pub(super) fn flush(&self) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let counted = std::mem::take(&mut *counts);
+        drop(counts);
+        if counted != Sample::default() {
+            self.stores.run().count(&counted);
+        }
+    }
+}
+
+impl Known {
+    fn of(&self, rev: &str, want: Want) -> Option<Arc<Held>> {
+        let all = self.fetched.iter().chain(&self.shown);
+        all.filter(|held| held.rev == rev && held.serves(want)).map(Arc::clone).next()
+    }
+}
+
+/// Nobody sees a bar.
+struct Unwatched;
+
+impl Progress for Unwatched {
+    fn begin(&self, _: usize) {}
+
+    fn advance(&self) {}
+
+    fn end(&self) {}
+}
+
+#[cfg(test)]
+impl Held {
+    /// A publication made by hand.
+    pub(super) fn of(rev: &str, all: &str) -> Self {
+        let snapshot = Snapshot {
+            rev: rev.to_owned(),
+            index: 1,
+            count: 1,
+            all: all.into(),
+            fulls: None,
+            age: Duration::ZERO,
+            since: Duration::ZERO,
+        };
+        Self::new(snapshot)
+    }
+}

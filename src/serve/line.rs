@@ -1,0 +1,197 @@
+//! What one connection is doing, and when it has done nothing for too long.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
+
+use crate::clock;
+
+/// For the head of a request, from its first byte or from the connection on.
+const HEAD: Duration = Duration::from_secs(5);
+/// Between two requests.
+const IDLE: Duration = Duration::from_secs(30);
+/// For a reader who takes nothing of an answer.
+const STALLED: Duration = Duration::from_secs(30);
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Line {
+    state: Mutex<State>,
+    /// Rung when somebody else needs the place.
+    pub(super) cut: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    /// Since when the reader takes nothing.
+    stalled: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The head of a request is on its way.
+    Head(Instant),
+    /// A request is being answered.
+    Busy,
+    Idle(Instant),
+}
+
+impl Line {
+    pub(super) fn new(now: Instant) -> Self {
+        let state = State { phase: Phase::Head(now), stalled: None };
+        Self { state: Mutex::new(state), cut: Notify::new() }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A request is complete, or its head is.
+    pub(super) fn work(&self) {
+        self.state().phase = Phase::Busy;
+    }
+
+    /// It was answered.
+    pub(super) fn rest(&self) {
+        self.state().phase = Phase::Idle(clock::now());
+    }
+
+    fn hear(&self) {
+        let mut state = self.state();
+        if let Phase::Idle(_) = state.phase {
+            state.phase = Phase::Head(clock::now());
+        }
+    }
+
+    fn stall(&self, stalls: bool) {
+        let mut state = self.state();
+        match (stalls, state.stalled) {
+            (true, None) => state.stalled = Some(clock::now()),
+            (false, Some(_)) => state.stalled = None,
+            _ => {}
+        }
+    }
+
+    /// Whether its time is over.
+    pub(super) fn is_overdue(&self, now: Instant) -> bool {
+        let state = self.state();
+        let over = |since: Instant, limit| now.saturating_duration_since(since) > limit;
+        let phase = match state.phase {
+            Phase::Head(since) => over(since, HEAD),
+            Phase::Idle(since) => over(since, IDLE),
+            Phase::Busy => false,
+        };
+        phase || state.stalled.is_some_and(|since| over(since, STALLED))
+    }
+
+    /// Since when nothing is being answered on it; `None` while something is.
+    pub(super) fn waits_since(&self) -> Option<Instant> {
+        match self.state().phase {
+            Phase::Head(since) | Phase::Idle(since) => Some(since),
+            Phase::Busy => None,
+        }
+    }
+}
+
+/// A stream that notes on its [`Line`] what it hears, and whether its reader keeps up.
+pub(super) struct Watched<S> {
+    pub(super) stream: S,
+    pub(super) line: Arc<Line>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.line.hear();
+        }
+        read
+    }
+}
+
+impl<S> Watched<S> {
+    fn noted<T>(&self, written: Poll<T>) -> Poll<T> {
+        self.line.stall(written.is_pending());
+        written
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.noted(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        self.noted(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HEAD, IDLE, Line, STALLED};
+    use crate::clock;
+    use std::time::Duration;
+
+    const MORE: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_head_has_five_seconds_a_request_all_time_and_rest_thirty() {
+        let now = clock::now();
+        let line = Line::new(now);
+        assert!(!line.is_overdue(now + HEAD) && line.is_overdue(now + HEAD + MORE));
+        assert_eq!(line.waits_since(), Some(now));
+        line.work();
+        assert!(!line.is_overdue(now + IDLE * 10));
+        assert_eq!(line.waits_since(), None);
+        line.rest();
+        let rests = line.waits_since().unwrap();
+        assert!(!line.is_overdue(rests + IDLE) && line.is_overdue(rests + IDLE + MORE));
+        line.hear();
+        let heard = line.waits_since().unwrap();
+        assert!(line.is_overdue(heard + HEAD + MORE));
+    }
+
+    #[test]
+    fn a_reader_who_takes_nothing_is_left() {
+        let line = Line::new(clock::now());
+        line.work();
+        line.stall(true);
+        let late = clock::now() + STALLED + MORE;
+        assert!(line.is_overdue(late));
+        line.stall(false);
+        assert!(!line.is_overdue(late));
+    }
+}

@@ -1,0 +1,198 @@
+//! The metrics of `/metrics`, in OpenMetrics.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// What is answered is one of these.
+pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Upper bounds in seconds.
+const BOUNDS: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Request {
+    route: &'static str,
+    status: u16,
+    /// `hit`, `stale`, `miss` or `bypass`; empty where no nodes were asked for.
+    cache: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Cached {
+    cached: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Status {
+    status: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Found {
+    changed: &'static str,
+}
+
+/// Everything that is counted.
+pub(super) struct Metrics {
+    registry: Registry,
+    requests: Family<Request, Counter>,
+    durations: Family<Cached, Histogram>,
+    nomad_calls: Counter,
+    lists: Family<Found, Counter>,
+    probes: Counter,
+    failures: Counter,
+    pause: Gauge<f64, AtomicU64>,
+    follower: Gauge,
+    cache_errors: Counter,
+    age: Gauge<f64, AtomicU64>,
+    nodes: Family<Status, Gauge>,
+    readers: Gauge,
+}
+
+/// What is measured at the moment in which somebody asks.
+pub(super) struct Moment {
+    pub(super) age: Option<Duration>,
+    /// How many nodes of each status.
+    pub(super) nodes: Vec<(String, i64)>,
+    pub(super) readers: usize,
+    pub(super) cache_errors: u64,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let durations: fn() -> Histogram = || Histogram::new(BOUNDS);
+        let mut metrics = Self {
+            registry: Registry::with_prefix("nomad_clients"),
+            requests: Family::default(),
+            durations: Family::new_with_constructor(durations),
+            nomad_calls: Counter::default(),
+            lists: Family::default(),
+            probes: Counter::default(),
+            failures: Counter::default(),
+            pause: Gauge::default(),
+            follower: Gauge::default(),
+            cache_errors: Counter::default(),
+            age: Gauge::default(),
+            nodes: Family::default(),
+            readers: Gauge::default(),
+        };
+        metrics.register();
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register(&mut self) {
+        let Self { registry, .. } = self;
+        let seconds = || Unit::Seconds;
+        registry.register(
+            "http_requests",
+            "Requests by route, status and cache result",
+            self.requests.clone(),
+        );
+        registry.register_with_unit(
+            "answer",
+            "Time until an answer with nodes stood",
+            seconds(),
+            self.durations.clone(),
+        );
+        registry.register(
+            "nomad_calls",
+            "Requests to Nomad, probes not included",
+            self.nomad_calls.clone(),
+        );
+        registry.register(
+            "follow_lists",
+            "Lists because the index of Nomad had moved, by whether a node had changed",
+            self.lists.clone(),
+        );
+        registry.register(
+            "follow_probes",
+            "Held requests for the index of Nomad",
+            self.probes.clone(),
+        );
+        registry.register("follow_failures", "Probes and lists that failed", self.failures.clone());
+        registry.register_with_unit(
+            "follow_pause",
+            "Shortest time between two lists; it grows while lists find no change",
+            seconds(),
+            self.pause.clone(),
+        );
+        registry.register(
+            "follower",
+            "1 if this process follows Nomad for all who share the cache",
+            self.follower.clone(),
+        );
+        registry.register(
+            "cache_errors",
+            "Times that Redis could not be used",
+            self.cache_errors.clone(),
+        );
+        registry.register_with_unit(
+            "cache_age",
+            "Since the list that is cached was asked for; NaN when nothing fresh is cached",
+            seconds(),
+            self.age.clone(),
+        );
+        registry.register("nodes", "Nodes by status", self.nodes.clone());
+        registry.register(
+            "event_readers",
+            "Connections that read /api/events",
+            self.readers.clone(),
+        );
+    }
+
+    pub(super) fn request(&self, route: &'static str, status: u16, cache: &'static str) {
+        self.requests.get_or_create(&Request { route, status, cache }).inc();
+    }
+
+    pub(super) fn answered(&self, cached: bool, took: Duration) {
+        let cached = if cached { "true" } else { "false" };
+        self.durations.get_or_create(&Cached { cached }).observe(took.as_secs_f64());
+    }
+
+    pub(super) fn called(&self, nomad_calls: u64) {
+        self.nomad_calls.inc_by(nomad_calls);
+    }
+
+    pub(super) fn probed(&self) {
+        self.probes.inc();
+    }
+
+    pub(super) fn failed(&self) {
+        self.failures.inc();
+    }
+
+    /// A list of the one who follows, and how long he will leave Nomad alone after it.
+    pub(super) fn listed(&self, changed: bool, pause: Duration) {
+        let changed = if changed { "true" } else { "false" };
+        self.lists.get_or_create(&Found { changed }).inc();
+        self.pause.set(pause.as_secs_f64());
+    }
+
+    pub(super) fn follows(&self, follower: bool) {
+        self.follower.set(i64::from(follower));
+    }
+
+    pub(super) fn text(&self, moment: &Moment) -> String {
+        self.age.set(moment.age.map_or(f64::NAN, |age| age.as_secs_f64()));
+        self.nodes.clear();
+        for (status, count) in &moment.nodes {
+            self.nodes.get_or_create(&Status { status: status.clone() }).set(*count);
+        }
+        self.readers.set(i64::try_from(moment.readers).unwrap_or(i64::MAX));
+        self.cache_errors.inner().store(moment.cache_errors, std::sync::atomic::Ordering::Relaxed);
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("memory takes every write");
+        text
+    }
+}

@@ -1,0 +1,292 @@
+//! The web: the same answers as the command line, a live page, and a cache that stays fresh by itself.
+
+mod accept;
+mod body;
+mod desk;
+mod events;
+mod follow;
+mod guard;
+mod handle;
+mod keeper;
+mod line;
+mod listen;
+mod metrics;
+mod nodes;
+mod page;
+mod problem;
+mod respond;
+mod route;
+mod server;
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Mutex, Notify, mpsc, watch};
+use tokio::task::spawn_blocking;
+use tokio::time::{interval, timeout};
+
+use crate::clock;
+use crate::discovery::{How, Leaving, Policy, Want};
+use crate::model::remark::Tell;
+use crate::model::secret::Secret;
+use crate::nomad::HttpNomad;
+use crate::render::Cluster;
+use crate::store::{Sample, Stores};
+
+use desk::{Desk, Outcome};
+use follow::Rhythm;
+use guard::Guard;
+use keeper::Keeper;
+use listen::Socket;
+use metrics::Metrics;
+use server::{Lines, Server};
+
+pub(crate) use listen::Listen;
+
+/// Threads for what waits: Redis, Nomad, files.
+const BLOCKING: usize = 32;
+/// Answers under way have this long when the process is told to end.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// Sign of life to those who read events.
+const BEAT: Duration = Duration::from_secs(10);
+/// How often the counters go to the store.
+const FLUSH: Duration = Duration::from_secs(5);
+/// An answer of `/readyz` is good for as long.
+const READY: Duration = Duration::from_secs(1);
+/// For the question behind it.
+const READY_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How to serve.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) listen: Vec<Listen>,
+    /// Nobody said where to listen: sockets that are handed over take the place of these.
+    pub(crate) usual: bool,
+    /// Whoever knows it may ask.
+    pub(crate) token: Option<Secret>,
+    /// Beyond this machine without a token, on somebody's own word.
+    pub(crate) insecure: bool,
+    /// Host names beside those of the sockets.
+    pub(crate) names: Vec<String>,
+    /// The shortest time between two lists while Nomad is followed; `None` = it is not.
+    pub(crate) follow: Option<Duration>,
+    /// Every request is told.
+    pub(crate) tells_calls: bool,
+}
+
+/// What is served.
+pub(crate) struct Source {
+    pub(crate) nomad: HttpNomad,
+    pub(crate) stores: Stores,
+    pub(crate) policy: Policy,
+    pub(crate) cluster: Cluster,
+    /// How long an answer is fresh.
+    pub(crate) ttl: Duration,
+    pub(crate) tell: Tell,
+    pub(crate) leaving: Arc<Leaving>,
+}
+
+/// Why nothing is served.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// An address that can't be had.
+    #[error("{0}")]
+    Listen(String),
+    /// Strangers could read everything.
+    #[error("refused to listen on {0} without an access token")]
+    Open(String),
+    #[error("cannot serve: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Everything that an answer may need.
+struct App {
+    keeper: Arc<Keeper>,
+    desk: Desk,
+    guard: Guard,
+    metrics: Metrics,
+    cluster: Cluster,
+    tells_calls: bool,
+    /// Rung when somebody begins to read events.
+    joined: Notify,
+    /// What was found when somebody last asked whether this is ready.
+    ready: Mutex<Option<(Instant, Result<(), String>)>>,
+}
+
+/// Serves until the process is told to end; says on `out` where.
+///
+/// # Errors
+/// An address that can't be listened on, or may not be.
+pub(crate) fn run(settings: Settings, source: Source, out: &mut dyn Write) -> Result<(), Error> {
+    let sockets = sockets(&settings)?;
+    for socket in &sockets {
+        writeln!(out, "listening on {}", socket.name())?;
+    }
+    out.flush()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING)
+        .build()?;
+    runtime.block_on(serve(settings, source, sockets));
+    // A held request to Nomad may last another minute: nobody waits for it.
+    runtime.shutdown_background();
+    Ok(())
+}
+
+fn sockets(settings: &Settings) -> Result<Vec<Socket>, Error> {
+    let mut sockets = listen::inherited();
+    if !settings.usual || sockets.is_empty() {
+        let open = settings.token.is_some() || settings.insecure;
+        if let Some(Listen::Tcp(address)) =
+            settings.listen.iter().find(|it| !open && it.is_beyond())
+        {
+            return Err(Error::Open(address.to_string()));
+        }
+        for listen in &settings.listen {
+            sockets.push(listen::bind(listen).map_err(Error::Listen)?);
+        }
+    }
+    match sockets.iter().find(|socket| socket.is_beyond()) {
+        Some(socket) if settings.token.is_none() && !settings.insecure => {
+            Err(Error::Open(socket.name()))
+        }
+        _ => Ok(sockets),
+    }
+}
+
+async fn serve(settings: Settings, source: Source, sockets: Vec<Socket>) {
+    let (told, stop) = watch::channel(false);
+    source.leaving.instead(move || {
+        told.send_replace(true);
+    });
+    let rhythm = settings
+        .follow
+        .filter(|_| !source.ttl.is_zero())
+        .map(|interval| Rhythm { interval, ttl: source.ttl });
+    let app = Arc::new(App::new(settings, source));
+    let election = work(&app, rhythm);
+    let (alive, mut all_gone) = mpsc::channel(1);
+    let lines = Arc::<Lines>::default();
+    let server = Server { app: Arc::clone(&app), lines, stop: stop.clone(), _alive: alive };
+    for socket in sockets {
+        drop(tokio::spawn(server.clone().accept(socket)));
+    }
+    drop(server);
+    let mut stop = stop;
+    // It can't fail: the sender lives as long as the signals are watched.
+    let _ = stop.wait_for(|stop| *stop).await;
+    app.keeper.hub.close();
+    let _ = timeout(FAREWELL, all_gone.recv()).await;
+    if let Some(election) = election {
+        election.end().await;
+    }
+    let keeper = Arc::clone(&app.keeper);
+    let _ = spawn_blocking(move || keeper.flush()).await;
+}
+
+/// The part in the election.
+struct Election {
+    /// Whoever acts as the one elected.
+    acting: Vec<tokio::task::JoinHandle<()>>,
+    elect: tokio::task::JoinHandle<()>,
+}
+
+impl Election {
+    /// Gives the right to follow back.
+    async fn end(self) {
+        for acting in self.acting {
+            acting.abort();
+            let _ = acting.await;
+        }
+        let _ = timeout(Duration::from_secs(1), self.elect).await;
+    }
+}
+
+/// Starts all that goes on by itself.
+fn work(app: &Arc<App>, rhythm: Option<Rhythm>) -> Option<Election> {
+    let spawn =
+        |app: &Arc<App>, work: fn(Arc<App>) -> Work| drop(tokio::spawn(work(Arc::clone(app))));
+    spawn(app, |app| Box::pin(async move { app.desk.run_looks().await }));
+    spawn(app, |app| Box::pin(async move { app.desk.run_fetches().await }));
+    spawn(app, |app| Box::pin(housekeeping(app)));
+    let Some(rhythm) = rhythm else {
+        drop(tokio::spawn(follow::watch(Arc::clone(app), None)));
+        return None;
+    };
+    let (won, role) = watch::channel(false);
+    let acting = vec![
+        tokio::spawn(follow::watch(Arc::clone(app), Some(role.clone()))),
+        tokio::spawn(follow::follow(Arc::clone(app), rhythm, role)),
+    ];
+    Some(Election { acting, elect: tokio::spawn(follow::elect(Arc::clone(app), won)) })
+}
+
+type Work = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Signs of life, and the counters.
+async fn housekeeping(app: Arc<App>) {
+    let (mut beat, mut flush) = (interval(BEAT), interval(FLUSH));
+    loop {
+        tokio::select! {
+            _ = beat.tick() => app.keeper.hub.beat(),
+            _ = flush.tick() => {
+                let keeper = Arc::clone(&app.keeper);
+                // Best effort, as the counters are.
+                let _ = spawn_blocking(move || keeper.flush()).await;
+            }
+        }
+    }
+}
+
+impl App {
+    fn new(settings: Settings, source: Source) -> Self {
+        let Source { nomad, stores, policy, cluster, tell, leaving, .. } = source;
+        let keeper = Arc::new(Keeper::new(nomad, stores, policy, tell, leaving));
+        Self {
+            desk: Desk::new(Arc::clone(&keeper)),
+            keeper,
+            guard: Guard { names: settings.names, token: settings.token },
+            metrics: Metrics::default(),
+            cluster,
+            tells_calls: settings.tells_calls,
+            joined: Notify::new(),
+            ready: Mutex::default(),
+        }
+    }
+
+    /// A list for the one who follows; it is no request, but its calls count.
+    async fn follow(&self) -> Outcome {
+        let outcome = self.desk.follow().await;
+        self.called(&outcome);
+        outcome
+    }
+
+    /// Fills the cache if it is cold or old.
+    async fn fill(&self) -> Outcome {
+        let outcome = self.desk.fetch(How::Get, Want::Records).await.outcome;
+        self.called(&outcome);
+        outcome
+    }
+
+    fn called(&self, outcome: &Outcome) {
+        let nomad_calls = outcome.as_ref().map_or(0, |fetched| fetched.tally.nomad_calls);
+        self.metrics.called(nomad_calls);
+        self.keeper.count(&Sample { nomad_calls, ..Sample::default() });
+    }
+
+    /// Whether Nomad and the cache can be used; asked at most once a second.
+    async fn readiness(&self) -> Result<(), String> {
+        let mut known = self.ready.lock().await;
+        if let Some((at, ready)) = &*known
+            && clock::now().saturating_duration_since(*at) < READY
+        {
+            return ready.clone();
+        }
+        let keeper = Arc::clone(&self.keeper);
+        let asked = spawn_blocking(move || keeper.ready(READY_PATIENCE)).await;
+        let ready = asked.unwrap_or_else(|_| Err("this is a mistake of nomad-clients".to_owned()));
+        *known = Some((clock::now(), ready.clone()));
+        ready
+    }
+}

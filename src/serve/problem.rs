@@ -1,0 +1,112 @@
+//! Why a request was not answered: a status, and words for people and programs.
+
+use hyper::StatusCode;
+use serde::Serialize;
+
+use crate::discovery;
+use crate::model::find::NotOne;
+use crate::model::json;
+use crate::model::snapshot::Unreadable;
+use crate::model::text::sanitised;
+use crate::nomad::{self, Kind};
+use crate::store::Class;
+
+use super::desk::Failure;
+
+/// RFC 9457, with the members of the older API beside its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Problem {
+    pub(super) status: StatusCode,
+    what: String,
+    hint: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    success: bool,
+    error: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, what: impl Into<String>) -> Self {
+        Self { status, what: what.into(), hint: None }
+    }
+
+    #[must_use]
+    pub(super) fn hinted(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// A query or a body that can't be.
+    pub(super) fn bad(what: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, what)
+    }
+
+    pub(super) fn broken() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "this is a mistake of nomad-clients")
+    }
+
+    /// The body, `application/problem+json`.
+    pub(super) fn json(&self) -> Vec<u8> {
+        let what = sanitised(&self.what);
+        json::bytes(&Body {
+            kind: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: &what,
+            success: false,
+            error: &what,
+            hint: self.hint.as_deref(),
+        })
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        let Failure::Discovery(error) = failure else { return Self::broken() };
+        let problem = Self::new(status(&error), error.to_string());
+        match error {
+            discovery::Error::Nomad(nomad::Error { hint: Some(hint), .. }) => problem.hinted(hint),
+            _ => problem,
+        }
+    }
+}
+
+impl From<NotOne> for Problem {
+    fn from(error: NotOne) -> Self {
+        let status = if error.ambiguous { StatusCode::CONFLICT } else { StatusCode::NOT_FOUND };
+        Self { status, what: error.what, hint: error.hint }
+    }
+}
+
+impl From<Unreadable> for Problem {
+    fn from(error: Unreadable) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).hinted(Unreadable::HINT)
+    }
+}
+
+/// The table of the README.
+fn status(error: &discovery::Error) -> StatusCode {
+    match error {
+        discovery::Error::Nomad(error) => match error.kind {
+            Kind::Denied => StatusCode::FORBIDDEN,
+            Kind::Outage => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+            Kind::NotNomad => StatusCode::BAD_GATEWAY,
+            Kind::Config => StatusCode::INTERNAL_SERVER_ERROR,
+        },
+        discovery::Error::Shared(Class::Denied) => StatusCode::FORBIDDEN,
+        discovery::Error::Shared(Class::NotNomad) => StatusCode::BAD_GATEWAY,
+        discovery::Error::TimedOut(_) => StatusCode::GATEWAY_TIMEOUT,
+        discovery::Error::Shared(_)
+        | discovery::Error::Details { .. }
+        | discovery::Error::Unsettled(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}

@@ -1,0 +1,312 @@
+//! A route becomes an answer: no sockets here.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, LOCATION,
+    RETRY_AFTER, SET_COOKIE, VARY, WWW_AUTHENTICATE,
+};
+use hyper::{Response, StatusCode};
+use tokio::task::spawn_blocking;
+
+use crate::clock;
+use crate::discovery::Want;
+use crate::model::find::single;
+use crate::model::json;
+use crate::render;
+use crate::store::{Kind, Sample};
+
+use super::accept::accepts;
+use super::body::Content;
+use super::guard::COOKIE_NAME;
+use super::keeper::Held;
+use super::metrics::{self, Moment};
+use super::nodes::{Shown, shown};
+use super::page;
+use super::problem::Problem;
+use super::route::{Refused, Route};
+use super::{App, nodes};
+
+pub(super) type Answer = Response<Content>;
+
+/// The largest body of a request.
+pub(super) const BODY: usize = 64 << 10;
+
+/// A request, as far as an answer depends on it.
+pub(super) struct Asked {
+    pub(super) headers: HeaderMap,
+    pub(super) query: String,
+    /// Empty unless it is a POST.
+    pub(super) body: Bytes,
+    pub(super) began: Instant,
+}
+
+/// Answers what everybody may ask; who may not is asked for the token.
+pub(super) async fn respond(
+    app: &Arc<App>,
+    route: Route,
+    asked: &Asked,
+) -> Result<Answer, Problem> {
+    if let Some(kind) = kind(&route)
+        && !accepts(&asked.headers, kind)
+    {
+        return Err(Problem::new(
+            StatusCode::NOT_ACCEPTABLE,
+            format!("this can only be had as {kind}"),
+        ));
+    }
+    match route {
+        Route::Page => Ok(page::page(&asked.headers)),
+        Route::Asset(name) => page::asset(&name, &asked.headers).ok_or_else(not_found),
+        Route::Login => Ok(page::login(StatusCode::OK, "")),
+        Route::SignIn => Ok(sign_in(app, &asked.body)),
+        Route::Discover(choice) => nodes::discover(app, *choice, asked).await,
+        Route::Clients(choice) => nodes::clients(app, *choice, asked).await,
+        Route::Client(node) => client(app, &node, asked).await,
+        Route::Clear => clear(app).await,
+        Route::Stats => stats(app).await,
+        Route::Events => events(app, &asked.headers).await,
+        Route::Metrics => scrape(app).await,
+        Route::OpenApi => Ok(page::openapi()),
+        Route::Health => Ok(plain("ok\n")),
+        Route::Ready => ready(app).await,
+    }
+}
+
+/// The type of what a route answers, where there is a choice to be wrong about.
+fn kind(route: &Route) -> Option<&'static str> {
+    Some(match route {
+        Route::Discover(_) | Route::Clients(_) | Route::Client(_) | Route::Clear | Route::Stats => {
+            "application/json"
+        }
+        Route::OpenApi => "application/json",
+        Route::Events => "text/event-stream",
+        Route::Page | Route::Login => "text/html",
+        _ => return None,
+    })
+}
+
+/// Whether a route is answered without the token: what it shows is no secret.
+pub(super) fn is_public(route: &Route) -> bool {
+    matches!(
+        route,
+        Route::Asset(_)
+            | Route::Login
+            | Route::SignIn
+            | Route::Health
+            | Route::Ready
+            | Route::OpenApi
+    )
+}
+
+/// To a browser that wants the page: where to sign in. To everybody else: what is missing.
+pub(super) fn unknown(route: &Route) -> Answer {
+    if *route == Route::Page {
+        let mut answer =
+            answer(StatusCode::SEE_OTHER, "text/plain; charset=utf-8", "sign in at /login\n");
+        answer.headers_mut().insert(LOCATION, HeaderValue::from_static("/login"));
+        return answer;
+    }
+    let why = Problem::new(StatusCode::UNAUTHORIZED, "this needs the access token");
+    let mut answer =
+        problem(&why.hinted("send it as Authorization: Bearer TOKEN, or sign in at /login"));
+    answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    answer
+}
+
+fn not_found() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path")
+        .hinted("GET /openapi.json tells all paths")
+}
+
+/// What is said where no route leads.
+pub(super) fn refused(refused: Refused) -> Answer {
+    let (mut answer, allow) = match refused {
+        Refused::NotFound => return problem(&not_found()),
+        Refused::Problem(why) => return problem(&why),
+        Refused::Method(allow) => {
+            let what = format!("this path takes {allow}");
+            (problem(&Problem::new(StatusCode::METHOD_NOT_ALLOWED, what)), allow)
+        }
+        Refused::Options(allow) => {
+            let mut answer = Response::new(Content::of([]));
+            *answer.status_mut() = StatusCode::NO_CONTENT;
+            (answer, allow)
+        }
+    };
+    if let Ok(allow) = HeaderValue::from_str(&allow) {
+        answer.headers_mut().insert(ALLOW, allow);
+    }
+    answer
+}
+
+pub(super) fn problem(problem: &Problem) -> Answer {
+    let mut answer = answer(problem.status, "application/problem+json", problem.json());
+    if problem.status == StatusCode::SERVICE_UNAVAILABLE {
+        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    answer
+}
+
+pub(super) fn answer(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(Content::of([body.into()]));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}
+
+pub(super) fn json_answer(body: Vec<u8>) -> Answer {
+    answer(StatusCode::OK, "application/json", body)
+}
+
+fn plain(text: &'static str) -> Answer {
+    answer(StatusCode::OK, "text/plain; charset=utf-8", text)
+}
+
+/// The form of the login page: `token=…`.
+fn sign_in(app: &App, body: &[u8]) -> Answer {
+    let typed = form_urlencoded::parse(body).find(|(name, _)| name == "token");
+    let session = typed.and_then(|(_, token)| app.guard.session(token.trim()));
+    let Some(session) = session else {
+        return page::login(StatusCode::UNAUTHORIZED, "That is not the access token.");
+    };
+    let mut answer = answer(StatusCode::SEE_OTHER, "text/plain; charset=utf-8", "signed in\n");
+    let headers = answer.headers_mut();
+    headers.insert(LOCATION, HeaderValue::from_static("/"));
+    let cookie =
+        format!("{COOKIE_NAME}={session}; Path=/; Max-Age=2592000; HttpOnly; SameSite=Strict");
+    headers.insert(SET_COOKIE, HeaderValue::from_str(&cookie).expect("hexadecimal digits"));
+    answer
+}
+
+/// The bytes of `show NODE --json`.
+async fn client(app: &Arc<App>, node: &str, asked: &Asked) -> Result<Answer, Problem> {
+    let shown = shown(app, None, Want::Full, asked).await?;
+    let (held, node) = (Arc::clone(&shown.held), node.to_owned());
+    let found = spawn_blocking(move || full(&held, &node)).await;
+    let body = found.unwrap_or_else(|_| Err(Problem::broken()))?;
+    Ok(shown.answer(Content::of([body]), HeaderMap::new()))
+}
+
+fn full(held: &Held, node: &str) -> Result<Bytes, Problem> {
+    let nodes = held.nodes()?;
+    let id = &nodes[single(nodes, node)?].record.id;
+    let json = held.full(id).ok_or_else(Problem::broken)?;
+    Ok([json, b"\n"].concat().into())
+}
+
+async fn clear(app: &Arc<App>) -> Result<Answer, Problem> {
+    let keeper = Arc::clone(&app.keeper);
+    let cleared = spawn_blocking(move || keeper.stores.run().clear()).await;
+    let cleared = cleared.map_err(|_| Problem::broken())?;
+    for place in &cleared.places {
+        if let Err(error) = &place.outcome {
+            let denied = matches!(error.kind, Kind::Credentials | Kind::Forbidden);
+            let status =
+                if denied { StatusCode::FORBIDDEN } else { StatusCode::SERVICE_UNAVAILABLE };
+            let what = format!("cache NOT cleared in {}: {error}", place.place);
+            return Err(Problem::new(status, what)
+                .hinted("old data may be served until it expires; try again"));
+        }
+    }
+    let places: Vec<&str> = cleared.places.iter().map(|place| place.place.as_str()).collect();
+    let body = [b"{\"success\":true,\"cleared\":", &json::bytes(&places)[..], b"}\n"].concat();
+    Ok(json_answer(body))
+}
+
+async fn stats(app: &Arc<App>) -> Result<Answer, Problem> {
+    let keeper = Arc::clone(&app.keeper);
+    let stats = spawn_blocking(move || {
+        keeper.flush();
+        keeper.stores.run().stats()
+    });
+    let stats = stats.await.map_err(|_| Problem::broken())?;
+    let stats = stats.map_err(|error| {
+        let what = format!("cannot read the cache: {error}");
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, what)
+    })?;
+    let object = render::stats_json(&stats, &app.cluster);
+    Ok(json_answer([b"{\"success\":true,", &object[1..], b"\n"].concat()))
+}
+
+async fn events(app: &App, headers: &HeaderMap) -> Result<Answer, Problem> {
+    // So that the first words name what is cached now.
+    app.desk.look(Want::Records).await;
+    let last = headers.get("last-event-id").map(|last| last.to_str().unwrap_or_default());
+    let full = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many read the events");
+    let stream = app.keeper.hub.join(last).ok_or_else(full)?;
+    app.joined.notify_one();
+    let mut answer = answer(StatusCode::OK, "text/event-stream", "");
+    *answer.body_mut() = Content::Stream(stream);
+    // A proxy that collects what it passes on would hold the events back.
+    let name = HeaderName::from_static("x-accel-buffering");
+    answer.headers_mut().insert(name, HeaderValue::from_static("no"));
+    Ok(answer)
+}
+
+async fn scrape(app: &Arc<App>) -> Result<Answer, Problem> {
+    let seen = app.desk.look(Want::Records).await;
+    let own = Arc::clone(app);
+    let text = spawn_blocking(move || {
+        let moment = Moment {
+            age: seen.age(),
+            nodes: seen.held().map(|held| held.statuses()).unwrap_or_default(),
+            readers: own.keeper.hub.readers(),
+            cache_errors: own.keeper.stores.failures(),
+        };
+        own.metrics.text(&moment)
+    });
+    let text = text.await.map_err(|_| Problem::broken())?;
+    Ok(answer(StatusCode::OK, metrics::CONTENT_TYPE, text))
+}
+
+async fn ready(app: &Arc<App>) -> Result<Answer, Problem> {
+    app.readiness().await.map_err(|why| Problem::new(StatusCode::SERVICE_UNAVAILABLE, why))?;
+    Ok(plain("ready\n"))
+}
+
+impl Shown {
+    /// The answer with these nodes; counted, as a run of the command line would be.
+    pub(super) fn answer(&self, content: Content, more: HeaderMap) -> Answer {
+        let mut answer = Response::new(content);
+        let headers = answer.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+        headers.insert(hyper::header::AGE, self.age.as_secs().into());
+        headers.insert("x-cache", HeaderValue::from_static(self.cache.name()));
+        headers.insert("x-nomad-calls", self.nomad_calls.into());
+        if !self.missing().is_empty() {
+            headers.insert("x-missing-details", self.missing().len().into());
+        }
+        let timing = format!("{};dur={:.1}", self.cache.timing(), millis(self.took));
+        headers.insert("server-timing", HeaderValue::from_str(&timing).expect("digits"));
+        headers.extend(more);
+        answer
+    }
+
+    /// In the statistics of the cache, and in the metrics.
+    pub(super) fn count(&self, app: &App) {
+        app.keeper.count(&Sample::of(self.cache.is_hit(), self.took, self.nomad_calls));
+        app.metrics.answered(self.cache.is_hit(), self.took);
+    }
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+/// `ETag`, unless the nodes are not those of a publication.
+pub(super) fn tag(tag: Option<&str>, gzip: bool) -> HeaderMap {
+    let value = tag.map(|tag| super::accept::tagged(tag, gzip));
+    let value = value.and_then(|value| HeaderValue::from_str(&value).ok());
+    value.map(|value| (ETAG, value)).into_iter().collect()
+}
+
+/// Since the request came.
+pub(super) fn took(asked: &Asked) -> Duration {
+    clock::now().saturating_duration_since(asked.began)
+}

@@ -1,0 +1,237 @@
+//! Connections: how many, for how long, and one answer after the other.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::clock;
+
+use super::App;
+use super::body::Outgoing;
+use super::guard::Local;
+use super::handle::{broken, handle};
+use super::line::{Line, Watched};
+use super::listen::Socket;
+
+/// Connections in all, and of one address beyond this machine.
+const CONNECTIONS: usize = 256;
+const OF_ONE: usize = 128;
+/// Head of a request, and buffers, in bytes.
+const HEAD: usize = 16 << 10;
+const BUFFER: usize = 64 << 10;
+/// How often a connection's time is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+const FULL: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// All connections of one server.
+#[derive(Default)]
+pub(super) struct Lines(Mutex<Vec<(Option<IpAddr>, Arc<Line>)>>);
+
+impl Lines {
+    /// A place for a new connection. When there is none, the one that has been waiting longest for
+    /// a request has to go; `None` if all are busy.
+    fn admit(&self, from: Option<IpAddr>) -> Option<Arc<Line>> {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let from = from.filter(|ip| !super::listen::is_loopback(*ip));
+        let of_one = lines.iter().filter(|(ip, _)| from.is_some() && *ip == from).count();
+        let is_full = lines.len() >= CONNECTIONS;
+        if is_full || of_one >= OF_ONE {
+            let candidates = lines.iter().enumerate().filter(|(_, (ip, _))| is_full || *ip == from);
+            let oldest =
+                candidates.filter_map(|(at, (_, line))| Some((line.waits_since()?, at))).min()?;
+            let (_, line) = lines.swap_remove(oldest.1);
+            line.cut.notify_one();
+        }
+        let line = Arc::new(Line::new(clock::now()));
+        lines.push((from, Arc::clone(&line)));
+        Some(line)
+    }
+
+    fn leave(&self, line: &Arc<Line>) {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.retain(|(_, known)| !Arc::ptr_eq(known, line));
+    }
+}
+
+/// What the connections of one server share.
+#[derive(Clone)]
+pub(super) struct Server {
+    pub(super) app: Arc<App>,
+    pub(super) lines: Arc<Lines>,
+    pub(super) stop: watch::Receiver<bool>,
+    /// Nothing is sent: it tells by its end that all are gone.
+    pub(super) _alive: mpsc::Sender<()>,
+}
+
+impl Server {
+    /// Accepts until it is told to stop.
+    pub(super) async fn accept(mut self, socket: Socket) -> io::Result<()> {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => Ok(()),
+            ended = self.accept_all(&socket) => ended,
+        }
+    }
+
+    async fn accept_all(&mut self, socket: &Socket) -> io::Result<()> {
+        match socket {
+            Socket::Tcp(listener, bound) => {
+                let listener = listener.try_clone()?;
+                listener.set_nonblocking(true)?;
+                let (listener, local) = (TcpListener::from_std(listener)?, Local::Tcp(*bound));
+                loop {
+                    match listener.accept().await {
+                        Ok((stream, from)) => {
+                            // Without it small answers wait for the acknowledgement of the last one.
+                            let _ = stream.set_nodelay(true);
+                            self.admit(stream, Some(from.ip()), local);
+                        }
+                        Err(_) => sleep(Duration::from_millis(50)).await,
+                    }
+                }
+            }
+            Socket::Unix(listener, _) => {
+                let listener = listener.try_clone()?;
+                listener.set_nonblocking(true)?;
+                let listener = UnixListener::from_std(listener)?;
+                loop {
+                    match listener.accept().await {
+                        Ok((stream, _)) => self.admit(stream, None, Local::Unix),
+                        Err(_) => sleep(Duration::from_millis(50)).await,
+                    }
+                }
+            }
+        }
+    }
+
+    fn admit<S>(&self, mut stream: S, from: Option<IpAddr>, local: Local)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let server = self.clone();
+        match self.lines.admit(from) {
+            Some(line) => drop(tokio::spawn(async move {
+                server.connection(stream, &line, local).await;
+                server.lines.leave(&line);
+            })),
+            // Nobody waits for who does not take it.
+            None => drop(tokio::spawn(async move {
+                let _ = tokio::time::timeout(LOOK, stream.write_all(FULL)).await;
+            })),
+        }
+    }
+
+    async fn connection<S>(&self, stream: S, line: &Arc<Line>, local: Local)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let service = service_fn(|request| self.answer(request, line, local));
+        let watched = Watched { stream, line: Arc::clone(line) };
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).pipeline_flush(false).max_buf_size(BUFFER);
+        http.max_header_size(HEAD).header_read_timeout(None);
+        let mut connection = pin!(http.serve_connection(TokioIo::new(watched), service));
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut stop = self.stop.clone();
+        let mut stopping = false;
+        loop {
+            tokio::select! {
+                _ = &mut connection => return,
+                () = line.cut.notified() => return,
+                _ = look.tick() => if line.is_overdue(clock::now()) { return },
+                _ = stop.wait_for(|stop| *stop), if !stopping => {
+                    stopping = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
+        }
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        line: &Arc<Line>,
+        local: Local,
+    ) -> Result<Response<Outgoing>, io::Error> {
+        line.work();
+        let answer = guarded(handle(&self.app, request, local)).await;
+        Ok(answer.unwrap_or_else(broken).map(|content| Outgoing::new(content, Arc::clone(line))))
+    }
+}
+
+/// `None` if it panicked: that ends this answer and nothing else.
+async fn guarded<T>(answer: impl Future<Output = T>) -> Option<T> {
+    let mut answer = pin!(answer);
+    poll_fn(|context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context)));
+        polled.map_or(Poll::Ready(None), |polled| polled.map(Some))
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::{CONNECTIONS, Lines, OF_ONE, guarded};
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    #[test]
+    fn a_panic_ends_one_answer() {
+        assert_eq!(run(guarded(async { 5 })), Some(5));
+        let none: Option<u8> = run(guarded(async { panic!("on purpose") }));
+        assert_eq!(none, None);
+    }
+
+    #[test]
+    fn who_waits_longest_makes_room_and_who_is_answered_does_not() {
+        let lines = Lines::default();
+        let ip: Option<IpAddr> = "127.0.0.1".parse().ok();
+        let first = lines.admit(ip).unwrap();
+        first.work();
+        let all: Vec<_> = (1..CONNECTIONS).map(|_| lines.admit(ip).unwrap()).collect();
+        let more = lines.admit(ip).unwrap();
+        let is_cut = |line: &super::Line| {
+            run(async {
+                tokio::select! { biased; () = line.cut.notified() => true, () = std::future::ready(()) => false }
+            })
+        };
+        assert!(is_cut(&all[0]) && !is_cut(&first) && !is_cut(&all[1]));
+        more.work();
+        all.iter().for_each(|line| line.work());
+        assert!(lines.admit(ip).is_none(), "all are busy");
+        lines.leave(&more);
+        assert!(lines.admit(ip).is_some());
+    }
+
+    #[test]
+    fn one_address_beyond_this_machine_gets_half_of_the_places() {
+        let lines = Lines::default();
+        let ip = |text: &str| text.parse().ok();
+        let busy = |from: &str| lines.admit(ip(from)).inspect(|line| line.work());
+        let all: Vec<_> = (0..OF_ONE).map(|_| busy("10.0.0.5").unwrap()).collect();
+        assert!(busy("10.0.0.5").is_none() && busy("10.0.0.6").is_some());
+        all[7].rest();
+        assert!(busy("10.0.0.5").is_some(), "its own idle connection makes room");
+    }
+}

@@ -1,0 +1,27 @@
+//! Which `serve` follows Nomad for all who share these files: whoever holds a lock.
+
+use std::io;
+use std::sync::{Mutex, PoisonError};
+
+use rustix::fs::OFlags;
+
+use crate::store::folder::{Folder, Lock};
+
+/// The lock, while it is held; the kernel frees it when its owner dies.
+#[derive(Debug, Default)]
+pub(super) struct Follower(Mutex<Option<Lock>>);
+
+impl Follower {
+    /// `true` if the lock is held by this process from now on.
+    pub(super) fn take(&self, folder: &Folder, name: &str) -> io::Result<bool> {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.is_none() {
+            *held = Lock::take(folder.file(name, OFlags::RDWR | OFlags::CREATE)?)?.ok();
+        }
+        Ok(held.is_some())
+    }
+
+    pub(super) fn leave(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}

@@ -1,0 +1,41 @@
+//! Which `serve` follows Nomad for all who share this Redis.
+
+use redis::Value;
+
+use crate::store::Error;
+
+use super::connection::Manner;
+use super::errors::of_reply;
+use super::flight::{RELEASE_LUA, RENEW_LUA};
+use super::line::Budget;
+use super::{RedisStore, Step, command};
+
+/// The right lasts this long unless it is renewed.
+const FOLLOW_MS: &str = "5000";
+const FOLLOW: Step = Step {
+    name: "EVAL renew, SET NX (follow)",
+    budget: Budget::flat(500),
+    manner: Manner::Writes,
+    on_the_way: true,
+};
+
+impl RedisStore {
+    /// One round trip: whoever holds it renews it, and it is taken if nobody does.
+    pub(super) fn take_or_keep(&self, name: &str) -> Result<bool, Error> {
+        let key = self.keys.follow.as_str();
+        let renew = command("EVAL", &[RENEW_LUA, "1", key, name, FOLLOW_MS]);
+        let take = command("SET", &[key, name, "NX", "PX", FOLLOW_MS]);
+        let replies = self.ask(FOLLOW, &[renew, take])?;
+        match &replies[..] {
+            [Value::Int(1), _] | [_, Value::Okay] => Ok(true),
+            [Value::ServerError(error), _] | [_, Value::ServerError(error)] => Err(of_reply(error)),
+            _ => Ok(false),
+        }
+    }
+
+    /// Best effort: it ends by itself.
+    pub(super) fn leave(&self, name: &str) {
+        let key = self.keys.follow.as_str();
+        let _ = self.ask(FOLLOW, &[command("EVAL", &[RELEASE_LUA, "1", key, name])]);
+    }
+}

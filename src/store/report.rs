@@ -1,0 +1,154 @@
+//! What a store tells of itself: what is present, what was cleared, and the statistics.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::Error;
+
+/// A publication that is fresh, without its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Present {
+    pub rev: String,
+    /// Since the list was asked for.
+    pub age: Duration,
+    /// Since it was published.
+    pub since: Duration,
+}
+
+/// Answered requests, for the statistics: one run's, or those of a moment of `serve`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sample {
+    /// Answered by the first LOOK.
+    pub hits: u64,
+    /// From the start of the command until the answer stood, summed.
+    pub hit_time: Duration,
+    pub misses: u64,
+    pub miss_time: Duration,
+    pub nomad_calls: u64,
+}
+
+impl Sample {
+    /// One answer.
+    pub fn of(hit: bool, took: Duration, nomad_calls: u64) -> Self {
+        if hit {
+            Self { hits: 1, hit_time: took, ..Self::default() }
+        } else {
+            Self { misses: 1, miss_time: took, nomad_calls, ..Self::default() }
+        }
+    }
+
+    pub fn add(&mut self, other: &Self) {
+        self.hits += other.hits;
+        self.hit_time += other.hit_time;
+        self.misses += other.misses;
+        self.miss_time += other.miss_time;
+        self.nomad_calls += other.nomad_calls;
+    }
+
+    pub(super) fn hit_us(&self) -> u64 {
+        micros(self.hit_time)
+    }
+
+    pub(super) fn miss_us(&self) -> u64 {
+        micros(self.miss_time)
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// The outcome of a clear, one line per place.
+#[derive(Debug, Clone, Default)]
+pub struct Cleared {
+    pub places: Vec<ClearedPlace>,
+}
+
+#[derive(Debug, Clone)]
+pub struct ClearedPlace {
+    /// `redis://localhost:6379/0` or the folder.
+    pub place: String,
+    pub outcome: Result<(), Error>,
+}
+
+/// What is in the cache and what it was good for in the last hour.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stats {
+    /// `redis`, `local` or `none`.
+    pub kind: &'static str,
+    /// URL without credentials, or the folder.
+    pub place: String,
+    pub state: State,
+    /// Since the list was asked for; `None` when cold.
+    pub age: Option<Duration>,
+    pub fresh_for: Option<Duration>,
+    pub nodes: Option<u64>,
+    pub keys: Vec<KeyStats>,
+    pub memory: Option<Memory>,
+    /// One entry per minute that has counts, oldest first.
+    pub minutes: Vec<Minute>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    Hot,
+    Stale,
+    Cold,
+}
+
+impl State {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hot => "hot",
+            Self::Stale => "stale",
+            Self::Cold => "cold",
+        }
+    }
+}
+
+/// One key (or file) of the cache. `ttl` is `None` if it never expires.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyStats {
+    pub key: String,
+    /// `string`, `hash` or `file`.
+    pub kind: &'static str,
+    pub bytes: u64,
+    pub ttl: Option<Duration>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Memory {
+    pub used_bytes: u64,
+    /// 0 = no limit.
+    pub max_bytes: u64,
+    pub policy: String,
+}
+
+/// The counters of one minute; times in microseconds, summed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Minute {
+    /// Unix seconds / 60.
+    pub minute: u64,
+    pub hits: u64,
+    pub hit_us: u64,
+    pub misses: u64,
+    pub miss_us: u64,
+    pub nomad_calls: u64,
+}
+
+impl Minute {
+    pub(super) fn add(&mut self, sample: &Sample) {
+        let add = |to: &mut u64, by: u64| *to = to.saturating_add(by);
+        add(&mut self.hits, sample.hits);
+        add(&mut self.hit_us, sample.hit_us());
+        add(&mut self.misses, sample.misses);
+        add(&mut self.miss_us, sample.miss_us());
+        add(&mut self.nomad_calls, sample.nomad_calls);
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

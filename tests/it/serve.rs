@@ -1,0 +1,40 @@
+//! `serve` from outside: the API, the events, the following, who may ask, and the page.
+
+mod answers;
+mod api;
+mod browser;
+mod events;
+mod follow;
+mod limits;
+mod safety;
+
+use nomad_sim::{Fleet, Sim};
+
+use crate::support::redis_server::RedisServer;
+use crate::support::sandbox::Sandbox;
+use crate::support::served::Served;
+
+/// A Nomad, a Redis and a server that asks only when it is asked.
+struct Room {
+    sim: Sim,
+    redis: RedisServer,
+    sandbox: Sandbox,
+    served: Served,
+}
+
+impl Room {
+    fn new() -> Self {
+        Self::with("--no-follow")
+    }
+
+    fn following() -> Self {
+        Self::with("--follow-interval 0s")
+    }
+
+    fn with(args: &str) -> Self {
+        let (sim, redis) = (Sim::start(Fleet::recorded()), RedisServer::start());
+        let sandbox = Sandbox::redis(&redis.url()).nomad(&sim.address());
+        let served = Served::start(&sandbox, args);
+        Self { sim, redis, sandbox, served }
+    }
+}

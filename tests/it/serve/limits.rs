@@ -1,0 +1,125 @@
+//! Limits: slow, many and large requests (S16), and the sockets that are listened on.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use super::Room;
+use crate::support::sandbox::failure;
+use crate::support::served::Served;
+
+#[test]
+fn s16_a_thousand_half_open_connections_keep_nobody_waiting() {
+    let room = Room::new();
+    room.served.get("/api/clients");
+    let half: Vec<TcpStream> = (0..1000)
+        .map(|_| {
+            let mut stream = room.served.connect();
+            // Some are cut off at once: there are too many.
+            let _ = stream.write_all(b"GET /api/clients HTTP/1.1\r\nhost: ");
+            stream
+        })
+        .collect();
+    let mut times: Vec<Duration> = (0..20)
+        .map(|_| {
+            let began = Instant::now();
+            assert_eq!(room.served.get("/api/clients").status, 200);
+            began.elapsed()
+        })
+        .collect();
+    times.sort();
+    assert!(times[10] < Duration::from_millis(100), "{times:?}");
+    drop(half);
+}
+
+#[test]
+fn s16_a_head_that_does_not_come_is_not_waited_for() {
+    let room = Room::new();
+    let mut stream = room.served.connect();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x").unwrap();
+    let began = Instant::now();
+    let mut said = Vec::new();
+    let _ = stream.read_to_end(&mut said);
+    assert!((4..9).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+}
+
+#[test]
+fn s16_large_requests_are_refused() {
+    let room = Room::new();
+    let long = "x".repeat(20 << 10);
+    assert_eq!(room.served.ask("GET", "/healthz", &[("x-long", &long)], "").status, 431);
+    assert!([414, 431].contains(&room.served.get(&format!("/{long}")).status));
+    let body = "x".repeat(65 << 10);
+    let clear = room.served.ask("POST", "/api/cache/clear", &[], &body);
+    assert_eq!(clear.problem(), (413, "a body may have 65536 bytes".to_owned()));
+    let huge = [("content-length", "4611686018427387904")];
+    assert_eq!(room.served.ask("POST", "/api/cache/clear", &huge, "").status, 413);
+    assert_eq!(room.served.raw(b"no HTTP at all\r\n\r\n").status, 400);
+    let smuggled = b"POST /api/cache/clear HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n";
+    assert!([400, 421].contains(&room.served.raw(smuggled).status));
+    assert_eq!(room.served.get("/healthz").status, 200);
+}
+
+/// One connection for many requests, also when several are sent at once.
+#[test]
+fn connections_are_kept() {
+    let room = Room::new();
+    room.served.get("/api/clients");
+    let mut stream = room.served.connect();
+    let request = format!("GET /healthz HTTP/1.1\r\nhost: {}\r\n\r\n", room.served.at);
+    stream.write_all(request.repeat(3).as_bytes()).unwrap();
+    let mut said = String::new();
+    while said.matches("ok\n").count() < 3 {
+        let mut part = [0; 4096];
+        let read = stream.read(&mut part).unwrap();
+        assert!(read > 0, "{said}");
+        said += std::str::from_utf8(&part[..read]).unwrap();
+    }
+    assert_eq!(said.matches("HTTP/1.1 200 OK").count(), 3);
+}
+
+#[test]
+fn several_sockets_and_what_can_not_be_listened_on() {
+    let room = Room::new();
+    let socket = room.sandbox.home().join("s.sock");
+    let args = format!("--no-follow --listen [::1]:0 --listen unix:{}", socket.display());
+    let mut served = Served::start(&room.sandbox, &args);
+    let second = served.line();
+    assert!(second.starts_with("listening on http://[::1]:"), "{second}");
+    assert_eq!(served.line(), format!("listening on unix:{}\n", socket.display()));
+    let mut stream = std::os::unix::net::UnixStream::connect(&socket).unwrap();
+    stream
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        .unwrap();
+    let mut said = String::new();
+    stream.read_to_string(&mut said).unwrap();
+    assert!(said.ends_with("\r\n\r\nok\n"), "{said}");
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&socket).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let taken = |listen: &str, why: &str| {
+        let said = room.sandbox.run(&format!("serve --no-follow --listen {listen}"));
+        let place = listen.trim_start_matches("unix:");
+        assert_eq!(said, failure(1, &format!("error: cannot listen on {place}: {why}\n")));
+    };
+    taken(&served.at, "the address is in use");
+    taken(&format!("unix:{}", socket.display()), "the address is in use");
+    taken("unix:/nowhere/at/all", "no such folder");
+    assert_eq!(served.end().0, 0);
+    assert!(!socket.exists(), "its own socket is removed");
+    let said = room.sandbox.run("serve --listen example.com:80");
+    let why = "error: invalid value for --listen: must be IP:PORT, localhost:PORT or unix:PATH, like 127.0.0.1:8080\n";
+    assert_eq!(said, failure(2, why));
+}
+
+/// A socket that a killed server left behind is taken over.
+#[test]
+fn a_socket_without_an_owner_is_replaced() {
+    let room = Room::new();
+    let socket = room.sandbox.home().join("s.sock");
+    let args = format!("--no-follow --listen unix:{}", socket.display());
+    drop(Served::start(&room.sandbox, &args));
+    assert!(socket.exists());
+    let mut served = Served::start(&room.sandbox, &args);
+    assert_eq!(served.line(), format!("listening on unix:{}\n", socket.display()));
+}
