@@ -65,3 +65,82 @@ fn file(kind: &'static str, text: &'static str, headers: &HeaderMap) -> Answer {
     }
     answer
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::{ASSETS, OPENAPI, PAGE};
+    use crate::model::field::KNOWN;
+    use crate::serve::route::{FILTERS, OTHERS, ROUTES};
+
+    fn keys(value: &Value) -> Vec<&str> {
+        let mut keys: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    fn sorted<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+        let mut names: Vec<&str> = names.into_iter().collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Every reference leads somewhere.
+    fn resolved(document: &Value, value: &Value) {
+        match value {
+            Value::Object(members) => {
+                if let Some(path) = members.get("$ref").and_then(Value::as_str) {
+                    let found = document.pointer(path.trim_start_matches('#'));
+                    assert!(found.is_some(), "{path}");
+                }
+                members.values().for_each(|member| resolved(document, member));
+            }
+            Value::Array(members) => members.iter().for_each(|member| resolved(document, member)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn the_description_tells_every_route_parameter_and_key_and_no_other() {
+        let document: Value = serde_json::from_str(OPENAPI).unwrap();
+        assert_eq!(document["openapi"], "3.1.0");
+        resolved(&document, &document);
+        assert_eq!(keys(&document["paths"]), sorted(ROUTES.map(|(path, _)| path)));
+        for (path, methods) in ROUTES {
+            let told = keys(&document["paths"][path]);
+            let methods: Vec<String> = methods.iter().map(|name| name.to_lowercase()).collect();
+            assert_eq!(told, sorted(methods.iter().map(String::as_str)), "{path}");
+        }
+        let list = |path: &str| -> Vec<&str> {
+            let told = document["paths"][path]["get"]["parameters"].as_array().unwrap();
+            let name = |told: &'static str| told.rsplit('/').next().unwrap();
+            let told = told.iter().map(|told| told["$ref"].as_str().unwrap().to_owned().leak());
+            sorted(told.map(|told| name(told)))
+        };
+        assert_eq!(list("/api/discover/clients"), sorted(FILTERS.into_iter().chain(OTHERS)));
+        let without_fetches = OTHERS[..4].iter().copied();
+        assert_eq!(list("/api/clients"), sorted(FILTERS.into_iter().chain(without_fetches)));
+        let schemas = &document["components"]["schemas"];
+        let known = |full| KNOWN.iter().filter(move |it| it.full == full).map(|it| it.key);
+        assert_eq!(keys(&schemas["Node"]["properties"]), sorted(known(false)));
+        let extra = &schemas["FullNode"]["allOf"][1]["properties"];
+        assert_eq!(keys(extra), sorted(known(true)));
+    }
+
+    /// The page works without anybody else: what it names is part of the program.
+    #[test]
+    fn every_file_of_the_page_is_served() {
+        let texts = ASSETS.iter().filter(|(_, _, text)| !text.starts_with("<svg"));
+        for text in texts.map(|(_, _, text)| *text).chain([PAGE]) {
+            for quoted in text.split(['"', '\'']) {
+                let name = quoted.strip_prefix("/assets/").or_else(|| quoted.strip_prefix("./"));
+                let known = |name: &str| ASSETS.iter().any(|(known, _, _)| *known == name);
+                assert!(name.is_none_or(known), "{quoted}");
+            }
+            // The name of a kind of element is no address.
+            let text = text.replace("http://www.w3.org/2000/svg", "");
+            assert!(!text.contains("http://") && !text.contains("https://"), "no outside request");
+        }
+    }
+}

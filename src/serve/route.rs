@@ -43,7 +43,7 @@ pub(super) const FILTERS: [&str; 11] = [
 ];
 
 /// The other parameters of a list.
-const OTHERS: [&str; 6] = ["dc", "columns", "full", "limit", "refresh", "force"];
+pub(super) const OTHERS: [&str; 6] = ["dc", "columns", "full", "limit", "refresh", "force"];
 
 #[derive(Debug, PartialEq)]
 pub(super) enum Route {

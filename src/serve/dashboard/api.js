@@ -1,0 +1,147 @@
+// Asks the server, listens to its events, and makes what it says fit to be shown.
+
+const HARMFUL =
+  /[\p{Cc}\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
+const SECRET = /token|secret|password/i;
+const EVENTS = ['ready', 'reset', 'new', 'changed', 'gone', 'beat'];
+
+/** A beat comes every 10 s: without one for so long the connection is dead, though nobody said so. */
+const SILENCE_MS = 35_000;
+const REOPEN_MS = 5_000;
+
+const numbers = new Intl.NumberFormat('en');
+
+/** The JSON and the headers of an answer, or an error in the server's words; whoever is not signed in is sent to the login page. */
+export async function ask(path, method = 'GET') {
+  const response = await fetch(path, { method, cache: 'no-cache', headers: { Accept: 'application/json' } })
+    .catch(() => { throw new Error('The server does not answer.'); });
+  if (response.status === 401) {
+    location.href = '/login';
+    // The page is on its way out: nothing after this may show an error.
+    return new Promise(() => {});
+  }
+  const body = await response.json().catch(() => null);
+  if (!response.ok || body === null || body.success === false) {
+    const error = body?.error ?? `The server answered ${response.status}.`;
+    throw new Error([error, body?.hint].filter(Boolean).join(' – '));
+  }
+  return { body, headers: response.headers };
+}
+
+/** Calls `hear(name, data)` for every event and `lose()` when the connection breaks; comes back by itself. */
+export function listen(hear, lose) {
+  let source;
+  let heard;
+  const open = () => {
+    heard = performance.now();
+    const mine = source = new EventSource('/api/events');
+    for (const name of EVENTS) {
+      mine.addEventListener(name, (event) => {
+        heard = performance.now();
+        hear(name, JSON.parse(event.data));
+      });
+    }
+    mine.addEventListener('error', () => {
+      lose();
+      // After an answer that is no stream the browser does not try again.
+      if (mine.readyState === EventSource.CLOSED) setTimeout(() => mine === source && open(), REOPEN_MS);
+    });
+  };
+  open();
+  setInterval(() => {
+    if (performance.now() - heard < SILENCE_MS) return;
+    lose();
+    source.close();
+    open();
+  }, REOPEN_MS);
+}
+
+/** `text` with the characters that hide or turn text around made visible. */
+export function visible(text) {
+  return String(text).replace(HARMFUL, (character) => `\\u{${character.codePointAt(0).toString(16)}}`);
+}
+
+/** Whether what stands under `key` must not be seen. */
+export function isSecret(key) {
+  return SECRET.test(key);
+}
+
+/** The value under `key` as text for the page. */
+export function shown(key, value) {
+  if (isSecret(key)) return '***';
+  if (value === null || value === undefined) return '';
+  return visible(typeof value === 'object' ? JSON.stringify(value, (inner, of) => (isSecret(inner) ? '***' : of)) : value);
+}
+
+/** `draining`, `drained` (done and still closed for new work) or `-`. */
+export function drainOf(record) {
+  if (record.drain) return 'draining';
+  const done = record.eligibility === 'ineligible' && record.last_drain?.status === 'complete';
+  return done ? 'drained' : '-';
+}
+
+/** How a status, an eligibility or a drain is to be taken: a class for the style sheet. */
+export function toneOf(key, text) {
+  if (key === 'status') return { __proto__: null, ready: 'good', down: 'bad' }[text] ?? 'attention';
+  if (key === 'eligibility') return text === 'ineligible' ? 'attention' : '';
+  if (key === 'drain') return text === '-' ? '' : 'attention';
+  if (key === 'driver') return { __proto__: null, healthy: 'good', unhealthy: 'bad' }[text] ?? '';
+  return '';
+}
+
+export function number(value) {
+  return numbers.format(value);
+}
+
+/** `1.5 MiB` */
+export function bytes(count) {
+  let power = 0;
+  while (count >= 1024 && power < 4) {
+    count /= 1024;
+    power += 1;
+  }
+  const digits = power > 0 && count < 10 ? 1 : 0;
+  return `${count.toFixed(digits)} ${['B', 'KiB', 'MiB', 'GiB', 'TiB'][power]}`;
+}
+
+/** `12s`, `2m 5s`, `3h 10m`, `2d 4h` */
+export function duration(ms) {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  const parts = [[86400, 'd'], [3600, 'h'], [60, 'm'], [1, 's']];
+  const first = parts.findIndex(([size]) => seconds >= size);
+  if (first < 0) return '0s';
+  return parts.slice(first, first + 2)
+    .map(([size, unit], at) => [Math.floor((at ? seconds % parts[first][0] : seconds) / size), unit])
+    .filter(([count], at) => at === 0 || count > 0)
+    .map(([count, unit]) => `${count}${unit}`)
+    .join(' ');
+}
+
+/** A new element with its class and its children; strings become text, never markup. */
+export function element(tag, className = '', ...children) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  made.append(...children);
+  return made;
+}
+
+export function byId(id) {
+  return document.getElementById(id);
+}
+
+/** A box to tick, its words, and room for a number. */
+export function choice(value, words) {
+  const box = element('input');
+  box.type = 'checkbox';
+  box.value = value;
+  return element('label', 'choice', box, element('span', 'words', words), element('span', 'faint'));
+}
+
+/** The values of a list in the address of the page; a comma of their own is written as `%2C`. */
+export function splitList(text) {
+  return text.split(',').filter(Boolean).map((part) => part.replaceAll('%2C', ',').replaceAll('%25', '%'));
+}
+
+export function joinList(values) {
+  return [...values].map((value) => value.replaceAll('%', '%25').replaceAll(',', '%2C')).join(',');
+}

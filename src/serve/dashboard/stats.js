@@ -1,0 +1,230 @@
+// Shows how old the nodes are and how well the cache serves, and has the buttons that refresh and clear it.
+
+import { ask, byId, bytes, duration, element, number, visible } from './api.js';
+
+const EVERY_MS = 5_000;
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60_000;
+const MINUTES = 60;
+const SVG = 'http://www.w3.org/2000/svg';
+/** The drawing's own units; the style sheet says how large it is on the screen. */
+const BAR = 10;
+const HEIGHT = 100;
+
+// ---- The badge ---------------------------------------------------------------------------------
+
+const live = { isHeard: false, isFollowing: false, lostAt: null, age: null, agedAt: 0 };
+
+/** The nodes are so old by now; `null` if they are not cached. */
+export function setAge(age) {
+  live.age = age;
+  live.agedAt = performance.now();
+  showBadge();
+}
+
+/** The events say that they are there, and whether somebody follows Nomad. */
+export function setLive(isFollowing, age) {
+  Object.assign(live, { isHeard: true, isFollowing, lostAt: null });
+  setAge(age);
+}
+
+export function setLost() {
+  live.lostAt ??= new Date();
+  showBadge();
+}
+
+function showBadge() {
+  const age = live.age === null ? '' : duration(live.age + performance.now() - live.agedAt);
+  const [state, words] = badgeOf(live, age);
+  text('badge', words);
+  byId('badge').className = `badge ${state}`;
+  byId('badge').title = age && `The nodes are ${age} old.`;
+}
+
+function badgeOf({ isHeard, isFollowing, lostAt }, age) {
+  if (lostAt) return ['offline', `offline since ${lostAt.toLocaleTimeString('en-GB')}`];
+  if (!isHeard) return ['', 'connecting…'];
+  if (isFollowing) return ['live', 'live'];
+  return ['cached', age ? `cached ${age} ago` : 'not cached'];
+}
+
+// ---- The buttons -------------------------------------------------------------------------------
+
+/** `refresh` asks for all nodes anew and says what differs; `loadStats` is called after both actions. */
+export function watchButtons(refresh, loadStats) {
+  const run = (words, action) => act(words, action, loadStats);
+  const dialog = byId('clear-dialog');
+  byId('refresh').addEventListener('click', () => run('Refreshing…', refresh));
+  byId('clear').addEventListener('click', () => {
+    dialog.returnValue = '';
+    dialog.showModal();
+  });
+  dialog.addEventListener('close', () => dialog.returnValue === 'clear' && run('Clearing…', clearCache));
+}
+
+/** Shows an error with a button that tries again, or takes it away. */
+export function complain(error, again) {
+  byId('problem').hidden = !error;
+  byId('problem-text').textContent = error ? visible(error.message) : '';
+  byId('retry').onclick = again ?? null;
+}
+
+/** Runs one of the two actions; meanwhile neither can be started. */
+async function act(words, action, loadStats) {
+  const buttons = [byId('refresh'), byId('clear')];
+  const focused = document.activeElement;
+  for (const button of buttons) button.disabled = true;
+  byId('message').textContent = words;
+  try {
+    byId('message').textContent = await action();
+    complain(null);
+  } catch (error) {
+    byId('message').textContent = '';
+    complain(error, () => act(words, action, loadStats));
+  } finally {
+    for (const button of buttons) button.disabled = false;
+    if (document.activeElement === document.body) focused?.focus();
+    loadStats();
+  }
+}
+
+async function clearCache() {
+  const { body } = await ask('/api/cache/clear', 'POST');
+  return body.cleared.length ? `Cleared ${body.cleared.map(visible).join(', ')}` : 'There was nothing to clear';
+}
+
+// ---- The panel ---------------------------------------------------------------------------------
+
+/** Loads the figures now and every 5 s while the page is to be seen; returns a function that loads them at once. */
+export function watchStats() {
+  let asked = 0;
+  const load = async () => {
+    const mine = asked += 1;
+    try {
+      const { body } = await ask('/api/cache/stats');
+      if (mine !== asked) return;
+      show(body);
+    } catch (error) {
+      if (mine === asked) byId('cache-summary').textContent = visible(error.message);
+    }
+  };
+  const isSeen = () => document.visibilityState === 'visible';
+  setInterval(() => isSeen() && load(), EVERY_MS);
+  document.addEventListener('visibilitychange', () => isSeen() && load());
+  setInterval(showBadge, SECOND_MS);
+  load();
+  return load;
+}
+
+function show(stats) {
+  const hour = stats.last_hour;
+  const rate = hour.hit_rate === null ? null : Math.round(hour.hit_rate * 1000) / 10;
+  const state = stateOf(stats);
+  text('cache-summary', [
+    state,
+    rate === null ? 'no requests in the last hour' : `${rate} % from cache`,
+    `${number(hour.nomad_calls_saved)} Nomad calls saved`,
+  ].join(' · '));
+  showCluster(stats.cluster);
+  text('cache-state', stats.nodes === null ? state : `${state}, ${number(stats.nodes)} nodes`);
+  text('cache-place', visible(stats.cache.where || stats.cache.kind));
+  meter('hit', rate, rate === null ? 'no requests' : `${rate} % (${number(hour.hits)} of ${number(hour.hits + hour.misses)})`);
+  showMemory(stats.memory);
+  text('cache-times', `${time(hour.cached_ms_mean)} cached, ${time(hour.uncached_ms_mean)} from Nomad`);
+  text('cache-calls', `${number(hour.nomad_calls)} made, ${number(hour.nomad_calls_saved)} saved`);
+  byId('minutes').replaceChildren(sparkline(minutesOf(hour.per_minute)));
+  showKeys(stats.keys);
+  byId('cache-body').hidden = false;
+}
+
+function showCluster({ address, region }) {
+  text('cluster', visible(region ? `${address} (${region})` : address));
+  byId('cluster').title = byId('cluster').textContent;
+}
+
+function stateOf({ state, age_ms: age, fresh_for_ms: fresh }) {
+  const parts = [visible(state)];
+  if (age !== null) parts.push(`${duration(age)} old`);
+  if (fresh) parts.push(`fresh for ${duration(fresh)}`);
+  return parts.join(', ');
+}
+
+function showMemory(memory) {
+  if (!memory) return meter('memory', null, 'not known');
+  const used = bytes(memory.used_bytes);
+  const policy = memory.policy ? `, ${visible(memory.policy)}` : '';
+  if (!memory.max_bytes) return meter('memory', null, `${used}, no limit${policy}`);
+  const share = Math.min(100, Math.round((memory.used_bytes / memory.max_bytes) * 1000) / 10);
+  return meter('memory', share, `${used} of ${bytes(memory.max_bytes)}${policy}`);
+}
+
+/** A bar and its words; without a share only the words. */
+function meter(name, share, words) {
+  const bar = byId(`${name}-meter`);
+  bar.hidden = share === null;
+  bar.ariaValueNow = share;
+  bar.ariaValueText = words;
+  bar.firstElementChild.style.width = `${share ?? 0}%`;
+  text(`${name}-text`, words);
+}
+
+function showKeys(keys) {
+  text('keys-summary', `Keys (${number(keys.length)}, ${bytes(keys.reduce((sum, key) => sum + (key.bytes ?? 0), 0))})`);
+  byId('keys').replaceChildren(...keys.map((key) => element('tr', '',
+    element('td', 'code', visible(key.key)),
+    element('td', '', visible(key.type)),
+    element('td', 'number', key.bytes == null ? '-' : bytes(key.bytes)),
+    element('td', 'number', key.ttl_ms == null || key.ttl_ms < 0 ? 'no end' : duration(key.ttl_ms)))));
+}
+
+/** The last 60 minutes without gaps; those that the server does not name had no requests. */
+function minutesOf(perMinute) {
+  const known = new Map(perMinute.map((minute) => [Date.parse(minute.minute), minute]));
+  const newest = Math.max(Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS, ...known.keys());
+  return Array.from({ length: MINUTES }, (_, at) => {
+    const start = newest - (MINUTES - 1 - at) * MINUTE_MS;
+    const { hits = 0, misses = 0 } = known.get(start) ?? {};
+    return { start, hits, misses };
+  });
+}
+
+/** A bar for each minute: below what came from the cache, above it what Nomad had to answer. */
+function sparkline(minutes) {
+  const busiest = minutes.reduce((a, b) => (b.hits + b.misses > a.hits + a.misses ? b : a));
+  const most = busiest.hits + busiest.misses;
+  const sum = (of) => number(minutes.reduce((total, minute) => total + minute[of], 0));
+  const at = new Date(busiest.start).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
+  const peak = most ? `at most ${number(most)}, at ${at}` : 'none';
+  text('minutes-most', `(${peak})`);
+
+  const svg = drawing('svg', { viewBox: `0 0 ${MINUTES * BAR} ${HEIGHT}`, preserveAspectRatio: 'none', role: 'img', class: 'spark' });
+  const title = drawing('title', {});
+  title.textContent = `Requests per minute over the last 60 minutes: ${sum('hits')} from the cache, ${sum('misses')} from Nomad; ${peak}.`;
+  svg.append(title, drawing('line', { x1: 0, x2: MINUTES * BAR, y1: HEIGHT, y2: HEIGHT, class: 'ground' }));
+  minutes.forEach(({ hits, misses }, index) => {
+    const [low, high] = [hits, misses].map((count) => (most ? (count / most) * HEIGHT : 0));
+    const bar = (top, height, name) => {
+      if (height) svg.append(drawing('rect', { x: index * BAR + 1, y: top, width: BAR - 2, height, class: name }));
+    };
+    bar(HEIGHT - low, low, 'from-cache');
+    bar(HEIGHT - low - high, high, 'from-nomad');
+  });
+  return svg;
+}
+
+function drawing(tag, attributes) {
+  const made = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  return made;
+}
+
+function time(ms) {
+  if (ms === null) return 'not known';
+  return ms < 10 ? `${ms.toFixed(1)} ms` : `${number(Math.round(ms))} ms`;
+}
+
+/** Writes only what differs: a screen reader hears nothing of the rest. */
+function text(id, words) {
+  const place = byId(id);
+  if (place.textContent !== words) place.textContent = words;
+}
