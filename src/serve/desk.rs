@@ -36,10 +36,16 @@ pub(super) struct Answered {
 /// The two queues.
 pub(super) struct Desk {
     keeper: Arc<Keeper>,
-    looks: Mutex<Vec<(Want, oneshot::Sender<Seen>)>>,
-    looked: Notify,
+    looks: Mutex<Looks>,
     fetches: Mutex<Vec<Wish>>,
     wished: Notify,
+}
+
+/// Those who wait for a look.
+#[derive(Default)]
+struct Looks {
+    waiting: Vec<(Want, oneshot::Sender<Seen>)>,
+    under_way: bool,
 }
 
 /// One who waits for a fetch.
@@ -62,21 +68,43 @@ struct Pace {
 
 impl Desk {
     pub(super) fn new(keeper: Arc<Keeper>) -> Self {
-        Self {
-            keeper,
-            looks: Mutex::default(),
-            looked: Notify::new(),
-            fetches: Mutex::default(),
-            wished: Notify::new(),
-        }
+        Self { keeper, looks: Mutex::default(), fetches: Mutex::default(), wished: Notify::new() }
     }
 
     /// What the store holds now: the look begins after this question.
-    pub(super) async fn look(&self, want: Want) -> Seen {
+    pub(super) async fn look(self: &Arc<Self>, want: Want) -> Seen {
         let (to, from) = oneshot::channel();
-        locked(&self.looks).push((want, to));
-        self.looked.notify_one();
+        locked(&self.looks).waiting.push((want, to));
+        self.begin_look();
         from.await.unwrap_or(Seen::Miss)
+    }
+
+    /// Begins a look at once unless one is under way. Those who come until its thread has begun are
+    /// answered by it too: while it lasts, the requests of the others are read.
+    fn begin_look(self: &Arc<Self>) {
+        if std::mem::replace(&mut locked(&self.looks).under_way, true) {
+            return;
+        }
+        let desk = Arc::clone(self);
+        let looked = spawn_blocking(move || {
+            let waiting = std::mem::take(&mut locked(&desk.looks).waiting);
+            let full = waiting.iter().any(|(want, _)| *want == Want::Full);
+            let seen = desk.keeper.look(if full { Want::Full } else { Want::Records });
+            (waiting, seen)
+        });
+        let desk = Arc::clone(self);
+        tokio::spawn(async move {
+            // After a panic those who wait are told by the loss of their channel.
+            if let Ok((waiting, seen)) = looked.await {
+                waiting.into_iter().for_each(|(_, to)| drop(to.send(seen.clone())));
+            }
+            let mut looks = locked(&desk.looks);
+            looks.under_way = false;
+            if !looks.waiting.is_empty() {
+                drop(looks);
+                desk.begin_look();
+            }
+        });
     }
 
     /// The nodes by a fetch that begins after this question; for `How::Get` only if the cache is
@@ -96,25 +124,6 @@ impl Desk {
         self.wished.notify_one();
         let broken = |_| Answered { outcome: Err(Failure::Broken), nomad_calls: 0 };
         from.await.unwrap_or_else(broken)
-    }
-
-    /// Looks for all who wait, again and again.
-    pub(super) async fn run_looks(&self) {
-        loop {
-            let waiting = std::mem::take(&mut *locked(&self.looks));
-            if waiting.is_empty() {
-                self.looked.notified().await;
-                continue;
-            }
-            let full = waiting.iter().any(|(want, _)| *want == Want::Full);
-            let want = if full { Want::Full } else { Want::Records };
-            let keeper = Arc::clone(&self.keeper);
-            let seen = spawn_blocking(move || keeper.look(want)).await.unwrap_or(Seen::Miss);
-            for (_, to) in waiting {
-                // Who has gone away needs no answer.
-                let _ = to.send(seen.clone());
-            }
-        }
     }
 
     /// Fetches for all who wait, again and again.

@@ -6,8 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{HeaderMap, HeaderName, HeaderValue};
-use hyper::http::request::Parts;
+use hyper::header::{
+    CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
 use hyper::{Method, Request, StatusCode};
 use tokio::time::timeout;
 
@@ -18,80 +20,76 @@ use super::App;
 use super::guard::Local;
 use super::nodes::Cache;
 use super::problem::Problem;
-use super::respond::{self, Answer, Asked, BODY, problem};
+use super::respond::{self, Answer, Asked, BODY, problem, took};
 use super::route::{self, Route};
 
 /// For the body of a request.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What every answer says to browsers (S2).
-const HEADERS: [(&str, &str); 6] = [
+/// What every answer says to browsers.
+const ALWAYS: [(HeaderName, HeaderValue); 2] = [
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (
-        "content-security-policy",
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-         connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
     ),
-    ("x-content-type-options", "nosniff"),
-    ("x-frame-options", "DENY"),
+];
+
+/// What a browser may do with what it shows or runs (S2). To data this says nothing.
+const SHOWN: [(HeaderName, HeaderValue); 4] = [
+    (
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+             connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+        ),
+    ),
+    (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
     // With no-referrer a browser hides where the form of the login page comes from.
-    ("referrer-policy", "same-origin"),
-    ("cross-origin-resource-policy", "same-origin"),
-    ("cross-origin-opener-policy", "same-origin"),
+    (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
 ];
 
 pub(super) async fn handle(app: &Arc<App>, request: Request<Incoming>, local: Local) -> Answer {
     let began = clock::now();
     let (parts, body) = request.into_parts();
-    let (mut answer, name) = match app.guard.check(&parts, local) {
+    let mut asked = Asked { parts, body: Bytes::new(), began };
+    let (mut answer, name) = match app.guard.check(&asked.parts, local) {
         Err(why) => (problem(&why), "refused"),
         Ok(()) => {
-            let path = parts.uri.path().to_owned();
-            match route::route(parts.method.as_str(), &path, parts.uri.query().unwrap_or_default())
-            {
+            let uri = &asked.parts.uri;
+            match route::route(asked.parts.method.as_str(), uri.path(), asked.query()) {
                 Err(refused) => (respond::refused(refused), "none"),
-                Ok(route) => {
-                    let name = route.name();
-                    (routed(app, route, &parts, body, began).await, name)
-                }
+                Ok(route) => (routed(app, &route, &mut asked, body).await, route.name()),
             }
         }
     };
-    if parts.method == Method::HEAD {
+    if asked.parts.method == Method::HEAD {
         let len = answer.body().len();
         *answer.body_mut() = super::body::Content::of([]);
         if let Some(len) = len {
-            answer.headers_mut().insert(hyper::header::CONTENT_LENGTH, len.into());
+            answer.headers_mut().insert(CONTENT_LENGTH, len.into());
         }
     }
     finish(answer.headers_mut());
-    let took = clock::now().saturating_duration_since(began);
-    told(app, &parts, name, &answer, took);
+    told(app, &asked, name, &answer);
     answer
 }
 
-async fn routed(
-    app: &Arc<App>,
-    route: Route,
-    parts: &Parts,
-    body: Incoming,
-    began: std::time::Instant,
-) -> Answer {
-    if !respond::is_public(&route) && !app.guard.is_known(&parts.headers) {
-        return respond::unknown(&route);
+async fn routed(app: &Arc<App>, route: &Route, asked: &mut Asked, body: Incoming) -> Answer {
+    if !respond::is_public(route) && !app.guard.is_known(asked.headers()) {
+        return respond::unknown(route);
     }
-    let body = match parts.method {
-        Method::POST => received(body).await,
-        _ => Ok(Bytes::new()),
-    };
-    let query = parts.uri.query().unwrap_or_default().to_owned();
-    let answered = match body {
-        Ok(body) => {
-            let asked = Asked { headers: parts.headers.clone(), query, body, began };
-            respond::respond(app, route, &asked).await
+    if asked.parts.method == Method::POST {
+        match received(body).await {
+            Ok(body) => asked.body = body,
+            Err(why) => return problem(&why),
         }
-        Err(why) => Err(why),
-    };
-    answered.unwrap_or_else(|why| problem(&why))
+    }
+    respond::respond(app, route, asked).await.unwrap_or_else(|why| problem(&why))
 }
 
 /// The whole body, within limits.
@@ -111,24 +109,23 @@ async fn received(body: Incoming) -> Result<Bytes, Problem> {
 }
 
 fn finish(headers: &mut HeaderMap) {
-    for (name, value) in HEADERS {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    let is_data = headers.get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    headers.extend(ALWAYS);
+    if !is_data {
+        headers.extend(SHOWN);
     }
 }
 
 /// To the metrics, and to who wants to hear of every call.
-fn told(app: &App, parts: &Parts, name: &'static str, answer: &Answer, took: Duration) {
+fn told(app: &App, asked: &Asked, name: &'static str, answer: &Answer) {
     let status = answer.status().as_u16();
     let cache = answer.headers().get("x-cache").map_or("", |cache| Cache::label(cache.as_bytes()));
     app.metrics.request(name, status, cache);
     if app.tells_calls {
-        let path: String = parts.uri.path().chars().take(200).collect();
-        let ms = took.as_secs_f64() * 1000.0;
-        app.keeper.tell.call(format!(
-            "{} {} → {status} {cache} {ms:.1} ms",
-            parts.method,
-            sanitised(&path)
-        ));
+        let path: String = asked.parts.uri.path().chars().take(200).collect();
+        let (method, path) = (&asked.parts.method, sanitised(&path));
+        let ms = took(asked).as_secs_f64() * 1000.0;
+        app.keeper.tell.call(format!("{method} {path} → {status} {cache} {ms:.1} ms"));
     }
 }
 

@@ -103,7 +103,7 @@ pub(crate) enum Error {
 /// Everything that an answer may need.
 struct App {
     keeper: Arc<Keeper>,
-    desk: Desk,
+    desk: Arc<Desk>,
     guard: Guard,
     metrics: Metrics,
     cluster: Cluster,
@@ -207,7 +207,6 @@ impl Election {
 fn work(app: &Arc<App>, rhythm: Option<Rhythm>) -> Option<Election> {
     let spawn =
         |app: &Arc<App>, work: fn(Arc<App>) -> Work| drop(tokio::spawn(work(Arc::clone(app))));
-    spawn(app, |app| Box::pin(async move { app.desk.run_looks().await }));
     spawn(app, |app| Box::pin(async move { app.desk.run_fetches().await }));
     spawn(app, |app| Box::pin(housekeeping(app)));
     let Some(rhythm) = rhythm else {
@@ -244,7 +243,7 @@ impl App {
         let Source { nomad, stores, policy, cluster, tell, leaving, .. } = source;
         let keeper = Arc::new(Keeper::new(nomad, stores, policy, tell, leaving));
         Self {
-            desk: Desk::new(Arc::clone(&keeper)),
+            desk: Arc::new(Desk::new(Arc::clone(&keeper))),
             keeper,
             guard: Guard { names: settings.names, token: settings.token },
             metrics: Metrics::default(),

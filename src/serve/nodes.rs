@@ -147,17 +147,17 @@ impl Shown {
 /// The nodes as `list --json` prints them.
 pub(super) async fn clients(
     app: &Arc<App>,
-    choice: Choice,
+    choice: &Arc<Choice>,
     asked: &Asked,
 ) -> Result<Answer, Problem> {
     let shown = shown(app, None, choice.want(), asked).await?;
-    let tag = shown.tag("", &asked.query);
+    let tag = shown.tag("", asked.query());
     if let Some(answer) = unmodified(&shown, tag.as_deref(), asked) {
         return Ok(answer);
     }
     if choice.is_everything() {
         let held = Arc::clone(&shown.held);
-        if takes_gzip(&asked.headers) && held.listed.len() > WORTH {
+        if takes_gzip(asked.headers()) && held.listed.len() > WORTH {
             let zipped = spawn_blocking(move || held.gzipped()).await;
             return Ok(shown.zipped(zipped.map_err(|_| Problem::broken())?, tag.as_deref()));
         }
@@ -171,11 +171,12 @@ pub(super) async fn clients(
 /// The nodes in the envelope of the discovery API.
 pub(super) async fn discover(
     app: &Arc<App>,
-    choice: Choice,
+    choice: &Arc<Choice>,
     asked: &Asked,
 ) -> Result<Answer, Problem> {
     let shown = shown(app, choice.how, choice.want(), asked).await?;
-    let tag = shown.tag(&format!("-{}", Cache::label(shown.cache.name().as_bytes())), &asked.query);
+    let tag =
+        shown.tag(&format!("-{}", Cache::label(shown.cache.name().as_bytes())), asked.query());
     // Whoever asked for news gets them whole.
     if choice.how.is_none()
         && let Some(answer) = unmodified(&shown, tag.as_deref(), asked)
@@ -194,7 +195,7 @@ pub(super) async fn discover(
 }
 
 fn unmodified(shown: &Shown, tag: Option<&str>, asked: &Asked) -> Option<Answer> {
-    let tag = tag.filter(|tag| has(&asked.headers, tag))?;
+    let tag = tag.filter(|tag| has(asked.headers(), tag))?;
     let mut answer = shown.answer(Content::of([]), self::tag(Some(tag), false));
     *answer.status_mut() = StatusCode::NOT_MODIFIED;
     Some(answer)
@@ -242,7 +243,7 @@ impl Shown {
         asked: &Asked,
     ) -> Result<Answer, Problem> {
         let len: usize = parts.iter().map(Bytes::len).sum();
-        if takes_gzip(&asked.headers) && len > WORTH {
+        if takes_gzip(asked.headers()) && len > WORTH {
             let zipped = spawn_blocking(move || gzip(&parts)).await;
             return Ok(self.zipped(zipped.map_err(|_| Problem::broken())?, tag));
         }
@@ -257,8 +258,8 @@ impl Shown {
 }
 
 /// The JSON array of the nodes that are wanted.
-async fn chosen(held: &Arc<Held>, choice: Choice) -> Result<Bytes, Problem> {
-    let held = Arc::clone(held);
+async fn chosen(held: &Arc<Held>, choice: &Arc<Choice>) -> Result<Bytes, Problem> {
+    let (held, choice) = (Arc::clone(held), Arc::clone(choice));
     let made = spawn_blocking(move || array(&held, &choice)).await;
     made.unwrap_or_else(|_| Err(Problem::broken()))
 }

@@ -8,6 +8,7 @@ use hyper::header::{
     ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, LOCATION,
     RETRY_AFTER, SET_COOKIE, VARY, WWW_AUTHENTICATE,
 };
+use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
 use tokio::task::spawn_blocking;
 
@@ -31,26 +32,40 @@ use super::{App, nodes};
 
 pub(super) type Answer = Response<Content>;
 
+const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
+const X_NOMAD_CALLS: HeaderName = HeaderName::from_static("x-nomad-calls");
+const X_MISSING_DETAILS: HeaderName = HeaderName::from_static("x-missing-details");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
 /// The largest body of a request.
 pub(super) const BODY: usize = 64 << 10;
 
 /// A request, as far as an answer depends on it.
 pub(super) struct Asked {
-    pub(super) headers: HeaderMap,
-    pub(super) query: String,
+    pub(super) parts: Parts,
     /// Empty unless it is a POST.
     pub(super) body: Bytes,
     pub(super) began: Instant,
 }
 
+impl Asked {
+    pub(super) fn headers(&self) -> &HeaderMap {
+        &self.parts.headers
+    }
+
+    pub(super) fn query(&self) -> &str {
+        self.parts.uri.query().unwrap_or_default()
+    }
+}
+
 /// Answers what everybody may ask; who may not is asked for the token.
 pub(super) async fn respond(
     app: &Arc<App>,
-    route: Route,
+    route: &Route,
     asked: &Asked,
 ) -> Result<Answer, Problem> {
-    if let Some(kind) = kind(&route)
-        && !accepts(&asked.headers, kind)
+    if let Some(kind) = kind(route)
+        && !accepts(asked.headers(), kind)
     {
         return Err(Problem::new(
             StatusCode::NOT_ACCEPTABLE,
@@ -58,16 +73,16 @@ pub(super) async fn respond(
         ));
     }
     match route {
-        Route::Page => Ok(page::page(&asked.headers)),
-        Route::Asset(name) => page::asset(&name, &asked.headers).ok_or_else(not_found),
+        Route::Page => Ok(page::page(asked.headers())),
+        Route::Asset(name) => page::asset(name, asked.headers()).ok_or_else(not_found),
         Route::Login => Ok(page::login(StatusCode::OK, "")),
         Route::SignIn => Ok(sign_in(app, &asked.body)),
-        Route::Discover(choice) => nodes::discover(app, *choice, asked).await,
-        Route::Clients(choice) => nodes::clients(app, *choice, asked).await,
-        Route::Client(node) => client(app, &node, asked).await,
+        Route::Discover(choice) => nodes::discover(app, choice, asked).await,
+        Route::Clients(choice) => nodes::clients(app, choice, asked).await,
+        Route::Client(node) => client(app, node, asked).await,
         Route::Clear => clear(app).await,
         Route::Stats => stats(app).await,
-        Route::Events => events(app, &asked.headers).await,
+        Route::Events => events(app, asked.headers()).await,
         Route::Metrics => scrape(app).await,
         Route::OpenApi => Ok(page::openapi()),
         Route::Health => Ok(plain("ok\n")),
@@ -277,13 +292,13 @@ impl Shown {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
         headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
         headers.insert(hyper::header::AGE, self.age.as_secs().into());
-        headers.insert("x-cache", HeaderValue::from_static(self.cache.name()));
-        headers.insert("x-nomad-calls", self.nomad_calls.into());
+        headers.insert(X_CACHE, HeaderValue::from_static(self.cache.name()));
+        headers.insert(X_NOMAD_CALLS, self.nomad_calls.into());
         if !self.missing().is_empty() {
-            headers.insert("x-missing-details", self.missing().len().into());
+            headers.insert(X_MISSING_DETAILS, self.missing().len().into());
         }
         let timing = format!("{};dur={:.1}", self.cache.timing(), millis(self.took));
-        headers.insert("server-timing", HeaderValue::from_str(&timing).expect("digits"));
+        headers.insert(SERVER_TIMING, HeaderValue::from_str(&timing).expect("digits"));
         headers.extend(more);
         answer
     }

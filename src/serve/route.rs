@@ -1,6 +1,7 @@
 //! What a method and a target mean. Pure.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::discovery::{How, Want};
 use crate::model::columns::Columns;
@@ -52,9 +53,9 @@ pub(super) enum Route {
     Login,
     SignIn,
     /// The nodes in the envelope.
-    Discover(Box<Choice>),
+    Discover(Arc<Choice>),
     /// The nodes as `list --json` prints them.
-    Clients(Box<Choice>),
+    Clients(Arc<Choice>),
     Client(String),
     Clear,
     Stats,
@@ -131,7 +132,7 @@ pub(super) fn route(method: &str, path: &str, query: &str) -> Result<Route, Refu
     if !methods.contains(&as_get) {
         return Err(Refused::Method(allowed(methods)));
     }
-    let choice = |fetches| choice(query, fetches).map(Box::new).map_err(Refused::Problem);
+    let choice = |fetches| choice(query, fetches).map(Arc::new).map_err(Refused::Problem);
     Ok(match (template, as_get) {
         ("/", _) => Route::Page,
         ("/favicon.ico", _) => Route::Asset("icon.svg".to_owned()),
