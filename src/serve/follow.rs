@@ -138,7 +138,8 @@ impl Follower {
             self.index = Some(index);
             return;
         }
-        let moved = self.index.is_none_or(|known| known != index);
+        // What is not known yet has not moved.
+        let moved = self.index.is_some_and(|known| known != index);
         if moved && let Some(at) = self.listed.map(|listed| listed + self.pause) {
             sleep_until(at.into()).await;
         }

@@ -7,6 +7,7 @@ mod events;
 mod follow;
 mod limits;
 mod safety;
+mod soak;
 
 use nomad_sim::{Fleet, Sim};
 

@@ -1,0 +1,138 @@
+//! How long a change takes to its readers, and whether a server that runs for long stays as it is.
+//!
+//! `tests/run soak-serve MINUTES` for longer, `CHANGES=200 cargo test --release --test it
+//! serve::soak::a_change -- --nocapture` for the figures.
+
+use std::fs;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::Room;
+use crate::support::served::{Events, Served};
+
+fn number(name: &str, usual: usize) -> usize {
+    std::env::var(name).ok().map_or(usual, |text| text.parse().unwrap())
+}
+
+/// The next change of metadata, and when it came.
+fn change(events: &mut Events, value: &str) -> Instant {
+    loop {
+        let event = events.news();
+        if event.name == "changed" && event.data["meta"]["turn"] == value {
+            return Instant::now();
+        }
+    }
+}
+
+/// Every change reaches the reader; how soon is printed, not asserted.
+#[test]
+fn a_change_reaches_the_reader() {
+    for args in ["--follow-interval 0s", ""] {
+        let room = Room::with(args);
+        room.served.get("/api/clients");
+        let mut events = room.served.events(None);
+        events.news();
+        let mut times: Vec<Duration> = (0..number("CHANGES", 5))
+            .map(|turn| {
+                let began = Instant::now();
+                room.sim.cluster().set_meta("worker-1", "turn", Some(&turn.to_string()));
+                let took = change(&mut events, &turn.to_string()).duration_since(began);
+                // Not in step with the server's own pauses.
+                thread::sleep(Duration::from_millis(7 * (turn as u64 % 10)));
+                took
+            })
+            .collect();
+        times.sort();
+        let at = |part: usize| times[(times.len() * part / 100).min(times.len() - 1)];
+        println!(
+            "{:>24}: {} changes, p50 {:?}, p99 {:?}, longest {:?}",
+            if args.is_empty() { "default" } else { args },
+            times.len(),
+            at(50),
+            at(99),
+            times[times.len() - 1]
+        );
+    }
+}
+
+/// Memory in KB and open descriptors of the server.
+fn size(served: &Served) -> (usize, usize) {
+    let status = fs::read_to_string(format!("/proc/{}/status", served.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let memory = line.trim().trim_end_matches(" kB").parse().unwrap();
+    (memory, fs::read_dir(format!("/proc/{}/fd", served.id())).unwrap().count())
+}
+
+/// Twenty readers of events, changes, clears and questions: memory and descriptors stay.
+#[test]
+#[cfg(target_os = "linux")]
+fn memory_and_descriptors_stay_as_they_are() {
+    let room = Room::with("--follow-interval 0s");
+    let seconds = number("SERVE_SOAK_SECONDS", 6);
+    let (over, changes, heard, asked) =
+        (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+    let goes_on = || !over.load(Ordering::Relaxed);
+    let sizes = thread::scope(|scope| {
+        for reader in 0..20 {
+            let (room, heard) = (&room, &heard);
+            scope.spawn(move || {
+                let mut events = room.served.events(None);
+                while goes_on() {
+                    match events.next() {
+                        Some(event) if event.name != "beat" => {
+                            heard.fetch_add(1, Ordering::Relaxed);
+                        }
+                        Some(_) => {}
+                        None => events = room.served.events(None),
+                    }
+                    // Some leave and come back.
+                    if reader % 5 == 0 && heard.load(Ordering::Relaxed) % 50 == 49 {
+                        events = room.served.events(None);
+                    }
+                }
+            });
+        }
+        scope.spawn(|| {
+            while goes_on() {
+                let turn = changes.fetch_add(1, Ordering::Relaxed);
+                room.sim.cluster().set_meta("worker-1", "turn", Some(&turn.to_string()));
+                thread::sleep(Duration::from_millis(20));
+                if turn % 250 == 249 {
+                    room.served.ask("POST", "/api/cache/clear", &[], "");
+                }
+            }
+        });
+        scope.spawn(|| {
+            while goes_on() {
+                assert_eq!(room.served.get("/api/clients").status, 200);
+                asked.fetch_add(1, Ordering::Relaxed);
+                thread::sleep(Duration::from_millis(5));
+            }
+        });
+        let sizes: Vec<(usize, usize)> = (0..12)
+            .map(|_| {
+                thread::sleep(Duration::from_millis(seconds as u64 * 1000 / 12));
+                size(&room.served)
+            })
+            .collect();
+        over.store(true, Ordering::Relaxed);
+        // The readers wait for an event: the last change is theirs.
+        room.sim.cluster().set_meta("worker-1", "turn", Some("over"));
+        sizes
+    });
+    let count = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+    println!(
+        "{seconds} s, {} changes, {} events read, {} questions: memory in KB and descriptors {sizes:?}",
+        count(&changes),
+        count(&heard),
+        count(&asked)
+    );
+    assert!(count(&heard) > 20 && count(&asked) > 20);
+    // The first quarter fills what is kept for readers who come back.
+    let early = sizes[2..5].iter().max().unwrap();
+    let late = sizes.last().unwrap();
+    assert!(late.0 < early.0 + early.0 / 2 + 8_000, "memory grows: {sizes:?}");
+    let most = |part: &[(usize, usize)]| part.iter().map(|(_, open)| *open).max().unwrap();
+    assert!(most(&sizes[8..]) <= most(&sizes[..6]) + 8, "descriptors grow: {sizes:?}");
+}
