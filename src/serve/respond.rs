@@ -287,6 +287,8 @@ impl Shown {
     /// The answer with these nodes; counted, as a run of the command line would be.
     pub(super) fn answer(&self, content: Content, more: HeaderMap) -> Answer {
         let mut answer = Response::new(content);
+        // All of them at once: a map that grows is made anew each time.
+        *answer.headers_mut() = HeaderMap::with_capacity(16);
         let headers = answer.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));

@@ -2,6 +2,7 @@
 //!
 //! `tests/run soak-serve MINUTES` for longer, `CHANGES=200 cargo test --release --test it
 //! serve::soak::a_change -- --nocapture` for the figures.
+#![expect(clippy::print_stdout, reason = "the figures are what it is for")]
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -64,71 +65,98 @@ fn size(served: &Served) -> (usize, usize) {
     (memory, fs::read_dir(format!("/proc/{}/fd", served.id())).unwrap().count())
 }
 
+/// What goes on around the server, and how much of it.
+struct Bustle {
+    room: Room,
+    over: AtomicBool,
+    changes: AtomicUsize,
+    heard: AtomicUsize,
+    asked: AtomicUsize,
+}
+
+impl Bustle {
+    fn goes_on(&self) -> bool {
+        !self.over.load(Ordering::Relaxed)
+    }
+
+    fn turn(&self, value: &str) {
+        self.room.sim.cluster().set_meta("worker-1", "turn", Some(value));
+    }
+
+    /// Reads events; some readers leave and come back.
+    fn read(&self, is_restless: bool) {
+        let mut events = self.room.served.events(None);
+        while self.goes_on() {
+            match events.next() {
+                Some(event) if event.name != "beat" => {
+                    let heard = self.heard.fetch_add(1, Ordering::Relaxed);
+                    if is_restless && heard % 50 == 49 {
+                        events = self.room.served.events(None);
+                    }
+                }
+                Some(_) => {}
+                None => events = self.room.served.events(None),
+            }
+        }
+    }
+
+    fn change_and_clear(&self) {
+        while self.goes_on() {
+            let turn = self.changes.fetch_add(1, Ordering::Relaxed);
+            self.turn(&turn.to_string());
+            thread::sleep(Duration::from_millis(20));
+            if turn % 250 == 249 {
+                self.room.served.ask("POST", "/api/cache/clear", &[], "");
+            }
+        }
+    }
+
+    fn ask(&self) {
+        while self.goes_on() {
+            assert_eq!(self.room.served.get("/api/clients").status, 200);
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
 /// Twenty readers of events, changes, clears and questions: memory and descriptors stay.
 #[test]
 #[cfg(target_os = "linux")]
 fn memory_and_descriptors_stay_as_they_are() {
-    let room = Room::with("--follow-interval 0s");
     let seconds = number("SERVE_SOAK_SECONDS", 6);
-    let (over, changes, heard, asked) =
-        (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
-    let goes_on = || !over.load(Ordering::Relaxed);
+    let bustle = Bustle {
+        room: Room::with("--follow-interval 0s"),
+        over: AtomicBool::new(false),
+        changes: AtomicUsize::new(0),
+        heard: AtomicUsize::new(0),
+        asked: AtomicUsize::new(0),
+    };
     let sizes = thread::scope(|scope| {
+        let bustle = &bustle;
         for reader in 0..20 {
-            let (room, heard) = (&room, &heard);
-            scope.spawn(move || {
-                let mut events = room.served.events(None);
-                while goes_on() {
-                    match events.next() {
-                        Some(event) if event.name != "beat" => {
-                            heard.fetch_add(1, Ordering::Relaxed);
-                        }
-                        Some(_) => {}
-                        None => events = room.served.events(None),
-                    }
-                    // Some leave and come back.
-                    if reader % 5 == 0 && heard.load(Ordering::Relaxed) % 50 == 49 {
-                        events = room.served.events(None);
-                    }
-                }
-            });
+            scope.spawn(move || bustle.read(reader % 5 == 0));
         }
-        scope.spawn(|| {
-            while goes_on() {
-                let turn = changes.fetch_add(1, Ordering::Relaxed);
-                room.sim.cluster().set_meta("worker-1", "turn", Some(&turn.to_string()));
-                thread::sleep(Duration::from_millis(20));
-                if turn % 250 == 249 {
-                    room.served.ask("POST", "/api/cache/clear", &[], "");
-                }
-            }
-        });
-        scope.spawn(|| {
-            while goes_on() {
-                assert_eq!(room.served.get("/api/clients").status, 200);
-                asked.fetch_add(1, Ordering::Relaxed);
-                thread::sleep(Duration::from_millis(5));
-            }
-        });
-        let sizes: Vec<(usize, usize)> = (0..12)
-            .map(|_| {
-                thread::sleep(Duration::from_millis(seconds as u64 * 1000 / 12));
-                size(&room.served)
-            })
-            .collect();
-        over.store(true, Ordering::Relaxed);
+        scope.spawn(|| bustle.change_and_clear());
+        scope.spawn(|| bustle.ask());
+        let pause = Duration::from_millis(seconds as u64 * 1000 / 12);
+        let size = |_| {
+            thread::sleep(pause);
+            size(&bustle.room.served)
+        };
+        let sizes: Vec<(usize, usize)> = (0..12).map(size).collect();
+        bustle.over.store(true, Ordering::Relaxed);
         // The readers wait for an event: the last change is theirs.
-        room.sim.cluster().set_meta("worker-1", "turn", Some("over"));
+        bustle.turn("over");
         sizes
     });
     let count = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+    let [changes, heard, asked] = [&bustle.changes, &bustle.heard, &bustle.asked].map(count);
     println!(
-        "{seconds} s, {} changes, {} events read, {} questions: memory in KB and descriptors {sizes:?}",
-        count(&changes),
-        count(&heard),
-        count(&asked)
+        "{seconds} s, {changes} changes, {heard} events read, {asked} questions: \
+         memory in KB and descriptors {sizes:?}"
     );
-    assert!(count(&heard) > 20 && count(&asked) > 20);
+    assert!(heard > 20 && asked > 20);
     // The first quarter fills what is kept for readers who come back.
     let early = sizes[2..5].iter().max().unwrap();
     let late = sizes.last().unwrap();
