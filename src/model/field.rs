@@ -111,6 +111,11 @@ impl Field {
         self.inner.is_none().then_some(self.known.key)
     }
 
+    /// The key in JSON that it is found under.
+    pub fn root(&self) -> &'static str {
+        self.known.key
+    }
+
     pub fn needs_full(&self) -> bool {
         self.known.full
     }

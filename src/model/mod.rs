@@ -18,3 +18,4 @@ pub mod snapshot;
 pub mod text;
 pub mod value;
 pub mod version;
+pub mod view;

@@ -206,7 +206,7 @@ pub struct Record {
 }
 
 /// What a full record has besides the record. All are `None` without a detail.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extra {
     pub attributes: Option<TextMap>,
     pub resources: Option<Resources>,

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::node::{Full, NodeId, Record};
+use super::view::Wanted;
 
 /// A publication as it was read, or as a fetch has just made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,25 +45,30 @@ impl Snapshot {
     /// # Errors
     /// A record is none, or a full record is missing.
     pub fn nodes(&self) -> Result<Vec<Full>, Unreadable> {
-        Self::assembled(&self.all, self.fulls.as_deref())
+        Self::assembled(&self.all, self.fulls.as_deref(), &Wanted::everything())
     }
 
-    /// The same of the parts of a snapshot.
+    /// The same of the parts of a snapshot, as far as it is wanted.
     ///
     /// # Errors
     /// As [`Self::nodes`].
     pub fn assembled(
         all: &[u8],
         fulls: Option<&[(NodeId, Vec<u8>)]>,
+        wanted: &Wanted,
     ) -> Result<Vec<Full>, Unreadable> {
-        let records = Self::records(all)?;
+        let records = wanted.records(all).map_err(Unreadable::because)?;
         let Some(fulls) = fulls else {
             return Ok(records.into_iter().map(Full::from).collect());
         };
         let of: HashMap<&NodeId, &[u8]> =
             fulls.iter().map(|(id, json)| (id, json.as_slice())).collect();
         let full = |record: Record| match of.get(&record.id) {
-            Some(json) => Full::from_json(json).map_err(Unreadable::because),
+            // A full record begins with the record that `all` has: it need not be read twice.
+            Some(json) => {
+                let extra = wanted.extra(json).map_err(Unreadable::because)?;
+                Ok(Full { record, extra })
+            }
             None => Err(Unreadable::because("a full record is missing")),
         };
         records.into_iter().map(full).collect()

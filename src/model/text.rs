@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 /// characters (line breaks and tabs too), DEL, C1, bidirectional and zero-width controls become
 /// `\u{1b}` and the like.
 pub fn sanitised(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_harmful) {
+    if is_plain(text) || !text.chars().any(is_harmful) {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len() + 8);
@@ -15,6 +15,11 @@ pub fn sanitised(text: &str) -> Cow<'_, str> {
         push(&mut safe, character);
     }
     Cow::Owned(safe)
+}
+
+/// Whether all of it is printable ASCII, one column a byte: most texts are.
+pub fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// The first line of `text` that is not empty, made harmless, then at most `most` characters: no

@@ -92,6 +92,28 @@ impl Column {
         })
     }
 
+    /// The fields that it shows.
+    pub(super) fn keys(self) -> &'static str {
+        match self {
+            Self::Id => "id",
+            Self::Name => "name",
+            Self::Status => "status",
+            Self::Eligibility => "eligibility",
+            Self::Drain => "drain,eligibility,last_drain",
+            Self::Dc => "datacenter",
+            Self::Pool => "node_pool",
+            Self::Class => "node_class",
+            Self::Address => "address",
+            Self::Version => "version",
+            Self::Os => "os",
+            Self::Arch => "arch",
+            Self::Cpu => "cpu_cores,cpu_mhz",
+            Self::Memory => "memory_mb",
+            Self::Disk => "disk_mb",
+            Self::Drivers => "drivers",
+        }
+    }
+
     pub(super) fn head(self) -> &'static str {
         match self {
             Self::Id => "ID",

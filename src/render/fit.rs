@@ -1,5 +1,6 @@
 //! How wide each column may be, so that a row never wraps.
 
+use crate::model::text::is_plain;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// One column that is to be fitted.
@@ -46,7 +47,7 @@ fn total(widths: &[usize], gap: usize) -> usize {
 
 /// Columns that `text` takes on a terminal.
 pub(super) fn width(text: &str) -> usize {
-    text.width()
+    if is_plain(text) { text.len() } else { text.width() }
 }
 
 /// `text`, shortened with `…` if it is wider than `room` (≥ 1).

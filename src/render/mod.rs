@@ -18,7 +18,7 @@ use crate::model::node::{Full, Record};
 use crate::model::text::sanitised;
 
 pub(crate) use grid::Grid;
-pub(crate) use shape::{Shape, usual};
+pub(crate) use shape::{Shape, fields, usual};
 pub(crate) use show::show;
 pub(crate) use stats::{Cluster, stats, stats_json};
 pub(crate) use table::{Mark, Sheet, table, texts};

@@ -1,6 +1,6 @@
 //! The columns of a table of nodes: the designed ones, or fields as they stand.
 
-use crate::model::field::Field;
+use crate::model::field::{self, Field};
 use crate::model::node::Full;
 use crate::model::text::sanitised;
 use crate::model::value;
@@ -20,6 +20,15 @@ pub(crate) enum Shape {
 /// The usual columns; `wide` adds what a node has.
 pub(crate) fn usual(wide: bool) -> Vec<Shape> {
     TABLE.into_iter().chain(MORE.into_iter().filter(|_| wide)).map(Shape::Made).collect()
+}
+
+/// Everything that the columns show.
+pub(crate) fn fields(shapes: &[Shape]) -> Vec<Field> {
+    let keys = shapes.iter().flat_map(|shape| match shape {
+        Shape::Made(column) => field::list(column.keys()).expect("these are fields"),
+        Shape::Plain(field) => vec![field.clone()],
+    });
+    keys.collect()
 }
 
 impl Shape {

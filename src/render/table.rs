@@ -164,17 +164,21 @@ fn plain(to: &mut dyn Write, rows: &[Row], gap: usize, look: Option<&Look>) -> i
     let columns = rows.first().map_or(0, |row| row.texts.len());
     let widest = |at: usize| rows.iter().map(|row| width(&row.texts[at])).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(widest).collect();
+    let mut line = String::new();
     for row in rows {
+        line.clear();
         for (at, text) in row.texts.iter().enumerate() {
             match look {
-                Some(look) => to.write_all(row.styled(at, look).as_bytes())?,
-                None => to.write_all(text.as_bytes())?,
+                Some(look) => line += &row.styled(at, look),
+                None => line += text,
             }
             if at + 1 < columns {
-                write!(to, "{:1$}", "", widths[at] - width(text) + gap)?;
+                let room = widths[at] - width(text) + gap;
+                line.extend(std::iter::repeat_n(' ', room));
             }
         }
-        to.write_all(b"\n")?;
+        line.push('\n');
+        to.write_all(line.as_bytes())?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use crate::discovery::{
 use crate::model::node::{Full, NodeId};
 use crate::model::remark::Tell;
 use crate::model::snapshot::{Snapshot, Unreadable};
+use crate::model::view::Wanted;
 use crate::nomad::HttpNomad;
 use crate::store::{Look, Sample, Stores};
 
@@ -45,7 +46,8 @@ impl Held {
 
     /// The nodes in the order of `all`, read when somebody wants them first.
     pub(super) fn nodes(&self) -> Result<&[Full], Unreadable> {
-        let read = || Snapshot::assembled(&self.all(), self.fulls.as_deref());
+        let read =
+            || Snapshot::assembled(&self.all(), self.fulls.as_deref(), &Wanted::everything());
         self.nodes.get_or_init(read).as_deref().map_err(Clone::clone)
     }
 

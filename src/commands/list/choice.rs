@@ -9,8 +9,9 @@ use crate::model::condition::Condition;
 use crate::model::field::{self, Field};
 use crate::model::node::Full;
 use crate::model::selection::Selection;
+use crate::model::view::Wanted;
 use crate::render::jq::Jq;
-use crate::render::{Format, Look, Shape, Syntax, usual};
+use crate::render::{self, Format, Look, Shape, Syntax, usual};
 
 /// One `list`, understood.
 pub(super) struct Choice {
@@ -102,6 +103,36 @@ impl Choice {
         let fail_on = self.fail_on.iter().map(|(_, condition)| &condition.field);
         let counted = self.count_by.iter().flatten();
         columns.chain(self.selection.fields()).chain(fail_on).chain(counted)
+    }
+
+    /// What must be read of each node: what is printed, what chooses and orders, and the states
+    /// that the notice counts.
+    pub(super) fn wanted(&self, list: &List) -> Wanted {
+        let whole = self.columns.is_none()
+            && self.count_by.is_none()
+            && !matches!(
+                self.format,
+                Format::Table
+                    | Format::Wide
+                    | Format::Name
+                    | Format::Id
+                    | Format::Csv
+                    | Format::Tsv
+            );
+        if whole || list.watch.is_some() {
+            return Wanted::everything();
+        }
+        let mut wanted = Wanted::keys(&["name", "status", "eligibility", "drain", "address"]);
+        if self.count_by.is_none() {
+            wanted = match self.format {
+                Format::Name | Format::Id => wanted,
+                Format::Csv | Format::Tsv => wanted.and(&self.grid_fields()),
+                Format::Table | Format::Wide => wanted.and(&render::fields(&self.shapes().0)),
+                _ if self.columns.as_ref().is_some_and(|columns| !columns.adds) => wanted,
+                _ => Wanted::everything(),
+            };
+        }
+        wanted.and(self.fields())
     }
 
     /// The very bytes of the cache are what is to be printed.

@@ -8,11 +8,13 @@ use crate::cli::List;
 use crate::config::typed_duration;
 use crate::discovery::{Answer, How, Want};
 use crate::error::Error;
+use crate::model::field::Field;
 use crate::model::find::named;
 use crate::model::node::{Full, NodeId};
 use crate::model::pick::nearest;
 use crate::model::snapshot::Snapshot;
 use crate::model::text::sanitised;
+use crate::model::view::Wanted;
 use crate::render::notice;
 
 use super::{Run, complete, told_if_stale};
@@ -77,8 +79,11 @@ fn chosen(
     answer: &Answer,
     run: &Run<'_>,
 ) -> Result<Vec<Full>, Error> {
-    let nodes = nodes(answer, choice.want)?;
-    hint_at_keys(choice, &nodes, run);
+    let nodes = nodes(answer, choice.want, &choice.wanted(list))?;
+    if choice.fields().any(|field| is_unknown(field, &nodes)) {
+        // The keys that were not wanted are the ones that may have been meant.
+        hint_at_keys(choice, &self::nodes(answer, choice.want, &Wanted::everything())?, run);
+    }
     let mut wanted = named(&nodes, &list.nodes)?.into_iter().peekable();
     let nodes = nodes.into_iter().enumerate();
     let nodes = nodes.filter_map(|(at, node)| wanted.next_if_eq(&at).map(|_| node)).collect();
@@ -86,21 +91,22 @@ fn chosen(
 }
 
 /// A fetch brings full records also when nobody wants them: what is not read costs nothing.
-fn nodes(answer: &Answer, want: Want) -> Result<Vec<Full>, Error> {
-    if want == Want::Full {
-        return Ok(answer.snapshot.nodes()?);
-    }
-    let Snapshot { all, .. } = &answer.snapshot;
-    Ok(Snapshot::records(all)?.into_iter().map(Full::from).collect())
+fn nodes(answer: &Answer, want: Want, wanted: &Wanted) -> Result<Vec<Full>, Error> {
+    let Snapshot { all, fulls, .. } = &answer.snapshot;
+    let fulls = fulls.as_deref().filter(|_| want == Want::Full);
+    Ok(Snapshot::assembled(all, fulls, wanted)?)
+}
+
+/// A key of metadata or attributes that no node has.
+fn is_unknown(field: &Field, nodes: &[Full]) -> bool {
+    let has = |key| field.siblings(nodes).any(|sibling| sibling == key);
+    !nodes.is_empty() && field.map_key().is_some_and(|key| !has(key))
 }
 
 /// A key that no node has is no mistake, but it may be one.
 fn hint_at_keys(choice: &Choice, nodes: &[Full], run: &Run<'_>) {
     for field in choice.fields() {
-        let Some(key) = field.map_key() else { continue };
-        if nodes.is_empty() || field.siblings(nodes).any(|sibling| sibling == key) {
-            continue;
-        }
+        let Some(key) = field.map_key().filter(|_| is_unknown(field, nodes)) else { continue };
         let near = nearest(field.siblings(nodes), key).join(", ");
         let near =
             if near.is_empty() { String::new() } else { format!("; the nearest keys are {near}") };

@@ -4,7 +4,7 @@ use std::io::{self, BufReader, Read, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{Cmd, Parser, Value};
+use redis::{Cmd, Value};
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use crate::store::Error;
@@ -13,18 +13,18 @@ use super::errors::{
     BROKEN_OFF, LOST, NOT_REDIS, of_io, of_reply, refused_credentials, unavailable,
 };
 use super::line::{Budget, Line};
+use super::reply;
 use super::tls;
 use super::url::{Route, Target};
 
 /// Connecting and the handshakes of TLS.
 const CONNECT: Duration = Duration::from_millis(500);
 const HANDSHAKE: Budget = Budget::flat(500);
-/// The parser takes 8 KB at a time; the system is asked less often.
+/// Many small values come in one step.
 const BUFFER: usize = 256 << 10;
 
 pub(super) struct Connection {
     wire: BufReader<Wire>,
-    parser: Parser,
     /// AUTH and SELECT, while they have not been sent.
     greeting: Vec<Cmd>,
 }
@@ -52,7 +52,7 @@ impl Connection {
             _ => Stream::Plain(line),
         };
         let wire = BufReader::with_capacity(BUFFER, Wire { stream, failure: None });
-        Ok(Self { wire, parser: Parser::new(), greeting: greeting(target) })
+        Ok(Self { wire, greeting: greeting(target) })
     }
 
     /// Sends `commands` in one write and reads one reply for each. Errors that Redis answers with
@@ -111,7 +111,7 @@ impl Connection {
     }
 
     fn reply(&mut self) -> Result<Value, Error> {
-        self.parser.parse_value(&mut self.wire).map_err(|_| {
+        reply::read(&mut self.wire).map_err(|_| {
             let wire = self.wire.get_mut();
             let failure = wire.failure.take().unwrap_or_else(|| unavailable(NOT_REDIS));
             let broke_off = failure.what == LOST && wire.stream.line().has_received();
@@ -187,7 +187,7 @@ impl Stream {
     }
 }
 
-/// Keeps the reason of a failed read, because the parser tells only that there was one.
+/// Keeps the reason of a failed read in words.
 struct Wire {
     stream: Stream,
     failure: Option<Error>,

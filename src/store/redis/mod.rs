@@ -8,6 +8,7 @@ mod follow;
 mod last;
 mod line;
 mod look;
+mod reply;
 mod skip;
 mod stats;
 mod tls;

@@ -1,0 +1,80 @@
+//! Answers from a cache that is fresh.
+
+use std::io;
+use std::path::Path;
+use std::process::Command;
+
+use crate::measure::{Amount, Goal, Row, pair, timed};
+use crate::peers;
+use crate::room::Room;
+
+const ROUNDS: usize = 21;
+const ALL: &str = "nomad:clients:all";
+
+pub(crate) fn rows(program: &Path) -> io::Result<Vec<Row>> {
+    let mut rows = vec![start(program)?];
+    let few = Room::filled(program, 5)?;
+    let row = |path: &str, peer: &str, times, goal| row(path, peer, times, goal);
+    rows.push(row(
+        "hot, 5 nodes, whole process",
+        "`redis-cli GET`",
+        pair(
+            51,
+            || timed(&mut few.run(&["list", "--json"])?),
+            || timed(&mut few.redis_cli(&["GET", ALL])?),
+        )?,
+        0.5,
+    ));
+    let many = Room::filled(program, 10_000)?;
+    let json = || timed(&mut many.run(&["list", "--json"])?);
+    let get = || timed(&mut many.redis_cli(&["GET", ALL])?);
+    rows.push(row(
+        "`list --json`, hot, 10,000",
+        "`redis-cli GET > file`",
+        pair(ROUNDS, json, get)?,
+        0.45,
+    ));
+    let raw = || timed(&mut many.raw(&["GET", ALL])?);
+    rows.push(row("the same", "a raw socket reader", pair(ROUNDS, json, raw)?, 1.25));
+    let table = || timed(&mut many.run(&["list"])?);
+    rows.push(row(
+        "`list` table in a pipe, hot, 10,000",
+        "`list --json`",
+        pair(ROUNDS, table, json)?,
+        1.6,
+    ));
+    let full = || timed(&mut many.run(&["list", "-c", "name,attr.kernel.name"])?);
+    let hash = || timed(&mut many.raw(&["HGETALL", "nomad:clients:hash"])?);
+    rows.push(row(
+        "`list -c name,attr.kernel.name`, hot, 10,000",
+        "raw read of the hash",
+        pair(9, full, hash)?,
+        2.0,
+    ));
+    Ok(rows)
+}
+
+fn start(program: &Path) -> io::Result<Row> {
+    let folder = tempfile::TempDir::new()?;
+    let hello = peers::hello(folder.path())?;
+    let quiet = |program: &Path, args: &[&str]| {
+        timed(Command::new(program).args(args).stdout(std::process::Stdio::null()))
+    };
+    let times = pair(101, || quiet(program, &["--version"]), || quiet(&hello, &[]))?;
+    Ok(row("start (`--version`)", "a C hello world", times, 1.8))
+}
+
+fn row(
+    path: &str,
+    peer: &str,
+    (ours, peers): (std::time::Duration, std::time::Duration),
+    goal: f64,
+) -> Row {
+    Row {
+        path: path.to_owned(),
+        peer: peer.to_owned(),
+        ours: Amount::Time(ours),
+        peers: Amount::Time(peers),
+        goal: Goal::AtMost(goal),
+    }
+}

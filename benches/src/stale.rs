@@ -1,0 +1,97 @@
+//! Answers that Nomad is asked for: everything, or only what changed.
+
+use std::io;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::measure::{Amount, Goal, Row, median, pair, timed};
+use crate::room::Room;
+
+pub(crate) fn rows(program: &Path) -> io::Result<Vec<Row>> {
+    let mut rows = vec![cold(program)?];
+    let many = Room::filled(program, 10_000)?;
+    let url = format!("{}/v1/nodes", many.sim.address());
+    let refresh = || timed(&mut many.run(&["refresh"])?);
+    let curl = || {
+        let mut curl = Command::new("curl");
+        curl.args(["-s", &url]);
+        many.into_file(&mut curl)?;
+        timed(&mut curl)
+    };
+    let (ours, peers) = pair(7, refresh, curl)?;
+    rows.push(Row {
+        path: "refresh, nothing changed, 10,000".to_owned(),
+        peer: "the list call (curl)".to_owned(),
+        ours: Amount::Time(ours),
+        peers: Amount::Time(peers),
+        goal: Goal::AtMost(1.4),
+    });
+    rows.push(written(&many)?);
+    Ok(rows)
+}
+
+/// Details a second against a load generator with as many connections.
+fn cold(program: &Path) -> io::Result<Row> {
+    const NODES: u32 = 2_000;
+    let room = Room::new(program, NODES)?;
+    let id = room.sim.cluster().nodes().next().map(|node| node.id.to_string());
+    let url = format!("{}/v1/node/{}", room.sim.address(), id.unwrap_or_default());
+    let (mut ours, mut peers) = (Vec::new(), Vec::new());
+    for _ in 0..5 {
+        room.forget()?;
+        let took = timed(&mut room.run(&["list", "--json"])?)?;
+        ours.push(f64::from(NODES) / took.as_secs_f64());
+        peers.push(wrk(&url, 16, Duration::from_secs(1), &[])?);
+    }
+    Ok(Row {
+        path: "cold, 2,000 details, concurrency 16".to_owned(),
+        peer: "wrk, 16 connections".to_owned(),
+        ours: Amount::Rate(median(ours)),
+        peers: Amount::Rate(median(peers)),
+        goal: Goal::AtLeast(0.7),
+    })
+}
+
+/// What a refresh sends to Redis when four nodes changed.
+fn written(room: &Room) -> io::Result<Row> {
+    let names: Vec<String> =
+        room.sim.cluster().nodes().take(4).map(|node| node.name.to_string()).collect();
+    for name in names {
+        room.sim.cluster().set_meta(&name, "turn", Some("1"));
+    }
+    let before = room.info("total_net_input_bytes")?;
+    timed(&mut room.run(&["refresh"])?)?;
+    let written = room.info("total_net_input_bytes")? - before;
+    timed(&mut room.run(&["list", "--json"])?)?;
+    let all = std::fs::metadata(room.path("out"))?.len();
+    Ok(Row {
+        path: "refresh, 4 changed, 10,000: bytes written to Redis".to_owned(),
+        peer: "`all`".to_owned(),
+        ours: Amount::Bytes(written),
+        peers: Amount::Bytes(all),
+        goal: Goal::AtMost(1.02),
+    })
+}
+
+/// Requests a second.
+pub(crate) fn wrk(
+    url: &str,
+    connections: u32,
+    time: Duration,
+    headers: &[String],
+) -> io::Result<f64> {
+    let mut wrk = Command::new("wrk");
+    wrk.arg("-t1").arg(format!("-c{connections}")).arg(format!("-d{}s", time.as_secs()));
+    for header in headers {
+        wrk.args(["-H", header]);
+    }
+    let said = wrk.arg(url).output()?;
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    if said.contains("Non-2xx") && headers.is_empty() {
+        return Err(io::Error::other(format!("{url}: {said}")));
+    }
+    let rate = said.lines().find_map(|line| line.strip_prefix("Requests/sec:"));
+    let rate = rate.and_then(|rate| rate.trim().parse().ok());
+    rate.ok_or_else(|| io::Error::other(format!("{url}: wrk said {said:?}")))
+}
