@@ -55,7 +55,7 @@ impl Room {
     }
 
     /// A command whose stdout goes into a file, as `> file` does.
-    pub(crate) fn into_file(&self, command: &mut Command) -> io::Result<()> {
+    pub(crate) fn direct_to_file(&self, command: &mut Command) -> io::Result<()> {
         command.stdout(File::create(self.path("out"))?).stderr(Stdio::null());
         Ok(())
     }
@@ -70,7 +70,7 @@ impl Room {
             .env("HOME", self.folder.path())
             .env("NOMAD_ADDR", self.sim.address())
             .env("REDIS_URL", format!("unix://{}", self.socket().display()));
-        self.into_file(&mut command)?;
+        self.direct_to_file(&mut command)?;
         Ok(command)
     }
 
@@ -78,14 +78,14 @@ impl Room {
     pub(crate) fn raw(&self, command: &[&str]) -> io::Result<Command> {
         let mut raw = Command::new(std::env::current_exe()?);
         raw.arg("raw").arg(self.socket()).args(command);
-        self.into_file(&mut raw)?;
+        self.direct_to_file(&mut raw)?;
         Ok(raw)
     }
 
     pub(crate) fn redis_cli(&self, command: &[&str]) -> io::Result<Command> {
         let mut cli = Command::new("redis-cli");
         cli.arg("-s").arg(self.socket()).args(command);
-        self.into_file(&mut cli)?;
+        self.direct_to_file(&mut cli)?;
         Ok(cli)
     }
 

@@ -16,7 +16,7 @@ pub(crate) fn rows(program: &Path) -> io::Result<Vec<Row>> {
     let curl = || {
         let mut curl = Command::new("curl");
         curl.args(["-s", &url]);
-        many.into_file(&mut curl)?;
+        many.direct_to_file(&mut curl)?;
         timed(&mut curl)
     };
     let (ours, peers) = pair(7, refresh, curl)?;

@@ -70,22 +70,29 @@ impl Hub {
 
     /// The publication that is shown from now on, and the one before it.
     pub(super) fn turn(&self, before: Option<&Held>, now: &Held, age: Duration) {
-        let mut state = self.state();
-        state.listed = clock::now().checked_sub(age);
-        if now.rev.is_empty() || state.rev == now.rev {
+        if !self.is_news(now, age) {
             return;
         }
+        // Comparing takes its time, in which others must not wait for the hub. Turns follow one
+        // after the other: nothing changes meanwhile.
+        let frames = before.map(|before| frames(&before.all(), &now.all()));
+        let mut state = self.state();
         state.rev.clone_from(&now.rev);
-        let Some(before) = before else {
+        let Some(mut frames) = frames else {
             state.base.clone_from(&now.rev);
             let frames = state.greeting("reset");
             return state.send(&frames);
         };
-        let mut frames = frames(&before.all(), &now.all());
         frames.extend_from_slice(&state.beat());
         let frames = Bytes::from(frames);
         state.keep(frames.clone());
         state.send(&frames);
+    }
+
+    fn is_news(&self, now: &Held, age: Duration) -> bool {
+        let mut state = self.state();
+        state.listed = clock::now().checked_sub(age);
+        !now.rev.is_empty() && state.rev != now.rev
     }
 
     /// A sign of life, and how old the nodes are.

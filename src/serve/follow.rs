@@ -181,16 +181,17 @@ fn broken() -> nomad::Error {
 pub(super) async fn watch(app: Arc<App>, role: Option<watch::Receiver<bool>>) {
     /// With readers, and without.
     const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
-    /// After a fill that could not be cached.
-    const IN_VAIN: Duration = Duration::from_secs(10);
+    /// After a fill, and after one that could not be cached.
+    const FILLS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
     let mut not_before = clock::now();
     loop {
         let readers = app.keeper.hub.readers() > 0;
         let follows = role.as_ref().is_some_and(|role| *role.borrow());
         if readers || follows {
             let miss = matches!(app.desk.look(Want::Records).await, Seen::Miss);
-            if miss && clock::now() >= not_before && !is_cached(&app.fill().await) {
-                not_before = clock::now() + IN_VAIN;
+            if miss && clock::now() >= not_before {
+                let filled = is_cached(&app.fill().await);
+                not_before = clock::now() + FILLS[usize::from(!filled)];
             }
         }
         let _ = timeout(PAUSES[usize::from(!readers)], app.joined.notified()).await;

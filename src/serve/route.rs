@@ -43,6 +43,9 @@ pub(super) const FILTERS: [&str; 11] = [
     "sort",
 ];
 
+/// The longest value of a parameter, or name of a node, in bytes.
+const LONGEST: usize = 1024;
+
 /// The other parameters of a list.
 pub(super) const OTHERS: [&str; 6] = ["dc", "columns", "full", "limit", "refresh", "force"];
 
@@ -176,6 +179,9 @@ fn template(path: &str) -> Option<(&'static str, Result<String, Refused>)> {
 }
 
 fn decoded(text: &str) -> Result<String, Refused> {
+    if text.len() > LONGEST {
+        return Err(Refused::NotFound);
+    }
     let decoded = percent_encoding::percent_decode_str(text).decode_utf8();
     let bad = |_| Refused::Problem(Problem::bad("the path is not UTF-8"));
     decoded.map(std::borrow::Cow::into_owned).map_err(bad)
@@ -188,6 +194,10 @@ fn choice(query: &str, fetches: bool) -> Result<Choice, Problem> {
     let (mut columns, mut limit) = (Vec::new(), None);
     let (mut refresh, mut force) = (false, false);
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        // A pattern is compared with every name there is.
+        if value.len() > LONGEST {
+            return Err(Problem::bad(format!("a value may have {LONGEST} bytes")));
+        }
         let value = value.into_owned();
         match &*name {
             "refresh" if fetches => refresh = truth("refresh", &value)?,
@@ -302,6 +312,7 @@ mod tests {
             ("limit=-1", "400 invalid value for limit: must be a number"),
             ("stats=ready", "400 unknown parameter \"stats\"; the nearest are status, attr, class"),
             ("columns=", "400 invalid value for columns: no column is named"),
+            (&format!("meta={}", "x".repeat(1025)), "400 a value may have 1024 bytes"),
         ] {
             assert_eq!(discover(query), Err(why.to_owned()), "{query}");
         }
