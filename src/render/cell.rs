@@ -1,9 +1,11 @@
 //! What one cell of the table of nodes says, and how it is to be taken.
 
+use std::borrow::Cow;
+
 use anstyle::{AnsiColor, Style};
 
 use crate::model::node::{DriverHealth, Record};
-use crate::model::text::sanitised;
+use crate::model::text::{is_plain, sanitised};
 
 use super::drain;
 
@@ -136,26 +138,26 @@ impl Column {
     }
 
     /// The text of a cell, safe for a terminal; `-` for nothing.
-    pub(super) fn text(self, record: &Record) -> String {
-        let text = match self {
-            Self::Id => record.id.to_string(),
-            Self::Name => record.name.clone(),
-            Self::Status => record.status.clone(),
-            Self::Eligibility => record.eligibility.clone(),
-            Self::Drain => drain(record).to_owned(),
-            Self::Dc => record.datacenter.clone(),
-            Self::Pool => record.node_pool.clone(),
-            Self::Class => record.node_class.clone(),
-            Self::Address => record.address.clone(),
-            Self::Version => record.version.clone(),
-            Self::Os => record.os.clone().unwrap_or_default(),
-            Self::Arch => record.arch.clone().unwrap_or_default(),
-            Self::Cpu => cpu(record),
-            Self::Memory => record.memory_mb.map(size).unwrap_or_default(),
-            Self::Disk => record.disk_mb.map(size).unwrap_or_default(),
-            Self::Drivers => drivers(record),
+    pub(super) fn text(self, record: &Record) -> Cow<'_, str> {
+        let text: Cow<'_, str> = match self {
+            Self::Id => record.id.as_str().into(),
+            Self::Name => record.name.as_str().into(),
+            Self::Status => record.status.as_str().into(),
+            Self::Eligibility => record.eligibility.as_str().into(),
+            Self::Drain => drain(record).into(),
+            Self::Dc => record.datacenter.as_str().into(),
+            Self::Pool => record.node_pool.as_str().into(),
+            Self::Class => record.node_class.as_str().into(),
+            Self::Address => record.address.as_str().into(),
+            Self::Version => record.version.as_str().into(),
+            Self::Os => record.os.as_deref().unwrap_or_default().into(),
+            Self::Arch => record.arch.as_deref().unwrap_or_default().into(),
+            Self::Cpu => cpu(record).into(),
+            Self::Memory => record.memory_mb.map(size).unwrap_or_default().into(),
+            Self::Disk => record.disk_mb.map(size).unwrap_or_default().into(),
+            Self::Drivers => drivers(record).into(),
         };
-        if text.is_empty() { "-".to_owned() } else { sanitised(&text).into_owned() }
+        shown(text)
     }
 
     pub(super) fn tone(self, record: &Record) -> Tone {
@@ -196,6 +198,16 @@ impl Column {
             }
             _ => None,
         }
+    }
+}
+
+/// Safe for a terminal; `-` for nothing.
+pub(super) fn shown(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        text if text.is_empty() => "-".into(),
+        Cow::Borrowed(text) => sanitised(text),
+        Cow::Owned(text) if is_plain(&text) => text.into(),
+        Cow::Owned(text) => sanitised(&text).into_owned().into(),
     }
 }
 

@@ -1,11 +1,13 @@
 //! The columns of a table of nodes: the designed ones, or fields as they stand.
 
+use std::borrow::Cow;
+
 use crate::model::field::{self, Field};
 use crate::model::node::Full;
 use crate::model::text::sanitised;
 use crate::model::value;
 
-use super::cell::{Column, MORE, TABLE, Tone};
+use super::cell::{Column, MORE, TABLE, Tone, shown};
 use super::grid::masked;
 
 /// One column of a table.
@@ -48,15 +50,14 @@ impl Shape {
     }
 
     /// The text of a cell, safe for a terminal; `-` for nothing.
-    pub(super) fn text(&self, node: &Full, secrets: bool) -> String {
+    pub(super) fn text<'a>(&self, node: &'a Full, secrets: bool) -> Cow<'a, str> {
         let field = match self {
             Self::Made(column) => return column.text(&node.record),
             Self::Plain(field) => field,
         };
         let value = field.value(node);
         let value = if secrets { value } else { masked(field.name(), &value) };
-        let text = value::text(&value);
-        if text.is_empty() { "-".to_owned() } else { sanitised(&text).into_owned() }
+        shown(value::text(&value).into())
     }
 
     pub(super) fn tone(&self, node: &Full) -> Tone {

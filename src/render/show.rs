@@ -54,7 +54,9 @@ impl Page<'_> {
             ("OS", Column::Os),
             ("Arch", Column::Arch),
         ];
-        columns.map(|(label, column)| (label.to_owned(), column.text(&self.node.record))).into()
+        columns
+            .map(|(label, column)| (label.to_owned(), column.text(&self.node.record).into_owned()))
+            .into()
     }
 
     fn state(&self) -> Vec<Line> {
@@ -90,7 +92,7 @@ impl Page<'_> {
     }
 
     fn toned(&self, column: Column) -> String {
-        column.text(&self.node.record)
+        column.text(&self.node.record).into_owned()
     }
 
     fn resources(&self) -> Vec<Line> {

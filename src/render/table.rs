@@ -1,5 +1,6 @@
 //! The table of nodes: fitted and coloured on a terminal, complete and always the same in a pipe.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use comfy_table::presets::NOTHING;
@@ -20,8 +21,8 @@ const LAID_OUT: usize = 1000;
 const SHORT_ID: usize = 8;
 
 /// One line of cells.
-struct Row {
-    texts: Vec<String>,
+struct Row<'a> {
+    texts: Vec<Cow<'a, str>>,
     tones: Vec<Tone>,
 }
 
@@ -60,7 +61,7 @@ pub(crate) fn table(
     look: &Look,
 ) -> io::Result<()> {
     let mut shapes = sheet.shapes.clone();
-    let mut rows: Vec<Row> = nodes.iter().map(|node| Row::of(node, &shapes, look)).collect();
+    let mut rows: Vec<Row<'_>> = nodes.iter().map(|node| Row::of(node, &shapes, look)).collect();
     let Some(room) = look.width else {
         let coloured = Some(look).filter(|look| look.colour);
         return plain(to, &with_heads(&shapes, rows, look), 2, coloured);
@@ -76,7 +77,7 @@ pub(crate) fn table(
     for row in &mut rows {
         row.texts.truncate(fit.widths.len());
         for (text, room) in row.texts.iter_mut().zip(&fit.widths) {
-            *text = shortened(text, *room);
+            *text = shortened(text, *room).into();
         }
     }
     mark(&mut rows, sheet.marks, look);
@@ -95,27 +96,30 @@ pub(crate) fn texts(
     look: &Look,
 ) -> io::Result<()> {
     let heads = Some(heads).filter(|_| look.headers).into_iter();
-    let row = |texts: Vec<String>| Row { tones: vec![Tone::Plain; texts.len()], texts };
-    let rows: Vec<Row> = heads.chain(rows).map(row).collect();
+    let row = |texts: Vec<String>| Row {
+        tones: vec![Tone::Plain; texts.len()],
+        texts: texts.into_iter().map(Cow::Owned).collect(),
+    };
+    let rows: Vec<Row<'_>> = heads.chain(rows).map(row).collect();
     plain(to, &rows, 2, None)
 }
 
 /// The signs stand first, in a column without a head.
-fn mark(rows: &mut [Row], marks: &[Mark], look: &Look) {
+fn mark(rows: &mut [Row<'_>], marks: &[Mark], look: &Look) {
     if marks.is_empty() {
         return;
     }
     let heads = Some(Mark::Same).filter(|_| look.headers);
     for (row, mark) in rows.iter_mut().zip(heads.into_iter().chain(marks.iter().copied())) {
-        row.texts[0] = format!("{} {}", mark.sign(), row.texts[0]);
+        row.texts[0] = format!("{} {}", mark.sign(), row.texts[0]).into();
         if mark != Mark::Same {
             row.tones.fill(Tone::Strong);
         }
     }
 }
 
-impl Row {
-    fn of(node: &Full, shapes: &[Shape], look: &Look) -> Self {
+impl<'a> Row<'a> {
+    fn of(node: &'a Full, shapes: &[Shape], look: &Look) -> Self {
         Self {
             texts: shapes.iter().map(|shape| shape.text(node, look.secrets)).collect(),
             tones: shapes.iter().map(|shape| shape.tone(node)).collect(),
@@ -129,20 +133,20 @@ impl Row {
     }
 }
 
-fn with_heads(shapes: &[Shape], rows: Vec<Row>, look: &Look) -> Vec<Row> {
-    let texts = shapes.iter().map(Shape::head).collect();
+fn with_heads<'a>(shapes: &[Shape], rows: Vec<Row<'a>>, look: &Look) -> Vec<Row<'a>> {
+    let texts = shapes.iter().map(|shape| shape.head().into()).collect();
     let heads = Row { texts, tones: vec![Tone::Plain; shapes.len()] };
     Some(heads).into_iter().filter(|_| look.headers).chain(rows).collect()
 }
 
-fn shorten_ids(shapes: &[Shape], rows: &mut [Row]) {
+fn shorten_ids(shapes: &[Shape], rows: &mut [Row<'_>]) {
     for at in (0..shapes.len()).filter(|at| shapes[*at].is_id()) {
-        rows.iter_mut().for_each(|row| row.texts[at].truncate(SHORT_ID));
+        rows.iter_mut().for_each(|row| row.texts[at].to_mut().truncate(SHORT_ID));
     }
 }
 
 /// Leaves out the columns that say nothing of any node.
-fn leave_out_silent(shapes: &mut Vec<Shape>, rows: &mut [Row]) {
+fn leave_out_silent(shapes: &mut Vec<Shape>, rows: &mut [Row<'_>]) {
     for at in (0..shapes.len()).rev() {
         if rows.iter().all(|row| shapes[at].is_silent(&row.texts[at])) {
             shapes.remove(at);
@@ -154,13 +158,13 @@ fn leave_out_silent(shapes: &mut Vec<Shape>, rows: &mut [Row]) {
     }
 }
 
-fn wish(shape: &Shape, rows: &[Row], at: usize) -> Wish {
+fn wish(shape: &Shape, rows: &[Row<'_>], at: usize) -> Wish {
     let width = rows.iter().map(|row| width(&row.texts[at])).max().unwrap_or(0);
     Wish { width, narrowest: shape.narrowest() }
 }
 
 /// Two passes: how wide, then write. `look` colours the cells.
-fn plain(to: &mut dyn Write, rows: &[Row], gap: usize, look: Option<&Look>) -> io::Result<()> {
+fn plain(to: &mut dyn Write, rows: &[Row<'_>], gap: usize, look: Option<&Look>) -> io::Result<()> {
     let columns = rows.first().map_or(0, |row| row.texts.len());
     let widest = |at: usize| rows.iter().map(|row| width(&row.texts[at])).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(widest).collect();
@@ -183,7 +187,7 @@ fn plain(to: &mut dyn Write, rows: &[Row], gap: usize, look: Option<&Look>) -> i
     Ok(())
 }
 
-fn laid_out(to: &mut dyn Write, rows: &[Row], gap: usize, look: &Look) -> io::Result<()> {
+fn laid_out(to: &mut dyn Write, rows: &[Row<'_>], gap: usize, look: &Look) -> io::Result<()> {
     let mut table = Table::new();
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     for row in rows {

@@ -39,19 +39,23 @@ pub(super) fn run(list: &List, run: &mut Run<'_>) -> Result<(), Error> {
     }
     run.nodes(how, choice.want, |run, answer| {
         told_if_stale(answer, &run.tell);
-        let shown = write(list, &choice, answer, run)?;
+        let nodes = write(list, &choice, answer, run)?;
+        let shown = nodes.as_deref();
         if answer.tally.total() == 0 && run.watched {
             run.tell.summary("no clients");
         }
         run.notice(answer);
-        let shown = shown.as_deref();
         if let Some(states) = shown.and_then(notice::states) {
             run.told(states);
         }
+        let missing = shown.filter(|_| !answer.missing.is_empty());
         let ids: Option<Vec<NodeId>> =
-            shown.map(|nodes| nodes.iter().map(|node| node.record.id.clone()).collect());
+            missing.map(|nodes| nodes.iter().map(|node| node.record.id.clone()).collect());
         complete(answer, ids.as_deref(), list.allow_partial, &run.tell)?;
-        choice.check(shown.unwrap_or_default())
+        choice.check(shown.unwrap_or_default())?;
+        // The process ends here: to take ten thousand nodes apart first costs an eighth of its time.
+        std::mem::forget(nodes);
+        Ok(())
     })
 }
 

@@ -52,6 +52,10 @@ fn line(from: &mut impl BufRead) -> io::Result<Vec<u8>> {
         if part.is_empty() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        // Who is no Redis may never end his line.
+        if line.is_empty() && !b"$*+-:".contains(&part[0]) {
+            return Err(strange());
+        }
         let end = part.iter().position(|byte| *byte == b'\n');
         let taken = end.map_or(part.len(), |end| end + 1);
         line.extend_from_slice(&part[..taken]);
@@ -143,6 +147,8 @@ mod tests {
         for bytes in [
             &b"HTTP/1.1 400 Bad Request\r\n"[..],
             b"\r\n",
+            b"\x15\x03\x01",
+            b"HTTP",
             b"$5\r\nabc\r\nxx",
             b"$x\r\n",
             b"$99999999999\r\n",
