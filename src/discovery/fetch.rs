@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::clock;
 use crate::model::diff::is_unchanged;
 use crate::model::node::{Facts, Full, NodeId, Stub};
-use crate::model::rows::Rows;
+use crate::model::rows::{Row, Rows};
 use crate::model::snapshot::Snapshot;
 use crate::nomad::Listing;
 use crate::store::{self, Base, Class, Flight, Publication, Published};
@@ -208,7 +208,7 @@ impl<'a, 'h> Fetch<'a, 'h> {
     /// The details that are still good, and the answers for all others. `None` if the source went
     /// back in between.
     fn nodes(&self, listing: &Listing) -> Result<Option<Nodes>, Error> {
-        let reused: Vec<Option<Facts>> =
+        let reused: Vec<Option<Reused>> =
             listing.stubs.iter().map(|stub| self.reusable(stub)).collect();
         let stubs = listing.stubs.iter().zip(&reused);
         let asked: Vec<&Stub> =
@@ -223,9 +223,9 @@ impl<'a, 'h> Fetch<'a, 'h> {
         }
         let mut outcomes = outcomes.into_iter();
         let mut builder = Builder { eff: listing.index.unwrap_or(0), ..Builder::default() };
-        for (stub, facts) in listing.stubs.iter().zip(reused) {
-            match facts {
-                Some(facts) => builder.reuse(stub, &facts),
+        for (stub, reused) in listing.stubs.iter().zip(reused) {
+            match reused {
+                Some(reused) => builder.reuse(stub, reused),
                 None => builder.add(stub, outcomes.next()),
             }
         }
@@ -233,9 +233,14 @@ impl<'a, 'h> Fetch<'a, 'h> {
     }
 
     /// The cached details of a node that has not changed.
-    fn reusable(&self, stub: &Stub) -> Option<Facts> {
-        let full = Full::from_json(self.base.as_ref()?.fulls.get(&stub.id)?).ok()?;
-        if is_unchanged(&full.record, stub) { full.facts() } else { None }
+    fn reusable(&self, stub: &Stub) -> Option<Reused> {
+        let json = self.base.as_ref()?.fulls.get(&stub.id)?;
+        if let Some(row) = Row::kept(json, stub) {
+            return Some(Reused::Row(row));
+        }
+        let full = Full::from_json(json).ok()?;
+        let facts = if is_unchanged(&full.record, stub) { full.facts() } else { None };
+        facts.map(|facts| Reused::Facts(Box::new(facts)))
     }
 
     /// `false` if a newer index is known, so that everything must be listed again.
@@ -300,19 +305,31 @@ impl<'a, 'h> Fetch<'a, 'h> {
     }
 }
 
+/// What is cached of a node that has not changed.
+enum Reused {
+    /// All of it.
+    Row(Row),
+    /// Its details, while the stub says more than the indexes do.
+    Facts(Box<Facts>),
+}
+
 /// Collects the nodes of one list.
 #[derive(Default)]
 struct Builder {
-    nodes: Vec<Full>,
+    rows: Vec<Row>,
     cached: usize,
     missing: Vec<(NodeId, String)>,
     eff: u64,
 }
 
 impl Builder {
-    fn reuse(&mut self, stub: &Stub, facts: &Facts) {
+    fn reuse(&mut self, stub: &Stub, reused: Reused) {
         self.cached += 1;
-        self.push(stub, Some(facts));
+        self.eff = self.eff.max(stub.modify_index);
+        match reused {
+            Reused::Row(row) => self.rows.push(row),
+            Reused::Facts(facts) => self.push(stub, Some(&facts)),
+        }
     }
 
     fn add(&mut self, stub: &Stub, outcome: Option<Outcome>) {
@@ -332,19 +349,19 @@ impl Builder {
 
     fn push(&mut self, stub: &Stub, facts: Option<&Facts>) {
         self.eff = self.eff.max(stub.modify_index);
-        self.nodes.push(Full::new(stub, facts));
+        self.rows.push(Row::of(Full::new(stub, facts)));
     }
 
     /// What was not cached was known before and has changed, or it is new.
     fn nodes(self, before: &HashSet<NodeId>) -> Nodes {
-        let known = self.nodes.iter().filter(|node| before.contains(&node.record.id)).count();
+        let known = self.rows.iter().filter(|row| before.contains(row.id())).count();
         let tally = Tally {
-            new: self.nodes.len() - known,
+            new: self.rows.len() - known,
             changed: known - self.cached,
             cached: self.cached,
             gone: before.len() - known,
             ..Tally::default()
         };
-        Nodes { rows: Rows::of(self.nodes), tally, missing: self.missing, eff: self.eff }
+        Nodes { rows: Rows::ordered(self.rows), tally, missing: self.missing, eff: self.eff }
     }
 }

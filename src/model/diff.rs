@@ -17,3 +17,13 @@ pub fn is_unchanged(record: &Record, stub: &Stub) -> bool {
         && record.address == stub.address
         && record.version == stub.version
 }
+
+/// Whether `record` says what `stub` says, of everything that changes while a node lives.
+pub fn is_told_by(record: &Record, stub: &Stub) -> bool {
+    record.status == stub.status
+        && record.status_description == stub.status_description
+        && record.eligibility == stub.eligibility
+        && record.drain == stub.drain
+        && record.drivers == stub.drivers
+        && record.last_drain == stub.last_drain
+}

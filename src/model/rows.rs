@@ -1,7 +1,9 @@
 //! Records in the product's order, as the bytes that are cached and printed.
 
+use super::diff::{is_told_by, is_unchanged};
 use super::natural;
-use super::node::{Full, NodeId};
+use super::node::{Full, NodeId, Record, Stub};
+use super::view::Wanted;
 
 /// The two forms of the same nodes, both in the product's order: by name (natural), then by id.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -12,23 +14,154 @@ pub struct Rows {
     pub fulls: Vec<(NodeId, Vec<u8>)>,
 }
 
+/// One node, as bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    id: NodeId,
+    name: String,
+    record: Vec<u8>,
+    full: Vec<u8>,
+}
+
+impl Row {
+    pub fn of(node: Full) -> Self {
+        let (record, full) = node.to_json();
+        Self { id: node.record.id, name: node.record.name, record, full }
+    }
+
+    /// The cached bytes of a full record with details, if they say of the node what `stub` says:
+    /// then neither need be written again, which is most of what a refresh costs otherwise.
+    pub fn kept(json: &[u8], stub: &Stub) -> Option<Self> {
+        let Stub { create_index, modify_index, .. } = stub;
+        // What a record ends with; nothing else holds numbers under these names.
+        let end = format!(r#","create_index":{create_index},"modify_index":{modify_index}"#);
+        let at = std::str::from_utf8(json).ok()?.find(&end)? + end.len();
+        let (record, rest) = json.split_at(at);
+        let has_details = rest.starts_with(br#","attributes":{"#);
+        let record = [record, b"}"].concat();
+        let read: Record = serde_json::from_slice(&record).ok()?;
+        let same = has_details && is_unchanged(&read, stub) && is_told_by(&read, stub);
+        let volumes = Wanted::keys(&["host_volumes"]).extra(json).ok()?.host_volumes;
+        let same = same && volumes.as_ref() == Some(&stub.host_volumes);
+        same.then(|| Self { id: read.id, name: read.name, record, full: json.to_vec() })
+    }
+
+    pub fn id(&self) -> &NodeId {
+        &self.id
+    }
+}
+
 impl Rows {
-    pub fn of(mut nodes: Vec<Full>) -> Self {
-        nodes.sort_by(|a, b| {
-            natural::compare(&a.record.name, &b.record.name)
-                .then_with(|| a.record.id.cmp(&b.record.id))
-        });
+    pub fn of(nodes: Vec<Full>) -> Self {
+        Self::ordered(nodes.into_iter().map(Row::of).collect())
+    }
+
+    pub fn ordered(mut rows: Vec<Row>) -> Self {
+        rows.sort_by(|a, b| natural::compare(&a.name, &b.name).then_with(|| a.id.cmp(&b.id)));
         let mut all = vec![b'['];
-        let mut fulls = Vec::with_capacity(nodes.len());
-        for node in nodes {
-            let (record, full) = node.to_json();
+        let mut fulls = Vec::with_capacity(rows.len());
+        for Row { id, record, full, .. } in rows {
             if all.len() > 1 {
                 all.push(b',');
             }
             all.extend_from_slice(&record);
-            fulls.push((node.record.id, full));
+            fulls.push((id, full));
         }
         all.push(b']');
         Self { all, fulls }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::Row;
+    use crate::model::node::{
+        Facts, Full, HostVolume, LastDrain, Reserved, Resources, Stub, TextMap,
+    };
+
+    fn stub() -> Stub {
+        let id = crate::model::node::NodeId::parse("6f1c36aa-0000-4000-8000-000000000001");
+        Stub {
+            id: id.unwrap(),
+            name: "node-1".to_owned(),
+            status: "ready".to_owned(),
+            status_description: String::new(),
+            eligibility: "eligible".to_owned(),
+            drain: false,
+            datacenter: "dc1".to_owned(),
+            node_class: String::new(),
+            node_pool: "default".to_owned(),
+            address: "10.0.0.5".to_owned(),
+            version: "1.9.3".to_owned(),
+            drivers: BTreeMap::new(),
+            last_drain: None,
+            host_volumes: BTreeMap::new(),
+            create_index: 7,
+            modify_index: 42,
+        }
+    }
+
+    fn facts() -> Facts {
+        // Names that look like the end of a record.
+        let tricky = r#"x","create_index":7,"modify_index":42,"attributes":{"#;
+        let meta = [("modify_index", "42"), (tricky, tricky), ("attributes", "1")];
+        let texts = |pairs: &[(&str, &str)]| -> TextMap {
+            pairs.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect()
+        };
+        Facts {
+            os: "ubuntu".to_owned(),
+            arch: "amd64".to_owned(),
+            meta: texts(&meta),
+            attributes: texts(&meta),
+            resources: Resources::default(),
+            reserved: Reserved::default(),
+            host_networks: BTreeMap::new(),
+        }
+    }
+
+    fn full(stub: &Stub) -> Full {
+        Full::new(stub, Some(&facts()))
+    }
+
+    #[test]
+    fn what_is_kept_is_what_would_be_made() {
+        let made = Row::of(full(&stub()));
+        assert_eq!(Row::kept(&made.full, &stub()), Some(made));
+    }
+
+    /// Whatever the stub says otherwise is not kept.
+    #[test]
+    fn what_the_stub_says_otherwise_is_made_anew() {
+        let made = Row::of(full(&stub()));
+        let changes: [fn(&mut Stub); 9] = [
+            |stub| stub.modify_index = 43,
+            |stub| stub.create_index = 8,
+            |stub| stub.name = "node-2".to_owned(),
+            |stub| stub.status = "down".to_owned(),
+            |stub| stub.status_description = "x".to_owned(),
+            |stub| stub.eligibility = "ineligible".to_owned(),
+            |stub| stub.drain = true,
+            |stub| {
+                let (status, accessor_id) = ("complete".to_owned(), String::new());
+                let (started_at, updated_at, meta) = (None, None, TextMap::new());
+                stub.last_drain =
+                    Some(LastDrain { status, started_at, updated_at, accessor_id, meta });
+            },
+            |stub| {
+                stub.host_volumes.insert("data".to_owned(), HostVolume::default());
+            },
+        ];
+        for (at, change) in changes.into_iter().enumerate() {
+            let mut changed = stub();
+            change(&mut changed);
+            assert_eq!(Row::kept(&made.full, &changed), None, "{at}");
+        }
+        let bare = Row::of(Full::new(&stub(), None));
+        assert_eq!(Row::kept(&bare.full, &stub()), None, "without details");
+        for junk in [&b""[..], b"{}", b"null", &made.full[..made.full.len() / 2], &made.record] {
+            assert_eq!(Row::kept(junk, &stub()), None);
+        }
     }
 }
