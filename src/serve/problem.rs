@@ -55,7 +55,7 @@ impl Problem {
 
     /// The body, `application/problem+json`.
     pub(super) fn json(&self) -> Vec<u8> {
-        let what = sanitised(&self.what);
+        let (what, hint) = (sanitised(&self.what), self.hint.as_deref().map(sanitised));
         json::bytes(&Body {
             kind: "about:blank",
             title: self.status.canonical_reason().unwrap_or("Error"),
@@ -63,7 +63,7 @@ impl Problem {
             detail: &what,
             success: false,
             error: &what,
-            hint: self.hint.as_deref(),
+            hint: hint.as_deref(),
         })
     }
 }
