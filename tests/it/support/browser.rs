@@ -92,7 +92,13 @@ impl Browser {
 
     /// Sends one command and gives its result.
     #[track_caller]
-    pub(crate) fn ask(&self, method: &str, params: Value) -> Value {
+    fn ask(&self, method: &str, params: Value) -> Value {
+        self.reply(method, params).unwrap_or_else(|why| panic!("{method}: {why}"))
+    }
+
+    /// What the browser refuses is told as text.
+    #[track_caller]
+    fn reply(&self, method: &str, params: Value) -> Result<Value, String> {
         let mut said = self.heard.said.lock().unwrap();
         said.asked += 1;
         let id = said.asked;
@@ -106,8 +112,8 @@ impl Browser {
         let until = Instant::now() + LIMIT;
         loop {
             if let Some(mut reply) = said.replies.remove(&id) {
-                assert!(reply["error"].is_null(), "{method}: {}", reply["error"]);
-                return reply["result"].take();
+                let refused = reply["error"]["message"].as_str().map(str::to_owned);
+                return refused.map_or_else(|| Ok(reply["result"].take()), Err);
             }
             let left = until.checked_duration_since(Instant::now());
             let left = left.unwrap_or_else(|| panic!("{method} was not answered"));
@@ -122,21 +128,31 @@ impl Browser {
     /// The value of an expression, promises awaited.
     #[track_caller]
     pub(crate) fn eval(&self, expression: &str) -> Value {
+        self.value(expression).unwrap_or_else(|why| panic!("{expression}: {why}"))
+    }
+
+    fn value(&self, expression: &str) -> Result<Value, String> {
         let params = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
-        let mut result = self.ask("Runtime.evaluate", params);
-        assert!(result["exceptionDetails"].is_null(), "{expression}: {result}");
-        result["result"]["value"].take()
+        let mut result = self.reply("Runtime.evaluate", params)?;
+        match &result["exceptionDetails"] {
+            Value::Null => Ok(result["result"]["value"].take()),
+            exception => Err(exception.to_string()),
+        }
     }
 
     /// Waits until the expression is true, and says what the page showed if that never comes.
     #[track_caller]
     pub(crate) fn until(&self, condition: &str) {
         let until = Instant::now() + LIMIT;
-        // A page that is being loaded has no body yet.
-        while self.eval(&format!("document.body ? Boolean({condition}) : false")) != json!(true) {
+        loop {
+            // A page that is left or not yet whole can't answer.
+            let value = self.value(&format!("Boolean({condition})"));
+            if value == Ok(json!(true)) {
+                return;
+            }
             if Instant::now() > until {
-                let text = self.eval("document.body.innerText.slice(0, 2000)");
-                panic!("{condition}\n{}\n{:?}", text.as_str().unwrap_or("-"), self.complaints());
+                let text = self.value("document.body.innerText.slice(0, 2000)");
+                panic!("{condition}: {value:?}\n{text:?}\n{:?}", self.complaints());
             }
             std::thread::sleep(Duration::from_millis(10));
         }
