@@ -87,6 +87,7 @@ impl Run<'_> {
             nomad: Arc::new(nomad.map_err(|error: nomad::Error| Error::Discovery(error.into()))?),
             store: self.store()?,
             policy: self.config.policy,
+            probes: self.config.place.probes(),
             tell: self.tell.clone(),
             progress: Arc::<Console>::clone(&self.console),
             leaving: Arc::clone(&self.leaving),

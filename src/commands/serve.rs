@@ -34,6 +34,7 @@ pub(super) fn run(serve: &Serve, run: &mut Run<'_>) -> Result<(), Error> {
         nomad: nomad.map_err(|error| Error::Discovery(error.into()))?,
         stores: stores.map_err(|error| Error::Config { what: error.what, hint: None })?,
         policy: run.config.policy,
+        probes: run.config.place.probes(),
         cluster: run.config.cluster.clone(),
         ttl: run.config.place.ttl,
         tell,

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::cli::Global;
-use crate::discovery::Policy;
+use crate::discovery::{PROBE_FROM, Policy};
 use crate::error::Error;
 use crate::model::remark::Level;
 use crate::model::secret::Secret;
@@ -115,6 +115,7 @@ impl Builder<'_> {
             deadline: access.deadline,
             shared: self.shared()?,
             stale_if_error: None,
+            probe_from: PROBE_FROM,
         };
         let format = self.file.output.as_deref().map(str::parse::<Format>).transpose();
         let format = format.map_err(|why| Origin::File("output", &self.file).error(&why))?;

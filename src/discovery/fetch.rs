@@ -7,15 +7,17 @@ use std::time::{Duration, Instant};
 
 use crate::clock;
 use crate::model::diff::is_unchanged;
-use crate::model::node::{Facts, Full, NodeId, Stub};
-use crate::model::rows::{Row, Rows};
+use crate::model::node::{Full, NodeId, Stub};
+use crate::model::rows::Row;
 use crate::model::snapshot::Snapshot;
-use crate::nomad::Listing;
+use crate::nomad::{Listing, Pulse};
 use crate::store::{self, Base, Class, Flight, Publication, Published};
 
 use super::answer::{Answer, Source, Tally};
 use super::details::Outcome;
+use super::gather::{Builder, Nodes, Reused};
 use super::held::{Held, Signal};
+use super::probe::{self, Asked};
 use super::{Discovery, Error, How};
 
 /// Each may be refused because a newer index is known, or be torn by a restore.
@@ -40,13 +42,13 @@ struct Fetch<'a, 'h> {
     published: Option<String>,
 }
 
-/// The nodes of one list.
-struct Nodes {
-    rows: Rows,
-    tally: Tally,
-    missing: Vec<(NodeId, String)>,
-    /// The highest index among the list and the details.
-    eff: u64,
+/// Nodes that may be published, and what they were found by.
+struct Found {
+    nodes: Nodes,
+    /// Of the table of nodes; `None` = not cacheable.
+    index: Option<u64>,
+    /// When that was asked for.
+    sent: Instant,
 }
 
 impl Discovery {
@@ -71,7 +73,7 @@ impl Discovery {
         result
     }
 
-    fn list(&self) -> Result<(Instant, Listing), Error> {
+    pub(super) fn list(&self) -> Result<(Instant, Listing), Error> {
         let sent = clock::now();
         Ok((sent, self.nomad.stubs()?))
     }
@@ -103,40 +105,67 @@ impl<'a, 'h> Fetch<'a, 'h> {
 
     fn run(mut self) -> Result<Answer, Error> {
         for attempt in 1..=LISTS {
-            let listed = if attempt == 1 { self.base_and_list()? } else { self.list()? };
-            let (sent, listing) = self.settled(listed)?;
-            self.check_cluster(&listing);
-            match self.nodes(&listing)? {
-                None => self.base = None,
-                Some(nodes) => {
-                    if self.publish(&nodes, &listing, sent) {
-                        return Ok(self.answer(nodes, &listing, sent));
-                    }
-                }
+            let found = if attempt == 1 { self.base_and_found()? } else { self.list_found()? };
+            if let Some(found) = found
+                && self.publish(&found)
+            {
+                return Ok(self.answer(found));
             }
         }
         Err(Error::Unsettled(LISTS))
     }
 
-    /// The base is read while the list is on its way. `--force` uses nothing that is cached.
-    fn base_and_list(&mut self) -> Result<(Instant, Listing), Error> {
+    fn list_found(&mut self) -> Result<Option<Found>, Error> {
+        let listed = self.list()?;
+        self.found(listed)
+    }
+
+    /// The base is read while Nomad answers. `--force` uses nothing that is cached.
+    fn base_and_found(&mut self) -> Result<Option<Found>, Error> {
         let flight = self
             .held
             .flight
             .as_deref()
             .filter(|flight| flight.meta.is_some() && self.how != How::Force);
-        let Some(flight) = flight else { return self.list() };
+        let Some(flight) = flight else { return self.list_found() };
         let (store, discovery) = (&self.discovery.store, self.discovery);
-        let (base, listed) = thread::scope(|scope| {
+        let (base, asked) = thread::scope(|scope| {
             let base = scope.spawn(|| store.base(flight));
-            let listed = discovery.list();
-            (base.join(), listed)
+            let asked = discovery.probe_or_list(flight.meta.as_ref());
+            (base.join(), asked)
         });
         self.base = base.unwrap_or(None);
         self.before = self.base.iter().flat_map(|base| base.fulls.keys().cloned()).collect();
-        let listed = listed?;
+        let listed = match asked? {
+            Asked::Still(sent, pulse) => match self.same(&pulse) {
+                Some(nodes) => return Ok(Some(Found { nodes, index: pulse.index, sent })),
+                None => self.list()?,
+            },
+            Asked::Listed(listed) => listed,
+        };
         self.check_cacheable(&listed.1);
-        Ok(listed)
+        self.found(listed)
+    }
+
+    /// The nodes as the cache has them, if Nomad's first node is in it as it stands: the index
+    /// alone would also fit a cluster that was rebuilt.
+    fn same(&self, pulse: &Pulse) -> Option<Nodes> {
+        let rows = self.base.as_ref().and_then(|base| probe::same(base, pulse));
+        self.discovery.probes.note(rows.is_none());
+        let (rows, eff) = rows?;
+        let tally = Tally { cached: rows.fulls.len(), ..Tally::default() };
+        Some(Nodes { rows, tally, missing: Vec::new(), eff })
+    }
+
+    /// What a list leads to; `None` if everything must be listed again.
+    fn found(&mut self, listed: (Instant, Listing)) -> Result<Option<Found>, Error> {
+        let (sent, listing) = self.settled(listed)?;
+        self.check_cluster(&listing);
+        let nodes = self.nodes(&listing)?;
+        if nodes.is_none() {
+            self.base = None;
+        }
+        Ok(nodes.map(|nodes| Found { nodes, index: listing.index, sent }))
     }
 
     fn list(&mut self) -> Result<(Instant, Listing), Error> {
@@ -222,7 +251,7 @@ impl<'a, 'h> Fetch<'a, 'h> {
             self.discovery.tell.verbose(format!("node {} is gone since the list", stub.id));
         }
         let mut outcomes = outcomes.into_iter();
-        let mut builder = Builder { eff: listing.index.unwrap_or(0), ..Builder::default() };
+        let mut builder = Builder::of(listing.index);
         for (stub, reused) in listing.stubs.iter().zip(reused) {
             match reused {
                 Some(reused) => builder.reuse(stub, reused),
@@ -244,8 +273,9 @@ impl<'a, 'h> Fetch<'a, 'h> {
     }
 
     /// `false` if a newer index is known, so that everything must be listed again.
-    fn publish(&mut self, nodes: &Nodes, listing: &Listing, sent: Instant) -> bool {
-        let (Some(flight), Some(index)) = (self.held.flight.as_deref(), listing.index) else {
+    fn publish(&mut self, found: &Found) -> bool {
+        let Found { nodes, index, sent } = found;
+        let (Some(flight), Some(index)) = (self.held.flight.as_deref(), *index) else {
             return true;
         };
         let partial = !nodes.missing.is_empty();
@@ -253,7 +283,7 @@ impl<'a, 'h> Fetch<'a, 'h> {
             index,
             eff: nodes.eff,
             reset: self.reset.as_deref(),
-            list_sent: sent,
+            list_sent: *sent,
             partial,
             all: if partial { &[] } else { &nodes.rows.all },
             fulls: &nodes.rows.fulls,
@@ -289,11 +319,11 @@ impl<'a, 'h> Fetch<'a, 'h> {
         }
     }
 
-    fn answer(&self, nodes: Nodes, listing: &Listing, sent: Instant) -> Answer {
-        let Nodes { rows, tally, missing, .. } = nodes;
+    fn answer(&self, found: Found) -> Answer {
+        let Found { nodes: Nodes { rows, tally, missing, .. }, index, sent } = found;
         let snapshot = Snapshot {
             rev: self.published.clone().unwrap_or_default(),
-            index: listing.index.unwrap_or(0),
+            index: index.unwrap_or(0),
             count: rows.fulls.len() as u64,
             all: rows.all,
             fulls: Some(rows.fulls),
@@ -302,66 +332,5 @@ impl<'a, 'h> Fetch<'a, 'h> {
         };
         let source = Source::Nomad { cold: self.before.is_empty() };
         Answer { snapshot, source, missing, tally, outage: None }
-    }
-}
-
-/// What is cached of a node that has not changed.
-enum Reused {
-    /// All of it.
-    Row(Row),
-    /// Its details, while the stub says more than the indexes do.
-    Facts(Box<Facts>),
-}
-
-/// Collects the nodes of one list.
-#[derive(Default)]
-struct Builder {
-    rows: Vec<Row>,
-    cached: usize,
-    missing: Vec<(NodeId, String)>,
-    eff: u64,
-}
-
-impl Builder {
-    fn reuse(&mut self, stub: &Stub, reused: Reused) {
-        self.cached += 1;
-        self.eff = self.eff.max(stub.modify_index);
-        match reused {
-            Reused::Row(row) => self.rows.push(row),
-            Reused::Facts(facts) => self.push(stub, Some(&facts)),
-        }
-    }
-
-    fn add(&mut self, stub: &Stub, outcome: Option<Outcome>) {
-        match outcome {
-            Some(Outcome::Detail(detail)) => {
-                self.eff = self.eff.max(detail.modify_index);
-                self.push(stub, Some(&detail.facts));
-            }
-            Some(Outcome::Failed(error)) => {
-                self.missing.push((stub.id.clone(), error.what));
-                self.push(stub, None);
-            }
-            // Gone since the list.
-            Some(Outcome::Gone | Outcome::Torn) | None => (),
-        }
-    }
-
-    fn push(&mut self, stub: &Stub, facts: Option<&Facts>) {
-        self.eff = self.eff.max(stub.modify_index);
-        self.rows.push(Row::of(Full::new(stub, facts)));
-    }
-
-    /// What was not cached was known before and has changed, or it is new.
-    fn nodes(self, before: &HashSet<NodeId>) -> Nodes {
-        let known = self.rows.iter().filter(|row| before.contains(row.id())).count();
-        let tally = Tally {
-            new: self.rows.len() - known,
-            changed: known - self.cached,
-            cached: self.cached,
-            gone: before.len() - known,
-            ..Tally::default()
-        };
-        Nodes { rows: Rows::ordered(self.rows), tally, missing: self.missing, eff: self.eff }
     }
 }

@@ -4,7 +4,9 @@ mod answer;
 mod details;
 mod error;
 mod fetch;
+mod gather;
 mod held;
+mod probe;
 mod wait;
 
 use std::sync::Arc;
@@ -14,12 +16,13 @@ use crate::clock;
 use crate::model::remark::Tell;
 use crate::nomad::Nomad;
 use crate::random;
-use crate::store::{Class, Enter, Entered, Flight, Look, Refuse, Store};
+use crate::store::{Class, Enter, Entered, Flight, Look, Probes, Refuse, Store};
 
 pub use crate::store::{How, Want};
 pub use answer::{Answer, Source, Tally};
 pub use error::Error;
 pub use held::Leaving;
+pub use probe::PROBE_FROM;
 
 use wait::Wait;
 
@@ -28,6 +31,7 @@ pub struct Discovery {
     pub nomad: Arc<dyn Nomad>,
     pub store: Arc<dyn Store>,
     pub policy: Policy,
+    pub probes: Probes,
     pub tell: Tell,
     pub progress: Arc<dyn Progress>,
     /// Where a flight is left for the case that the process is told to end.
@@ -48,6 +52,8 @@ pub struct Policy {
     pub shared: bool,
     /// In an outage of Nomad an answer up to this age is better than none.
     pub stale_if_error: Option<Duration>,
+    /// A cache of this many nodes or more asks whether anything has changed before it asks for the list.
+    pub probe_from: u64,
 }
 
 /// How one waits: `clock::sleep`, or what a test wants instead.

@@ -18,7 +18,7 @@ use super::body::{Failure, Reply, received};
 use super::connect::{self, Trace};
 use super::failure::{Asked, CONNECT};
 use super::patience::retry_after;
-use super::{Access, Compress, Error, Kind, Listing, Nomad, wire};
+use super::{Access, Compress, Error, Kind, Listing, Nomad, Pulse, wire};
 
 /// For one request, from the name lookup to the last byte.
 pub(super) const REQUEST: Duration = Duration::from_secs(10);
@@ -91,7 +91,7 @@ impl HttpNomad {
     }
 
     /// One question and, if Nomad wants to be asked later and there is time, one repetition.
-    fn ask(&self, path: &str, what: &str, gzip: bool) -> Result<Reply, Error> {
+    pub(super) fn ask(&self, path: &str, what: &str, gzip: bool) -> Result<Reply, Error> {
         let asked = self.asked(what);
         let sent = self.send_alive(path, gzip, &asked);
         let Some(pause) = sent.as_ref().ok().and_then(|reply| self.patience(reply)) else {
@@ -241,6 +241,10 @@ impl Nomad for HttpNomad {
             return Ok(None);
         }
         self.parsed(&reply, &what, wire::detail).map(Some)
+    }
+
+    fn probe(&self) -> Result<Option<Pulse>, Error> {
+        self.pulse(None).map(Some)
     }
 
     fn calls(&self) -> u64 {

@@ -73,17 +73,27 @@ pub trait Nomad: Send + Sync {
     /// `GET /v1/node/:id`; `None` if the node is no longer known.
     fn node(&self, id: &NodeId) -> Result<Option<Detail>, Error>;
 
+    /// Whether anything has changed, asked as cheaply as there is; `None` if there is no such question.
+    ///
+    /// # Errors
+    /// As that of the list.
+    fn probe(&self) -> Result<Option<Pulse>, Error> {
+        Ok(None)
+    }
+
     /// How many requests were sent so far, repeated ones included.
     fn calls(&self) -> u64;
 }
 
 /// What the cheapest question shows: whether anything has changed at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pulse {
     /// `X-Nomad-Index`, as [`Listing::index`].
     pub index: Option<u64>,
     /// There is a leader, and the server that answered hears from it.
     pub leader: bool,
+    /// The node with the lowest id, if there is any node.
+    pub first: Option<Stub>,
 }
 
 /// The answer to the list call. Stubs come in Nomad's order, ids are unique.

@@ -28,17 +28,18 @@ impl HttpNomad {
     /// # Errors
     /// Nomad's failure, as that of the list.
     pub fn pulse(&self, hold: Option<Hold>) -> Result<Pulse, Error> {
-        let (path, limit) = match hold {
+        const ONE: &str = "/v1/nodes?per_page=1";
+        let reply = match hold {
             Some(hold) => {
                 let ms = hold.wait.as_millis();
-                (format!("/v1/nodes?per_page=1&index={}&wait={ms}ms", hold.index), hold.limit())
+                let path = format!("{ONE}&index={}&wait={ms}ms", hold.index);
+                let asked = self.asked_within("list", hold.limit());
+                judged(self.send_alive(&self.path(&path), false, &asked), &asked)?
             }
-            None => ("/v1/nodes?per_page=1".to_owned(), REQUEST),
+            None => self.ask(&self.path(ONE), "list", false)?,
         };
-        let asked = self.asked_within("list", limit);
-        let reply = judged(self.send_alive(&self.path(&path), false, &asked), &asked)?;
-        self.parsed(&reply, "list", wire::stubs)?;
+        let stubs = self.parsed(&reply, "list", wire::stubs)?;
         let leader = reply.known_leader() && reply.last_contact_ms() == 0;
-        Ok(Pulse { index: reply.index(), leader })
+        Ok(Pulse { index: reply.index(), leader, first: stubs.into_iter().next() })
     }
 }

@@ -97,7 +97,7 @@ pub(super) async fn follow(app: Arc<App>, rhythm: Rhythm, mut role: watch::Recei
             continue;
         }
         match pulse {
-            Ok(Pulse { index: Some(index), leader: true }) => follower.moved(index).await,
+            Ok(Pulse { index: Some(index), leader: true, .. }) => follower.moved(index).await,
             Ok(_) => follower.failed("nomad has no leader or no index").await,
             Err(error) => follower.failed(&error.to_string()).await,
         }

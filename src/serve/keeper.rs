@@ -14,7 +14,7 @@ use crate::model::remark::Tell;
 use crate::model::snapshot::{Snapshot, Unreadable};
 use crate::model::view::Wanted;
 use crate::nomad::HttpNomad;
-use crate::store::{Look, Sample, Stores};
+use crate::store::{Look, Probes, Sample, Stores};
 
 use super::events::Hub;
 
@@ -95,6 +95,7 @@ pub(super) struct Keeper {
     pub(super) nomad: HttpNomad,
     pub(super) stores: Stores,
     pub(super) policy: Policy,
+    pub(super) probes: Probes,
     pub(super) tell: Tell,
     pub(super) leaving: Arc<Leaving>,
     pub(super) hub: Hub,
@@ -116,11 +117,13 @@ impl Keeper {
         nomad: HttpNomad,
         stores: Stores,
         policy: Policy,
+        probes: Probes,
         tell: Tell,
         leaving: Arc<Leaving>,
     ) -> Self {
         let (known, counts) = (Mutex::default(), Mutex::default());
-        Self { nomad, stores, policy, tell, leaving, hub: Hub::default(), known, counts }
+        let hub = Hub::default();
+        Self { nomad, stores, policy, probes, tell, leaving, hub, known, counts }
     }
 
     /// Asks the store which publication is fresh, and reads it only if it is not the one in memory.
@@ -182,6 +185,7 @@ impl Keeper {
             nomad: Arc::new(self.nomad.again(deadline)),
             store: self.stores.run(),
             policy: Policy { deadline, ..self.policy },
+            probes: self.probes.clone(),
             tell: self.tell.clone(),
             progress: Arc::new(Unwatched),
             leaving: Arc::clone(&self.leaving),

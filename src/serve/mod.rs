@@ -32,7 +32,7 @@ use crate::model::remark::Tell;
 use crate::model::secret::Secret;
 use crate::nomad::HttpNomad;
 use crate::render::Cluster;
-use crate::store::{Sample, Stores};
+use crate::store::{Probes, Sample, Stores};
 
 use desk::{Desk, Outcome};
 use follow::Rhythm;
@@ -80,6 +80,7 @@ pub(crate) struct Source {
     pub(crate) nomad: HttpNomad,
     pub(crate) stores: Stores,
     pub(crate) policy: Policy,
+    pub(crate) probes: Probes,
     pub(crate) cluster: Cluster,
     /// How long an answer is fresh.
     pub(crate) ttl: Duration,
@@ -240,8 +241,8 @@ async fn housekeeping(app: Arc<App>) {
 
 impl App {
     fn new(settings: Settings, source: Source) -> Self {
-        let Source { nomad, stores, policy, cluster, tell, leaving, .. } = source;
-        let keeper = Arc::new(Keeper::new(nomad, stores, policy, tell, leaving));
+        let Source { nomad, stores, policy, probes, cluster, tell, leaving, .. } = source;
+        let keeper = Arc::new(Keeper::new(nomad, stores, policy, probes, tell, leaving));
         Self {
             desk: Arc::new(Desk::new(Arc::clone(&keeper))),
             keeper,

@@ -12,6 +12,7 @@ pub mod memory;
 pub mod meta;
 mod notes;
 mod open;
+mod probes;
 mod records;
 pub mod redis;
 mod report;
@@ -30,6 +31,7 @@ use scope::Scope;
 
 pub use boot::BootClock;
 pub use open::{Stores, open};
+pub use probes::Probes;
 pub use report::{Cleared, ClearedPlace, KeyStats, Memory, Minute, Present, Sample, State, Stats};
 
 /// Which store to use, where, and whose nodes it holds.
@@ -56,6 +58,13 @@ pub enum Choice {
     Local,
     /// Memory of this process: nothing outlives the run.
     None,
+}
+
+impl Place {
+    /// What questions for changes have come to on this machine.
+    pub fn probes(&self) -> Probes {
+        Probes::new(self.folder.clone(), &self.scope)
+    }
 }
 
 /// How to reach Redis.

@@ -14,6 +14,7 @@ mod local_store;
 mod nomad_http;
 mod nomad_rows;
 mod outage;
+mod probing;
 mod process_rows;
 mod redis_rows;
 mod schedules;

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use nomad_clients::discovery::{Answer, Discovery, Error, How, Leaving, Policy, Progress, Want};
 use nomad_clients::model::remark::{Level, Tell};
 use nomad_clients::nomad::Nomad;
-use nomad_clients::store::{Flight, Published, Store};
+use nomad_clients::store::scope::{Cluster, Scope};
+use nomad_clients::store::{Flight, Probes, Published, Store};
 
 use super::gate::{Gate, Over};
 use super::oracles;
@@ -50,6 +51,8 @@ pub(super) struct Temper {
     pub(super) flaky: bool,
     /// In an outage an old answer is better than none.
     pub(super) stale: bool,
+    /// Whether anything has changed is asked before the list.
+    pub(super) probes: bool,
 }
 
 /// What is known of a process besides what it knows itself.
@@ -211,7 +214,9 @@ impl Actor {
                 deadline: Instant::now() + timeout,
                 shared: false,
                 stale_if_error: self.temper.stale.then_some(timeout),
+                probe_from: 0,
             },
+            probes: Probes::new(None, &Scope::of(&Cluster::default())),
             tell: Tell::new(move |remark| {
                 let trouble =
                     remark.level == Level::Warning && remark.text.starts_with("cache not used");

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use nomad_clients::model::node::{Detail, NodeId};
 use nomad_clients::model::snapshot::Snapshot;
-use nomad_clients::nomad::{self, Listing, Nomad};
+use nomad_clients::nomad::{self, Listing, Nomad, Pulse};
 use nomad_clients::store::{
     Base, Class, Cleared, Enter, Entered, Error, Flight, How, Look, Publication, Published, Sample,
     Stats, Store, Want,
@@ -51,6 +51,26 @@ impl GatedNomad {
 }
 
 impl Nomad for GatedNomad {
+    fn probe(&self) -> Result<Option<Pulse>, nomad::Error> {
+        if !self.0.temper.probes {
+            return Ok(None);
+        }
+        let luck = self.0.gate.must_pass("PROBE");
+        let pulse = self.listing(luck).map(|listing| {
+            let Listing { stubs, index, known_leader: leader, .. } = listing;
+            let first = stubs.into_iter().min_by(|a, b| a.id.cmp(&b.id));
+            Pulse { index, leader, first }
+        });
+        let meta = self.0.notes().flight.as_ref().and_then(|flight| flight.meta.clone());
+        let known = meta.map(|meta| meta.index);
+        if pulse.as_ref().is_ok_and(|pulse| !pulse.leader || pulse.index != known) {
+            return pulse.map(Some);
+        }
+        // No list is asked for at the same time.
+        self.0.wait_for_base();
+        pulse.map(Some)
+    }
+
     fn stubs(&self) -> Result<Listing, nomad::Error> {
         let luck = self.0.gate.must_pass("LIST");
         let listing = self.listing(luck);

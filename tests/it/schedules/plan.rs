@@ -57,7 +57,6 @@ impl Plan {
         let mut dice = Dice::new(seed);
         let scopes = if dice.percent(50) { 2 } else { 1 };
         let [flaky, warm, stale] = [25, 50, 10].map(|chance| dice.percent(chance));
-        let temper = Temper { flaky, stale };
         let left = events(&mut dice);
         let kinds = [
             (Kind::Get, 50),
@@ -68,6 +67,7 @@ impl Plan {
         ];
         let count = 2 + dice.below(5);
         let processes = (0..count).map(|_| (dice.weighted(&kinds), dice.below(scopes))).collect();
+        let temper = Temper { flaky, stale, probes: dice.percent(50) };
         Self { seed, processes, scopes, temper, warm, left }
     }
 

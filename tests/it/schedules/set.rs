@@ -23,7 +23,7 @@ use super::redis_ground::{DOORS, RedisGround};
 use super::run::{Cast, Honest};
 use super::world::{Limits, SCOPES, World};
 
-const CALM: Temper = Temper { flaky: false, stale: false };
+const CALM: Temper = Temper { flaky: false, stale: false, probes: false };
 
 /// Where a scene is played, and by whom.
 pub(super) struct Set<'a> {

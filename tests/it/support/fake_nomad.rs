@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 
 use nomad_clients::model::node::{Detail, Facts, NodeId, Reserved, Resources, Stub};
-use nomad_clients::nomad::{Error, Kind, Listing, Nomad};
+use nomad_clients::nomad::{Error, Kind, Listing, Nomad, Pulse};
 
 /// Nodes by name, each with its indexes; every change moves the index of the list.
 #[derive(Default)]
@@ -15,6 +15,8 @@ struct State {
     nodes: BTreeMap<String, (Stub, Detail)>,
     index: u64,
     without_leader: bool,
+    /// The cheap question can be asked; with an error it is answered by that.
+    probes: Option<Option<Error>>,
     /// Answers that come before those of the model.
     lists: VecDeque<Result<Listing, Error>>,
     failing: BTreeMap<String, Error>,
@@ -71,6 +73,11 @@ impl FakeNomad {
         self.0.lock().unwrap().index = index;
     }
 
+    /// From now on there is the cheap question; it fails with `error` if there is one.
+    pub(crate) fn be_probed(&self, error: Option<Error>) {
+        self.0.lock().unwrap().probes = Some(error);
+    }
+
     pub(crate) fn lose_leader(&self) {
         self.0.lock().unwrap().without_leader = true;
     }
@@ -105,6 +112,19 @@ impl Nomad for FakeNomad {
         state.calls += 1;
         state.asked.push("list".to_owned());
         state.lists.pop_front().unwrap_or_else(|| Ok(state.listing()))
+    }
+
+    fn probe(&self) -> Result<Option<Pulse>, Error> {
+        let mut state = self.0.lock().unwrap();
+        let Some(failure) = state.probes.clone() else { return Ok(None) };
+        state.calls += 1;
+        state.asked.push("first".to_owned());
+        if let Some(error) = failure {
+            return Err(error);
+        }
+        let Listing { stubs, index, known_leader: leader, .. } = state.listing();
+        let first = stubs.into_iter().min_by(|a, b| a.id.cmp(&b.id));
+        Ok(Some(Pulse { index, leader, first }))
     }
 
     fn node(&self, id: &NodeId) -> Result<Option<Detail>, Error> {

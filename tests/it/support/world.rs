@@ -7,7 +7,8 @@ use nomad_clients::discovery::{Answer, Discovery, Error, How, Leaving, Policy, P
 use nomad_clients::model::node::Record;
 use nomad_clients::model::remark::{Level, Tell};
 use nomad_clients::nomad::{self, Listing};
-use nomad_clients::store::{Enter, Entered, Flight, Refuse, Store};
+use nomad_clients::store::scope::{Cluster, Scope};
+use nomad_clients::store::{Enter, Entered, Flight, Probes, Refuse, Store};
 
 use super::fake_nomad::{FakeNomad, stub};
 use super::memory;
@@ -55,7 +56,9 @@ impl World {
                 deadline: Instant::now() + timeout,
                 shared: false,
                 stale_if_error: None,
+                probe_from: 0,
             },
+            probes: Probes::new(None, &Scope::of(&Cluster::default())),
             tell: Tell::new(move |remark| {
                 remarks.lock().unwrap().push((remark.level, remark.text));
             }),

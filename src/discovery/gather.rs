@@ -1,0 +1,84 @@
+//! The nodes of one list, put together from what is cached of them and what was asked for.
+
+use std::collections::HashSet;
+
+use crate::model::node::{Facts, Full, NodeId, Stub};
+use crate::model::rows::{Row, Rows};
+
+use super::answer::Tally;
+use super::details::Outcome;
+
+/// The nodes of one list.
+pub(super) struct Nodes {
+    pub(super) rows: Rows,
+    pub(super) tally: Tally,
+    pub(super) missing: Vec<(NodeId, String)>,
+    /// The highest index among the list and the details.
+    pub(super) eff: u64,
+}
+
+/// What is cached of a node that has not changed.
+pub(super) enum Reused {
+    /// All of it.
+    Row(Row),
+    /// Its details, while the stub says more than the indexes do.
+    Facts(Box<Facts>),
+}
+
+/// Collects the nodes of one list.
+#[derive(Default)]
+pub(super) struct Builder {
+    rows: Vec<Row>,
+    cached: usize,
+    missing: Vec<(NodeId, String)>,
+    pub(super) eff: u64,
+}
+
+impl Builder {
+    /// For the list of this index.
+    pub(super) fn of(index: Option<u64>) -> Self {
+        Self { eff: index.unwrap_or(0), ..Self::default() }
+    }
+
+    pub(super) fn reuse(&mut self, stub: &Stub, reused: Reused) {
+        self.cached += 1;
+        self.eff = self.eff.max(stub.modify_index);
+        match reused {
+            Reused::Row(row) => self.rows.push(row),
+            Reused::Facts(facts) => self.push(stub, Some(&facts)),
+        }
+    }
+
+    pub(super) fn add(&mut self, stub: &Stub, outcome: Option<Outcome>) {
+        match outcome {
+            Some(Outcome::Detail(detail)) => {
+                self.eff = self.eff.max(detail.modify_index);
+                self.push(stub, Some(&detail.facts));
+            }
+            Some(Outcome::Failed(error)) => {
+                self.missing.push((stub.id.clone(), error.what));
+                self.push(stub, None);
+            }
+            // Gone since the list.
+            Some(Outcome::Gone | Outcome::Torn) | None => (),
+        }
+    }
+
+    fn push(&mut self, stub: &Stub, facts: Option<&Facts>) {
+        self.eff = self.eff.max(stub.modify_index);
+        self.rows.push(Row::of(Full::new(stub, facts)));
+    }
+
+    /// What was not cached was known before and has changed, or it is new.
+    pub(super) fn nodes(self, before: &HashSet<NodeId>) -> Nodes {
+        let known = self.rows.iter().filter(|row| before.contains(row.id())).count();
+        let tally = Tally {
+            new: self.rows.len() - known,
+            changed: known - self.cached,
+            cached: self.cached,
+            gone: before.len() - known,
+            ..Tally::default()
+        };
+        Nodes { rows: Rows::ordered(self.rows), tally, missing: self.missing, eff: self.eff }
+    }
+}
