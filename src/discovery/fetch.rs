@@ -10,15 +10,14 @@ use crate::model::diff::is_unchanged;
 use crate::model::node::{Full, NodeId, Stub};
 use crate::model::rows::Row;
 use crate::model::snapshot::Snapshot;
-use crate::nomad::{Listing, Pulse};
+use crate::nomad::Listing;
 use crate::store::{self, Base, Class, Flight, Publication, Published};
 
-use super::answer::{Answer, Source, Tally};
+use super::answer::{Answer, Source};
 use super::details::Outcome;
 use super::gather::{Builder, Nodes, Reused};
 use super::held::{Held, Signal};
-use super::probe::{self, Asked};
-use super::{Discovery, Error, How};
+use super::{Discovery, Error, How, Want};
 
 /// Each may be refused because a newer index is known, or be torn by a restore.
 const LISTS: u32 = 4;
@@ -28,8 +27,10 @@ struct Fetch<'a, 'h> {
     discovery: &'a Discovery,
     held: &'h mut Held<'a>,
     how: How,
+    want: Want,
     /// What details may be reused from; `None` once it proves nothing any more.
     base: Option<Base>,
+    base_is_read: bool,
     /// The ids of the base, also after it was dropped: they tell new nodes from changed ones.
     before: HashSet<NodeId>,
     /// Index and rev of what the cache knows.
@@ -53,7 +54,12 @@ struct Found {
 
 impl Discovery {
     /// Asks Nomad, and publishes if there is a flight to publish under.
-    pub(super) fn fetch(&self, how: How, flight: Option<Box<Flight>>) -> Result<Answer, Error> {
+    pub(super) fn fetch(
+        &self,
+        how: How,
+        want: Want,
+        flight: Option<Box<Flight>>,
+    ) -> Result<Answer, Error> {
         let renewed = flight.as_deref().filter(|flight| !flight.solo).cloned();
         let mut held = Held::new(flight, &self.store, &self.leaving);
         let signal = Signal::default();
@@ -63,7 +69,7 @@ impl Discovery {
                 let (store, signal) = (&*self.store, &signal);
                 scope.spawn(move || signal.renew(store, &flight));
             }
-            Fetch::new(self, &mut held, how).run()
+            Fetch::new(self, &mut held, how, want).run()
         });
         if let Err(error) = &result
             && self.is_shared(error)
@@ -73,7 +79,7 @@ impl Discovery {
         result
     }
 
-    pub(super) fn list(&self) -> Result<(Instant, Listing), Error> {
+    fn list(&self) -> Result<(Instant, Listing), Error> {
         let sent = clock::now();
         Ok((sent, self.nomad.stubs()?))
     }
@@ -87,14 +93,16 @@ impl Discovery {
 }
 
 impl<'a, 'h> Fetch<'a, 'h> {
-    fn new(discovery: &'a Discovery, held: &'h mut Held<'a>, how: How) -> Self {
+    fn new(discovery: &'a Discovery, held: &'h mut Held<'a>, how: How, want: Want) -> Self {
         let meta = held.flight.as_ref().and_then(|flight| flight.meta.as_ref());
         let known = meta.map(|meta| (meta.index, meta.rev.clone()));
         Self {
             discovery,
             held,
             how,
+            want,
             base: None,
+            base_is_read: false,
             before: HashSet::new(),
             known,
             reset: None,
@@ -104,6 +112,12 @@ impl<'a, 'h> Fetch<'a, 'h> {
     }
 
     fn run(mut self) -> Result<Answer, Error> {
+        if let Some(found) = self.unchanged()? {
+            if self.publish(&found) {
+                return Ok(self.answer(found));
+            }
+            self.read_base();
+        }
         for attempt in 1..=LISTS {
             let found = if attempt == 1 { self.base_and_found()? } else { self.list_found()? };
             if let Some(found) = found
@@ -115,6 +129,36 @@ impl<'a, 'h> Fetch<'a, 'h> {
         Err(Error::Unsettled(LISTS))
     }
 
+    /// What the cache has, if nothing has changed since. `--force` uses nothing that is cached.
+    fn unchanged(&mut self) -> Result<Option<Found>, Error> {
+        let flight = self.held.flight.as_deref().filter(|_| self.how != How::Force);
+        let Some((flight, meta)) = flight.and_then(|flight| Some((flight, flight.meta.as_ref()?)))
+        else {
+            return Ok(None);
+        };
+        let Some((sent, first)) = self.discovery.unmoved(meta)? else { return Ok(None) };
+        let (nodes, base) = self.discovery.as_cached(flight, meta, &first, self.want).unzip();
+        self.discovery.probes.note(nodes.is_none());
+        self.base = base.flatten();
+        let found = nodes.map(|nodes| Found { nodes, index: Some(meta.index), sent });
+        if found.is_none() {
+            self.read_base();
+        }
+        Ok(found)
+    }
+
+    /// Before the list, as there was something to find out first.
+    fn read_base(&mut self) {
+        let base = self.held.flight.as_deref().and_then(|flight| self.discovery.store.base(flight));
+        self.set_base(base);
+    }
+
+    fn set_base(&mut self, base: Option<Base>) {
+        self.before = base.iter().flat_map(|base| base.fulls.keys().cloned()).collect();
+        self.base = base;
+        self.base_is_read = true;
+    }
+
     fn list_found(&mut self) -> Result<Option<Found>, Error> {
         let listed = self.list()?;
         self.found(listed)
@@ -122,39 +166,21 @@ impl<'a, 'h> Fetch<'a, 'h> {
 
     /// The base is read while Nomad answers. `--force` uses nothing that is cached.
     fn base_and_found(&mut self) -> Result<Option<Found>, Error> {
-        let flight = self
-            .held
-            .flight
-            .as_deref()
-            .filter(|flight| flight.meta.is_some() && self.how != How::Force);
+        let flight =
+            self.held.flight.as_deref().filter(|flight| {
+                flight.meta.is_some() && self.how != How::Force && !self.base_is_read
+            });
         let Some(flight) = flight else { return self.list_found() };
         let (store, discovery) = (&self.discovery.store, self.discovery);
-        let (base, asked) = thread::scope(|scope| {
+        let (base, listed) = thread::scope(|scope| {
             let base = scope.spawn(|| store.base(flight));
-            let asked = discovery.probe_or_list(flight.meta.as_ref());
-            (base.join(), asked)
+            let listed = discovery.list();
+            (base.join(), listed)
         });
-        self.base = base.unwrap_or(None);
-        self.before = self.base.iter().flat_map(|base| base.fulls.keys().cloned()).collect();
-        let listed = match asked? {
-            Asked::Still(sent, pulse) => match self.same(&pulse) {
-                Some(nodes) => return Ok(Some(Found { nodes, index: pulse.index, sent })),
-                None => self.list()?,
-            },
-            Asked::Listed(listed) => listed,
-        };
+        self.set_base(base.unwrap_or(None));
+        let listed = listed?;
         self.check_cacheable(&listed.1);
         self.found(listed)
-    }
-
-    /// The nodes as the cache has them, if Nomad's first node is in it as it stands: the index
-    /// alone would also fit a cluster that was rebuilt.
-    fn same(&self, pulse: &Pulse) -> Option<Nodes> {
-        let rows = self.base.as_ref().and_then(|base| probe::same(base, pulse));
-        self.discovery.probes.note(rows.is_none());
-        let (rows, eff) = rows?;
-        let tally = Tally { cached: rows.fulls.len(), ..Tally::default() };
-        Some(Nodes { rows, tally, missing: Vec::new(), eff })
     }
 
     /// What a list leads to; `None` if everything must be listed again.
@@ -272,25 +298,32 @@ impl<'a, 'h> Fetch<'a, 'h> {
         facts.map(|facts| Reused::Facts(Box::new(facts)))
     }
 
-    /// `false` if a newer index is known, so that everything must be listed again.
+    /// `false` if a newer index is known, or what was kept is not there any more: then everything
+    /// must be listed.
     fn publish(&mut self, found: &Found) -> bool {
         let Found { nodes, index, sent } = found;
         let (Some(flight), Some(index)) = (self.held.flight.as_deref(), *index) else {
             return true;
         };
         let partial = !nodes.missing.is_empty();
+        let same = flight.meta.as_ref().filter(|_| nodes.fulls.is_none());
         let mut publication = Publication {
             index,
             eff: nodes.eff,
             reset: self.reset.as_deref(),
             list_sent: *sent,
             partial,
-            all: if partial { &[] } else { &nodes.rows.all },
-            fulls: &nodes.rows.fulls,
+            all: if partial { &[] } else { &nodes.all },
+            fulls: nodes.fulls.as_deref().unwrap_or_default(),
             base: self.base.as_ref(),
+            keep: !partial && nodes.tally.total() as u64 >= self.discovery.policy.probe_from,
+            same,
         };
         let mut published = self.discovery.store.publish(flight, &publication);
         if matches!(published, Ok(Published::Rebase)) {
+            if same.is_some() {
+                return false;
+            }
             publication.base = None;
             published = self.discovery.store.publish(flight, &publication);
         }
@@ -320,17 +353,18 @@ impl<'a, 'h> Fetch<'a, 'h> {
     }
 
     fn answer(&self, found: Found) -> Answer {
-        let Found { nodes: Nodes { rows, tally, missing, .. }, index, sent } = found;
+        let Found { nodes: Nodes { all, fulls, tally, missing, .. }, index, sent } = found;
         let snapshot = Snapshot {
             rev: self.published.clone().unwrap_or_default(),
             index: index.unwrap_or(0),
-            count: rows.fulls.len() as u64,
-            all: rows.all,
-            fulls: Some(rows.fulls),
+            count: tally.total() as u64,
+            all,
+            fulls,
             age: sent.elapsed(),
             since: Duration::ZERO,
         };
-        let source = Source::Nomad { cold: self.before.is_empty() };
+        let cold = self.before.is_empty() && tally.cached == 0;
+        let source = Source::Nomad { cold };
         Answer { snapshot, source, missing, tally, outage: None }
     }
 }

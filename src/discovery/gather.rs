@@ -10,7 +10,10 @@ use super::details::Outcome;
 
 /// The nodes of one list.
 pub(super) struct Nodes {
-    pub(super) rows: Rows,
+    /// JSON array of records.
+    pub(super) all: Vec<u8>,
+    /// Full records as JSON; `None` = as the cache has them.
+    pub(super) fulls: Option<Vec<(NodeId, Vec<u8>)>>,
     pub(super) tally: Tally,
     pub(super) missing: Vec<(NodeId, String)>,
     /// The highest index among the list and the details.
@@ -79,6 +82,7 @@ impl Builder {
             gone: before.len() - known,
             ..Tally::default()
         };
-        Nodes { rows: Rows::ordered(self.rows), tally, missing: self.missing, eff: self.eff }
+        let Rows { all, fulls } = Rows::ordered(self.rows);
+        Nodes { all, fulls: Some(fulls), tally, missing: self.missing, eff: self.eff }
     }
 }

@@ -85,7 +85,7 @@ impl Discovery {
         let began = clock::now();
         let answered = self.turn(how, want).and_then(|turn| match turn {
             Turn::Answer(answer) => Ok(*answer),
-            Turn::Fetch(flight) => self.fetch(how, flight),
+            Turn::Fetch(flight) => self.fetch(how, want, flight),
         });
         let mut answer = answered.or_else(|error| self.stale(error))?;
         answer.tally.took = began.elapsed();

@@ -3,59 +3,72 @@
 use std::time::Instant;
 
 use crate::clock;
+use crate::model::node::Stub;
 use crate::model::rows::{Row, Rows};
-use crate::nomad::{self, Kind, Listing, Pulse};
-use crate::store::Base;
+use crate::nomad::{self, Kind};
 use crate::store::meta::Meta;
+use crate::store::{Base, Flight, Kept};
 
-use super::{Discovery, Error};
+use super::answer::Tally;
+use super::gather::Nodes;
+use super::{Discovery, Error, Want};
 
 /// For fewer nodes the list costs no more than the question.
 pub const PROBE_FROM: u64 = 200;
 
-/// What Nomad answered.
-pub(super) enum Asked {
-    /// The index is still that of the cache.
-    Still(Instant, Pulse),
-    Listed((Instant, Listing)),
-}
-
 impl Discovery {
-    /// Asks for the list, unless the index of the nodes is still the one that the cache has.
-    pub(super) fn probe_or_list(&self, meta: Option<&Meta>) -> Result<Asked, Error> {
-        let meta = meta.filter(|meta| meta.len > 0 && meta.count >= self.policy.probe_from);
-        let Some(meta) = meta.filter(|_| self.probes.are_worth_it()) else {
-            return self.list().map(Asked::Listed);
-        };
-        let sent = clock::now();
-        match self.nomad.probe() {
-            Ok(Some(pulse)) if pulse.leader && pulse.index == Some(meta.index) => {
-                return Ok(Asked::Still(sent, pulse));
-            }
-            Ok(Some(_)) => self.probes.note(true),
-            // Something between us and Nomad may not like the question.
-            Ok(None) | Err(nomad::Error { kind: Kind::NotNomad, .. }) => {}
-            Err(error) => return Err(error.into()),
+    /// Nomad's first node, and when it was asked for, if the index of the nodes is still the one
+    /// that the cache has. A partial publication is none that could stay as it is.
+    pub(super) fn unmoved(&self, meta: &Meta) -> Result<Option<(Instant, Stub)>, Error> {
+        if meta.len == 0 || meta.count < self.policy.probe_from || !self.probes.are_worth_it() {
+            return Ok(None);
         }
-        self.list().map(Asked::Listed)
+        let sent = clock::now();
+        let pulse = match self.nomad.probe() {
+            Ok(Some(pulse)) => pulse,
+            // Something between us and Nomad may not like the question.
+            Ok(None) | Err(nomad::Error { kind: Kind::NotNomad, .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        if pulse.leader && pulse.index == Some(meta.index) {
+            return Ok(pulse.first.map(|first| (sent, first)));
+        }
+        self.probes.note(true);
+        Ok(None)
+    }
+
+    /// The nodes of the cache, if Nomad's first node is among them and says the same: a cluster that
+    /// was rebuilt may have the very index. With the base if the records had to be read for it.
+    pub(super) fn as_cached(
+        &self,
+        flight: &Flight,
+        meta: &Meta,
+        first: &Stub,
+        want: Want,
+    ) -> Option<(Nodes, Option<Base>)> {
+        let kept = || self.store.kept(flight, &first.id);
+        if let Some(Kept { all, first: json }) = (want == Want::Records).then(kept).flatten() {
+            Row::kept(&json, first)?;
+            let cached = usize::try_from(meta.count).ok()?;
+            let tally = Tally { cached, ..Tally::default() };
+            let nodes = Nodes { all, fulls: None, tally, missing: Vec::new(), eff: meta.index };
+            return Some((nodes, None));
+        }
+        let base = self.store.base(flight)?;
+        Some((of_base(&base, meta.index, first)?, Some(base)))
     }
 }
 
-/// The nodes of the cache and their highest index, if the first node of Nomad is the first one there
-/// and says the same: a cluster that was rebuilt may have the very index.
-pub(super) fn same(base: &Base, pulse: &Pulse) -> Option<(Rows, u64)> {
-    let first = base.fulls.iter().min_by_key(|(id, _)| *id);
-    match (&pulse.first, first) {
-        (Some(stub), Some((_, json))) => Row::kept(json, stub).map(drop)?,
-        (None, None) => {}
-        _ => return None,
-    }
-    let mut eff = pulse.index?;
+fn of_base(base: &Base, index: u64, first: &Stub) -> Option<Nodes> {
+    Row::kept(base.fulls.get(&first.id)?, first)?;
+    let mut eff = index;
     let mut rows = Vec::with_capacity(base.fulls.len());
     for json in base.fulls.values() {
         let (row, modify_index) = Row::cached(json)?;
         eff = eff.max(modify_index);
         rows.push(row);
     }
-    Some((Rows::ordered(rows), eff))
+    let Rows { all, fulls } = Rows::ordered(rows);
+    let tally = Tally { cached: fulls.len(), ..Tally::default() };
+    Some(Nodes { all, fulls: Some(fulls), tally, missing: Vec::new(), eff })
 }

@@ -4,12 +4,13 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::model::node::NodeId;
 use crate::model::remark::Tell;
 use crate::model::snapshot::Snapshot;
 
 use super::redis::errors::{is_black_hole, is_broken_off, is_busy, is_refused};
 use super::{
-    Base, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, Kind, Look, Present,
+    Base, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, Kept, Kind, Look, Present,
     Publication, Published, Sample, Stats, Store, Want,
 };
 
@@ -220,6 +221,10 @@ impl Store for AutoStore {
 
     fn base(&self, flight: &Flight) -> Option<Base> {
         self.of(flight).base(flight)
+    }
+
+    fn kept(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
+        self.of(flight).kept(flight, first)
     }
 
     fn publish(&self, flight: &Flight, publication: &Publication<'_>) -> Result<Published, Error> {

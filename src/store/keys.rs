@@ -24,12 +24,14 @@ pub(super) struct Family {
     pub meta: String,
     pub all: String,
     pub hash: String,
+    /// A copy of `all` that lives as long as `hash`: what is published when nothing has changed.
+    pub kept: String,
 }
 
 impl Family {
     fn new(prefix: &str) -> Self {
         let key = |name: &str| format!("{prefix}:{name}");
-        Self { meta: key("meta"), all: key("all"), hash: key("hash") }
+        Self { meta: key("meta"), all: key("all"), hash: key("hash"), kept: key("kept") }
     }
 }
 
@@ -50,10 +52,12 @@ impl Keys {
         }
     }
 
-    /// The eight keys in the order of the scripts.
-    pub(super) fn eight(&self) -> [&str; 8] {
+    /// The eight keys of ENTER and the two besides that PUBLISH may write, in the order of the scripts.
+    pub(super) fn ten(&self) -> [&str; 10] {
         let Self { epoch, lease, literal, own, .. } = self;
-        [epoch, lease, &literal.meta, &literal.all, &literal.hash, &own.meta, &own.all, &own.hash]
+        let Family { meta, all, hash, kept } = literal;
+        let [epoch, lease] = [epoch.as_str(), lease];
+        [epoch, lease, meta, all, hash, &own.meta, &own.all, &own.hash, kept, &own.kept]
     }
 
     pub(super) fn family(&self, literal: bool) -> &Family {
@@ -76,7 +80,7 @@ mod tests {
         let scope = Scope::of(&Cluster::default());
         let shared = Keys::new("nomad:clients", &scope);
         assert_eq!(
-            shared.eight()[..5],
+            shared.ten()[..5],
             [
                 "nomad:clients:epoch",
                 &format!("nomad:clients:lease:{scope}"),
@@ -88,7 +92,8 @@ mod tests {
         assert_eq!(shared.family(false).hash, format!("nomad:clients:{scope}:hash"));
         assert_eq!(shared.minute(7), format!("nomad:clients:stats:{scope}:7"));
         let named = Keys::new("nomad:clients:team", &scope);
-        assert_eq!(named.eight()[2..5], named.eight()[5..]);
-        assert_eq!(named.eight()[3], "nomad:clients:team:all");
+        assert_eq!(named.ten()[2..5], named.ten()[5..8]);
+        assert_eq!(named.ten()[8..], ["nomad:clients:team:kept"; 2]);
+        assert_eq!(named.ten()[3], "nomad:clients:team:all");
     }
 }

@@ -99,6 +99,12 @@ pub trait Store: Send + Sync {
     /// BASE: the full records that the flight's meta describes, verified; `None` if they can't be had.
     fn base(&self, flight: &Flight) -> Option<Base>;
 
+    /// KEPT: the `all` of the flight's meta, verified, and one full record as it stands; `None` if
+    /// the store keeps no copy of `all` for longer than it serves.
+    fn kept(&self, _flight: &Flight, _first: &NodeId) -> Option<Kept> {
+        None
+    }
+
     /// PUBLISH: everything in one atomic step, or nothing.
     fn publish(&self, flight: &Flight, publication: &Publication<'_>) -> Result<Published, Error>;
 
@@ -224,6 +230,14 @@ pub struct Base {
     pub fulls: HashMap<NodeId, Vec<u8>>,
 }
 
+/// What a flight may publish anew.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    pub all: Vec<u8>,
+    /// The record that was asked for; not verified.
+    pub first: Vec<u8>,
+}
+
 /// What one fetch writes.
 #[derive(Debug, Clone)]
 pub struct Publication<'a> {
@@ -243,6 +257,11 @@ pub struct Publication<'a> {
     pub fulls: &'a [(NodeId, Vec<u8>)],
     /// A delta against this base; `None` = whole.
     pub base: Option<&'a Base>,
+    /// `all` is worth a copy that outlives it.
+    pub keep: bool,
+    /// Nothing has changed since this publication: `all` is what [`Store::kept`] gave, `fulls` and
+    /// `base` say nothing.
+    pub same: Option<&'a meta::Meta>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -104,6 +104,8 @@ fn publish_partial(nomad: &FakeNomad, store: &dyn Store, flight: &Flight) {
         all: &[],
         fulls: &fulls,
         base: None,
+        keep: false,
+        same: None,
     };
     assert_eq!(store.publish(flight, &publication).unwrap(), Published::Done);
     assert_eq!(nomad.asked(), Vec::<String>::new());

@@ -132,6 +132,8 @@ fn publish(
         all: &all,
         fulls: &fulls(index),
         base: None,
+        keep: false,
+        same: None,
     };
     store.publish(flight, &publication)
 }

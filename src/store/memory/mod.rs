@@ -264,7 +264,7 @@ impl Store for MemoryStore {
         if let Some(epoch) = space.text(&self.keys.epoch, now) {
             self.dead.remember(epoch);
         }
-        space.delete(&self.keys.eight());
+        space.delete(&self.keys.ten());
         Cleared { places: vec![ClearedPlace { place: "memory".to_owned(), outcome: Ok(()) }] }
     }
 
@@ -303,7 +303,7 @@ impl Store for MemoryStore {
 
 impl Local for MemoryStore {
     fn forget(&self) {
-        self.memory.space().delete(&self.keys.eight());
+        self.memory.space().delete(&self.keys.ten());
     }
 }
 

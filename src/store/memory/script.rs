@@ -120,7 +120,7 @@ impl Script<'_> {
         }
         self.write(flight, new, &keys);
         if literal && self.keys.own != self.keys.literal {
-            let Family { meta, all, hash } = &self.keys.own;
+            let Family { meta, all, hash, .. } = &self.keys.own;
             self.space.delete(&[meta, all, hash]);
         }
         Published::Done

@@ -91,7 +91,7 @@ impl RedisStore {
     fn clear_commands(&self) -> [Cmd; 3] {
         [
             command("GET", &[&self.keys.epoch]),
-            command("DEL", &self.keys.eight()),
+            command("DEL", &self.keys.ten()),
             command("ROLE", &[]),
         ]
     }

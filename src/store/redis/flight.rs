@@ -59,7 +59,7 @@ impl RedisStore {
     }
 
     fn enter_once(&self, enter: &Enter<'_>) -> Result<Entered, Error> {
-        let mut eval = self.eval_eight(ENTER_LUA);
+        let mut eval = self.eval(ENTER_LUA, 8);
         let mode = match enter.how {
             How::Get => "get",
             How::Refresh => "refresh",
@@ -98,22 +98,26 @@ impl RedisStore {
 
     /// The command and roughly how many bytes it has.
     fn publish_command(&self, flight: &Flight, publication: &Publication<'_>) -> (Cmd, usize) {
-        let Publication { index, eff, reset, all, fulls, base, .. } = *publication;
+        let Publication { index, eff, reset, all, fulls, base, same, .. } = *publication;
         let lag = millis(clock::now().duration_since(publication.list_sent));
         let list_at =
             flight.now_ms + millis(publication.list_sent.saturating_duration_since(flight.entered));
         let Difference { gone, changed } = difference(publication);
-        let mut eval = self.eval_eight(PUBLISH_LUA);
+        let hsum = || sum::of_values(fulls.iter().map(|(_, full)| full.as_slice()));
+        let rev = same.map(|meta| &meta.rev).or(base.map(|base| &base.rev));
+        // The copy that is kept does not travel again.
+        let sent = if same.is_some() { &[] } else { all };
+        let mut eval = self.eval(PUBLISH_LUA, if publication.keep { 10 } else { 8 });
         eval.arg(self.scope.as_str()).arg(&flight.token).arg(&flight.watch).arg(&flight.epoch);
         eval.arg(format!("{index:020}")).arg(format!("{eff:020}")).arg(reset.unwrap_or_default());
         eval.arg(millis(self.ttl).max(1)).arg(millis(self.detail_ttl).max(1)).arg(lag).arg(list_at);
         eval.arg(u8::from(publication.partial)).arg(sum::of(all));
-        eval.arg(sum::of_values(fulls.iter().map(|(_, full)| full.as_slice()))).arg(all);
-        eval.arg(base.map_or("", |base| &base.rev)).arg(gone.len());
+        eval.arg(same.map_or_else(hsum, |meta| meta.hsum.clone())).arg(sent);
+        eval.arg(rev.map_or("", String::as_str)).arg(gone.len());
         for id in &gone {
             eval.arg(id);
         }
-        let mut bytes = all.len();
+        let mut bytes = sent.len();
         for (id, full) in changed {
             eval.arg(id).arg(full);
             bytes += full.len();
@@ -143,9 +147,9 @@ impl RedisStore {
         let _ = self.number(FAIL, &eval);
     }
 
-    fn eval_eight(&self, script: &str) -> Cmd {
+    fn eval(&self, script: &str, keys: usize) -> Cmd {
         let mut eval = redis::cmd("EVAL");
-        eval.arg(script).arg(8).arg(&self.keys.eight()[..]);
+        eval.arg(script).arg(keys).arg(&self.keys.ten()[..keys]);
         eval
     }
 

@@ -7,10 +7,11 @@ use redis::{Cmd, Value};
 use crate::clock;
 use crate::model::node::NodeId;
 use crate::model::snapshot::Snapshot;
-use crate::store::judge::{Family, Hit, Seen, Verdict, judge, present};
+use crate::store::judge::{Family as Read, Hit, Seen, Verdict, judge, present};
+use crate::store::keys::Family;
 use crate::store::meta::Meta;
 use crate::store::records::{Fields, verified};
-use crate::store::{Base, Error, Flight, Look, Present, Want};
+use crate::store::{Base, Error, Flight, Kept, Look, Present, Want, sum};
 
 use super::connection::Manner;
 use super::errors::{of_reply, unavailable};
@@ -31,6 +32,7 @@ pub(super) const HASH: Step = Step {
     manner: Manner::Reads,
     on_the_way: false,
 };
+const KEPT: Step = Step { name: "GET, HMGET", ..HASH };
 const PRESENT: Step = Step { name: "PTTL, PTTL, MGET (no values)", ..LOOK };
 const PARTIAL: Step = Step { name: "MGET", budget: Budget::new(500, 3000), ..HASH };
 /// A partial publication is announced for so long: it can't be older when it is asked for.
@@ -154,6 +156,20 @@ impl RedisStore {
         }
     }
 
+    /// The copy counts only if it is what the flight's meta describes.
+    pub(super) fn kept_of(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
+        let meta = flight.meta.as_ref()?;
+        let Family { kept, hash, .. } = self.keys.family(flight.literal);
+        let asked = [command("GET", &[kept]), command("HMGET", &[hash, first.as_str()])];
+        let replies = self.ask(KEPT, &asked).inspect_err(|error| self.ignored(&error.what)).ok()?;
+        let [kept, Value::Array(mut firsts)] = <[Value; 2]>::try_from(replies).ok()? else {
+            return None;
+        };
+        let (all, first) = (bulk(kept)?, bulk(firsts.pop()?)?);
+        let same = u64::try_from(all.len()) == Ok(meta.len) && sum::of(&all) == meta.sum;
+        same.then_some(Kept { all, first })
+    }
+
     pub(super) fn partial_of(&self, waited: &str) -> Result<Option<Snapshot>, Error> {
         let sent = clock::now();
         let keys = [&*self.keys.epoch, &self.keys.literal.meta, &self.keys.own.meta];
@@ -201,7 +217,7 @@ pub(super) fn seen(replies: Vec<Value>) -> Option<Seen> {
     };
     let [epoch, literal_meta, literal_all, own_meta, own_all] =
         <[Value; 5]>::try_from(values).ok()?.map(bulk);
-    let family = |meta, all, left| Some(Family { meta, all, ttl_left: int(&left)? });
+    let family = |meta, all, left| Some(Read { meta, all, ttl_left: int(&left)? });
     Some(Seen {
         epoch,
         literal: family(literal_meta, literal_all, literal_left)?,
@@ -216,7 +232,7 @@ fn seen_without_values(replies: Vec<Value>) -> Option<Seen> {
         return None;
     };
     let [epoch, literal_meta, own_meta] = <[Value; 3]>::try_from(values).ok()?.map(bulk);
-    let family = |meta, left| Some(Family { meta, all: None, ttl_left: int(&left)? });
+    let family = |meta, left| Some(Read { meta, all: None, ttl_left: int(&left)? });
     Some(Seen {
         epoch,
         literal: family(literal_meta, literal_left)?,

@@ -21,6 +21,7 @@ use ::redis::{Cmd, ServerError, Value};
 use rustls::ClientConfig;
 
 use crate::clock;
+use crate::model::node::NodeId;
 use crate::model::remark::Tell;
 
 use super::dead::Dead;
@@ -28,7 +29,7 @@ use super::keys::Keys;
 use super::notes::Notes;
 use super::scope::Scope;
 use super::{
-    Base, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, Look, Place, Present,
+    Base, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, Kept, Look, Place, Present,
     Publication, Published, RedisPlace, Sample, Snapshot, Stats, Store, Want,
 };
 
@@ -200,6 +201,10 @@ impl Store for RedisStore {
 
     fn base(&self, flight: &Flight) -> Option<Base> {
         self.base_of(flight)
+    }
+
+    fn kept(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
+        self.kept_of(flight, first)
     }
 
     fn publish(&self, flight: &Flight, publication: &Publication<'_>) -> Result<Published, Error> {

@@ -97,10 +97,15 @@ impl RedisStore {
 
     /// The keys of this scope that are there.
     fn key_stats(&self, literal: bool) -> Result<Vec<KeyStats>, Error> {
-        let Family { meta, all, hash } = self.keys.family(literal);
+        let Family { meta, all, hash, kept } = self.keys.family(literal);
         let mut commands = Vec::new();
-        let keys =
-            [(all, "string"), (hash, "hash"), (meta, "string"), (&self.keys.epoch, "string")];
+        let keys = [
+            (all, "string"),
+            (hash, "hash"),
+            (kept, "string"),
+            (meta, "string"),
+            (&self.keys.epoch, "string"),
+        ];
         for (key, kind) in keys {
             let size = if kind == "hash" {
                 command("MEMORY", &["USAGE", key])

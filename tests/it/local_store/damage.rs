@@ -188,6 +188,8 @@ fn a_folder_in_place_of_a_snapshot_is_ignored_and_the_publication_fails_cleanly(
         all: b"[]",
         fulls: &[],
         base: None,
+        keep: false,
+        same: None,
     };
     let error = next.store.publish(&flight, &publication).unwrap_err();
     assert_eq!(error.to_string(), format!("cannot write the cache folder {place}: is a directory"));

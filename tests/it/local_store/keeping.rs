@@ -142,6 +142,8 @@ fn a_lock_that_somebody_keeps_is_waited_for_only_for_a_while() {
         all: b"[]",
         fulls: &[],
         base: None,
+        keep: false,
+        same: None,
     };
     let error = own.store.publish(own.flight(), &publication).unwrap_err();
     let place = bench.folder().display().to_string();

@@ -152,6 +152,12 @@ impl Actor {
     }
 
     /// The list is there: if the base is still under way, it is waited for now.
+    /// Base and list are asked for at the same time from here on.
+    pub(super) fn fork(&self) {
+        self.notes().pair = Pair::Both;
+        self.gate.forked();
+    }
+
     pub(super) fn wait_for_base(&self) {
         let mut notes = self.notes();
         if notes.pair == Pair::Both {

@@ -9,8 +9,8 @@ use nomad_clients::model::rows::Rows;
 use nomad_clients::model::snapshot::Snapshot;
 use nomad_clients::store::meta::Meta;
 use nomad_clients::store::{
-    Base, Class, Cleared, Enter, Entered, Error, Flight, How, Look, Publication, Published, Sample,
-    Stats, Store, Want, sum,
+    Base, Class, Cleared, Enter, Entered, Error, Flight, How, Kept, Look, Publication, Published,
+    Sample, Stats, Store, Want, sum,
 };
 
 use crate::support::bench::scope;
@@ -209,6 +209,10 @@ impl Store for Crook {
         };
         self.hoard.keep(base.as_ref());
         if self.client == Client::InventsDetails { base.map(detailed) } else { base }
+    }
+
+    fn kept(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
+        self.store().kept(flight, first)
     }
 
     fn publish(&self, flight: &Flight, publication: &Publication<'_>) -> Result<Published, Error> {

@@ -7,8 +7,8 @@ use nomad_clients::model::node::{Detail, NodeId};
 use nomad_clients::model::snapshot::Snapshot;
 use nomad_clients::nomad::{self, Listing, Nomad, Pulse};
 use nomad_clients::store::{
-    Base, Class, Cleared, Enter, Entered, Error, Flight, How, Look, Publication, Published, Sample,
-    Stats, Store, Want,
+    Base, Class, Cleared, Enter, Entered, Error, Flight, How, Kept, Look, Publication, Published,
+    Sample, Stats, Store, Want,
 };
 
 use crate::support::fake_nomad::{id, outage};
@@ -61,13 +61,12 @@ impl Nomad for GatedNomad {
             let first = stubs.into_iter().min_by(|a, b| a.id.cmp(&b.id));
             Pulse { index, leader, first }
         });
-        let meta = self.0.notes().flight.as_ref().and_then(|flight| flight.meta.clone());
-        let known = meta.map(|meta| meta.index);
-        if pulse.as_ref().is_ok_and(|pulse| !pulse.leader || pulse.index != known) {
-            return pulse.map(Some);
+        let known =
+            self.0.notes().flight.as_ref().and_then(|flight| Some(flight.meta.as_ref()?.index));
+        let moved = |pulse: &Pulse| !pulse.leader || pulse.index != known || pulse.first.is_none();
+        if pulse.as_ref().is_ok_and(moved) {
+            self.0.fork();
         }
-        // No list is asked for at the same time.
-        self.0.wait_for_base();
         pulse.map(Some)
     }
 
@@ -141,12 +140,11 @@ impl Store for GatedStore {
         self.pass("ENTER");
         let entered = self.inner.enter(enter)?;
         if let Entered::Own(flight) = &entered {
-            let mut notes = self.actor.notes();
-            notes.flight = Some((**flight).clone());
-            if flight.meta.is_some() && enter.how != How::Force {
-                notes.pair = Pair::Both;
-                drop(notes);
-                self.actor.gate.forked();
+            self.actor.notes().flight = Some((**flight).clone());
+            let meta = flight.meta.as_ref().filter(|_| enter.how != How::Force);
+            // Else it is known after the probe whether there will be two.
+            if meta.is_some_and(|meta| !self.actor.temper.probes || meta.len == 0) {
+                self.actor.fork();
             }
         }
         Ok(entered)
@@ -160,6 +158,11 @@ impl Store for GatedStore {
             self.actor.gate.joined();
         }
         base
+    }
+
+    fn kept(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
+        self.pass("KEPT");
+        self.inner.kept(flight, first)
     }
 
     fn publish(&self, flight: &Flight, publication: &Publication<'_>) -> Result<Published, Error> {

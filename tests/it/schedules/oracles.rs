@@ -189,7 +189,11 @@ pub(super) fn published(
     let (Some(found), Some(listed)) = (inspected, listed) else {
         return world.violation('D', "no meta after a publication");
     };
-    let fulls: BTreeMap<NodeId, Vec<u8>> = publication.fulls.iter().cloned().collect();
+    let before = publication.same.and_then(|meta| world.issues.get(&meta.rev));
+    let fulls: BTreeMap<NodeId, Vec<u8>> = match before {
+        Some(issue) => issue.fulls.clone(),
+        None => publication.fulls.iter().cloned().collect(),
+    };
     let rev = found.rev.trim_start_matches('p').to_owned();
     let same = fulls.iter().map(|(id, full)| (id.as_str(), full)).eq(named(&found.hash));
     if !same && (!world.limits.touched || found.is_readable) {

@@ -106,6 +106,8 @@ fn r3_silence_at_publish() {
         all: b"[1]",
         fulls: &fulls,
         base: None,
+        keep: false,
+        same: None,
     };
     let began = Instant::now();
     let error = own.store.publish(own.flight(), &publication).unwrap_err();
@@ -211,6 +213,8 @@ fn r7_other_keys_or_one_command_missing() {
         all: b"[1]",
         fulls: &fulls,
         base: None,
+        keep: false,
+        same: None,
     };
     let error = own.store.publish(own.flight(), &publication).unwrap_err();
     assert_eq!(error.kind, Kind::Forbidden);

@@ -122,6 +122,8 @@ impl Process {
             all: if with.partial { b"" } else { &all },
             fulls: &fulls,
             base: with.base,
+            keep: false,
+            same: None,
         };
         self.store.publish(self.flight(), &publication).unwrap()
     }
