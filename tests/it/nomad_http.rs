@@ -42,7 +42,7 @@ fn open(access: Access) -> HttpNomad {
     HttpNomad::open(access, Tell::nobody()).unwrap()
 }
 
-fn nomad(address: &str) -> HttpNomad {
+pub(crate) fn nomad(address: &str) -> HttpNomad {
     open(access(address))
 }
 

@@ -1,5 +1,8 @@
 //! The cheap question before the list: when it is asked, and when its answer is believed.
 
+mod kept;
+mod recorded;
+
 use std::time::Duration;
 
 use nomad_clients::discovery::{Answer, How, PROBE_FROM, Source, Want};

@@ -8,7 +8,7 @@ use redis::ServerError;
 use crate::store::{Error, Kind};
 
 /// What a user needs to fill the cache.
-const ACL: &str = "~nomad:clients* -@all +mget +get +set +del +hgetall +hset +hdel +hlen +strlen +pexpire +pttl +time +eval +hincrby +expire +hmget";
+const ACL: &str = "~nomad:clients* -@all +mget +get +set +del +hgetall +hset +hdel +hlen +strlen +pexpire +pttl +time +eval +hincrby +expire +hmget +copy";
 pub(super) const NOT_REDIS: &str = "not a Redis server";
 const REFUSED: &str = "refused";
 const BUSY: &str = "busy: ";

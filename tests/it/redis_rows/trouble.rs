@@ -14,7 +14,7 @@ use crate::support::relay::{Relay, Treat};
 use crate::support::tls_front::{self, file};
 
 /// What a user needs to fill the cache, as the program names it.
-pub(super) const ACL: &str = "~nomad:clients* -@all +mget +get +set +del +hgetall +hset +hdel +hlen +strlen +pexpire +pttl +time +eval +hincrby +expire +hmget";
+pub(super) const ACL: &str = "~nomad:clients* -@all +mget +get +set +del +hgetall +hset +hdel +hlen +strlen +pexpire +pttl +time +eval +hincrby +expire +hmget +copy";
 
 /// A place where a Redis is looked for, and what keeps it in trouble.
 pub(super) struct Trouble {

@@ -154,7 +154,7 @@ fn with_user(server: &RedisServer, rules: &[&str]) -> Arc<RedisStore> {
     store(&format!("{}?user=nc&pass=pw", server.url()))
 }
 
-const MEMBER: &str = "~nomad:clients* +mget +get +set +del +hgetall +hset +hdel +hlen +strlen +pexpire +pttl +time +eval +hincrby +expire +hmget";
+const MEMBER: &str = "~nomad:clients* +mget +get +set +del +hgetall +hset +hdel +hlen +strlen +pexpire +pttl +time +eval +hincrby +expire +hmget +copy";
 
 #[test]
 fn the_documented_member_may_do_everything() {

@@ -73,6 +73,23 @@ impl FakeNomad {
         self.0.lock().unwrap().index = index;
     }
 
+    /// Says from now on what another cluster, or the same one at another time, said.
+    pub(crate) fn become_like(&self, listing: &Listing) {
+        let mut state = self.0.lock().unwrap();
+        let facts = detail("x", 0, "r0").facts;
+        state.nodes = listing
+            .stubs
+            .iter()
+            .map(|stub| {
+                let Stub { id, modify_index, .. } = stub.clone();
+                let detail = Detail { id, modify_index, facts: facts.clone() };
+                (stub.id.to_string(), (stub.clone(), detail))
+            })
+            .collect();
+        state.index = listing.index.unwrap_or(0);
+        state.without_leader = !listing.known_leader || listing.last_contact_ms > 0;
+    }
+
     /// From now on there is the cheap question; it fails with `error` if there is one.
     pub(crate) fn be_probed(&self, error: Option<Error>) {
         self.0.lock().unwrap().probes = Some(error);

@@ -1,0 +1,123 @@
+//! Through the program: what a refresh costs when nothing has changed, and what becomes of a copy
+//! that is not there, or not the right one.
+
+use nomad_sim::{Fleet, Sim};
+use serde_json::{Value, json};
+
+use crate::support::redis_server::RedisServer;
+use crate::support::sandbox::Sandbox;
+
+const KEPT: &str = "nomad:clients:kept";
+
+struct Room {
+    redis: RedisServer,
+    sim: Sim,
+    sandbox: Sandbox,
+}
+
+impl Room {
+    /// With a cache of so many nodes.
+    fn of(nodes: u32) -> Self {
+        let (redis, sim) = (RedisServer::start(), Sim::start(Fleet::generated(nodes)));
+        let sandbox = Sandbox::redis(&redis.url()).nomad(&sim.address());
+        sandbox.stdout("refresh");
+        sim.asked();
+        Self { redis, sim, sandbox }
+    }
+
+    /// Counts and calls of a refresh, and what Redis got besides.
+    fn refreshed(&self) -> (Value, Vec<String>) {
+        let mut said: Value = serde_json::from_str(&self.sandbox.stdout("refresh --json")).unwrap();
+        said.as_object_mut().unwrap().remove("took_ms");
+        (said, self.sim.asked())
+    }
+
+    fn get(&self, key: &str) -> Option<Vec<u8>> {
+        self.redis.bytes(&["GET", key])
+    }
+}
+
+fn counts(cached: u64, calls: u64) -> Value {
+    json!({"total":cached,"new":0,"changed":0,"cached":cached,"gone":0,"nomad_calls":calls})
+}
+
+const FIRST: &str = "/v1/nodes?per_page=1";
+
+#[test]
+fn nothing_changed_costs_one_question_and_no_bytes() {
+    let room = Room::of(200);
+    let before = room.get("nomad:clients:all").unwrap();
+    assert_eq!(room.get(KEPT).as_ref(), Some(&before));
+    let input = |room: &Room| -> usize {
+        let info = String::from_utf8(room.redis.bytes(&["INFO", "stats"]).unwrap()).unwrap();
+        let line = info.lines().find_map(|line| line.strip_prefix("total_net_input_bytes:"));
+        line.unwrap().parse().unwrap()
+    };
+    let sent = input(&room);
+    assert_eq!(room.refreshed(), (counts(200, 1), vec![format!("GET {FIRST}")]));
+    assert!(input(&room) - sent < 20_000, "{} bytes for {}", input(&room) - sent, before.len());
+    assert_eq!(room.get("nomad:clients:all").as_ref(), Some(&before));
+    assert_eq!(room.sandbox.stdout("list --json").trim_end().as_bytes(), before);
+    // Expired, but not longer than the details are kept.
+    room.redis.cli(&["DEL", "nomad:clients:all"]);
+    assert_eq!(room.sandbox.stdout("list --json").trim_end().as_bytes(), before);
+    assert_eq!(room.sim.asked(), [format!("GET {FIRST}")]);
+    let left = [KEPT, "nomad:clients:hash"].map(|key| room.redis.int(&["PTTL", key]));
+    assert!(left.iter().all(|left| (290_000..=300_000).contains(left)), "{left:?}");
+}
+
+#[test]
+fn full_records_are_read_for_who_wants_them() {
+    let room = Room::of(200);
+    let before = room.sandbox.stdout("list --json --full");
+    room.redis.cli(&["DEL", "nomad:clients:all"]);
+    assert_eq!(room.sandbox.stdout("list --json --full"), before);
+    assert_eq!(room.sim.asked(), [format!("GET {FIRST}")]);
+}
+
+#[test]
+fn a_copy_that_is_gone_or_wrong_is_not_used() {
+    type Spoil = fn(&Room);
+    let spoils: [Spoil; 5] = [
+        |room| drop(room.redis.cli(&["DEL", KEPT])),
+        |room| drop(room.redis.cli(&["SET", KEPT, "[]"])),
+        |room| drop(room.redis.cli(&["SETRANGE", KEPT, "100", "x"])),
+        |room| {
+            room.redis.cli(&["DEL", KEPT]);
+            room.redis.cli(&["HSET", KEPT, "a", "b"]);
+        },
+        // Redis before 6.2, or a user without the right to copy.
+        |room| drop(room.redis.cli(&["ACL", "SETUSER", "default", "-copy"])),
+    ];
+    for (at, spoil) in spoils.into_iter().enumerate() {
+        let room = Room::of(200);
+        let before = room.get("nomad:clients:all").unwrap();
+        spoil(&room);
+        let (said, _) = room.refreshed();
+        assert_eq!((&said["cached"], &said["changed"]), (&json!(200), &json!(0)), "{at}");
+        assert_eq!(room.get("nomad:clients:all").as_ref(), Some(&before), "{at}");
+        assert_eq!(room.sandbox.stdout("list --json").trim_end().as_bytes(), before, "{at}");
+    }
+}
+
+#[test]
+fn a_change_is_found_and_the_copy_is_renewed() {
+    let room = Room::of(200);
+    let name = room.sim.cluster().nodes().next().unwrap().name.to_string();
+    room.sim.cluster().set_meta(&name, "rack", Some("another"));
+    let (said, asked) = room.refreshed();
+    assert_eq!((&said["changed"], &said["nomad_calls"]), (&json!(1), &json!(3)));
+    assert_eq!(asked[..2], [format!("GET {FIRST}"), "list".to_owned()]);
+    assert_eq!(room.get(KEPT), room.get("nomad:clients:all"));
+    assert_eq!(room.refreshed().0, counts(200, 1));
+}
+
+#[test]
+fn a_clear_leaves_no_copy_and_small_caches_have_none() {
+    let room = Room::of(200);
+    room.sandbox.stdout("cache clear");
+    assert_eq!(room.redis.int(&["EXISTS", KEPT]), 0);
+    let small = Room::of(199);
+    assert_eq!(small.get(KEPT), None);
+    assert_eq!(small.refreshed(), (counts(199, 1), vec!["list".to_owned()]));
+}
