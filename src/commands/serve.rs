@@ -10,7 +10,7 @@ use crate::config::serving;
 use crate::error::Error;
 use crate::model::remark::{Level, Tell};
 use crate::nomad::HttpNomad;
-use crate::serve::{self, Source};
+use crate::serve::{self, Backend};
 use crate::store::Stores;
 
 use super::Run;
@@ -30,7 +30,7 @@ pub(super) fn run(serve: &Serve, run: &mut Run<'_>) -> Result<(), Error> {
     let tell = seldom(run);
     let nomad = HttpNomad::open(run.config.access.clone(), tell.clone());
     let stores = Stores::open(&run.config.place, &tell);
-    let source = Source {
+    let backend = Backend {
         nomad: nomad.map_err(|error| Error::Discovery(error.into()))?,
         stores: stores.map_err(|error| Error::Config { what: error.what, hint: None })?,
         policy: run.config.policy,
@@ -40,7 +40,7 @@ pub(super) fn run(serve: &Serve, run: &mut Run<'_>) -> Result<(), Error> {
         tell,
         leaving: Arc::clone(&run.leaving),
     };
-    let served = serve::run(settings, source, run.out);
+    let served = serve::run(settings, backend, run.out);
     // A fetch that was under way must not keep others waiting.
     run.leaving.leave();
     Ok(served?)

@@ -5,7 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use crate::model::node::{Detail, Stub};
+use crate::model::node::{Detail, Full, Stub};
+use crate::model::rows::Row;
 use crate::nomad::{self, Kind};
 
 use super::{Discovery, Error};
@@ -16,7 +17,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// What became of one detail.
 pub(super) enum Outcome {
-    Detail(Box<Detail>),
+    /// What the node is, and its modify index by then. As bytes at once: a tenth of the memory, and
+    /// every worker does its part.
+    Row(Row, u64),
     /// 404: gone since the list.
     Gone,
     /// The detail is older than its stub: the source went back in between.
@@ -93,8 +96,10 @@ fn judged(detail: Detail, stub: &Stub) -> Result<Outcome, Error> {
             hint: None,
         }));
     }
-    let torn = detail.modify_index < stub.modify_index;
-    Ok(if torn { Outcome::Torn } else { Outcome::Detail(Box::new(detail)) })
+    if detail.modify_index < stub.modify_index {
+        return Ok(Outcome::Torn);
+    }
+    Ok(Outcome::Row(Row::of(Full::new(stub, Some(detail.facts))), detail.modify_index))
 }
 
 impl<'a> Work<'a> {

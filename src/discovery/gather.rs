@@ -48,28 +48,24 @@ impl Builder {
         self.eff = self.eff.max(stub.modify_index);
         match reused {
             Reused::Row(row) => self.rows.push(row),
-            Reused::Facts(facts) => self.push(stub, Some(&facts)),
+            Reused::Facts(facts) => self.rows.push(Row::of(Full::new(stub, Some(*facts)))),
         }
     }
 
     pub(super) fn add(&mut self, stub: &Stub, outcome: Option<Outcome>) {
         match outcome {
-            Some(Outcome::Detail(detail)) => {
-                self.eff = self.eff.max(detail.modify_index);
-                self.push(stub, Some(&detail.facts));
+            Some(Outcome::Row(row, modify_index)) => {
+                self.eff = self.eff.max(modify_index);
+                self.rows.push(row);
             }
             Some(Outcome::Failed(error)) => {
+                self.eff = self.eff.max(stub.modify_index);
                 self.missing.push((stub.id.clone(), error.what));
-                self.push(stub, None);
+                self.rows.push(Row::of(Full::new(stub, None)));
             }
             // Gone since the list.
             Some(Outcome::Gone | Outcome::Torn) | None => (),
         }
-    }
-
-    fn push(&mut self, stub: &Stub, facts: Option<&Facts>) {
-        self.eff = self.eff.max(stub.modify_index);
-        self.rows.push(Row::of(Full::new(stub, facts)));
     }
 
     /// What was not cached was known before and has changed, or it is new.

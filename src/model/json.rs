@@ -35,6 +35,10 @@ impl Formatter for Harmless {
         to: &mut W,
         text: &str,
     ) -> io::Result<()> {
+        // Most texts: no need to look at characters one by one.
+        if text.is_ascii() && !text.contains('\u{7f}') {
+            return CompactFormatter.write_string_fragment(to, text);
+        }
         let mut plain = 0;
         for (at, character) in text.char_indices().filter(|(_, c)| needs_escape(*c)) {
             to.write_all(&text.as_bytes()[plain..at])?;

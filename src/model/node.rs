@@ -237,22 +237,38 @@ impl AsRef<Record> for Full {
 impl From<Record> for Full {
     /// Nothing is known of what only full records have.
     fn from(record: Record) -> Self {
-        let extra = Extra {
-            attributes: None,
-            resources: None,
-            reserved: None,
-            host_volumes: None,
-            host_networks: None,
-        };
-        Self { record, extra }
+        Self { record, extra: Extra::default() }
     }
 }
 
 impl Full {
     /// The one place where stub and detail become a record: what the stub says is taken from the
     /// stub, the rest from the detail.
-    pub fn new(stub: &Stub, facts: Option<&Facts>) -> Self {
-        let record = Record {
+    pub fn new(stub: &Stub, facts: Option<Facts>) -> Self {
+        let mut full = Self::bare(stub);
+        let Some(Facts { os, arch, meta, attributes, resources, reserved, host_networks }) = facts
+        else {
+            return full;
+        };
+        let Self { record, extra } = &mut full;
+        (record.os, record.arch, record.meta) = (Some(os), Some(arch), Some(meta));
+        record.cpu_mhz = Some(resources.cpu_mhz);
+        record.cpu_cores = Some(resources.cpu_cores);
+        record.memory_mb = Some(resources.memory_mb);
+        record.disk_mb = Some(resources.disk_mb);
+        *extra = Extra {
+            attributes: Some(attributes),
+            resources: Some(resources),
+            reserved: Some(reserved),
+            host_volumes: Some(stub.host_volumes.clone()),
+            host_networks: Some(host_networks),
+        };
+        full
+    }
+
+    /// Without what only a detail knows.
+    fn bare(stub: &Stub) -> Self {
+        Self::from(Record {
             id: stub.id.clone(),
             name: stub.name.clone(),
             status: stub.status.clone(),
@@ -264,26 +280,18 @@ impl Full {
             node_pool: stub.node_pool.clone(),
             address: stub.address.clone(),
             version: stub.version.clone(),
-            os: facts.map(|facts| facts.os.clone()),
-            arch: facts.map(|facts| facts.arch.clone()),
-            cpu_mhz: facts.map(|facts| facts.resources.cpu_mhz),
-            cpu_cores: facts.map(|facts| facts.resources.cpu_cores),
-            memory_mb: facts.map(|facts| facts.resources.memory_mb),
-            disk_mb: facts.map(|facts| facts.resources.disk_mb),
+            os: None,
+            arch: None,
+            cpu_mhz: None,
+            cpu_cores: None,
+            memory_mb: None,
+            disk_mb: None,
             drivers: stub.drivers.clone(),
-            meta: facts.map(|facts| facts.meta.clone()),
+            meta: None,
             last_drain: stub.last_drain.clone(),
             create_index: stub.create_index,
             modify_index: stub.modify_index,
-        };
-        let extra = Extra {
-            attributes: facts.map(|facts| facts.attributes.clone()),
-            resources: facts.map(|facts| facts.resources.clone()),
-            reserved: facts.map(|facts| facts.reserved.clone()),
-            host_volumes: facts.map(|_| stub.host_volumes.clone()),
-            host_networks: facts.map(|facts| facts.host_networks.clone()),
-        };
-        Self { record, extra }
+        })
     }
 
     /// What the detail had said, to build the record again with a newer stub. `None` for a record
@@ -300,11 +308,20 @@ impl Full {
         })
     }
 
-    /// The JSON of the record, and that of the full record, which begins with the same bytes.
-    pub fn to_json(&self) -> (Vec<u8>, Vec<u8>) {
-        let (record, extra) = (json::bytes(&self.record), json::bytes(&self.extra));
-        let full = [&record[..record.len() - 1], b",", &extra[1..]].concat();
-        (record, full)
+    /// The JSON of the full record, and where in it that of the record ends, but for its brace.
+    pub fn to_json(&self) -> (Vec<u8>, usize) {
+        let mut full = json::bytes(&self.record);
+        let end = full.len() - 1;
+        let extra = json::bytes(&self.extra);
+        full[end] = b',';
+        full.extend_from_slice(&extra[1..]);
+        full.shrink_to_fit();
+        (full, end)
+    }
+
+    /// The JSON of the full record, or of the record alone.
+    pub fn json(&self, full: bool) -> Vec<u8> {
+        if full { self.to_json().0 } else { json::bytes(&self.record) }
     }
 
     /// Two readings of the same bytes: each struct takes its own keys, so the two lists of fields

@@ -21,14 +21,15 @@ pub struct Rows {
 pub struct Row {
     id: NodeId,
     name: String,
-    record: Vec<u8>,
+    /// The record is what of `full` stands before this, and a brace.
+    end: usize,
     full: Vec<u8>,
 }
 
 impl Row {
     pub fn of(node: Full) -> Self {
-        let (record, full) = node.to_json();
-        Self { id: node.record.id, name: node.record.name, record, full }
+        let (full, end) = node.to_json();
+        Self { id: node.record.id, name: node.record.name, end, full }
     }
 
     /// The cached bytes of a full record with details, if they say of the node what `stub` says:
@@ -37,15 +38,14 @@ impl Row {
         let Stub { create_index, modify_index, .. } = stub;
         // What a record ends with; nothing else holds numbers under these names.
         let end = format!(r#","create_index":{create_index},"modify_index":{modify_index}"#);
-        let at = std::str::from_utf8(json).ok()?.find(&end)? + end.len();
-        let (record, rest) = json.split_at(at);
+        let end = std::str::from_utf8(json).ok()?.find(&end)? + end.len();
+        let (record, rest) = json.split_at(end);
         let has_details = rest.starts_with(br#","attributes":{"#);
-        let record = [record, b"}"].concat();
-        let read: Record = serde_json::from_slice(&record).ok()?;
+        let read: Record = serde_json::from_slice(&[record, b"}"].concat()).ok()?;
         let same = has_details && is_unchanged(&read, stub) && is_told_by(&read, stub);
         let volumes = Wanted::keys(&["host_volumes"]).extra(json).ok()?.host_volumes;
         let same = same && volumes.as_ref() == Some(&stub.host_volumes);
-        same.then(|| Self { id: read.id, name: read.name, record, full: json.to_vec() })
+        same.then(|| Self { id: read.id, name: read.name, end, full: json.to_vec() })
     }
 
     /// The cached bytes of a full record with details, and its modify index; `None` if it has none.
@@ -57,10 +57,9 @@ impl Row {
             modify_index: u64,
         }
         // No text of a node holds this: quotes in texts are escaped, and maps hold only texts.
-        let at = std::str::from_utf8(json).ok()?.find(r#","attributes":{"#)?;
-        let record = [&json[..at], b"}"].concat();
-        let said: Said = serde_json::from_slice(&record).ok()?;
-        let row = Self { id: said.id, name: said.name, record, full: json.to_vec() };
+        let end = std::str::from_utf8(json).ok()?.find(r#","attributes":{"#)?;
+        let said: Said = serde_json::from_slice(&[&json[..end], b"}"].concat()).ok()?;
+        let row = Self { id: said.id, name: said.name, end, full: json.to_vec() };
         Some((row, said.modify_index))
     }
 
@@ -76,13 +75,16 @@ impl Rows {
 
     pub fn ordered(mut rows: Vec<Row>) -> Self {
         rows.sort_by(|a, b| natural::compare(&a.name, &b.name).then_with(|| a.id.cmp(&b.id)));
-        let mut all = vec![b'['];
+        let size = rows.iter().map(|row| row.end + 2).sum::<usize>() + 2;
+        let mut all = Vec::with_capacity(size);
+        all.push(b'[');
         let mut fulls = Vec::with_capacity(rows.len());
-        for Row { id, record, full, .. } in rows {
+        for Row { id, end, full, .. } in rows {
             if all.len() > 1 {
                 all.push(b',');
             }
-            all.extend_from_slice(&record);
+            all.extend_from_slice(&full[..end]);
+            all.push(b'}');
             fulls.push((id, full));
         }
         all.push(b']');
@@ -140,7 +142,7 @@ mod tests {
     }
 
     fn full(stub: &Stub) -> Full {
-        Full::new(stub, Some(&facts()))
+        Full::new(stub, Some(facts()))
     }
 
     #[test]
@@ -178,7 +180,9 @@ mod tests {
         }
         let bare = Row::of(Full::new(&stub(), None));
         assert_eq!(Row::kept(&bare.full, &stub()), None, "without details");
-        for junk in [&b""[..], b"{}", b"null", &made.full[..made.full.len() / 2], &made.record] {
+        for junk in
+            [&b""[..], b"{}", b"null", &made.full[..made.full.len() / 2], &made.full[..made.end]]
+        {
             assert_eq!(Row::kept(junk, &stub()), None);
         }
     }

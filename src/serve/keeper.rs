@@ -16,6 +16,7 @@ use crate::model::view::Wanted;
 use crate::nomad::HttpNomad;
 use crate::store::{Look, Probes, Sample, Stores};
 
+use super::Backend;
 use super::events::Hub;
 
 /// One publication, with everything that is made of it at most once.
@@ -113,14 +114,8 @@ struct Known {
 }
 
 impl Keeper {
-    pub(super) fn new(
-        nomad: HttpNomad,
-        stores: Stores,
-        policy: Policy,
-        probes: Probes,
-        tell: Tell,
-        leaving: Arc<Leaving>,
-    ) -> Self {
+    pub(super) fn new(backend: Backend) -> Self {
+        let Backend { nomad, stores, policy, probes, tell, leaving, .. } = backend;
         let (known, counts) = (Mutex::default(), Mutex::default());
         let hub = Hub::default();
         Self { nomad, stores, policy, probes, tell, leaving, hub, known, counts }

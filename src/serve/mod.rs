@@ -76,7 +76,7 @@ pub(crate) struct Settings {
 }
 
 /// What is served.
-pub(crate) struct Source {
+pub(crate) struct Backend {
     pub(crate) nomad: HttpNomad,
     pub(crate) stores: Stores,
     pub(crate) policy: Policy,
@@ -119,7 +119,7 @@ struct App {
 ///
 /// # Errors
 /// An address that can't be listened on, or may not be.
-pub(crate) fn run(settings: Settings, source: Source, out: &mut dyn Write) -> Result<(), Error> {
+pub(crate) fn run(settings: Settings, backend: Backend, out: &mut dyn Write) -> Result<(), Error> {
     let sockets = sockets(&settings)?;
     for socket in &sockets {
         writeln!(out, "listening on {}", socket.name())?;
@@ -129,7 +129,7 @@ pub(crate) fn run(settings: Settings, source: Source, out: &mut dyn Write) -> Re
         .enable_all()
         .max_blocking_threads(BLOCKING)
         .build()?;
-    runtime.block_on(serve(settings, source, sockets));
+    runtime.block_on(serve(settings, backend, sockets));
     // A held request to Nomad may last another minute: nobody waits for it.
     runtime.shutdown_background();
     Ok(())
@@ -156,16 +156,16 @@ fn sockets(settings: &Settings) -> Result<Vec<Socket>, Error> {
     }
 }
 
-async fn serve(settings: Settings, source: Source, sockets: Vec<Socket>) {
+async fn serve(settings: Settings, backend: Backend, sockets: Vec<Socket>) {
     let (told, stop) = watch::channel(false);
-    source.leaving.instead(move || {
+    backend.leaving.instead(move || {
         told.send_replace(true);
     });
     let rhythm = settings
         .follow
-        .filter(|_| !source.ttl.is_zero())
-        .map(|interval| Rhythm { interval, ttl: source.ttl });
-    let app = Arc::new(App::new(settings, source));
+        .filter(|_| !backend.ttl.is_zero())
+        .map(|interval| Rhythm { interval, ttl: backend.ttl });
+    let app = Arc::new(App::new(settings, backend));
     let election = work(&app, rhythm);
     let (alive, mut all_gone) = mpsc::channel(1);
     let lines = Arc::<Lines>::default();
@@ -240,9 +240,9 @@ async fn housekeeping(app: Arc<App>) {
 }
 
 impl App {
-    fn new(settings: Settings, source: Source) -> Self {
-        let Source { nomad, stores, policy, probes, cluster, tell, leaving, .. } = source;
-        let keeper = Arc::new(Keeper::new(nomad, stores, policy, probes, tell, leaving));
+    fn new(settings: Settings, backend: Backend) -> Self {
+        let cluster = backend.cluster.clone();
+        let keeper = Arc::new(Keeper::new(backend));
         Self {
             desk: Arc::new(Desk::new(Arc::clone(&keeper))),
             keeper,

@@ -269,18 +269,13 @@ fn array(held: &Held, choice: &Choice) -> Result<Bytes, Problem> {
     let nodes = choice.selection.of(nodes);
     let objects = match &choice.columns {
         Some(columns) => Grid::of(&nodes, &columns.after(columns::of_record(false))).objects(),
-        None => nodes.iter().map(|node| object(node, choice.full)).collect(),
+        None => nodes.iter().map(|node| node.json(choice.full)).collect(),
     };
     let mut array = Vec::new();
     render::json(&mut array, objects.iter().map(Vec::as_slice), false)
         .expect("memory takes every write");
     array.pop();
     Ok(array.into())
-}
-
-fn object(node: &Full, full: bool) -> Vec<u8> {
-    let (record, whole) = node.to_json();
-    if full { whole } else { record }
 }
 
 impl Seen {

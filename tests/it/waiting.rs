@@ -93,7 +93,7 @@ fn the_rows_of_a_partial_fetch_serve_those_who_waited_for_it() {
 /// What a fetch that could not get the detail of b leaves behind.
 fn publish_partial(nomad: &FakeNomad, store: &dyn Store, flight: &Flight) {
     let facts = detail("a", 3, "r3").facts;
-    let nodes = vec![Full::new(&stub("a", 3), Some(&facts)), Full::new(&stub("b", 4), None)];
+    let nodes = vec![Full::new(&stub("a", 3), Some(facts)), Full::new(&stub("b", 4), None)];
     let fulls = Rows::of(nodes).fulls;
     let publication = Publication {
         index: 4,

@@ -52,11 +52,7 @@ pub(super) fn objects(choice: &Choice, nodes: &[Full]) -> Vec<Vec<u8>> {
     if choice.columns.is_some() {
         return Grid::of(nodes, &choice.grid_fields()).objects();
     }
-    let object = |node: &Full| {
-        let (record, full) = node.to_json();
-        if choice.full { full } else { record }
-    };
-    nodes.iter().map(object).collect()
+    nodes.iter().map(|node| node.json(choice.full)).collect()
 }
 
 fn counts(

@@ -1,6 +1,6 @@
 //! One connection to a Redis: commands in one write, their replies back, within a budget.
 
-use std::io::{self, BufReader, Read, Write as _};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use super::line::{Budget, Line};
 use super::reply;
 use super::tls;
 use super::url::{Route, Target};
+use super::words::Spoken;
 
 /// Connecting and the handshakes of TLS.
 const CONNECT: Duration = Duration::from_millis(500);
@@ -55,25 +56,23 @@ impl Connection {
         Ok(Self { wire, greeting: greeting(target) })
     }
 
-    /// Sends `commands` in one write and reads one reply for each. Errors that Redis answers with
+    /// Sends `commands` in one go and reads one reply for each. Errors that Redis answers with
     /// stand among the replies. After an `Err` the connection is of no use: an old reply may still
     /// be on its way.
     pub(super) fn exchange(
         &mut self,
-        commands: &[Cmd],
+        commands: &[impl Spoken],
         budget: Budget,
         manner: Manner,
     ) -> Result<Vec<Value>, Error> {
         let mut greeting = std::mem::take(&mut self.greeting);
         if manner == Manner::Writes && !greeting.is_empty() {
-            let replies = self.round(&greeting, HANDSHAKE)?;
+            let replies = self.round::<Cmd>(&greeting, &[], HANDSHAKE)?;
             welcome(&replies)?;
             greeting.clear();
         }
-        let greeted = greeting.len();
-        greeting.extend_from_slice(commands);
-        let mut replies = self.round(&greeting, budget)?;
-        let answers = replies.split_off(greeted);
+        let mut replies = self.round(&greeting, commands, budget)?;
+        let answers = replies.split_off(greeting.len());
         welcome(&replies)?;
         Ok(answers)
     }
@@ -81,7 +80,7 @@ impl Connection {
     /// Sends `commands` and does not wait for replies: the connection ends here.
     pub(super) fn send(mut self, commands: &[Cmd], budget: Budget) -> Result<(), Error> {
         self.begin(budget);
-        self.wire.get_mut().stream.write(&packed(commands)).map_err(|error| of_io(&error))
+        self.wire.get_mut().stream.say::<Cmd>(commands, &[]).map_err(|error| of_io(&error))
     }
 
     /// Whether it can be used for another exchange.
@@ -93,11 +92,17 @@ impl Connection {
         self.wire.get_mut().stream.line().begin(budget);
     }
 
-    fn round(&mut self, commands: &[Cmd], budget: Budget) -> Result<Vec<Value>, Error> {
+    fn round<C: Spoken>(
+        &mut self,
+        greeting: &[Cmd],
+        commands: &[C],
+        budget: Budget,
+    ) -> Result<Vec<Value>, Error> {
         self.begin(budget);
-        let written = self.wire.get_mut().stream.write(&packed(commands));
-        let mut replies = Vec::with_capacity(commands.len());
-        while replies.len() < commands.len() {
+        let written = self.wire.get_mut().stream.say(greeting, commands);
+        let count = greeting.len() + commands.len();
+        let mut replies = Vec::with_capacity(count);
+        while replies.len() < count {
             match self.reply() {
                 Ok(reply) => replies.push(reply),
                 Err(error) => return Err(parting_word(replies).unwrap_or(error)),
@@ -158,14 +163,6 @@ fn parting_word(replies: Vec<Value>) -> Option<Error> {
     })
 }
 
-fn packed(commands: &[Cmd]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for command in commands {
-        command.write_packed_command(&mut bytes);
-    }
-    bytes
-}
-
 enum Stream {
     Plain(Line),
     Tls(Box<StreamOwned<ClientConnection, Line>>),
@@ -179,10 +176,26 @@ impl Stream {
         }
     }
 
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn say<C: Spoken>(&mut self, greeting: &[Cmd], commands: &[C]) -> io::Result<()> {
+        let mut to = BufWriter::with_capacity(BUFFER, self);
+        greeting.iter().try_for_each(|command| command.speak(&mut to))?;
+        commands.iter().try_for_each(|command| command.speak(&mut to))?;
+        to.flush()
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Plain(line) => line.write_all(bytes),
-            Self::Tls(tls) => tls.write_all(bytes).and_then(|()| tls.flush()),
+            Self::Plain(line) => line.write(bytes),
+            Self::Tls(tls) => tls.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(line) => line.flush(),
+            Self::Tls(tls) => tls.flush(),
         }
     }
 }

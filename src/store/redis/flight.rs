@@ -1,5 +1,7 @@
 //! Filling: ENTER, RENEW, PUBLISH, RELEASE and FAIL, each one script.
 
+use std::borrow::Cow;
+
 use redis::{Cmd, Value};
 
 use crate::clock;
@@ -13,6 +15,7 @@ use crate::store::{
 use super::connection::Manner;
 use super::errors::{of_reply, unavailable};
 use super::line::Budget;
+use super::words::{Long, Spoken};
 use super::{RedisStore, Step, millis, text};
 
 const ENTER_LUA: &str = include_str!("scripts/enter.lua");
@@ -81,8 +84,8 @@ impl RedisStore {
         flight: &Flight,
         publication: &Publication<'_>,
     ) -> Result<Published, Error> {
-        let (eval, bytes) = self.publish_command(flight, publication);
-        let whole = PUBLISH_MS + (bytes / BYTES_PER_MS) as u64;
+        let eval = self.publish_command(flight, publication);
+        let whole = PUBLISH_MS + (eval.bytes() / BYTES_PER_MS) as u64;
         let words = self.words(Step { budget: Budget::flat(whole), ..PUBLISH }, &eval)?;
         match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["OK"] => Ok(Published::Done),
@@ -96,8 +99,7 @@ impl RedisStore {
         }
     }
 
-    /// The command and roughly how many bytes it has.
-    fn publish_command(&self, flight: &Flight, publication: &Publication<'_>) -> (Cmd, usize) {
+    fn publish_command<'a>(&self, flight: &Flight, publication: &Publication<'a>) -> Long<'a> {
         let Publication { index, eff, reset, all, fulls, base, same, .. } = *publication;
         let lag = millis(clock::now().duration_since(publication.list_sent));
         let list_at =
@@ -112,17 +114,13 @@ impl RedisStore {
         eval.arg(format!("{index:020}")).arg(format!("{eff:020}")).arg(reset.unwrap_or_default());
         eval.arg(millis(self.ttl).max(1)).arg(millis(self.detail_ttl).max(1)).arg(lag).arg(list_at);
         eval.arg(u8::from(publication.partial)).arg(sum::of(all));
-        eval.arg(same.map_or_else(hsum, |meta| meta.hsum.clone())).arg(sent);
-        eval.arg(rev.map_or("", String::as_str)).arg(gone.len());
-        for id in &gone {
-            eval.arg(id);
-        }
-        let mut bytes = sent.len();
-        for (id, full) in changed {
-            eval.arg(id).arg(full);
-            bytes += full.len();
-        }
-        (eval, bytes)
+        eval.arg(same.map_or_else(hsum, |meta| meta.hsum.clone()));
+        let rev = rev.map_or("", String::as_str);
+        let mut tail = vec![Cow::Borrowed(sent), rev.as_bytes().into()];
+        tail.push(gone.len().to_string().into_bytes().into());
+        tail.extend(gone.iter().map(|id| Cow::Borrowed(id.as_bytes())));
+        tail.extend(changed.iter().flat_map(|(id, full)| [id.as_bytes(), full]).map(Cow::Borrowed));
+        Long { head: eval, tail }
     }
 
     pub(super) fn renew_lease(&self, flight: &Flight) -> Result<bool, Error> {
@@ -159,7 +157,7 @@ impl RedisStore {
         eval
     }
 
-    fn one(&self, step: Step, eval: &Cmd) -> Result<Value, Error> {
+    fn one(&self, step: Step, eval: &impl Spoken) -> Result<Value, Error> {
         match self.ask(step, std::slice::from_ref(eval))?.pop() {
             Some(Value::ServerError(error)) => Err(of_eval(&error)),
             reply => Ok(reply.unwrap_or_default()),
@@ -171,7 +169,7 @@ impl RedisStore {
         super::int(&reply).ok_or_else(|| strange(&[]))
     }
 
-    fn words(&self, step: Step, eval: &Cmd) -> Result<Vec<String>, Error> {
+    fn words(&self, step: Step, eval: &impl Spoken) -> Result<Vec<String>, Error> {
         let Value::Array(values) = self.one(step, eval)? else { return Err(strange(&[])) };
         values.iter().map(|value| text(value).ok_or_else(|| strange(&[]))).collect()
     }

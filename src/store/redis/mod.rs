@@ -13,6 +13,7 @@ mod skip;
 mod stats;
 mod tls;
 mod url;
+mod words;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -36,6 +37,7 @@ use super::{
 use connection::{Connection, Manner};
 use line::Budget;
 use skip::Skip;
+use words::Spoken;
 
 pub use url::{Target, parse_url};
 
@@ -101,7 +103,7 @@ impl RedisStore {
     }
 
     /// Sends `commands` and returns a reply for each, errors of Redis among them.
-    fn ask(&self, step: Step, commands: &[Cmd]) -> Result<Vec<Value>, Error> {
+    fn ask(&self, step: Step, commands: &[impl Spoken]) -> Result<Vec<Value>, Error> {
         let began = clock::now();
         let first = self.ask_once(step, commands);
         let quick = clock::now().duration_since(began) < QUICK;
@@ -116,7 +118,7 @@ impl RedisStore {
         self.ask_once(step, commands)
     }
 
-    fn ask_once(&self, step: Step, commands: &[Cmd]) -> Result<Vec<Value>, Error> {
+    fn ask_once(&self, step: Step, commands: &[impl Spoken]) -> Result<Vec<Value>, Error> {
         let began = clock::now();
         let answer = self.connected(step).and_then(|mut connection| {
             let replies = connection.exchange(commands, step.budget, step.manner)?;

@@ -163,7 +163,7 @@ fn with_details(full: Vec<u8>) -> Vec<u8> {
     (node.record.os, node.record.arch, node.record.meta) = (Some(os), Some(arch), Some(meta));
     (node.extra.attributes, node.extra.resources) = (Some(attributes), Some(resources));
     (node.extra.reserved, node.extra.host_networks) = (Some(reserved), Some(host_networks));
-    node.to_json().1
+    node.to_json().0
 }
 
 fn detailed(base: Base) -> Base {
