@@ -3,12 +3,15 @@
 use std::io;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use crate::measure::{Amount, Goal, Row, pair, timed};
 use crate::peers;
 use crate::room::Room;
 
 const ROUNDS: usize = 21;
+/// Measured once on two cores like these; it is not run again here.
+const NOMAD_NODE_STATUS: Duration = Duration::from_millis(869);
 const ALL: &str = "nomad:clients:all";
 
 pub(crate) fn rows(program: &Path) -> io::Result<Vec<Row>> {
@@ -43,6 +46,12 @@ pub(crate) fn rows(program: &Path) -> io::Result<Vec<Row>> {
         pair(ROUNDS, table, json)?,
         1.6,
     ));
+    rows.push(row(
+        "the same",
+        "`nomad node status` of a real Nomad 2.0.5, 10,000 (recorded)",
+        (pair(9, table, || Ok(NOMAD_NODE_STATUS))?.0, NOMAD_NODE_STATUS),
+        0.05,
+    ));
     let full = || timed(&mut many.run(&["list", "-c", "name,attr.kernel.name"])?);
     let hash = || timed(&mut many.raw(&["HGETALL", "nomad:clients:hash"])?);
     rows.push(row(
@@ -64,12 +73,7 @@ fn start(program: &Path) -> io::Result<Row> {
     Ok(row("start (`--version`)", "a C hello world", times, 1.8))
 }
 
-fn row(
-    path: &str,
-    peer: &str,
-    (ours, peers): (std::time::Duration, std::time::Duration),
-    goal: f64,
-) -> Row {
+fn row(path: &str, peer: &str, (ours, peers): (Duration, Duration), goal: f64) -> Row {
     Row {
         path: path.to_owned(),
         peer: peer.to_owned(),

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::measure::{Amount, Goal, Row, median, peak, timed};
 use crate::room::Room;
@@ -30,37 +31,57 @@ pub(crate) fn memory(program: &Path) -> io::Result<Vec<Row>> {
     ])
 }
 
+/// What one path costs at one size.
+struct Cost {
+    path: &'static str,
+    time: Duration,
+    memory: u64,
+}
+
 /// Ten times the nodes should cost ten times as much.
 pub(crate) fn linear(program: &Path) -> io::Result<Vec<Row>> {
     let sizes = [1_000, 10_000, 100_000];
-    let mut found: Vec<[(&str, f64); 4]> = Vec::new();
-    for nodes in sizes {
-        let room = Room::new(program, nodes)?;
-        let cold = timed(&mut room.run(&["list", "--json"])?)?;
-        let rounds = if nodes > 10_000 { 3 } else { 9 };
-        let times = |args: &[&str]| -> io::Result<f64> {
-            let all: io::Result<Vec<f64>> =
-                (0..rounds).map(|_| Ok(timed(&mut room.run(args)?)?.as_secs_f64())).collect();
-            Ok(median(all?))
-        };
-        found.push([
-            ("cold", cold.as_secs_f64()),
-            ("refresh, nothing changed", times(&["refresh"])?),
-            ("hot JSON", times(&["list", "--json"])?),
-            ("hot table", times(&["list"])?),
-        ]);
-    }
+    let found = sizes.map(|nodes| costs(program, nodes));
+    let found = found.into_iter().collect::<io::Result<Vec<_>>>()?;
     let mut rows = Vec::new();
-    for (at, pair) in found.windows(2).enumerate() {
-        for ((path, small), (_, large)) in pair[0].iter().zip(&pair[1]) {
-            rows.push(Row {
-                path: format!("{path}, {} nodes", sizes[at + 1]),
-                peer: format!("10 × that of {}", sizes[at]),
-                ours: Amount::Time(std::time::Duration::from_secs_f64(*large)),
-                peers: Amount::Time(std::time::Duration::from_secs_f64(10.0 * small)),
+    for (pair, nodes) in found.windows(2).zip(&sizes[1..]) {
+        for (small, large) in pair[0].iter().zip(&pair[1]) {
+            let row = |what: &str, ours, peers| Row {
+                path: format!("{}, {nodes} nodes{what}", large.path),
+                peer: format!("10 × that of {}", nodes / 10),
+                ours,
+                peers,
                 goal: Goal::AtMost(1.1),
-            });
+            };
+            rows.push(row("", Amount::Time(large.time), Amount::Time(small.time * 10)));
+            let memory = [large.memory, small.memory * 10].map(Amount::Bytes);
+            let [ours, peers] = memory;
+            rows.push(row(": peak memory", ours, peers));
         }
     }
     Ok(rows)
+}
+
+fn costs(program: &Path, nodes: u32) -> io::Result<Vec<Cost>> {
+    let room = Room::new(program, nodes)?;
+    let rounds = if nodes > 10_000 { 3 } else { 9 };
+    let cost = |path: &'static str, args: &[&str], rounds: u32| {
+        let (mut times, mut peaks) = (Vec::new(), Vec::new());
+        for round in 0..rounds {
+            // In turn, as both make the same way.
+            if round % 2 == 0 || rounds == 1 {
+                peaks.push(peak(&mut room.run(args)?)?);
+            }
+            times.push(timed(&mut room.run(args)?)?);
+        }
+        Ok(Cost { path, time: median(times), memory: median(peaks) })
+    };
+    let paths: [(&str, &[&str], u32); 5] = [
+        ("cold", &["list", "--json", "--force"], 1),
+        ("refresh, nothing moved", &["refresh"], rounds),
+        ("hot JSON", &["list", "--json"], rounds),
+        ("hot table", &["list"], rounds),
+        ("hot JSON, full", &["list", "--json", "--full"], rounds),
+    ];
+    paths.into_iter().map(|(path, args, rounds)| cost(path, args, rounds)).collect()
 }
