@@ -9,6 +9,7 @@ pub mod json;
 pub mod live;
 pub mod natural;
 pub mod node;
+mod parallel;
 pub mod pick;
 pub mod remark;
 pub mod rows;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::node::{Full, NodeId, Record};
+use super::parallel;
 use super::view::Wanted;
 
 /// A publication as it was read, or as a fetch has just made it.
@@ -63,6 +64,7 @@ impl Snapshot {
         };
         let of: HashMap<&NodeId, &[u8]> =
             fulls.iter().map(|(id, json)| (id, json.as_slice())).collect();
+        let bytes = fulls.iter().map(|(_, json)| json.len()).sum();
         let full = |record: Record| match of.get(&record.id) {
             // A full record begins with the record that `all` has: it need not be read twice.
             Some(json) => {
@@ -71,7 +73,10 @@ impl Snapshot {
             }
             None => Err(Unreadable::because("a full record is missing")),
         };
-        records.into_iter().map(full).collect()
+        let part = |records: Vec<Record>| records.into_iter().map(&full).collect();
+        let parts = parallel::split(records, parallel::shares(bytes));
+        let parts: Result<Vec<Vec<Full>>, _> = parallel::each(parts, part).into_iter().collect();
+        Ok(parts?.into_iter().flatten().collect())
     }
 
     /// The records of `all`.

@@ -1,0 +1,129 @@
+//! Many nodes shared between the cores: reading JSON is most of what a table of them costs.
+
+use std::num::NonZero;
+use std::thread;
+
+/// For fewer bytes a thread costs more than it saves.
+const SHARE: usize = 1 << 20;
+const MOST: usize = 8;
+
+/// Among how many threads work on so many bytes is shared.
+pub(super) fn shares(bytes: usize) -> usize {
+    let cores = || thread::available_parallelism().map_or(1, NonZero::get);
+    match bytes / SHARE {
+        0 | 1 => 1,
+        shares => shares.min(cores()).min(MOST),
+    }
+}
+
+/// The results in the order of the parts; the last part is done here.
+pub(super) fn each<P: Send, R: Send>(parts: Vec<P>, work: impl Fn(P) -> R + Sync) -> Vec<R> {
+    let mut parts = parts.into_iter();
+    let last = parts.next_back();
+    thread::scope(|scope| {
+        let threads: Vec<_> = parts.map(|part| scope.spawn(|| work(part))).collect();
+        let last = last.map(&work);
+        let joined = threads.into_iter().map(|thread| match thread.join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        joined.chain(last).collect()
+    })
+}
+
+/// Parts of about the same length.
+pub(super) fn split<T>(mut items: Vec<T>, shares: usize) -> Vec<Vec<T>> {
+    let length = items.len().div_ceil(shares.max(1)).max(1);
+    let mut parts = Vec::new();
+    while items.len() > length {
+        let rest = items.split_off(length);
+        parts.push(std::mem::replace(&mut items, rest));
+    }
+    parts.push(items);
+    parts
+}
+
+/// Reads a JSON array of records, in parts if it is long.
+pub(super) fn array<R: Send, E: Send>(
+    json: &[u8],
+    read: impl Fn(&[u8]) -> Result<Vec<R>, E> + Sync,
+) -> Result<Vec<R>, E> {
+    let shares = shares(json.len());
+    if shares > 1 {
+        let part = |part: &[u8]| read(&[b"[", part, b"]"].concat());
+        let parts: Result<Vec<_>, E> = each(arrays(json, shares), part).into_iter().collect();
+        if let Ok(parts) = parts {
+            return Ok(parts.into_iter().flatten().collect());
+        }
+        // The place of what is wrong is told as that in the whole.
+    }
+    read(json)
+}
+
+/// The JSON of an array of records as several such arrays without their brackets. Each record begins
+/// with its id, and no text can hold the seam, as quotes in texts are escaped.
+fn arrays(json: &[u8], shares: usize) -> Vec<&[u8]> {
+    const SEAM: &[u8] = br#"},{"id":""#;
+    let Some(mut rest) = json.strip_prefix(b"[").and_then(|json| json.strip_suffix(b"]")) else {
+        return vec![json];
+    };
+    let length = rest.len() / shares.max(1);
+    let mut parts = Vec::new();
+    while parts.len() + 1 < shares {
+        let seam = rest
+            .get(length..)
+            .and_then(|tail| tail.windows(SEAM.len()).position(|window| window == SEAM));
+        let Some(seam) = seam else { break };
+        let (part, tail) = rest.split_at(length + seam + 1);
+        parts.push(part);
+        rest = &tail[1..];
+    }
+    parts.push(rest);
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{arrays, each, shares, split};
+
+    #[test]
+    fn a_small_cluster_needs_no_thread() {
+        assert_eq!([shares(0), shares(SMALL)], [1, 1]);
+        assert!((1..=8).contains(&shares(100 << 20)));
+    }
+
+    const SMALL: usize = (2 << 20) - 1;
+
+    #[test]
+    fn results_stand_in_the_order_of_the_parts() {
+        for count in 0..7 {
+            let items: Vec<u32> = (0..count).collect();
+            for shares in 1..5 {
+                let parts = split(items.clone(), shares);
+                assert!(parts.len() <= shares, "{parts:?}");
+                let doubled = each(parts, |part| part.iter().map(|n| n * 2).collect::<Vec<_>>());
+                assert_eq!(doubled.concat(), items.iter().map(|n| n * 2).collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
+    fn arrays_are_cut_between_records_only() {
+        let tricky = r#"{"id":"a","name":"},{\"id\":\"x","meta":{"id":"},{"}}"#;
+        let json = format!("[{}]", [tricky; 9].join(","));
+        for shares in 1..12 {
+            let parts = arrays(json.as_bytes(), shares);
+            assert!(parts.len() <= shares);
+            let again = parts.join(&b","[..]);
+            assert_eq!([b"[", &again[..], b"]"].concat(), json.as_bytes(), "{shares}");
+            for part in parts {
+                let part = [b"[", part, b"]"].concat();
+                let read: Vec<serde_json::Value> = serde_json::from_slice(&part).unwrap();
+                assert!(!read.is_empty());
+            }
+        }
+        for odd in ["", "[", "]", "[]", "{}", "null"] {
+            assert_eq!(arrays(odd.as_bytes(), 3).len(), 1, "{odd}");
+        }
+    }
+}
