@@ -54,6 +54,12 @@ pub enum Command {
     #[command(after_help = serve::EXAMPLES)]
     Serve(Serve),
 
+    /// Check every link of the chain and say what to do
+    ///
+    /// Looks at the configuration, the way to Nomad, the way to Redis, the files of this machine,
+    /// what is cached, and the clock. Nothing is changed. Exit code 1 if there is a problem.
+    Doctor(Doctor),
+
     /// Print the completion script of a shell
     Completions {
         /// The shell to print it for
@@ -79,6 +85,13 @@ pub struct Show {
 #[derive(Debug, Args)]
 pub struct Refresh {
     /// Print the counts as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Print the report as JSON
     #[arg(long)]
     pub json: bool,
 }

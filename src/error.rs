@@ -32,6 +32,9 @@ pub(crate) enum Error {
     /// Nodes are what `--fail-on` says that none may be.
     #[error("{0}")]
     Matched(String),
+    /// `doctor` has found a problem, and has told it.
+    #[error("there is a problem")]
+    Unwell,
     /// Something old may still be served.
     #[error("{what}")]
     NotCleared { what: String, denied: bool },
@@ -65,7 +68,7 @@ impl Error {
             Self::NotCleared { denied: false, .. } => 7,
             Self::Partial(_) => 8,
             Self::Matched(_) => 10,
-            Self::Store(_) | Self::Node { .. } | Self::Serve(_) | Self::Output(_) => 1,
+            Self::Store(_) | Self::Node { .. } | Self::Serve(_) | Self::Output(_) | Self::Unwell => 1,
         }
     }
 
@@ -86,7 +89,7 @@ impl Error {
 
     /// Whether what was printed is kept although the command failed.
     pub(crate) fn keeps_output(&self) -> bool {
-        matches!(self, Self::Partial(_) | Self::Matched(_))
+        matches!(self, Self::Partial(_) | Self::Matched(_) | Self::Unwell)
     }
 }
 
@@ -138,6 +141,7 @@ mod tests {
             Error::Serve(crate::serve::Error::Listen(what())),
             Error::Partial(what()),
             Error::Matched(what()),
+            Error::Unwell,
             Error::NotCleared { what: what(), denied: true },
             Error::NotCleared { what: what(), denied: false },
         ]);
@@ -147,7 +151,7 @@ mod tests {
     #[test]
     fn exit_codes() {
         let codes: Vec<u8> = errors().iter().map(Error::exit_code).collect();
-        assert_eq!(codes, [3, 4, 5, 5, 6, 5, 4, 5, 6, 5, 2, 3, 1, 1, 1, 3, 1, 8, 10, 4, 7]);
+        assert_eq!(codes, [3, 4, 5, 5, 6, 5, 4, 5, 6, 5, 2, 3, 1, 1, 1, 3, 1, 8, 10, 1, 4, 7]);
     }
 
     /// 0, 130 and 143 are no errors.

@@ -11,6 +11,7 @@ mod commands;
 mod complete;
 mod config;
 pub mod discovery;
+mod doctor;
 mod error;
 pub mod model;
 pub mod nomad;
@@ -56,6 +57,8 @@ pub fn run(cli: &Cli) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         // Who closed the pipe has seen enough.
         Err(Error::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        // The report has told it.
+        Err(error @ Error::Unwell) => ExitCode::from(error.exit_code()),
         Err(error) => {
             console.error(&error.to_string(), error.hint());
             ExitCode::from(error.exit_code())
@@ -71,7 +74,7 @@ fn prepared(cli: &Cli) -> (Arc<Console>, Result<(), Error>) {
         return (console, commands::completions(*shell, &mut io::stdout()));
     }
     match Config::new(&cli.global, began) {
-        Err(error) => (Arc::new(Console::new(None, false)), Err(error)),
+        Err(error) => (Arc::new(Console::new(None, false)), unconfigured(cli, error)),
         Ok(config) => {
             let watched = config::stderr_is_terminal();
             let console = Arc::new(Console::new(config.level, config.colour.on(watched)));
@@ -79,6 +82,16 @@ fn prepared(cli: &Cli) -> (Arc<Console>, Result<(), Error>) {
             console.clear();
             (console, result)
         }
+    }
+}
+
+/// A configuration that can't be used is what `doctor` is asked about; wrong usage is not.
+fn unconfigured(cli: &Cli, error: Error) -> Result<(), Error> {
+    match &cli.command {
+        Command::Doctor(doctor) if matches!(error, Error::Config { .. }) => {
+            commands::without_settings(doctor, &error, &config::plain_look(), &mut io::stdout())
+        }
+        _ => Err(error),
     }
 }
 
@@ -93,7 +106,8 @@ fn done(
     signals::watch(Arc::clone(&leaving), Arc::clone(console));
     let sink = Arc::clone(console);
     let tell = Tell::new(move |remark| sink.remark(&remark));
-    for warning in &config.warnings {
+    let is_told = matches!(cli.command, Command::Doctor(_));
+    for warning in config.warnings.iter().filter(|_| !is_told) {
         tell.warning(warning);
     }
     let mut out = BufWriter::with_capacity(64 << 10, io::stdout());

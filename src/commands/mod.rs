@@ -1,6 +1,7 @@
 //! What is done: one short function per command.
 
 mod cache;
+mod doctor;
 mod list;
 mod refresh;
 mod serve;
@@ -21,6 +22,8 @@ use crate::nomad::{self, HttpNomad};
 use crate::render::console::Console;
 use crate::render::{Look, notice};
 use crate::store::{self, Sample, Store};
+
+pub(crate) use doctor::without_settings;
 
 /// One run of the program: its settings, and where it writes.
 pub(crate) struct Run<'a> {
@@ -46,6 +49,7 @@ pub(crate) fn run(command: &Command, mut run: Run<'_>) -> Result<(), Error> {
         Command::Cache { command: Cache::Clear } => cache::clear(&mut run),
         Command::Cache { command: Cache::Stats { json } } => cache::stats(*json, &mut run),
         Command::Serve(serve) => serve::run(serve, &mut run),
+        Command::Doctor(doctor) => doctor::run(doctor, &mut run),
         Command::Completions { shell } => completions(*shell, run.out),
     }
 }

@@ -70,6 +70,16 @@ impl File {
         Ok(file)
     }
 
+    /// Whether there is a file.
+    pub(super) fn is_read(&self) -> bool {
+        !self.path.as_os_str().is_empty()
+    }
+
+    /// The settings that it holds, in alphabetical order.
+    pub(super) fn keys(&self) -> Vec<String> {
+        self.lines.keys().cloned().collect()
+    }
+
     /// The file and the line that hold `key`.
     pub(super) fn place(&self, key: &str) -> String {
         let line = self.lines.get(key).map(|line| format!(":{line}")).unwrap_or_default();

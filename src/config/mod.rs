@@ -1,6 +1,7 @@
 //! What is meant: options, variables and the file become settings; the last to see them.
 
 mod file;
+mod found;
 mod limits;
 mod proxy;
 mod serving;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::cli::Global;
 use crate::discovery::{PROBE_FROM, Policy};
+use crate::doctor::Found;
 use crate::error::Error;
 use crate::model::remark::Level;
 use crate::model::secret::Secret;
@@ -24,7 +26,7 @@ use crate::store::scope::Scope;
 use crate::store::{Choice, Place, RedisPlace, redis};
 
 pub(crate) use serving::serving;
-pub(crate) use terminal::{stderr_is_terminal, stdout_size, stdout_width};
+pub(crate) use terminal::{Colour, plain_look, stderr_is_terminal, stdout_size, stdout_width};
 
 use file::File;
 use value::{Origin, choice, concurrency, duration, prefix, truth};
@@ -45,23 +47,8 @@ pub(crate) struct Config {
     /// Remarks up to this level are shown; `None` = none at all.
     pub(crate) level: Option<Level>,
     pub(crate) warnings: Vec<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Colour {
-    Auto,
-    Always,
-    Never,
-}
-
-impl Colour {
-    pub(crate) fn on(self, terminal: bool) -> bool {
-        match self {
-            Self::Auto => terminal,
-            Self::Always => true,
-            Self::Never => false,
-        }
-    }
+    /// Where all this comes from.
+    pub(crate) found: Found,
 }
 
 impl Config {
@@ -88,8 +75,9 @@ impl Config {
         let folders = directories::ProjectDirs::from("", "", "nomad-clients");
         let usual = folders.as_ref().map(|folders| folders.config_dir().join("config.toml"));
         let file = File::read(global.config.as_deref(), usual.as_deref())?;
+        let found = found::found(global, &file, usual.as_deref());
         let builder = Builder { global, file, began };
-        builder.config(folders.map(|folders| folders.cache_dir().to_owned()))
+        builder.config(found, folders.map(|folders| folders.cache_dir().to_owned()))
     }
 }
 
@@ -102,7 +90,7 @@ pub(crate) fn typed_duration(option: &str, text: &str) -> Result<Duration, Error
 }
 
 impl Builder<'_> {
-    fn config(&self, folder: Option<PathBuf>) -> Result<Config, Error> {
+    fn config(&self, found: Found, folder: Option<PathBuf>) -> Result<Config, Error> {
         let access = self.access()?;
         let place = self.place(&access, folder)?;
         let uses_redis = matches!(place.choice, Choice::Auto | Choice::Redis);
@@ -135,6 +123,7 @@ impl Builder<'_> {
             colour: self.colour()?,
             level: self.level(),
             warnings,
+            found,
         })
     }
 

@@ -2,6 +2,25 @@
 
 use std::io::IsTerminal as _;
 
+use crate::render::Look;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Colour {
+    Auto,
+    Always,
+    Never,
+}
+
+impl Colour {
+    pub(crate) fn on(self, terminal: bool) -> bool {
+        match self {
+            Self::Auto => terminal,
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}
+
 /// Columns and lines of the terminal that stdout is.
 pub(crate) fn stdout_size() -> Option<(usize, usize)> {
     let stdout = std::io::stdout();
@@ -19,4 +38,9 @@ pub(crate) fn stdout_width() -> Option<usize> {
 /// Whether people look at stderr.
 pub(crate) fn stderr_is_terminal() -> bool {
     std::io::stderr().is_terminal()
+}
+
+/// How text looks while no setting is known.
+pub(crate) fn plain_look() -> Look {
+    Look { width: stdout_width(), colour: false, headers: true, secrets: false }
 }

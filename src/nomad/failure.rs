@@ -258,6 +258,15 @@ pub(super) fn plain(error: &io::Error) -> String {
     first_line(&text, FOREIGN)
 }
 
+/// Whether the handshake of TLS failed, or what came instead of it.
+pub(super) fn is_tls(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::Rustls(_) => true,
+        ureq::Error::Io(error) => tls_cause(error).is_some(),
+        _ => false,
+    }
+}
+
 /// rustls hides in I/O errors of the handshake and of the first read.
 fn tls_cause(error: &io::Error) -> Option<&rustls::Error> {
     let mut cause = error.get_ref().map(|inner| inner as &(dyn std::error::Error + 'static));

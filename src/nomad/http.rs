@@ -13,7 +13,7 @@ use crate::model::node::{Detail, NodeId};
 use crate::model::remark::Tell;
 use crate::model::secret::Secret;
 
-use super::address::Scheme;
+use super::address::{Address, Scheme};
 use super::body::{Failure, Reply, received};
 use super::connect::{self, Trace};
 use super::failure::{Asked, CONNECT};
@@ -71,6 +71,10 @@ impl HttpNomad {
             told_type: AtomicBool::new(self.told_type.load(Ordering::Relaxed)),
             tell: self.tell.clone(),
         }
+    }
+
+    pub(super) fn address(&self) -> &Address {
+        &self.access.address
     }
 
     fn asked(&self, what: &str) -> Asked<'_> {

@@ -6,6 +6,7 @@ mod connect;
 mod failure;
 mod http;
 mod patience;
+mod probe;
 mod pulse;
 mod resolve;
 mod tls;
@@ -19,6 +20,7 @@ use crate::model::node::{Detail, NodeId, Stub};
 use crate::model::secret::Secret;
 
 pub use http::HttpNomad;
+pub use probe::{Agent, Answered, Broken, Glance};
 pub use pulse::Hold;
 
 use address::Address;

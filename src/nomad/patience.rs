@@ -29,7 +29,8 @@ pub(super) fn retry_after(value: &str, date: &str) -> Option<Duration> {
     Some(Duration::from_secs(unix_seconds(value)?.saturating_sub(now).max(0).unsigned_abs()))
 }
 
-fn unix_seconds(date: &str) -> Option<i64> {
+/// A date as HTTP has it.
+pub(super) fn unix_seconds(date: &str) -> Option<i64> {
     DateTimeParser::new().parse_timestamp(date.trim()).ok().map(|time| time.as_second())
 }
 

@@ -62,7 +62,7 @@ impl Resolver for Resolve {
 }
 
 /// `getaddrinfo` has no time limit of its own.
-fn looked_up(name: String, limit: Duration) -> Result<Vec<SocketAddr>, ureq::Error> {
+pub(super) fn looked_up(name: String, limit: Duration) -> Result<Vec<SocketAddr>, ureq::Error> {
     if let Ok(address) = name.parse() {
         return Ok(vec![address]);
     }

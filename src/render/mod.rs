@@ -2,6 +2,7 @@
 
 mod cell;
 pub(crate) mod console;
+mod doctor;
 mod fit;
 mod grid;
 pub(crate) mod jq;
@@ -17,6 +18,7 @@ use std::io::{self, Write};
 use crate::model::node::{Full, Record};
 use crate::model::text::sanitised;
 
+pub(crate) use doctor::{doctor, doctor_json};
 pub(crate) use grid::Grid;
 pub(crate) use shape::{Shape, fields, usual};
 pub(crate) use show::show;

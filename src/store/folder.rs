@@ -7,7 +7,9 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, fstat, openat, renameat, unlinkat};
+use rustix::fs::{
+    Access, AtFlags, CWD, Dir, Mode, OFlags, accessat, fstat, fstatvfs, openat, renameat, unlinkat,
+};
 
 use crate::clock;
 use crate::model::text::first_line;
@@ -26,6 +28,17 @@ const UNFINISHED: &str = ".tmp";
 pub(super) struct Folder {
     path: PathBuf,
     handle: OwnedFd,
+}
+
+/// How a folder is, and how much room there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Space {
+    pub mode: u32,
+    pub owner: u32,
+    /// For this user.
+    pub free_bytes: u64,
+    /// Why no file can be made in it.
+    pub writable: Result<(), String>,
 }
 
 /// A lock on a file, that ends with this value: also if a process that was started meanwhile has
@@ -117,6 +130,23 @@ impl Folder {
     #[cfg(not(target_os = "linux"))]
     pub(super) fn is_remote(&self) -> bool {
         false
+    }
+
+    /// Who owns it, and whether there is room.
+    pub(super) fn space(&self) -> io::Result<Space> {
+        let (stat, system) = (fstat(&self.handle)?, fstatvfs(&self.handle)?);
+        Ok(Space {
+            mode: stat.st_mode & 0o7777,
+            owner: stat.st_uid,
+            free_bytes: system.f_bavail.saturating_mul(system.f_frsize),
+            writable: Self::may_write(&self.path).map_err(|error| plain(&error)),
+        })
+    }
+
+    /// Whether files may be made in that folder. Nothing is made.
+    pub(super) fn may_write(path: &Path) -> io::Result<()> {
+        let wanted = Access::WRITE_OK | Access::EXEC_OK;
+        Ok(accessat(CWD, path, wanted, AtFlags::EACCESS)?)
     }
 
     pub(super) fn place(&self) -> String {
@@ -222,7 +252,7 @@ impl Writing<'_> {
     }
 }
 
-fn shown(path: &Path) -> String {
+pub(super) fn shown(path: &Path) -> String {
     first_line(&path.to_string_lossy(), 400)
 }
 

@@ -16,6 +16,7 @@ mod probes;
 mod records;
 pub mod redis;
 mod report;
+mod room;
 pub mod scope;
 pub mod sum;
 
@@ -30,9 +31,11 @@ use crate::model::snapshot::Snapshot;
 use scope::Scope;
 
 pub use boot::BootClock;
+pub use folder::Space;
 pub use open::{Stores, open};
 pub use probes::Probes;
 pub use report::{Cleared, ClearedPlace, KeyStats, Memory, Minute, Present, Sample, State, Stats};
+pub use room::{Ready, Room, room};
 
 /// Which store to use, where, and whose nodes it holds.
 #[derive(Debug, Clone)]

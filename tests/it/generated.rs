@@ -39,6 +39,7 @@ fn man_pages_are_current() {
             "nomad-clients-cache-stats.1",
             "nomad-clients-cache.1",
             "nomad-clients-completions.1",
+            "nomad-clients-doctor.1",
             "nomad-clients-list.1",
             "nomad-clients-refresh.1",
             "nomad-clients-serve.1",

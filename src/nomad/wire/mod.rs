@@ -6,6 +6,7 @@ mod stub;
 
 use std::collections::HashSet;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::model::node::{Detail, Stub};
@@ -36,6 +37,40 @@ pub(super) fn detail(body: &[u8]) -> Result<Detail, String> {
 }
 
 pub(super) use live::live;
+
+/// The answer of `GET /v1/status/leader`: the address of the leader for servers, empty without one.
+///
+/// # Errors
+/// As [`stubs`].
+pub(super) fn leader(body: &[u8]) -> Result<String, String> {
+    parsed(body)
+}
+
+/// The version in the answer of `GET /v1/agent/self`.
+///
+/// # Errors
+/// As [`stubs`].
+pub(super) fn version(body: &[u8]) -> Result<String, String> {
+    Ok(parsed::<AgentWire>(body)?.config.version.version)
+}
+
+#[derive(Deserialize)]
+struct AgentWire {
+    config: ConfigWire,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ConfigWire {
+    version: VersionWire,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct VersionWire {
+    version: String,
+}
+
 
 /// The second parse, which finds the path of the wrong field, costs only when there is one.
 fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {

@@ -8,8 +8,8 @@ use redis::ServerError;
 use crate::store::{Error, Kind};
 
 /// What a user needs to fill the cache.
-const ACL: &str = "~nomad:clients* -@all +mget +get +set +del +hgetall +hset +hdel +hlen +strlen +pexpire +pttl +time +eval +hincrby +expire +hmget +copy";
-pub(super) const NOT_REDIS: &str = "not a Redis server";
+pub const ACL: &str = "~nomad:clients* -@all +mget +get +set +del +hgetall +hset +hdel +hlen +strlen +pexpire +pttl +time +eval +hincrby +expire +hmget +copy";
+pub const NOT_REDIS: &str = "not a Redis server";
 const REFUSED: &str = "refused";
 const BUSY: &str = "busy: ";
 /// It was there and is gone.
@@ -34,12 +34,17 @@ pub(super) fn unavailable(what: impl Into<String>) -> Error {
 }
 
 /// Nothing listens where Redis is looked for.
-pub(in crate::store) fn is_refused(error: &Error) -> bool {
+pub fn is_refused(error: &Error) -> bool {
     error.what == REFUSED
 }
 
+/// It is there, and TLS fails.
+pub fn is_of_tls(error: &Error) -> bool {
+    error.what.starts_with("tls: ")
+}
+
 /// Redis is there and asks for patience: loading, failing over.
-pub(in crate::store) fn is_busy(error: &Error) -> bool {
+pub fn is_busy(error: &Error) -> bool {
     error.what.starts_with(BUSY)
 }
 
@@ -49,7 +54,7 @@ pub(in crate::store) fn is_broken_off(error: &Error) -> bool {
 }
 
 /// It did not answer in time: whoever comes next need not wait for it too.
-pub(in crate::store) fn is_black_hole(error: &Error) -> bool {
+pub fn is_black_hole(error: &Error) -> bool {
     error.what.starts_with(TIMED_OUT)
 }
 
@@ -171,6 +176,24 @@ fn forbidden(details: &str) -> Error {
         None => "redis does not permit the keys: nomad:clients* not granted".to_owned(),
     };
     Error { kind: Kind::Forbidden, what: format!("{what} (the user needs {ACL})") }
+}
+
+/// What the user was not granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lack {
+    /// Also a command that this server does not have.
+    Command,
+    Key,
+}
+
+pub(super) fn lack(error: &ServerError) -> Option<Lack> {
+    let details = error.details().unwrap_or_default();
+    match error.code() {
+        "NOPERM" if details.contains(" to run the ") => Some(Lack::Command),
+        "NOPERM" => Some(Lack::Key),
+        "ERR" if details.starts_with("unknown command") => Some(Lack::Command),
+        _ => None,
+    }
 }
 
 /// Codes that are worth one more try a moment later; nothing was done.

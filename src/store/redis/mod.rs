@@ -2,13 +2,15 @@
 
 mod clear;
 mod connection;
-pub(super) mod errors;
+pub mod errors;
+mod examine;
 mod flight;
 mod follow;
 mod last;
 mod line;
 mod look;
 mod reply;
+mod rights;
 mod skip;
 mod stats;
 mod tls;
@@ -39,6 +41,8 @@ use line::Budget;
 use skip::Skip;
 use words::Spoken;
 
+pub use examine::{Entry, Greeting, Held, Whose};
+pub use rights::{Right, Rights, Serves};
 pub use url::{Target, parse_url};
 
 /// A server that loads its data, or fails over, is asked once more after this.

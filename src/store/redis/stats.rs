@@ -129,7 +129,7 @@ impl RedisStore {
     }
 
     /// What the server says of its memory, if this user may ask.
-    fn memory(&self) -> Option<Memory> {
+    pub(super) fn memory(&self) -> Option<Memory> {
         let info = self.ask(STATS, &[command("INFO", &["memory"])]).ok()?;
         let info = text(info.first()?)?;
         let field = |name: &str| {

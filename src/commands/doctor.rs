@@ -1,0 +1,59 @@
+//! `doctor`: check every link of the chain and say what to do.
+
+use std::io::Write;
+
+use crate::cli::Doctor;
+use crate::doctor::{self, Case, Check, State};
+use crate::error::Error;
+use crate::model::remark::{Level, Tell};
+use crate::render::{self, Look};
+
+use super::Run;
+
+pub(super) fn run(asked: &Doctor, run: &mut Run<'_>) -> Result<(), Error> {
+    let case = Case {
+        found: run.config.found.clone(),
+        access: run.config.access.clone(),
+        place: run.config.place.clone(),
+        tell: calls(&run.tell),
+    };
+    let look = run.look(true, false);
+    report(asked, &doctor::examined(&case), &look, run.out)
+}
+
+/// The report when the configuration can't be used.
+pub(crate) fn without_settings(
+    asked: &Doctor,
+    error: &Error,
+    look: &Look,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    report(asked, &doctor::unconfigured(&error.to_string(), error.hint()), look, out)
+}
+
+/// What others would warn of is told as a check.
+fn calls(tell: &Tell) -> Tell {
+    let tell = tell.clone();
+    Tell::new(move |remark| {
+        if remark.level == Level::Call {
+            tell.call(remark.text);
+        }
+    })
+}
+
+fn report(
+    asked: &Doctor,
+    checks: &[Check],
+    look: &Look,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    if asked.json {
+        out.write_all(&render::doctor_json(checks))?;
+        out.write_all(b"\n")?;
+    } else {
+        render::doctor(out, checks, look)?;
+    }
+    out.flush()?;
+    let is_broken = checks.iter().any(|check| check.state == State::Problem);
+    if is_broken { Err(Error::Unwell) } else { Ok(()) }
+}

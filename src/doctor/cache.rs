@@ -1,0 +1,144 @@
+//! What is cached: each key, whether it is served and why, and what it was good for.
+
+use crate::store::redis::{Entry, Held, Whose};
+use crate::store::{Choice, KeyStats, Minute, Place, State as Heat, Stats};
+
+use super::words::{bytes, count, span};
+use super::{Check, Checks, Link};
+
+/// The cache that answers now.
+pub(super) struct Kept {
+    keys: Vec<Held>,
+    stats: Stats,
+    why: Option<&'static str>,
+    index: Option<u64>,
+}
+
+impl Kept {
+    pub(super) fn redis(entry: Entry) -> Self {
+        Self { keys: entry.held, stats: entry.stats, why: entry.why, index: entry.index }
+    }
+
+    pub(super) fn files(stats: Stats) -> Self {
+        let held = |file: &KeyStats| Held {
+            key: file.key.clone(),
+            kind: file.kind.to_owned(),
+            is_right_kind: true,
+            bytes: Some(file.bytes),
+            ttl: file.ttl,
+            whose: Whose::Ours,
+        };
+        Self { keys: stats.keys.iter().map(held).collect(), stats, why: None, index: None }
+    }
+}
+
+/// `index` is that of Nomad now.
+pub(super) fn checks(place: &Place, kept: Option<&Kept>, index: Option<u64>) -> Vec<Check> {
+    let mut checks = Checks::of(Link::Cache);
+    if place.choice == Choice::None {
+        let said = "none (--cache none): every run asks Nomad for everything";
+        checks.warning("state", said, "choose --cache auto, redis or local");
+        return checks.all;
+    }
+    let Some(kept) = kept else {
+        checks.skipped("state", "nothing is cached yet, or nothing can be: see above");
+        return checks.all;
+    };
+    for key in &kept.keys {
+        self::key(&mut checks, key);
+    }
+    state(&mut checks, place, kept);
+    if let (Heat::Hot | Heat::Stale, Some(then), Some(now)) = (kept.stats.state, kept.index, index) {
+        checks.ok("nomad", moved(then, now));
+    }
+    last_hour(&mut checks, &kept.stats);
+    checks.all
+}
+
+fn key(checks: &mut Checks, held: &Held) {
+    let Held { key, kind, .. } = held;
+    let whose = match held.whose {
+        Whose::Ours => "ours",
+        Whose::Others => "of another cluster or token",
+        Whose::Everybodys => "of all",
+    };
+    let size = held.bytes.map(|size| format!("{}, ", bytes(size))).unwrap_or_default();
+    if !held.is_right_kind {
+        let said = format!("{key}: {kind}, {size}no type of this program's: it is not served");
+        let advice = "run nomad-clients cache clear; if it comes back, somebody else uses the name: --cache-prefix gives others";
+        return checks.problem("key", said, advice);
+    }
+    match held.ttl {
+        Some(ttl) => {
+            let left = span(ttl.as_secs());
+            checks.ok("key", format!("{key}: {kind}, {size}{left} left, {whose}"));
+        }
+        None => {
+            let said = format!("{key}: {kind}, {size}never expires, {whose}: it is not served");
+            checks.warning("key", said, "run nomad-clients cache clear: somebody else has written it");
+        }
+    }
+}
+
+fn state(checks: &mut Checks, place: &Place, kept: &Kept) {
+    let Stats { state, age, fresh_for, nodes, .. } = &kept.stats;
+    let old = age.map(|age| format!("{} old", span(age.as_secs()))).unwrap_or_default();
+    let nodes = count(nodes.unwrap_or(0), "node");
+    let ttl = span(place.ttl.as_secs());
+    if place.ttl.is_zero() {
+        let advice = "set --ttl (60s is usual), or every run asks Nomad";
+        return checks.warning("state", format!("{}: with --ttl 0s nothing is ever fresh", word(*state)), advice);
+    }
+    match (state, kept.why) {
+        (_, Some(why)) => {
+            let advice = "the next run asks Nomad and writes it anew; nomad-clients refresh does it now";
+            let others = why.contains("another cluster");
+            let said = format!("{}: {why}", word(Heat::Cold));
+            if others { checks.ok("state", format!("{}: nothing of ours, the plain names are another's", word(*state))) } else { checks.warning("state", said, advice) }
+        }
+        (Heat::Hot, None) => {
+            let left = fresh_for.map_or(0, |left| left.as_secs());
+            checks.ok("state", format!("HOT: {nodes}, {old}, served for {} more, without asking Nomad", span(left)));
+        }
+        (Heat::Stale, None) => {
+            checks.ok("state", format!("STALE: {nodes}, {old}, older than {ttl}: the next run asks Nomad what has changed"));
+        }
+        (Heat::Cold, None) => {
+            checks.ok("state", "COLD: nothing is cached for this address and token: the next run asks Nomad for everything");
+        }
+    }
+}
+
+fn word(state: Heat) -> String {
+    state.name().to_uppercase()
+}
+
+fn moved(then: u64, now: u64) -> String {
+    if then == now {
+        return format!("nothing has changed there since it was cached (index {now})");
+    }
+    format!("something has changed there since it was cached (index {then}, now {now}): list --refresh shows it at once")
+}
+
+fn last_hour(checks: &mut Checks, stats: &Stats) {
+    let sum = |of: fn(&Minute) -> u64| stats.minutes.iter().map(of).fold(0, u64::saturating_add);
+    let (hits, misses) = (sum(|minute| minute.hits), sum(|minute| minute.misses));
+    let all = hits.saturating_add(misses);
+    if all == 0 {
+        return checks.skipped("last hour", "nobody asked");
+    }
+    let mean = |us: u64, count: u64| match us.checked_div(count) {
+        Some(us) => super::words::took(std::time::Duration::from_micros(us)),
+        None => "-".to_owned(),
+    };
+    let cached = mean(sum(|minute| minute.hit_us), hits);
+    let asked = mean(sum(|minute| minute.miss_us), misses);
+    let percent = hits.saturating_mul(100) / all;
+    let said = format!("{percent} % of {} from the cache, in {cached}; the others in {asked}", count(all, "run"));
+    if all >= 10 && percent < 50 {
+        let advice = "let nomad-clients serve keep the cache fresh, or set a longer --ttl";
+        checks.warning("last hour", said, advice);
+    } else {
+        checks.ok("last hour", said);
+    }
+}

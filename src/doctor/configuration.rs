@@ -1,0 +1,56 @@
+//! Where the settings come from. Values are not shown: they may be secrets.
+
+use super::{Check, Checks, Link};
+
+/// Where `config` found settings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// The file that was read, and its keys.
+    pub(crate) file: Option<(String, Vec<String>)>,
+    /// Where one is looked for that nobody has named.
+    pub(crate) usual: Option<String>,
+    /// Others may read the file, and it holds a password.
+    pub(crate) leaks: bool,
+    /// Long names, without dashes.
+    pub(crate) options: Vec<String>,
+    /// Names of variables that are set.
+    pub(crate) variables: Vec<&'static str>,
+}
+
+pub(super) fn checks(found: &Found) -> Vec<Check> {
+    let mut checks = Checks::of(Link::Configuration);
+    match (&found.file, &found.usual) {
+        (Some((path, keys)), _) if found.leaks => {
+            let said = format!("{path}{}; others may read it, and it holds a password", sets(keys));
+            checks.warning("file", said, format!("chmod 600 {path}"));
+        }
+        (Some((path, keys)), _) => checks.ok("file", format!("{path}{}", sets(keys))),
+        (None, Some(usual)) => checks.ok("file", format!("none; one would be read from {usual}")),
+        (None, None) => checks.ok("file", "none: this user has no home folder"),
+    }
+    if !found.variables.is_empty() {
+        checks.ok("variables", found.variables.join(", "));
+    }
+    if !found.options.is_empty() {
+        let options: Vec<String> = found.options.iter().map(|name| format!("--{name}")).collect();
+        checks.ok("options", options.join(", "));
+    }
+    checks.all
+}
+
+fn sets(keys: &[String]) -> String {
+    if keys.is_empty() { " sets nothing".to_owned() } else { format!(" sets {}", keys.join(", ")) }
+}
+
+/// The report when the settings can't even be read.
+pub(crate) fn unconfigured(what: &str, hint: Option<&str>) -> Vec<Check> {
+    let mut checks = Checks::of(Link::Configuration);
+    checks.problem("settings", what, hint.unwrap_or("correct it where it is set"));
+    let others = Link::ALL.into_iter().filter(|link| *link != Link::Configuration);
+    let skipped = others.flat_map(|link| {
+        let mut checks = Checks::of(link);
+        checks.skipped("all", "needs settings");
+        checks.all
+    });
+    checks.all.into_iter().chain(skipped).collect()
+}

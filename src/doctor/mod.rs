@@ -1,0 +1,168 @@
+//! Every link of the chain, checked one by one: what is, and what to do about it.
+//!
+//! Nothing is changed: neither Nomad nor the cache. What depends on a link that is broken is not
+//! checked, and said to be skipped.
+
+mod cache;
+mod clock;
+mod configuration;
+mod local;
+mod nomad;
+mod redis;
+mod words;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::model::remark::Tell;
+use crate::model::text::sanitised;
+use crate::nomad::Access;
+use crate::store::{Choice, Place};
+
+pub(crate) use configuration::{Found, unconfigured};
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Check {
+    pub(crate) link: Link,
+    /// Unique within the link, unless it is that of a key or of a right.
+    pub(crate) name: String,
+    pub(crate) state: State,
+    /// What is so.
+    pub(crate) said: String,
+    /// What to do about it.
+    pub(crate) advice: Option<String>,
+}
+
+/// The parts of the chain, in the order in which they are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Link {
+    Configuration,
+    Nomad,
+    Redis,
+    /// The files of this machine.
+    Files,
+    /// What is cached, wherever that is.
+    Cache,
+    Clock,
+}
+
+impl Link {
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Configuration, Self::Nomad, Self::Redis, Self::Files, Self::Cache, Self::Clock];
+
+    /// As JSON has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Configuration => "configuration",
+            Self::Nomad => "nomad",
+            Self::Redis => "redis",
+            Self::Files => "files",
+            Self::Cache => "cache",
+            Self::Clock => "clock",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Ok,
+    /// Works, and could be better.
+    Warning,
+    Problem,
+    /// Not checked, or not there and not needed.
+    Skipped,
+}
+
+impl State {
+    /// As JSON has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Problem => "problem",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// What is to be examined.
+pub(crate) struct Case {
+    pub(crate) found: Found,
+    pub(crate) access: Access,
+    pub(crate) place: Place,
+    pub(crate) tell: Tell,
+}
+
+/// Checks of one link, in the order in which they were made.
+struct Checks {
+    link: Link,
+    all: Vec<Check>,
+}
+
+impl Checks {
+    fn of(link: Link) -> Self {
+        Self { link, all: Vec::new() }
+    }
+
+    fn add(&mut self, name: &str, state: State, said: String, advice: Option<String>) {
+        // Names, versions and errors of others may stand in it.
+        let safe = |text: String| sanitised(&text).into_owned();
+        let (said, advice) = (safe(said), advice.map(safe));
+        self.all.push(Check { link: self.link, name: name.to_owned(), state, said, advice });
+    }
+
+    fn ok(&mut self, name: &str, said: impl Into<String>) {
+        self.add(name, State::Ok, said.into(), None);
+    }
+
+    fn warning(&mut self, name: &str, said: impl Into<String>, advice: impl Into<String>) {
+        self.add(name, State::Warning, said.into(), Some(advice.into()));
+    }
+
+    fn problem(&mut self, name: &str, said: impl Into<String>, advice: impl Into<String>) {
+        self.add(name, State::Problem, said.into(), Some(advice.into()));
+    }
+
+    fn skipped(&mut self, name: &str, why: impl Into<String>) {
+        self.add(name, State::Skipped, why.into(), None);
+    }
+
+    /// These can't be known.
+    fn skip_all(&mut self, names: &[&str], why: &str) {
+        names.iter().for_each(|name| self.skipped(name, why));
+    }
+}
+
+/// The time that is left for a link. Each step may take half of it, so that one that hangs leaves
+/// time for those behind it.
+#[derive(Debug, Clone, Copy)]
+struct Time {
+    until: Instant,
+}
+
+impl Time {
+    fn step(self) -> Duration {
+        self.until.saturating_duration_since(crate::clock::now()) / 2
+    }
+}
+
+/// Nomad and Redis are asked side by side.
+pub(crate) fn examined(case: &Case) -> Vec<Check> {
+    let time = Time { until: case.access.deadline };
+    let uses_redis = matches!(case.place.choice, Choice::Auto | Choice::Redis);
+    let uses_files = matches!(case.place.choice, Choice::Auto | Choice::Local);
+    let (nomad, redis) = thread::scope(|scope| {
+        let redis = uses_redis.then(|| scope.spawn(|| redis::examined(&case.place, time, &case.tell)));
+        let nomad = nomad::examined(&case.access, time, &case.tell);
+        (nomad, redis.and_then(|redis| redis.join().ok()))
+    });
+    let files = uses_files.then(|| local::examined(&case.place, &case.tell));
+    let kept = redis.as_ref().and_then(|redis| redis.kept.as_ref());
+    let kept = kept.or(files.as_ref().and_then(|files| files.kept.as_ref()));
+    let cache = cache::checks(&case.place, kept, nomad.index);
+    let clock = clock::checks(nomad.clock, redis.as_ref().and_then(|redis| redis.clock));
+    let redis = redis.map(|redis| redis.checks).unwrap_or_default();
+    let files = files.map(|files| files.checks).unwrap_or_default();
+    [configuration::checks(&case.found), nomad.checks, redis, files, cache, clock].concat()
+}

@@ -1,0 +1,259 @@
+//! The way to Nomad: name, connection, TLS, answer, leader, token, right, version, latency.
+
+use std::time::Duration;
+
+use crate::model::remark::Tell;
+use crate::model::text::first_line;
+use crate::model::version::Version;
+use crate::nomad::address::Scheme;
+use crate::nomad::{Access, Agent, Answered, Broken, Error, Glance, HttpNomad, Kind};
+
+use super::clock::Reading;
+use super::words::took;
+use super::{Checks, Link, Time};
+
+/// What was found out, and what others compare with it.
+pub(super) struct Examined {
+    pub(super) checks: Vec<super::Check>,
+    /// Of the list, as it is now.
+    pub(super) index: Option<u64>,
+    pub(super) clock: Option<Reading>,
+}
+
+/// Slower than this, Nomad is what people wait for.
+const SLOW: Duration = Duration::from_millis(500);
+/// The first with node pools, which records show.
+const OLDEST: &str = "1.6.0";
+const ASKS: u32 = 3;
+
+pub(super) fn examined(access: &Access, time: Time, tell: &Tell) -> Examined {
+    let mut way = Way {
+        access,
+        time,
+        checks: Checks::of(Link::Nomad),
+        index: None,
+        clock: None,
+    };
+    match HttpNomad::open(access.clone(), tell.clone()) {
+        Ok(nomad) => way.walk(&nomad),
+        Err(error) => way.broken("settings", &error, &ALL),
+    }
+    Examined { checks: way.checks.all, index: way.index, clock: way.clock }
+}
+
+const ALL: [&str; 9] = [
+    "address", "reached", "tls", "answer", "leader", "token", "permission", "version", "latency",
+];
+
+struct Way<'a> {
+    access: &'a Access,
+    time: Time,
+    checks: Checks,
+    index: Option<u64>,
+    clock: Option<Reading>,
+}
+
+impl Way<'_> {
+    /// One link after the other, as far as they hold.
+    fn walk(&mut self, nomad: &HttpNomad) {
+        let (name, connect) = (self.resolves(nomad), ALL[0]);
+        if let Err(error) = name {
+            return self.broken(connect, &error, &ALL[1..]);
+        }
+        if self.access.proxy.is_some() {
+            self.checks.skipped("reached", "the proxy connects: see answer");
+        } else {
+            match nomad.connects(self.time.step()) {
+                Ok(time) => self.checks.ok("reached", format!("connected in {}", took(time))),
+                Err(error) => return self.broken("reached", &error, &ALL[2..]),
+            }
+        }
+        let leader = nomad.leader(self.time.step());
+        // Whoever can be reached and does not finish the handshake does not speak TLS.
+        let silent = |error: &Error| error.kind == Kind::TimedOut && error.what.ends_with("(connect)");
+        match &leader {
+            Err(broken) if broken.in_tls || self.is_https() && silent(&broken.error) => {
+                return self.broken("tls", &broken.error, &ALL[3..]);
+            }
+            _ => self.encryption(),
+        }
+        let led = match leader {
+            Ok(answered) => self.led(&answered),
+            Err(broken) if broken.leaderless => self.leaderless(),
+            Err(broken) => return self.broken("answer", &broken.error, &ALL[4..]),
+        };
+        self.rights(nomad, led);
+    }
+
+    /// A problem, and what can't be known because of it.
+    fn broken(&mut self, name: &str, error: &Error, skipped: &[&str]) {
+        let advice = error.hint.clone().unwrap_or_else(|| usual_advice(error.kind).to_owned());
+        self.checks.problem(name, &*error.what, advice);
+        self.checks.skip_all(skipped, &format!("needs {name}"));
+    }
+
+    fn is_https(&self) -> bool {
+        self.access.address.scheme == Scheme::Https
+    }
+
+    fn resolves(&mut self, nomad: &HttpNomad) -> Result<(), Error> {
+        let address = &self.access.address;
+        if address.is_unix() {
+            self.checks.ok("address", format!("{address}, a socket of this machine"));
+            return Ok(());
+        }
+        if self.access.proxy.is_some() {
+            self.checks.ok("address", format!("{address}, looked up by the HTTP proxy"));
+            return Ok(());
+        }
+        let found = nomad.addresses(self.time.step())?;
+        let literal = found.iter().any(|ip| ip.to_string() == address.host);
+        let ips: Vec<String> = found.iter().take(4).map(ToString::to_string).collect();
+        let said = match literal {
+            true => address.to_string(),
+            false => format!("{address} is {}", ips.join(", ")),
+        };
+        self.checks.ok("address", said);
+        Ok(())
+    }
+
+    /// The handshake succeeded, or there is none.
+    fn encryption(&mut self) {
+        let access = self.access;
+        let secret = access.token.is_some() || access.basic.is_some() || access.address.basic.is_some();
+        let plain = "use https:// in the address, and let Nomad speak TLS";
+        match access.address.scheme {
+            Scheme::Https if access.tls.skip_verify => self.checks.warning(
+                "tls",
+                "encrypted, but anybody can pretend to be Nomad: its certificate is not verified",
+                "unset NOMAD_SKIP_VERIFY and --tls-skip-verify, and name its authority with --ca-cert",
+            ),
+            Scheme::Https => self.checks.ok("tls", "the certificate is good"),
+            Scheme::Http if secret && !access.address.is_local() => {
+                self.checks.warning("tls", "none: the credentials travel unencrypted", plain);
+            }
+            Scheme::Http if !access.address.is_local() => self.checks.ok("tls", "none: plain http"),
+            Scheme::Http | Scheme::Unix => self.checks.ok("tls", "not needed on this machine"),
+        }
+    }
+
+    fn led(&mut self, answered: &Answered<String>) -> bool {
+        self.checks.ok("answer", "speaks Nomad's API");
+        let leader = first_line(&answered.what, 80);
+        if leader.is_empty() {
+            return self.no_leader();
+        }
+        self.checks.ok("leader", format!("{leader} (its address for servers)"));
+        true
+    }
+
+    fn leaderless(&mut self) -> bool {
+        self.checks.ok("answer", "speaks Nomad's API");
+        self.no_leader()
+    }
+
+    fn no_leader(&mut self) -> bool {
+        let said = "the servers have no leader: nothing can be listed";
+        let advice = "bring back a majority of the servers (nomad server members), then try again";
+        self.checks.problem("leader", said, advice);
+        false
+    }
+
+    /// What this token may do, and what only one who may can find out.
+    fn rights(&mut self, nomad: &HttpNomad, led: bool) {
+        let agent = nomad.agent(self.time.step());
+        let glance = nomad.glance(!led, self.time.step());
+        self.token(&agent, &glance);
+        match &glance {
+            Ok(_) => self.checks.ok("permission", "may read nodes (node:read)"),
+            Err(broken) if broken.error.kind == Kind::Denied => {
+                let advice = "let the token's policy have: node { policy = \"read\" }";
+                self.checks.problem("permission", "may not read nodes (node:read)", advice);
+            }
+            Err(broken) => {
+                return self.broken("permission", &broken.error, &ALL[7..]);
+            }
+        }
+        self.version(&agent);
+        match glance {
+            Ok(first) => self.latency(nomad, first, led),
+            Err(_) => self.checks.skipped("latency", "needs permission"),
+        }
+    }
+
+    fn token(&mut self, agent: &Result<Agent, Error>, glance: &Result<Answered<Glance>, Broken>) {
+        let denied = glance.as_ref().is_err_and(|broken| broken.error.kind == Kind::Denied);
+        let renew = "log in again, and set NOMAD_TOKEN or --token-file";
+        match (&self.access.token, denied) {
+            (Some(_), _) if matches!(agent, Ok(Agent::TokenUnknown)) => {
+                self.checks.problem("token", "Nomad does not know it, or it has expired", renew);
+            }
+            (Some(_), false) if glance.is_ok() => self.checks.ok("token", "given and accepted"),
+            (Some(_), true) => self.checks.warning(
+                "token",
+                "given; Nomad does not say whether it is valid",
+                "nomad acl token self says what it is",
+            ),
+            (Some(_), false) => self.checks.skipped("token", "given; needs permission"),
+            (None, true) => self.checks.problem(
+                "token",
+                "none given, and Nomad wants one",
+                "set NOMAD_TOKEN or --token-file",
+            ),
+            (None, false) => self.checks.ok("token", "none given, none needed"),
+        }
+    }
+
+    fn version(&mut self, agent: &Result<Agent, Error>) {
+        match agent {
+            Ok(Agent::Version(text)) => {
+                let version = Version::parse(text);
+                let text = first_line(text, 40);
+                if version.is_some_and(|version| Version::parse(OLDEST).is_some_and(|oldest| version < oldest)) {
+                    let said = format!("Nomad {text}, older than {OLDEST}: it has no node pools");
+                    self.checks.warning("version", said, "upgrade Nomad");
+                } else {
+                    self.checks.ok("version", format!("Nomad {text}"));
+                }
+            }
+            Ok(_) => self.checks.skipped("version", "not told: the token has no agent:read, which nothing else needs"),
+            Err(error) => self.checks.skipped("version", format!("not told: {}", error.what)),
+        }
+    }
+
+    /// The quickest of a few: what the way costs, without the hiccups.
+    fn latency(&mut self, nomad: &HttpNomad, first: Answered<Glance>, led: bool) {
+        let mut best = first;
+        for _ in 1..ASKS {
+            match nomad.glance(!led, self.time.step()) {
+                Ok(next) if next.took < best.took => best = next,
+                Ok(_) => {}
+                Err(_) => break,
+            }
+        }
+        self.index = best.what.index;
+        self.clock = best.date.map(Reading::now);
+        let said = format!("a list of one node takes {}", took(best.took));
+        if best.took > SLOW {
+            let advice = "ask a server nearer by, or let one nomad-clients serve keep the cache fresh for all";
+            self.checks.warning("latency", said, advice);
+        } else {
+            self.checks.ok("latency", said);
+        }
+        if led && best.what.last_contact_ms > 0 {
+            let said = format!("the server that answered has not heard from the leader for {} ms", best.what.last_contact_ms);
+            self.checks.warning("contact", said, "its answers may be old: ask another server, or wait");
+        }
+    }
+}
+
+/// For failures that name no cure of their own.
+fn usual_advice(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Denied => "set NOMAD_TOKEN or --token-file",
+        Kind::Outage => "look at the Nomad agent there, then try again",
+        Kind::TimedOut => "is Nomad stopped or overloaded, or does a firewall swallow what is sent?",
+        Kind::NotNomad => "set NOMAD_ADDR or pass --address: something else answers there",
+        Kind::Config => "repair that setting",
+    }
+}

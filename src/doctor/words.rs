@@ -1,0 +1,55 @@
+//! Figures as people read them.
+
+use std::time::Duration;
+
+/// `0.4 ms`, `12 ms`, `1.5 s`
+pub(super) fn took(time: Duration) -> String {
+    let ms = time.as_secs_f64() * 1000.0;
+    match ms {
+        ..10.0 => format!("{ms:.1} ms"),
+        ..1000.0 => format!("{ms:.0} ms"),
+        _ => format!("{:.1} s", ms / 1000.0),
+    }
+}
+
+/// `12 s`, `3 m 20 s`, `2 h 5 m`
+pub(super) fn span(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} m {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} m", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// `17 B`, `3.7 KiB`, `1.2 MiB`
+#[expect(clippy::cast_precision_loss, reason = "a tenth of a unit is enough")]
+pub(super) fn bytes(count: u64) -> String {
+    let amount = count as f64;
+    match count {
+        0..1024 => format!("{count} B"),
+        1024..1_048_576 => format!("{:.1} KiB", amount / 1024.0),
+        1_048_576..1_073_741_824 => format!("{:.1} MiB", amount / 1_048_576.0),
+        _ => format!("{:.1} GiB", amount / 1_073_741_824.0),
+    }
+}
+
+/// `1 node`, `5 nodes`
+pub(super) fn count(count: u64, word: &str) -> String {
+    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{bytes, count, span, took};
+
+    #[test]
+    fn figures_read_well() {
+        let took = |us| took(Duration::from_micros(us));
+        assert_eq!([412, 12_345, 1_540_000].map(took), ["0.4 ms", "12 ms", "1.5 s"]);
+        assert_eq!([59, 200, 7500].map(span), ["59 s", "3 m 20 s", "2 h 5 m"]);
+        assert_eq!([17, 3821, 1_258_291].map(bytes), ["17 B", "3.7 KiB", "1.2 MiB"]);
+        assert_eq!([count(1, "key"), count(2, "key")], ["1 key", "2 keys"]);
+    }
+}

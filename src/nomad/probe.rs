@@ -1,0 +1,198 @@
+//! The links of the way to Nomad, asked one by one.
+
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use crate::clock;
+
+use super::body::{Failure, Reply};
+use super::failure::{Asked, CONNECT, is_tls};
+use super::http::{HttpNomad, REQUEST, judged};
+use super::patience::{unix_seconds, within};
+use super::resolve::{LIMIT, looked_up};
+use super::{Error, wire};
+
+/// What an answer showed beside its body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered<T> {
+    pub what: T,
+    pub took: Duration,
+    /// The server's clock: seconds since 1970, if it tells them.
+    pub date: Option<u64>,
+}
+
+/// Why a question to Nomad failed.
+#[derive(Debug, Clone)]
+pub struct Broken {
+    pub error: Error,
+    /// The handshake of TLS failed: nothing was asked.
+    pub in_tls: bool,
+    /// Nomad is there and has no leader.
+    pub leaderless: bool,
+}
+
+/// The list with one node, which costs Nomad next to nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Glance {
+    /// `X-Nomad-Index`, as the list has it.
+    pub index: Option<u64>,
+    /// How long the server that answered has not heard from the leader.
+    pub last_contact_ms: u64,
+}
+
+/// What Nomad says of the agent that answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Agent {
+    Version(String),
+    /// The token may not ask; that says nothing of nodes.
+    Hidden,
+    /// The token is malformed or has expired.
+    TokenUnknown,
+}
+
+impl HttpNomad {
+    /// What the name of Nomad's host resolves to.
+    ///
+    /// # Errors
+    /// No such host, or no answer in time.
+    pub fn addresses(&self, limit: Duration) -> Result<Vec<IpAddr>, Error> {
+        let asked = self.probing("name", limit);
+        let found = self.sockets(limit).map_err(|error| asked.transport(&error))?;
+        let mut addresses: Vec<IpAddr> = found.iter().map(SocketAddr::ip).collect();
+        addresses.dedup();
+        Ok(addresses)
+    }
+
+    /// Connects and hangs up; how long it took.
+    ///
+    /// # Errors
+    /// Nobody listens there, or nobody answers.
+    pub fn connects(&self, limit: Duration) -> Result<Duration, Error> {
+        let asked = self.probing("connect", limit);
+        let limit = limit.min(CONNECT);
+        let wrong = |error| asked.transport(&ureq::Error::Io(error));
+        let late = || asked.transport(&ureq::Error::Timeout(ureq::Timeout::Connect));
+        let began = clock::now();
+        if self.address().is_unix() {
+            let path = self.address().host.clone();
+            let connected = within(limit, move || UnixStream::connect(path).map(drop));
+            connected.ok_or_else(late)?.map_err(wrong)?;
+        } else {
+            let sockets = self.sockets(limit).map_err(|error| asked.transport(&error))?;
+            first(&sockets, limit).ok_or_else(late)?.map_err(wrong)?;
+        }
+        Ok(clock::now().saturating_duration_since(began))
+    }
+
+    /// Where the leader is; needs no token.
+    ///
+    /// # Errors
+    /// Nomad's failure; that there is no leader is one.
+    pub fn leader(&self, limit: Duration) -> Result<Answered<String>, Broken> {
+        self.probe("/v1/status/leader", "leader", limit, wire::leader)
+    }
+
+    /// Whether this token may list nodes. With `stale` a server without a leader answers too.
+    ///
+    /// # Errors
+    /// Nomad's failure, as that of the list.
+    pub fn glance(&self, stale: bool, limit: Duration) -> Result<Answered<Glance>, Broken> {
+        let path = if stale { "/v1/nodes?per_page=1&stale" } else { "/v1/nodes?per_page=1" };
+        let asked = self.probing("list", limit);
+        let (reply, took) = self.timed(path, &asked)?;
+        self.parsed(&reply, "list", wire::stubs).map_err(Broken::of)?;
+        let what = Glance { index: reply.index(), last_contact_ms: reply.last_contact_ms() };
+        Ok(Answered { what, took, date: date(&reply) })
+    }
+
+    /// The version of the agent that answers, if the token may know it.
+    ///
+    /// # Errors
+    /// Nomad's failure, that of a token not among them.
+    pub fn agent(&self, limit: Duration) -> Result<Agent, Error> {
+        let asked = self.probing("agent", limit);
+        match self.send_alive(&self.path("/v1/agent/self"), false, &asked) {
+            Ok(reply) if matches!(reply.status, 401 | 403) => Ok(Agent::Hidden),
+            Ok(reply) if reply.status == 500 && reply.body.starts_with(b"ACL token not found") => {
+                Ok(Agent::TokenUnknown)
+            }
+            sent => {
+                let reply = judged(sent, &asked)?;
+                self.parsed(&reply, "agent", wire::version).map(Agent::Version)
+            }
+        }
+    }
+
+    fn sockets(&self, limit: Duration) -> Result<Vec<SocketAddr>, ureq::Error> {
+        looked_up(self.address().authority(), limit.min(LIMIT))
+    }
+
+    /// Whoever asks knows the limit of this question, not that of the command.
+    fn probing(&self, what: &str, limit: Duration) -> Asked<'_> {
+        let limit = limit.min(REQUEST);
+        Asked { timeout: limit, ..self.asked_within(what, limit) }
+    }
+
+    fn probe<T>(
+        &self,
+        path: &str,
+        what: &str,
+        limit: Duration,
+        parse: fn(&[u8]) -> Result<T, String>,
+    ) -> Result<Answered<T>, Broken> {
+        let asked = self.probing(what, limit);
+        let (reply, took) = self.timed(path, &asked)?;
+        let parsed = self.parsed(&reply, what, parse).map_err(Broken::of)?;
+        Ok(Answered { what: parsed, took, date: date(&reply) })
+    }
+
+    fn timed(&self, path: &str, asked: &Asked<'_>) -> Result<(Reply, Duration), Broken> {
+        let began = clock::now();
+        let sent = self.send_alive(&self.path(path), false, asked);
+        let took = clock::now().saturating_duration_since(began);
+        let in_tls = sent.as_ref().is_err_and(is_of_tls);
+        let leaderless = sent.as_ref().is_ok_and(is_leaderless);
+        let judged = judged(sent, asked);
+        judged.map(|reply| (reply, took)).map_err(|error| Broken { error, in_tls, leaderless })
+    }
+}
+
+impl Broken {
+    fn of(error: Error) -> Self {
+        Self { error, in_tls: false, leaderless: false }
+    }
+}
+
+fn is_of_tls(failure: &Failure) -> bool {
+    match failure {
+        Failure::Dead(error) | Failure::Transport(error) => is_tls(error),
+        Failure::Answer(_) => false,
+    }
+}
+
+fn is_leaderless(reply: &Reply) -> bool {
+    reply.status == 500 && String::from_utf8_lossy(&reply.body).contains("No cluster leader")
+}
+
+fn date(reply: &Reply) -> Option<u64> {
+    unix_seconds(reply.header("date"))?.try_into().ok()
+}
+
+/// The first address that lets us in, or why the last one did not; `None` if time ran out.
+fn first(sockets: &[SocketAddr], limit: Duration) -> Option<std::io::Result<()>> {
+    let until: Instant = clock::now() + limit;
+    let mut last = None;
+    for socket in sockets {
+        let left = until.saturating_duration_since(clock::now());
+        if left.is_zero() {
+            return None;
+        }
+        match TcpStream::connect_timeout(socket, left) {
+            Ok(_) => return Some(Ok(())),
+            Err(error) if error.kind() == std::io::ErrorKind::TimedOut => last = None,
+            Err(error) => last = Some(Err(error)),
+        }
+    }
+    last
+}

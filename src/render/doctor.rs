@@ -1,0 +1,183 @@
+//! The report of `doctor`: a line for each check, what to do on a line of its own; or JSON.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::doctor::{Check, Link, State};
+use crate::model::json;
+
+use super::Look;
+use super::cell::Tone;
+
+/// Columns before what is said: the state, the name, and what keeps them apart.
+const STATE: usize = 9;
+const NAME: usize = 13;
+const MARGIN: usize = 2 + STATE + NAME;
+/// Nobody reads longer lines, however wide the terminal.
+const WIDEST: usize = 110;
+
+/// The object of `doctor --json`, without a newline.
+pub(crate) fn doctor_json(checks: &[Check]) -> Vec<u8> {
+    let count = |state| checks.iter().filter(|check| check.state == state).count();
+    json::bytes(&Report {
+        ok: count(State::Problem) == 0,
+        problems: count(State::Problem),
+        warnings: count(State::Warning),
+        checks: checks.iter().map(Line::of).collect(),
+    })
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    ok: bool,
+    problems: usize,
+    warnings: usize,
+    checks: Vec<Line<'a>>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    link: &'static str,
+    check: &'a str,
+    state: &'static str,
+    said: &'a str,
+    advice: Option<&'a str>,
+}
+
+impl<'a> Line<'a> {
+    fn of(check: &'a Check) -> Self {
+        Self {
+            link: check.link.name(),
+            check: &check.name,
+            state: check.state.name(),
+            said: &check.said,
+            advice: check.advice.as_deref(),
+        }
+    }
+}
+
+/// The report for people.
+pub(crate) fn doctor(to: &mut dyn Write, checks: &[Check], look: &Look) -> io::Result<()> {
+    for link in Link::ALL {
+        let mut checks = checks.iter().filter(|check| check.link == link).peekable();
+        if checks.peek().is_some() {
+            writeln!(to, "{}", toned(Tone::Strong, head(link), look))?;
+        }
+        for check in checks {
+            line(to, check, look)?;
+        }
+    }
+    writeln!(to, "\n{}", summary(checks))
+}
+
+fn head(link: Link) -> &'static str {
+    match link {
+        Link::Configuration => "Configuration",
+        Link::Nomad => "Nomad",
+        Link::Redis => "Redis",
+        Link::Files => "Files of this machine",
+        Link::Cache => "Cache",
+        Link::Clock => "Clock",
+    }
+}
+
+fn line(to: &mut dyn Write, check: &Check, look: &Look) -> io::Result<()> {
+    let tone = match check.state {
+        State::Ok => Tone::Good,
+        State::Warning => Tone::Attention,
+        State::Problem => Tone::Bad,
+        State::Skipped => Tone::Faint,
+    };
+    let state = format!("{:STATE$}", check.state.name());
+    let faint = if check.state == State::Skipped { Tone::Faint } else { Tone::Plain };
+    let mut said = wrapped(&check.said, look.width, MARGIN).into_iter();
+    let name = format!("{:NAME$}", check.name);
+    let first = said.next().unwrap_or_default();
+    writeln!(to, "  {}{name}{}", toned(tone, &state, look), toned(faint, &first, look))?;
+    for more in said {
+        writeln!(to, "{:MARGIN$}{}", "", toned(faint, &more, look))?;
+    }
+    let advice = check.advice.as_deref().map(|advice| wrapped(advice, look.width, MARGIN + 2));
+    for (at, text) in advice.unwrap_or_default().iter().enumerate() {
+        let arrow = if at == 0 { "→ " } else { "  " };
+        writeln!(to, "{:MARGIN$}{}", "", toned(tone, &format!("{arrow}{text}"), look))?;
+    }
+    Ok(())
+}
+
+fn toned(tone: Tone, text: &str, look: &Look) -> String {
+    let style = if look.colour { tone.style() } else { Tone::Plain.style() };
+    format!("{style}{text}{style:#}")
+}
+
+fn summary(checks: &[Check]) -> String {
+    let count = |state| checks.iter().filter(|check| check.state == state).count();
+    let plural = |count: usize, word: &str| match count {
+        1 => format!("1 {word}"),
+        _ => format!("{count} {word}s"),
+    };
+    match (count(State::Problem), count(State::Warning)) {
+        (0, 0) => "All is well.".to_owned(),
+        (0, warnings) => format!("No problem, {}.", plural(warnings, "warning")),
+        (problems, warnings) => {
+            format!("{}, {}.", plural(problems, "problem"), plural(warnings, "warning"))
+        }
+    }
+}
+
+/// Lines of whole words that fit behind the margin; one line in a pipe. A word that is too long
+/// stays whole: it may be a path that is copied.
+fn wrapped(text: &str, width: Option<usize>, margin: usize) -> Vec<String> {
+    let Some(width) = width else { return vec![text.to_owned()] };
+    let room = width.min(WIDEST).saturating_sub(margin).max(20);
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let last = lines.last_mut().expect("there is a first line");
+        if last.is_empty() {
+            last.push_str(word);
+        } else if last.width() + 1 + word.width() <= room {
+            last.push(' ');
+            last.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{doctor, wrapped};
+    use crate::doctor::{Check, Link, State};
+    use crate::render::Look;
+
+    #[test]
+    fn lines_break_between_words() {
+        assert_eq!(wrapped("a bc def", None, 90), ["a bc def"]);
+        assert_eq!(wrapped("aaaa bbbb cccc dddd eeee ff", Some(30), 10), ["aaaa bbbb cccc dddd", "eeee ff"]);
+        let long = "x".repeat(40);
+        assert_eq!(wrapped(&format!("a {long} b"), Some(30), 10), ["a", &long, "b"]);
+    }
+
+    #[test]
+    fn colour_is_not_the_only_sign_and_goes_away() {
+        let check = Check {
+            link: Link::Redis,
+            name: "reached".to_owned(),
+            state: State::Problem,
+            said: "refused".to_owned(),
+            advice: Some("start it".to_owned()),
+        };
+        let shown = |colour| {
+            let look = Look { width: Some(80), colour, headers: true, secrets: false };
+            let mut bytes = Vec::new();
+            doctor(&mut bytes, std::slice::from_ref(&check), &look).unwrap();
+            String::from_utf8(bytes).unwrap()
+        };
+        let plain = "Redis\n  problem  reached      refused\n                        → start it\n\n1 problem, 0 warnings.\n";
+        assert_eq!(shown(false), plain);
+        assert!(shown(true).contains("\u{1b}[31mproblem  \u{1b}[0mreached"), "{}", shown(true));
+    }
+}

@@ -1,0 +1,224 @@
+//! What a Redis tells of itself and of the keys of this cache, without changing anything.
+
+use std::time::Duration;
+
+use redis::{Cmd, Value};
+
+use crate::clock;
+use crate::store::judge::{Verdict, judge};
+use crate::store::meta::Meta;
+use crate::store::{Error, Memory, Stats};
+
+use super::errors::{NOT_REDIS, of_reply, tame, unavailable};
+use super::look::seen;
+use super::rights::step;
+use super::{RedisStore, bulk, command, int, refusal, text};
+
+/// How a server introduces itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Greeting {
+    /// `redis 7.0.15`; empty before Redis 6.
+    pub version: String,
+    /// `standalone`, `cluster` or `sentinel`.
+    pub mode: String,
+    /// `master` or `replica`.
+    pub role: String,
+    /// Its clock: seconds since 1970, if the user may ask.
+    pub time: Option<u64>,
+    /// The quickest of a few round trips.
+    pub took: Duration,
+}
+
+/// Whose a key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    Ours,
+    /// The nodes of another cluster, or as another token sees them.
+    Others,
+    /// Of all who share the names.
+    Everybodys,
+}
+
+/// A key that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    pub key: String,
+    /// As Redis calls it, `?` if this user may not know.
+    pub kind: String,
+    pub is_right_kind: bool,
+    /// Memory, or the length of a string where the user may not know more.
+    pub bytes: Option<u64>,
+    /// `None` = it never expires.
+    pub ttl: Option<Duration>,
+    pub whose: Whose,
+}
+
+/// The cache of this scope in this Redis.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    pub held: Vec<Held>,
+    pub stats: Stats,
+    /// Why nothing is served from it, if there is a reason beyond its age.
+    pub why: Option<&'static str>,
+    /// The index of Nomad that it was published with.
+    pub index: Option<u64>,
+}
+
+const ROUNDS: usize = 3;
+
+impl RedisStore {
+    /// Says hello, which every user may.
+    ///
+    /// # Errors
+    /// Redis can't be reached, refuses the credentials, or is none.
+    pub fn greet(&self, limit: Duration) -> Result<Greeting, Error> {
+        let hello = command("HELLO", &[]);
+        let replies = self.ask(step("HELLO, TIME", limit), &[hello.clone(), command("TIME", &[])])?;
+        let mut greeting = match &replies[0] {
+            Value::ServerError(error) if error.code() != "ERR" => return Err(of_reply(error)),
+            // Before Redis 6 there was no such command.
+            Value::ServerError(_) => Greeting::default(),
+            reply => introduced(reply).ok_or_else(|| unavailable(NOT_REDIS))?,
+        };
+        if let Value::ServerError(error) = &replies[1]
+            && super::errors::asks_for_patience(error)
+        {
+            return Err(of_reply(error));
+        }
+        greeting.time = seconds(&replies[1]);
+        let mut took = Vec::with_capacity(ROUNDS);
+        for _ in 0..ROUNDS {
+            let began = clock::now();
+            self.ask(step("HELLO", limit), std::slice::from_ref(&hello))?;
+            took.push(clock::now().saturating_duration_since(began));
+        }
+        greeting.took = took.into_iter().min().unwrap_or_default();
+        Ok(greeting)
+    }
+
+    /// Who this program is for Redis, if it has a password.
+    pub fn user(&self) -> Option<&str> {
+        self.target.password.as_ref()?;
+        Some(self.target.user.as_deref().unwrap_or("default"))
+    }
+
+    /// Whether what is said is encrypted, and whether it stays on this machine.
+    pub fn privacy(&self) -> (bool, bool) {
+        (self.target.is_encrypted(), self.target.is_on_this_machine())
+    }
+
+    /// How long ago a run found this Redis silent, so that the runs of these seconds do not ask it.
+    pub fn silent_since(&self) -> Option<Duration> {
+        self.skip.since()
+    }
+
+    /// The server's memory, if this user may ask.
+    pub fn memory_now(&self) -> Option<Memory> {
+        self.memory()
+    }
+
+    /// What is there of this scope, and what LOOK would make of it.
+    ///
+    /// # Errors
+    /// Redis does not answer, or does not permit to read.
+    pub fn entry(&self, limit: Duration) -> Result<Entry, Error> {
+        let sent = clock::now();
+        let replies = self.ask(step("PTTL, PTTL, MGET", limit), &self.look_commands())?;
+        if let Some(error) = refusal(&replies) {
+            return Err(of_reply(error));
+        }
+        let seen = seen(replies).ok_or_else(|| unavailable(NOT_REDIS))?;
+        let meta = |line: &Option<Vec<u8>>| line.as_deref().and_then(Meta::parse);
+        let (literal, own) = (meta(&seen.literal.meta), meta(&seen.own.meta));
+        let mine = |meta: &&Meta| meta.scope == self.scope.as_str();
+        let whose = match &literal {
+            Some(meta) if !mine(&meta) => Whose::Others,
+            _ => Whose::Ours,
+        };
+        let is_dead = seen.epoch.as_deref().is_some_and(|epoch| self.is_dead(epoch));
+        let verdict = judge(seen, &self.scope, self.ttl, clock::now().duration_since(sent));
+        let why = match verdict {
+            _ if is_dead => Some("it was cleared, and Redis has brought it back"),
+            Verdict::Miss(miss) => miss.why,
+            Verdict::Hit(_) => None,
+        };
+        let index = literal.as_ref().filter(mine).or(own.as_ref().filter(mine));
+        let index = index.map(|meta| meta.index);
+        Ok(Entry { held: self.held(whose, limit)?, stats: self.all_stats()?, why, index })
+    }
+
+    fn held(&self, literal: Whose, limit: Duration) -> Result<Vec<Held>, Error> {
+        let (first, own, keys) = (&self.keys.literal, &self.keys.own, &self.keys);
+        let mut names = vec![
+            (&first.all, "string", literal),
+            (&first.hash, "hash", literal),
+            (&first.meta, "string", literal),
+        ];
+        if first != own {
+            let ours = Whose::Ours;
+            names.extend([(&own.all, "string", ours), (&own.hash, "hash", ours), (&own.meta, "string", ours)]);
+        }
+        names.extend([
+            (&keys.epoch, "string", Whose::Everybodys),
+            (&keys.lease, "string", Whose::Ours),
+            (&keys.follow, "string", Whose::Ours),
+        ]);
+        let ask = |key: &str| -> [Cmd; 5] {
+            [
+                command("PTTL", &[key]),
+                command("STRLEN", &[key]),
+                command("HLEN", &[key]),
+                command("TYPE", &[key]),
+                command("MEMORY", &["USAGE", key]),
+            ]
+        };
+        let commands: Vec<Cmd> = names.iter().flat_map(|(key, ..)| ask(key)).collect();
+        let replies = self.ask(step("PTTL, STRLEN, HLEN, TYPE, MEMORY", limit), &commands)?;
+        let found = names.into_iter().zip(replies.chunks_exact(5));
+        Ok(found.filter_map(|((key, wanted, whose), replies)| held(key, wanted, whose, replies)).collect())
+    }
+}
+
+/// `None` for a key that is not there.
+fn held(key: &str, wanted: &str, whose: Whose, replies: &[Value]) -> Option<Held> {
+    let left = int(replies.first()?).filter(|left| *left != -2)?;
+    let [length, fields, kind, memory] = replies.get(1..5)? else { return None };
+    let kind = match kind {
+        Value::SimpleString(kind) => tame(kind),
+        // Whoever may not ask for the type may ask for a length, which only one type has.
+        _ if int(length).is_some() => "string".to_owned(),
+        _ if int(fields).is_some() => "hash".to_owned(),
+        _ if is_wrong_type(length) && is_wrong_type(fields) => "another type".to_owned(),
+        _ => "?".to_owned(),
+    };
+    let bytes = int(memory).or(int(length)).and_then(|bytes| u64::try_from(bytes).ok());
+    Some(Held {
+        key: key.to_owned(),
+        is_right_kind: kind == wanted || kind == "?",
+        kind,
+        bytes,
+        ttl: u64::try_from(left).ok().map(Duration::from_millis),
+        whose,
+    })
+}
+
+fn is_wrong_type(reply: &Value) -> bool {
+    matches!(reply, Value::ServerError(error) if error.code() == "WRONGTYPE")
+}
+
+/// Names and values in turn.
+fn introduced(reply: &Value) -> Option<Greeting> {
+    let Value::Array(words) = reply else { return None };
+    let field = |name: &str| {
+        let at = words.chunks_exact(2).find(|pair| text(&pair[0]).as_deref() == Some(name));
+        at.and_then(|pair| text(&pair[1])).map(|value| tame(&value)).unwrap_or_default()
+    };
+    let version = format!("{} {}", field("server"), field("version")).trim().to_owned();
+    Some(Greeting { version, mode: field("mode"), role: field("role"), ..Greeting::default() })
+}
+
+/// The reply to TIME.
+fn seconds(reply: &Value) -> Option<u64> {
+    let Value::Array(parts) = reply else { return None };
+    String::from_utf8(bulk(parts.first()?.clone())?).ok()?.parse().ok()
+}

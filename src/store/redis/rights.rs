@@ -1,0 +1,151 @@
+//! What this user may do, found out by asking for each command and each key in a way that can change
+//! nothing: what would write is never well-formed, and permissions are checked before that shows.
+
+use std::time::Duration;
+
+use redis::{Cmd, Value};
+
+use crate::clock;
+use crate::store::Error;
+
+use super::connection::Manner;
+use super::errors::{self, Lack, of_reply};
+use super::line::Budget;
+use super::{RedisStore, Step, command};
+
+/// What a right is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Serves {
+    /// Nothing can be read without it.
+    Reading,
+    /// Full records: `--full`, `show`, and what a refresh begins with.
+    Details,
+    /// Nothing can be cached without it.
+    Writing,
+    /// The statistics.
+    Counting,
+    /// More figures, or a surer clear; never needed.
+    Extra,
+}
+
+/// One command or key, and whether it is granted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Right {
+    pub name: String,
+    pub granted: bool,
+}
+
+/// All that was found out.
+#[derive(Debug, Clone)]
+pub struct Rights {
+    pub commands: Vec<(Serves, Right)>,
+    /// Keys that may be read, as far as the command for it may be run.
+    pub readable: Vec<Right>,
+    pub writable: Vec<Right>,
+    /// Why Redis takes no writes from anybody now.
+    pub refuses_writes: Option<Error>,
+}
+
+/// A value that Redis takes for no number, and an option that it does not know.
+const WRONG: &str = "nomad-clients-doctor";
+
+impl RedisStore {
+    /// Asks for every command and every key.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub fn rights(&self, limit: Duration) -> Result<Rights, Error> {
+        let commands = self.command_probes();
+        let keys = self.all_keys();
+        let reads = keys.iter().map(|key| command("PTTL", &[key]));
+        let writes = keys.iter().map(|key| command("SET", &[key, WRONG, WRONG]));
+        let asked: Vec<Cmd> =
+            commands.iter().map(|(_, _, probe)| probe.clone()).chain(reads).chain(writes).collect();
+        let replies = self.ask(step("the rights", limit), &asked)?;
+        let (of_commands, of_keys) = replies.split_at(commands.len());
+        let (of_reads, of_writes) = of_keys.split_at(keys.len());
+        let granted = |reply: &Value| !matches!(lack(reply), Some(Lack::Command));
+        let right = |name: &str, granted| Right { name: name.to_owned(), granted };
+        let of = |replies: &[Value]| -> Vec<Right> {
+            let known = keys.iter().zip(replies).filter(|(_, reply)| granted(reply));
+            known.map(|(key, reply)| right(key, lack(reply).is_none())).collect()
+        };
+        Ok(Rights {
+            readable: of(of_reads),
+            writable: of(of_writes),
+            refuses_writes: of_writes.iter().find_map(refused_to_all),
+            commands: commands
+                .iter()
+                .zip(of_commands)
+                .map(|((name, serves, _), reply)| (*serves, right(name, granted(reply))))
+                .collect(),
+        })
+    }
+
+    /// Each command that is ever sent, also from within a script.
+    fn command_probes(&self) -> Vec<(&'static str, Serves, Cmd)> {
+        use Serves::{Counting, Details, Extra, Reading, Writing};
+        let key = self.keys.literal.all.as_str();
+        let hash = self.keys.literal.hash.as_str();
+        let lease = self.keys.lease.as_str();
+        let minute = self.keys.minute(clock::unix_seconds() / 60);
+        // A key of this name is never written.
+        let nothing = format!("{}:{WRONG}", self.keys.minute(0));
+        let probe = |name, serves, words: &[&str]| (name, serves, command(words[0], &words[1..]));
+        vec![
+            probe("mget", Reading, &["MGET", key]),
+            probe("pttl", Reading, &["PTTL", key]),
+            probe("hgetall", Details, &["HGETALL", &nothing]),
+            probe("eval", Writing, &["EVAL", "return 1", "1", lease]),
+            probe("get", Writing, &["GET", lease]),
+            probe("set", Writing, &["SET", lease, WRONG, WRONG]),
+            probe("del", Writing, &["DEL", &nothing]),
+            probe("hset", Writing, &["HSET", hash, WRONG, WRONG, WRONG]),
+            probe("hdel", Writing, &["HDEL", &nothing, WRONG]),
+            probe("hlen", Writing, &["HLEN", hash]),
+            probe("strlen", Writing, &["STRLEN", key]),
+            probe("pexpire", Writing, &["PEXPIRE", key, WRONG]),
+            probe("time", Writing, &["TIME"]),
+            probe("hincrby", Counting, &["HINCRBY", &minute, WRONG, WRONG]),
+            probe("expire", Counting, &["EXPIRE", &minute, WRONG]),
+            probe("hmget", Counting, &["HMGET", &minute, WRONG]),
+            probe("info", Extra, &["INFO", "memory"]),
+            probe("memory|usage", Extra, &["MEMORY", "USAGE", key]),
+            probe("role", Extra, &["ROLE"]),
+            probe("wait", Extra, &["WAIT", "0", "1"]),
+        ]
+    }
+
+    /// One name of each kind.
+    fn all_keys(&self) -> Vec<String> {
+        let minute = self.keys.minute(clock::unix_seconds() / 60);
+        let mut keys: Vec<String> = self.keys.eight().map(str::to_owned).into();
+        keys.extend([self.keys.follow.clone(), minute]);
+        let mut known = std::collections::HashSet::new();
+        keys.retain(|key| known.insert(key.clone()));
+        keys
+    }
+}
+
+/// In the time that a run would give it, or in what is left.
+pub(super) fn step(name: &'static str, limit: Duration) -> Step {
+    let budget = Budget {
+        first: Duration::from_millis(500).min(limit),
+        whole: Duration::from_secs(3).min(limit),
+    };
+    Step { name, budget, manner: Manner::Reads, on_the_way: false }
+}
+
+fn lack(reply: &Value) -> Option<Lack> {
+    match reply {
+        Value::ServerError(error) => errors::lack(error),
+        _ => None,
+    }
+}
+
+/// What is refused whatever the user and the key.
+fn refused_to_all(reply: &Value) -> Option<Error> {
+    let Value::ServerError(error) = reply else { return None };
+    let error = of_reply(error);
+    (error.kind == crate::store::Kind::ReadOnly).then_some(error)
+}

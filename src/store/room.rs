@@ -1,0 +1,60 @@
+//! The cache folder as it is, for whoever wants to know why it can't be used. Nothing is made.
+
+use std::path::Path;
+
+use crate::model::remark::Tell;
+
+use super::folder::{Folder, Space, plain};
+use super::local::LocalStore;
+use super::{BootClock, Place, Stats, Store as _};
+
+/// What is known of the folder.
+#[derive(Debug)]
+pub enum Room {
+    /// This user has no home.
+    Homeless,
+    /// Not there yet; `Err`: why it can't be made.
+    Missing(Result<(), String>),
+    /// It can't be used: path and cause.
+    Unusable(String),
+    Ready(Ready),
+}
+
+/// A folder that is this user's alone.
+#[derive(Debug)]
+pub struct Ready {
+    pub space: Space,
+    pub is_remote: bool,
+    /// What is cached in it for this scope.
+    pub stats: Option<Stats>,
+}
+
+/// Looks at the folder of `place`.
+pub fn room(place: &Place, tell: &Tell) -> Room {
+    let Some(path) = place.folder.as_deref() else { return Room::Homeless };
+    if path.symlink_metadata().is_err() {
+        return Room::Missing(can_be_made(path));
+    }
+    let folder = match Folder::existing(path) {
+        Ok(folder) => folder,
+        Err(why) => return Room::Unusable(why),
+    };
+    let space = match folder.space() {
+        Ok(space) => space,
+        Err(error) => return Room::Unusable(plain(&error)),
+    };
+    let is_remote = folder.is_remote();
+    let store = LocalStore::open(place, BootClock::of_this_boot(), tell.clone()).ok();
+    let stats = store.filter(|_| !is_remote).and_then(|store| store.stats().ok());
+    Room::Ready(Ready { space, is_remote, stats })
+}
+
+/// In the first folder above it that is there.
+fn can_be_made(path: &Path) -> Result<(), String> {
+    let above = path.ancestors().skip(1).find(|above| above.exists());
+    let above = above.ok_or("no folder above it is there")?;
+    if !above.is_dir() {
+        return Err(format!("{} is no folder", super::folder::shown(above)));
+    }
+    Folder::may_write(above).map_err(|error| format!("{}: {}", super::folder::shown(above), plain(&error)))
+}
