@@ -68,7 +68,11 @@ impl Error {
             Self::NotCleared { denied: false, .. } => 7,
             Self::Partial(_) => 8,
             Self::Matched(_) => 10,
-            Self::Store(_) | Self::Node { .. } | Self::Serve(_) | Self::Output(_) | Self::Unwell => 1,
+            Self::Store(_)
+            | Self::Node { .. }
+            | Self::Serve(_)
+            | Self::Output(_)
+            | Self::Unwell => 1,
         }
     }
 

@@ -41,12 +41,7 @@ fn calls(tell: &Tell) -> Tell {
     })
 }
 
-fn report(
-    asked: &Doctor,
-    checks: &[Check],
-    look: &Look,
-    out: &mut dyn Write,
-) -> Result<(), Error> {
+fn report(asked: &Doctor, checks: &[Check], look: &Look, out: &mut dyn Write) -> Result<(), Error> {
     if asked.json {
         out.write_all(&render::doctor_json(checks))?;
         out.write_all(b"\n")?;

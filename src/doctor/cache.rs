@@ -1,25 +1,40 @@
 //! What is cached: each key, whether it is served and why, and what it was good for.
 
-use crate::store::redis::{Entry, Held, Whose};
+use std::time::Duration;
+
+use crate::store::redis::{Entry, Held, OTHERS, Whose};
 use crate::store::{Choice, KeyStats, Minute, Place, State as Heat, Stats};
 
-use super::words::{bytes, count, span};
+use super::words::{bytes, count, span, took};
 use super::{Check, Checks, Link};
+
+/// Longer than this, and reading is what people wait for.
+const SLOW: Duration = Duration::from_millis(500);
+/// Fewer runs than this say nothing of the rule.
+const FEW: u64 = 10;
 
 /// The cache that answers now.
 pub(super) struct Kept {
     keys: Vec<Held>,
     stats: Stats,
-    why: Option<&'static str>,
+    why: Option<String>,
     index: Option<u64>,
+    /// How long the reading took, where it is more than a file.
+    took: Option<Duration>,
 }
 
 impl Kept {
     pub(super) fn redis(entry: Entry) -> Self {
-        Self { keys: entry.held, stats: entry.stats, why: entry.why, index: entry.index }
+        Self {
+            keys: entry.held,
+            stats: entry.stats,
+            why: entry.why.map(str::to_owned),
+            index: entry.index,
+            took: Some(entry.took),
+        }
     }
 
-    pub(super) fn files(stats: Stats) -> Self {
+    pub(super) fn files(stats: Stats, why: Option<String>) -> Self {
         let held = |file: &KeyStats| Held {
             key: file.key.clone(),
             kind: file.kind.to_owned(),
@@ -28,7 +43,7 @@ impl Kept {
             ttl: file.ttl,
             whose: Whose::Ours,
         };
-        Self { keys: stats.keys.iter().map(held).collect(), stats, why: None, index: None }
+        Self { keys: stats.keys.iter().map(held).collect(), stats, why, index: None, took: None }
     }
 }
 
@@ -41,15 +56,19 @@ pub(super) fn checks(place: &Place, kept: Option<&Kept>, index: Option<u64>) -> 
         return checks.all;
     }
     let Some(kept) = kept else {
-        checks.skipped("state", "nothing is cached yet, or nothing can be: see above");
+        checks.skipped("state", "not known: nothing is cached here yet, or a link above is broken");
         return checks.all;
     };
     for key in &kept.keys {
         self::key(&mut checks, key);
     }
     state(&mut checks, place, kept);
-    if let (Heat::Hot | Heat::Stale, Some(then), Some(now)) = (kept.stats.state, kept.index, index) {
+    if let (Heat::Hot | Heat::Stale, Some(then), Some(now)) = (kept.stats.state, kept.index, index)
+    {
         checks.ok("nomad", moved(then, now));
+    }
+    if let Some(time) = kept.took {
+        reading(&mut checks, time);
     }
     last_hour(&mut checks, &kept.stats);
     checks.all
@@ -75,7 +94,11 @@ fn key(checks: &mut Checks, held: &Held) {
         }
         None => {
             let said = format!("{key}: {kind}, {size}never expires, {whose}: it is not served");
-            checks.warning("key", said, "run nomad-clients cache clear: somebody else has written it");
+            checks.warning(
+                "key",
+                said,
+                "run nomad-clients cache clear: somebody else has written it",
+            );
         }
     }
 }
@@ -87,26 +110,32 @@ fn state(checks: &mut Checks, place: &Place, kept: &Kept) {
     let ttl = span(place.ttl.as_secs());
     if place.ttl.is_zero() {
         let advice = "set --ttl (60s is usual), or every run asks Nomad";
-        return checks.warning("state", format!("{}: with --ttl 0s nothing is ever fresh", word(*state)), advice);
+        return checks.warning(
+            "state",
+            format!("{}: with --ttl 0s nothing is ever fresh", word(*state)),
+            advice,
+        );
     }
-    match (state, kept.why) {
+    let said = match (state, kept.why.as_deref()) {
+        (Heat::Cold, Some(OTHERS)) => {
+            "COLD: nothing is cached for this address and token; the plain names are another's".to_owned()
+        }
         (_, Some(why)) => {
-            let advice = "the next run asks Nomad and writes it anew; nomad-clients refresh does it now";
-            let others = why.contains("another cluster");
-            let said = format!("{}: {why}", word(Heat::Cold));
-            if others { checks.ok("state", format!("{}: nothing of ours, the plain names are another's", word(*state))) } else { checks.warning("state", said, advice) }
+            let advice = "nomad-clients refresh writes it anew, as the next run does";
+            return checks.warning("state", format!("not served: {why}"), advice);
         }
         (Heat::Hot, None) => {
-            let left = fresh_for.map_or(0, |left| left.as_secs());
-            checks.ok("state", format!("HOT: {nodes}, {old}, served for {} more, without asking Nomad", span(left)));
+            let left = span(fresh_for.map_or(0, |left| left.as_secs()));
+            format!("HOT: {nodes}, {old}, served for {left} more without asking Nomad")
         }
         (Heat::Stale, None) => {
-            checks.ok("state", format!("STALE: {nodes}, {old}, older than {ttl}: the next run asks Nomad what has changed"));
+            format!("STALE: {nodes}, {old}, no longer served (--ttl {ttl}): the next run asks Nomad what has changed")
         }
         (Heat::Cold, None) => {
-            checks.ok("state", "COLD: nothing is cached for this address and token: the next run asks Nomad for everything");
+            "COLD: nothing is cached for this address and token: the next run asks Nomad for everything".to_owned()
         }
-    }
+    };
+    checks.ok("state", said);
 }
 
 fn word(state: Heat) -> String {
@@ -117,7 +146,20 @@ fn moved(then: u64, now: u64) -> String {
     if then == now {
         return format!("nothing has changed there since it was cached (index {now})");
     }
-    format!("something has changed there since it was cached (index {then}, now {now}): list --refresh shows it at once")
+    format!(
+        "something has changed there since it was cached (index {then}, now {now}): list --refresh shows it at once"
+    )
+}
+
+fn reading(checks: &mut Checks, time: Duration) {
+    let said = format!("reading it takes {}", took(time));
+    if time > SLOW {
+        let advice =
+            "the line to Redis is slow for so many nodes: use one nearer by, or --cache local";
+        checks.warning("read", said, advice);
+    } else {
+        checks.ok("read", said);
+    }
 }
 
 fn last_hour(checks: &mut Checks, stats: &Stats) {
@@ -128,14 +170,17 @@ fn last_hour(checks: &mut Checks, stats: &Stats) {
         return checks.skipped("last hour", "nobody asked");
     }
     let mean = |us: u64, count: u64| match us.checked_div(count) {
-        Some(us) => super::words::took(std::time::Duration::from_micros(us)),
+        Some(us) => took(Duration::from_micros(us)),
         None => "-".to_owned(),
     };
     let cached = mean(sum(|minute| minute.hit_us), hits);
     let asked = mean(sum(|minute| minute.miss_us), misses);
     let percent = hits.saturating_mul(100) / all;
-    let said = format!("{percent} % of {} from the cache, in {cached}; the others in {asked}", count(all, "run"));
-    if all >= 10 && percent < 50 {
+    let said = format!(
+        "{percent} % of {} from the cache, in {cached}; the others in {asked}",
+        count(all, "run")
+    );
+    if all >= FEW && percent < 50 {
         let advice = "let nomad-clients serve keep the cache fresh, or set a longer --ttl";
         checks.warning("last hour", said, advice);
     } else {

@@ -153,11 +153,12 @@ pub(crate) fn examined(case: &Case) -> Vec<Check> {
     let uses_redis = matches!(case.place.choice, Choice::Auto | Choice::Redis);
     let uses_files = matches!(case.place.choice, Choice::Auto | Choice::Local);
     let (nomad, redis) = thread::scope(|scope| {
-        let redis = uses_redis.then(|| scope.spawn(|| redis::examined(&case.place, time, &case.tell)));
+        let redis =
+            uses_redis.then(|| scope.spawn(|| redis::examined(&case.place, time, &case.tell)));
         let nomad = nomad::examined(&case.access, time, &case.tell);
         (nomad, redis.and_then(|redis| redis.join().ok()))
     });
-    let files = uses_files.then(|| local::examined(&case.place, &case.tell));
+    let files = uses_files.then(|| local::examined(&case.place));
     let kept = redis.as_ref().and_then(|redis| redis.kept.as_ref());
     let kept = kept.or(files.as_ref().and_then(|files| files.kept.as_ref()));
     let cache = cache::checks(&case.place, kept, nomad.index);

@@ -27,13 +27,7 @@ const OLDEST: &str = "1.6.0";
 const ASKS: u32 = 3;
 
 pub(super) fn examined(access: &Access, time: Time, tell: &Tell) -> Examined {
-    let mut way = Way {
-        access,
-        time,
-        checks: Checks::of(Link::Nomad),
-        index: None,
-        clock: None,
-    };
+    let mut way = Way { access, time, checks: Checks::of(Link::Nomad), index: None, clock: None };
     match HttpNomad::open(access.clone(), tell.clone()) {
         Ok(nomad) => way.walk(&nomad),
         Err(error) => way.broken("settings", &error, &ALL),
@@ -41,9 +35,8 @@ pub(super) fn examined(access: &Access, time: Time, tell: &Tell) -> Examined {
     Examined { checks: way.checks.all, index: way.index, clock: way.clock }
 }
 
-const ALL: [&str; 9] = [
-    "address", "reached", "tls", "answer", "leader", "token", "permission", "version", "latency",
-];
+const ALL: [&str; 9] =
+    ["address", "reached", "tls", "answer", "leader", "token", "permission", "version", "latency"];
 
 struct Way<'a> {
     access: &'a Access,
@@ -70,7 +63,8 @@ impl Way<'_> {
         }
         let leader = nomad.leader(self.time.step());
         // Whoever can be reached and does not finish the handshake does not speak TLS.
-        let silent = |error: &Error| error.kind == Kind::TimedOut && error.what.ends_with("(connect)");
+        let silent =
+            |error: &Error| error.kind == Kind::TimedOut && error.what.ends_with("(connect)");
         match &leader {
             Err(broken) if broken.in_tls || self.is_https() && silent(&broken.error) => {
                 return self.broken("tls", &broken.error, &ALL[3..]);
@@ -120,7 +114,8 @@ impl Way<'_> {
     /// The handshake succeeded, or there is none.
     fn encryption(&mut self) {
         let access = self.access;
-        let secret = access.token.is_some() || access.basic.is_some() || access.address.basic.is_some();
+        let secret =
+            access.token.is_some() || access.basic.is_some() || access.address.basic.is_some();
         let plain = "use https:// in the address, and let Nomad speak TLS";
         match access.address.scheme {
             Scheme::Https if access.tls.skip_verify => self.checks.warning(
@@ -209,14 +204,19 @@ impl Way<'_> {
             Ok(Agent::Version(text)) => {
                 let version = Version::parse(text);
                 let text = first_line(text, 40);
-                if version.is_some_and(|version| Version::parse(OLDEST).is_some_and(|oldest| version < oldest)) {
+                if version.is_some_and(|version| {
+                    Version::parse(OLDEST).is_some_and(|oldest| version < oldest)
+                }) {
                     let said = format!("Nomad {text}, older than {OLDEST}: it has no node pools");
                     self.checks.warning("version", said, "upgrade Nomad");
                 } else {
                     self.checks.ok("version", format!("Nomad {text}"));
                 }
             }
-            Ok(_) => self.checks.skipped("version", "not told: the token has no agent:read, which nothing else needs"),
+            Ok(_) => self.checks.skipped(
+                "version",
+                "not told: the token has no agent:read, which nothing else needs",
+            ),
             Err(error) => self.checks.skipped("version", format!("not told: {}", error.what)),
         }
     }
@@ -241,8 +241,15 @@ impl Way<'_> {
             self.checks.ok("latency", said);
         }
         if led && best.what.last_contact_ms > 0 {
-            let said = format!("the server that answered has not heard from the leader for {} ms", best.what.last_contact_ms);
-            self.checks.warning("contact", said, "its answers may be old: ask another server, or wait");
+            let said = format!(
+                "the server that answered has not heard from the leader for {} ms",
+                best.what.last_contact_ms
+            );
+            self.checks.warning(
+                "contact",
+                said,
+                "its answers may be old: ask another server, or wait",
+            );
         }
     }
 }
@@ -252,7 +259,9 @@ fn usual_advice(kind: Kind) -> &'static str {
     match kind {
         Kind::Denied => "set NOMAD_TOKEN or --token-file",
         Kind::Outage => "look at the Nomad agent there, then try again",
-        Kind::TimedOut => "is Nomad stopped or overloaded, or does a firewall swallow what is sent?",
+        Kind::TimedOut => {
+            "is Nomad stopped or overloaded, or does a firewall swallow what is sent?"
+        }
         Kind::NotNomad => "set NOMAD_ADDR or pass --address: something else answers there",
         Kind::Config => "repair that setting",
     }

@@ -156,7 +156,10 @@ mod tests {
     #[test]
     fn lines_break_between_words() {
         assert_eq!(wrapped("a bc def", None, 90), ["a bc def"]);
-        assert_eq!(wrapped("aaaa bbbb cccc dddd eeee ff", Some(30), 10), ["aaaa bbbb cccc dddd", "eeee ff"]);
+        assert_eq!(
+            wrapped("aaaa bbbb cccc dddd eeee ff", Some(30), 10),
+            ["aaaa bbbb cccc dddd", "eeee ff"]
+        );
         let long = "x".repeat(40);
         assert_eq!(wrapped(&format!("a {long} b"), Some(30), 10), ["a", &long, "b"]);
     }

@@ -7,6 +7,9 @@ use crate::model::snapshot::Snapshot;
 use super::meta::Meta;
 use super::{Present, scope::Scope, sum};
 
+/// Why nothing of ours is under the plain names.
+pub const OTHERS: &str = "it holds the nodes of another cluster or token";
+
 /// What LOOK read of one family of keys.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Family {
@@ -110,9 +113,7 @@ fn choose(literal: Family, own: Family, scope: &Scope) -> Result<(Meta, Family, 
         None if literal.meta.is_none() && literal.ttl_left != -2 => {
             Err(Miss::ignored("it has no meta line"))
         }
-        None if literal.meta.is_some() => {
-            Err(Miss::ignored("it holds the nodes of another cluster or token"))
-        }
+        None if literal.meta.is_some() => Err(Miss::ignored(OTHERS)),
         None => Err(Miss::default()),
     }
 }

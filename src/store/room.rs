@@ -1,6 +1,7 @@
 //! The cache folder as it is, for whoever wants to know why it can't be used. Nothing is made.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::remark::Tell;
 
@@ -17,7 +18,7 @@ pub enum Room {
     Missing(Result<(), String>),
     /// It can't be used: path and cause.
     Unusable(String),
-    Ready(Ready),
+    Ready(Box<Ready>),
 }
 
 /// A folder that is this user's alone.
@@ -27,10 +28,12 @@ pub struct Ready {
     pub is_remote: bool,
     /// What is cached in it for this scope.
     pub stats: Option<Stats>,
+    /// Why what is there is not served, if there is a reason beyond its age.
+    pub ignored: Option<String>,
 }
 
 /// Looks at the folder of `place`.
-pub fn room(place: &Place, tell: &Tell) -> Room {
+pub fn room(place: &Place) -> Room {
     let Some(path) = place.folder.as_deref() else { return Room::Homeless };
     if path.symlink_metadata().is_err() {
         return Room::Missing(can_be_made(path));
@@ -44,9 +47,15 @@ pub fn room(place: &Place, tell: &Tell) -> Room {
         Err(error) => return Room::Unusable(plain(&error)),
     };
     let is_remote = folder.is_remote();
-    let store = LocalStore::open(place, BootClock::of_this_boot(), tell.clone()).ok();
-    let stats = store.filter(|_| !is_remote).and_then(|store| store.stats().ok());
-    Room::Ready(Ready { space, is_remote, stats })
+    let remarks = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&remarks);
+    let tell = Tell::new(move |remark| {
+        heard.lock().unwrap_or_else(PoisonError::into_inner).push(remark.text);
+    });
+    let store = LocalStore::open(place, BootClock::of_this_boot(), tell).ok();
+    let stats = store.and_then(|store| store.stats().ok());
+    let ignored = remarks.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    Room::Ready(Box::new(Ready { space, is_remote, stats, ignored }))
 }
 
 /// In the first folder above it that is there.
@@ -56,5 +65,6 @@ fn can_be_made(path: &Path) -> Result<(), String> {
     if !above.is_dir() {
         return Err(format!("{} is no folder", super::folder::shown(above)));
     }
-    Folder::may_write(above).map_err(|error| format!("{}: {}", super::folder::shown(above), plain(&error)))
+    Folder::may_write(above)
+        .map_err(|error| format!("{}: {}", super::folder::shown(above), plain(&error)))
 }

@@ -6,6 +6,7 @@ mod choosing;
 mod cli;
 mod discovery;
 mod disk_rows;
+mod doctor;
 mod ends;
 mod generated;
 mod histories;

@@ -15,7 +15,7 @@ mod killed;
 mod reading;
 mod secrets;
 mod spoilt;
-mod trouble;
+pub(crate) mod trouble;
 
 use std::process::{Child, Stdio};
 use std::time::Duration;

@@ -71,7 +71,6 @@ struct VersionWire {
     version: String,
 }
 
-
 /// The second parse, which finds the path of the wrong field, costs only when there is one.
 fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     serde_json::from_slice(body).map_err(|_| {

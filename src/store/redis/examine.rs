@@ -62,6 +62,8 @@ pub struct Entry {
     pub why: Option<&'static str>,
     /// The index of Nomad that it was published with.
     pub index: Option<u64>,
+    /// How long it took to read what a run reads.
+    pub took: Duration,
 }
 
 const ROUNDS: usize = 3;
@@ -73,7 +75,8 @@ impl RedisStore {
     /// Redis can't be reached, refuses the credentials, or is none.
     pub fn greet(&self, limit: Duration) -> Result<Greeting, Error> {
         let hello = command("HELLO", &[]);
-        let replies = self.ask(step("HELLO, TIME", limit), &[hello.clone(), command("TIME", &[])])?;
+        let replies =
+            self.ask(step("HELLO, TIME", limit), &[hello.clone(), command("TIME", &[])])?;
         let mut greeting = match &replies[0] {
             Value::ServerError(error) if error.code() != "ERR" => return Err(of_reply(error)),
             // Before Redis 6 there was no such command.
@@ -124,6 +127,7 @@ impl RedisStore {
     pub fn entry(&self, limit: Duration) -> Result<Entry, Error> {
         let sent = clock::now();
         let replies = self.ask(step("PTTL, PTTL, MGET", limit), &self.look_commands())?;
+        let took = clock::now().saturating_duration_since(sent);
         if let Some(error) = refusal(&replies) {
             return Err(of_reply(error));
         }
@@ -136,7 +140,7 @@ impl RedisStore {
             _ => Whose::Ours,
         };
         let is_dead = seen.epoch.as_deref().is_some_and(|epoch| self.is_dead(epoch));
-        let verdict = judge(seen, &self.scope, self.ttl, clock::now().duration_since(sent));
+        let verdict = judge(seen, &self.scope, self.ttl, took);
         let why = match verdict {
             _ if is_dead => Some("it was cleared, and Redis has brought it back"),
             Verdict::Miss(miss) => miss.why,
@@ -144,7 +148,7 @@ impl RedisStore {
         };
         let index = literal.as_ref().filter(mine).or(own.as_ref().filter(mine));
         let index = index.map(|meta| meta.index);
-        Ok(Entry { held: self.held(whose, limit)?, stats: self.all_stats()?, why, index })
+        Ok(Entry { held: self.held(whose, limit)?, stats: self.all_stats()?, why, index, took })
     }
 
     fn held(&self, literal: Whose, limit: Duration) -> Result<Vec<Held>, Error> {
@@ -156,7 +160,11 @@ impl RedisStore {
         ];
         if first != own {
             let ours = Whose::Ours;
-            names.extend([(&own.all, "string", ours), (&own.hash, "hash", ours), (&own.meta, "string", ours)]);
+            names.extend([
+                (&own.all, "string", ours),
+                (&own.hash, "hash", ours),
+                (&own.meta, "string", ours),
+            ]);
         }
         names.extend([
             (&keys.epoch, "string", Whose::Everybodys),
@@ -175,7 +183,9 @@ impl RedisStore {
         let commands: Vec<Cmd> = names.iter().flat_map(|(key, ..)| ask(key)).collect();
         let replies = self.ask(step("PTTL, STRLEN, HLEN, TYPE, MEMORY", limit), &commands)?;
         let found = names.into_iter().zip(replies.chunks_exact(5));
-        Ok(found.filter_map(|((key, wanted, whose), replies)| held(key, wanted, whose, replies)).collect())
+        Ok(found
+            .filter_map(|((key, wanted, whose), replies)| held(key, wanted, whose, replies))
+            .collect())
     }
 }
 

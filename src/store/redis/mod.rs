@@ -41,6 +41,7 @@ use line::Budget;
 use skip::Skip;
 use words::Spoken;
 
+pub use super::judge::OTHERS;
 pub use examine::{Entry, Greeting, Held, Whose};
 pub use rights::{Right, Rights, Serves};
 pub use url::{Target, parse_url};

@@ -14,7 +14,7 @@ use crate::support::relay::{Relay, Treat};
 use crate::support::tls_front::{self, file};
 
 /// What a user needs to fill the cache, as the program names it.
-pub(super) const ACL: &str = "~nomad:clients* -@all +mget +get +set +del +hgetall +hset +hdel +hlen +strlen +pexpire +pttl +time +eval +hincrby +expire +hmget +copy";
+pub(crate) const ACL: &str = "~nomad:clients* -@all +mget +get +set +del +hgetall +hset +hdel +hlen +strlen +pexpire +pttl +time +eval +hincrby +expire +hmget +copy";
 
 /// A place where a Redis is looked for, and what keeps it in trouble.
 pub(super) struct Trouble {
@@ -228,7 +228,7 @@ pub(super) fn signal(server: &RedisServer, signal: Signal) {
 
 /// Asks again and again until it is so.
 #[track_caller]
-pub(super) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let limit = Instant::now() + Duration::from_secs(10);
     while !is_so() {
         assert!(Instant::now() < limit, "it never happened: {what}");

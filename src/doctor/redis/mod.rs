@@ -1,0 +1,206 @@
+//! The way to Redis: connection, TLS, credentials, version, latency, rights, memory.
+
+mod memory;
+mod rights;
+
+use std::time::Duration;
+
+use crate::model::remark::Tell;
+use crate::store::redis::errors::{self, ACL};
+use crate::store::redis::{Greeting, RedisStore};
+use crate::store::{Choice, Error, Kind, Place};
+
+use super::cache::Kept;
+use super::clock::Reading;
+use super::words::took;
+use super::{Check, Checks, Link, Time};
+
+/// A run that is slower than this is slower than people notice.
+const SLOW: Duration = Duration::from_millis(50);
+const ALL: [&str; 10] = [
+    "address",
+    "reached",
+    "tls",
+    "credentials",
+    "version",
+    "latency",
+    "commands",
+    "keys",
+    "writes",
+    "memory",
+];
+
+pub(super) struct Examined {
+    pub(super) checks: Vec<Check>,
+    pub(super) clock: Option<Reading>,
+    pub(super) kept: Option<Kept>,
+}
+
+pub(super) fn examined(place: &Place, time: Time, tell: &Tell) -> Examined {
+    let mut way = Way { place, time, checks: Checks::of(Link::Redis), clock: None, kept: None };
+    match RedisStore::new(place, tell.clone()) {
+        Ok(store) => way.walk(&store),
+        Err(error) => way.broken("address", &error),
+    }
+    Examined { checks: way.checks.all, clock: way.clock, kept: way.kept }
+}
+
+struct Way<'a> {
+    place: &'a Place,
+    time: Time,
+    checks: Checks,
+    clock: Option<Reading>,
+    kept: Option<Kept>,
+}
+
+impl Way<'_> {
+    fn walk(&mut self, store: &RedisStore) {
+        let named = if self.place.redis.asked { "" } else { ", which nobody has named" };
+        self.checks.ok("address", format!("{}{named}", store.place()));
+        let greeting = match store.greet(self.time.step()) {
+            Ok(greeting) => greeting,
+            Err(error) => return self.unreached(store, &error),
+        };
+        self.checks.ok("reached", "answers");
+        self.encryption(store);
+        self.checks.ok(
+            "credentials",
+            store.user().map_or("none given, none needed".to_owned(), |user| {
+                format!("accepted (user {user})")
+            }),
+        );
+        self.server(&greeting);
+        self.latency(greeting.took);
+        self.clock = greeting.time.map(Reading::now);
+        self.silence(store);
+        match store.rights(self.time.step()) {
+            Ok(found) => rights::check(&mut self.checks, &found, self.place, store.user()),
+            Err(error) => return self.broken("commands", &error),
+        }
+        memory::check(&mut self.checks, store.memory_now());
+        match store.entry(self.time.step()) {
+            Ok(entry) => self.kept = Some(Kept::redis(entry)),
+            // Told above: with its command or key.
+            Err(error) if error.kind == Kind::Forbidden => {}
+            Err(error) => self.broken("entry", &error),
+        }
+    }
+
+    /// Nobody misses a Redis that nobody named: the files of this machine are the cache.
+    fn unreached(&mut self, store: &RedisStore, error: &Error) {
+        let is_missed = self.place.redis.asked || self.place.choice == Choice::Redis;
+        if !is_missed && error.kind == Kind::Unavailable {
+            let said = format!("not there ({error}): the files of this machine are the cache");
+            self.checks.skipped("reached", said);
+            return self.checks.skip_all(&ALL[2..], "needs reached");
+        }
+        if errors::is_of_tls(error) {
+            self.checks.ok("reached", "connected");
+            return self.broken("tls", error);
+        }
+        if error.kind == Kind::Credentials {
+            self.checks.ok("reached", "answers");
+            self.encryption(store);
+            return self.broken("credentials", error);
+        }
+        self.broken("reached", error);
+    }
+
+    fn broken(&mut self, name: &str, error: &Error) {
+        self.checks.problem(name, error.what.clone(), advice(error));
+        let at = ALL.iter().position(|known| *known == name);
+        let rest = at.map_or(&[][..], |at| &ALL[at + 1..]);
+        self.checks.skip_all(rest, &format!("needs {name}"));
+    }
+
+    fn encryption(&mut self, store: &RedisStore) {
+        let (encrypted, near) = store.privacy();
+        match (encrypted, near) {
+            (true, _) => self.checks.ok("tls", "the certificate is good"),
+            (false, true) => self.checks.ok("tls", "not needed on this machine"),
+            (false, false) if store.user().is_some() => self.checks.warning(
+                "tls",
+                "none: the password and the nodes travel unencrypted",
+                "use rediss:// in --redis, and let Redis speak TLS",
+            ),
+            (false, false) => self.checks.ok("tls", "none: plain redis"),
+        }
+    }
+
+    fn server(&mut self, greeting: &Greeting) {
+        let Greeting { version, mode, role, .. } = greeting;
+        if version.is_empty() {
+            let said = "older than Redis 6, which this program was not tried with";
+            return self.checks.warning("version", said, "upgrade Redis");
+        }
+        if mode == "cluster" || mode == "sentinel" {
+            let said = format!("{version}, a {mode}, which is not supported");
+            return self.checks.problem(
+                "version",
+                said,
+                "name a single Redis, or the primary, with --redis",
+            );
+        }
+        if role == "replica" || role == "slave" {
+            let said = format!("{version}, a replica: nothing can be cached in it");
+            return self.checks.problem("version", said, "name the primary with --redis");
+        }
+        self.checks.ok("version", version.clone());
+    }
+
+    fn latency(&mut self, time: Duration) {
+        let said = format!("a round trip takes {}", took(time));
+        if time > SLOW {
+            let advice = "every run waits for it: use a Redis nearer by, or --cache local";
+            self.checks.warning("latency", said, advice);
+        } else {
+            self.checks.ok("latency", said);
+        }
+    }
+
+    /// A run that waits in vain leaves a mark, so that the next ones need not.
+    fn silence(&mut self, store: &RedisStore) {
+        if let Some(since) = store.silent_since() {
+            let said = format!(
+                "it was silent {} s ago: runs on this machine do without it until 15 s after that",
+                since.as_secs()
+            );
+            self.checks.warning(
+                "silence",
+                said,
+                "wait 15 s; if it comes back, look at its latency and load",
+            );
+        }
+    }
+}
+
+fn advice(error: &Error) -> String {
+    let text = match error.kind {
+        Kind::Credentials => {
+            "put the right ones into REDIS_URL or --redis: redis://USER:PASSWORD@HOST:PORT/0"
+        }
+        Kind::Forbidden => return format!("give the user {ACL}"),
+        Kind::ReadOnly if error.what.contains("memory") => {
+            "raise maxmemory, or set maxmemory-policy allkeys-lru"
+        }
+        Kind::ReadOnly if error.what.contains("replica") => "name the primary with --redis",
+        Kind::ReadOnly => "look into the log of Redis: it can't save or misses its replicas",
+        Kind::Unavailable if errors::is_of_tls(error) => {
+            "name its authority with --redis-ca-cert; redis:// in --redis if it has no TLS"
+        }
+        Kind::Unavailable if errors::is_refused(error) => {
+            "start Redis there, name another with --redis or REDIS_URL, or choose --cache local"
+        }
+        Kind::Unavailable if errors::is_busy(error) => {
+            "wait until it has loaded its data or has a primary again"
+        }
+        Kind::Unavailable if errors::is_black_hole(error) => {
+            "is it stopped or overloaded, or does a firewall swallow what is sent? runs do without it meanwhile"
+        }
+        Kind::Unavailable if error.what.starts_with(errors::NOT_REDIS) => {
+            "name a Redis with --redis or REDIS_URL; rediss:// if it speaks TLS"
+        }
+        Kind::Unavailable => "check the address in --redis or REDIS_URL",
+    };
+    text.to_owned()
+}

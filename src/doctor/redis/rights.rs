@@ -1,0 +1,84 @@
+//! What the user may do in Redis, command by command and key by key.
+
+use crate::doctor::Checks;
+use crate::store::Place;
+use crate::store::redis::errors::ACL;
+use crate::store::redis::{Right, Rights, Serves};
+
+/// `user` is the one that was named.
+pub(super) fn check(checks: &mut Checks, rights: &Rights, place: &Place, user: Option<&str>) {
+    let user = user.unwrap_or("default");
+    commands(checks, rights, user);
+    keys(checks, rights, place, user);
+    writes(checks, rights);
+}
+
+fn commands(checks: &mut Checks, rights: &Rights, user: &str) {
+    let granted = rights.commands.iter().filter(|(_, right)| right.granted);
+    let granted: Vec<&str> = granted.map(|(_, right)| right.name.as_str()).collect();
+    if !granted.is_empty() {
+        checks.ok("commands", format!("may run {}", granted.join(" ")));
+    }
+    let reads_only = is_viewer(rights);
+    if reads_only {
+        let said = "may run nothing that writes: reads what others cache, caches nothing";
+        let advice = format!("enough for a viewer; else: ACL SETUSER {user} {ACL}");
+        checks.warning("commands", said, advice);
+    }
+    for (serves, Right { name, .. }) in rights.commands.iter().filter(|(_, right)| !right.granted) {
+        let (costs, is_broken) = match serves {
+            Serves::Extra => continue,
+            Serves::Writing | Serves::Counting if reads_only => continue,
+            Serves::Reading => ("nothing can be read", true),
+            Serves::Writing => ("nothing can be cached", true),
+            Serves::Details => ("show, --full and refreshes ask Nomad for everything", false),
+            Serves::Counting => ("cache stats has no hit rate", false),
+        };
+        let said = format!("may not run {name}: {costs}");
+        let advice = format!("ACL SETUSER {user} +{name}");
+        match is_broken {
+            true => checks.problem("commands", said, advice),
+            false => checks.warning("commands", said, advice),
+        }
+    }
+}
+
+/// Reads, and was given nothing that writes.
+fn is_viewer(rights: &Rights) -> bool {
+    let has = |wanted| {
+        let mut of = rights.commands.iter().filter(|(serves, _)| *serves == wanted);
+        of.any(|(_, right)| right.granted)
+    };
+    has(Serves::Reading) && !has(Serves::Writing)
+}
+
+fn keys(checks: &mut Checks, rights: &Rights, place: &Place, user: &str) {
+    let advice = format!("ACL SETUSER {user} ~nomad:clients*");
+    let reads = rights.readable.iter().map(|right| ("read", right));
+    let all: Vec<_> = reads.chain(rights.writable.iter().map(|right| ("write", right))).collect();
+    let missing: Vec<_> = all.iter().filter(|(_, right)| !right.granted).collect();
+    let prefix = &place.prefix;
+    if all.is_empty() {
+        checks.skipped("keys", "needs commands");
+    } else if missing.is_empty() {
+        checks.ok("keys", format!("{prefix}* granted, each kind of key tried"));
+    } else if missing.len() == all.len() {
+        checks.problem("keys", format!("none of the keys {prefix}* is granted"), advice);
+    } else {
+        for (what, right) in missing {
+            checks.problem("keys", format!("may not {what} {}", right.name), &*advice);
+        }
+    }
+}
+
+/// Whether writes are refused whoever asks.
+fn writes(checks: &mut Checks, rights: &Rights) {
+    match &rights.refuses_writes {
+        Some(error) => {
+            let said = format!("{error}: nothing can be cached");
+            checks.problem("writes", said, super::advice(error));
+        }
+        None if rights.writable.is_empty() => checks.skipped("writes", "needs commands"),
+        None => checks.ok("writes", "not refused"),
+    }
+}

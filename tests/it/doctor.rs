@@ -1,0 +1,297 @@
+//! `doctor`: a healthy chain whole, and each link broken in turn.
+//!
+//! | where | what is broken |
+//! |---|---|
+//! | here | nothing; the configuration |
+//! | `nomad` | name, connection, TLS, answer, leader, token, right, speed, clock |
+//! | `redis` | connection, TLS, credentials, rights, memory, role |
+//! | `kept` | keys, state, the cache folder; nothing is ever changed |
+
+mod kept;
+mod nomad;
+mod redis;
+
+use std::os::unix::fs::PermissionsExt;
+
+use nomad_sim::{Fleet, Sim};
+use serde_json::Value;
+
+use crate::support::redis_server::RedisServer;
+use crate::support::sandbox::{Said, Sandbox, failure};
+
+/// As Redis should be.
+const GOOD: [&str; 4] = ["--maxmemory", "256mb", "--maxmemory-policy", "allkeys-lru"];
+
+/// A cluster of five nodes, a good Redis, and a machine that knows both.
+struct Room {
+    sim: Sim,
+    redis: RedisServer,
+    sandbox: Sandbox,
+}
+
+impl Room {
+    fn new() -> Self {
+        Self::with_redis(&GOOD)
+    }
+
+    fn with_redis(arguments: &[&str]) -> Self {
+        let (sim, redis) = (Sim::start(Fleet::recorded()), RedisServer::start_with(arguments));
+        let sandbox = Sandbox::redis(&redis.url()).nomad(&sim.address());
+        Self { sim, redis, sandbox }
+    }
+
+    /// Another Nomad than the simulator.
+    fn at(self, address: &str) -> Self {
+        Self { sandbox: Sandbox::redis(&self.redis.url()).nomad(address), ..self }
+    }
+
+    /// Another Redis than the good one.
+    fn with_url(self, url: &str) -> Self {
+        Self { sandbox: Sandbox::redis(url).nomad(&self.sim.address()), ..self }
+    }
+
+    /// A run, with names in place of what differs from test to test.
+    fn run(&self, args: &str) -> Said {
+        let said = self.sandbox.run(args);
+        let uid = format!("uid {}", rustix::process::getuid().as_raw());
+        let stdout = said
+            .stdout
+            .replace(&self.sim.address(), "NOMAD")
+            .replace(&self.redis.url(), "REDIS")
+            .replace(&self.sandbox.home().display().to_string(), "HOME")
+            .replace(&uid, "uid ME");
+        Said { stdout: steady(&stdout), ..said }
+    }
+
+    /// What is not ok, a line each, and the exit code; stderr must be empty.
+    #[track_caller]
+    fn finds(&self, args: &str, code: i32, expected: &[&str]) {
+        let said = self.run(&format!("doctor --json {args}"));
+        assert_eq!((said.stderr.as_str(), said.code), ("", code), "{}", said.stdout);
+        let found = troubles(&said.stdout);
+        assert_eq!(found, expected, "{found:#?}");
+    }
+}
+
+/// `problem nomad/reached: … → …` for all that is neither ok nor just skipped, and for each link in
+/// one line what was skipped.
+#[track_caller]
+fn troubles(json: &str) -> Vec<String> {
+    let report: Value = serde_json::from_str(json).unwrap();
+    let text = |check: &Value, key: &str| check[key].as_str().unwrap_or_default().to_owned();
+    let mut lines: Vec<String> = Vec::new();
+    let mut counts = [0, 0];
+    for check in report["checks"].as_array().unwrap() {
+        let [link, name, state, said, advice] =
+            ["link", "check", "state", "said", "advice"].map(|key| text(check, key));
+        match state.as_str() {
+            "ok" => assert_eq!(advice, ""),
+            "skipped" => {
+                let (start, why) = (format!("skipped {link}/"), format!(": {said}"));
+                match lines
+                    .last_mut()
+                    .filter(|last| last.starts_with(&start) && last.ends_with(&why))
+                {
+                    Some(last) => last.insert_str(last.len() - why.len(), &format!(" {name}")),
+                    None => lines.push(format!("{start}{name}{why}")),
+                }
+            }
+            _ => {
+                counts[usize::from(state == "problem")] += 1;
+                assert_ne!(advice, "", "{name} says what to do");
+                lines.push(format!("{state} {link}/{name}: {said} → {advice}"));
+            }
+        }
+    }
+    assert_eq!(report["ok"], Value::from(counts[1] == 0));
+    assert_eq!((&report["warnings"], &report["problems"]), (&counts[0].into(), &counts[1].into()));
+    lines
+}
+
+/// Times become `TIME` and sizes `SIZE`: `0.4 ms`, `4 m 59 s`, `1.3 MiB`.
+fn steady(text: &str) -> String {
+    let mut words: Vec<String> = text.split(' ').map(str::to_owned).collect();
+    let mut at = 0;
+    while at + 1 < words.len() {
+        let unit: String = words[at + 1].chars().take_while(char::is_ascii_alphabetic).collect();
+        let name = match unit.as_str() {
+            "ms" | "s" | "m" | "h" => "TIME",
+            "B" | "KiB" | "MiB" | "GiB" => "SIZE",
+            _ => "",
+        };
+        if !name.is_empty() && words[at].parse::<f64>().is_ok() {
+            let rest = words.remove(at + 1)[unit.len()..].to_owned();
+            words[at] = format!("{name}{rest}");
+            // The second half of `4 m 59 s`.
+            if at > 0 && words[at - 1] == "TIME" {
+                words.remove(at - 1);
+                continue;
+            }
+        }
+        at += 1;
+    }
+    words.join(" ")
+}
+
+#[test]
+fn times_and_sizes_are_made_steady() {
+    let text = "in 0.4 ms, 4 m 59 s left (1.3 MiB of 256.0 MiB) 50 % of 2 runs, 3 h 5 m";
+    assert_eq!(steady(text), "in TIME, TIME left (SIZE of SIZE) 50 % of 2 runs, TIME");
+}
+
+const HEALTHY: &str = "\
+Configuration
+  ok       file         none; one would be read from HOME/.config/nomad-clients/config.toml
+  ok       variables    NOMAD_ADDR, REDIS_URL
+Nomad
+  ok       address      NOMAD
+  ok       reached      connected in TIME
+  ok       tls          not needed on this machine
+  ok       answer       speaks Nomad's API
+  ok       leader       127.0.0.1:4647 (its address for servers)
+  ok       token        none given, none needed
+  ok       permission   may read nodes (node:read)
+  ok       version      Nomad 2.0.5
+  ok       latency      a list of one node takes TIME
+Redis
+  ok       address      REDIS
+  ok       reached      answers
+  ok       tls          not needed on this machine
+  ok       credentials  none given, none needed
+  ok       version      redis VERSION
+  ok       latency      a round trip takes TIME
+  ok       commands     may run mget pttl hgetall eval get set del hset hdel hlen strlen pexpire time hincrby expire hmget info memory|usage role wait
+  ok       keys         nomad:clients* granted, each kind of key tried
+  ok       writes       not refused
+  ok       memory       SIZE of SIZE used, allkeys-lru
+Files of this machine
+  ok       folder       HOME/.cache/nomad-clients
+  ok       mode         0700, owned by this user (uid ME)
+  ok       writable     files can be made in it
+  ok       space        SIZE free
+Cache
+  ok       key          nomad:clients:all: string, SIZE, TIME left, ours
+  ok       key          nomad:clients:hash: hash, SIZE, TIME left, ours
+  ok       key          nomad:clients:meta: string, SIZE, TIME left, ours
+  ok       key          nomad:clients:epoch: string, SIZE, TIME left, of all
+  ok       state        HOT: 5 nodes, TIME old, served for TIME more without asking Nomad
+  ok       nomad        nothing has changed there since it was cached (index 17)
+  ok       read         reading it takes TIME
+  ok       last hour    50 % of 2 runs from the cache, in TIME; the others in TIME
+Clock
+  ok       nomad        this machine's clock and Nomad's agree
+  ok       redis        this machine's clock and that of Redis agree
+
+All is well.
+";
+
+/// The version of the `redis-server` that is installed.
+fn version(room: &Room) -> String {
+    let info = String::from_utf8(room.redis.bytes(&["INFO", "server"]).unwrap()).unwrap();
+    let version = info.lines().find_map(|line| line.strip_prefix("redis_version:")).unwrap();
+    version.trim().to_owned()
+}
+
+#[test]
+fn a_healthy_chain_is_all_well() {
+    let room = Room::new();
+    room.sandbox.stdout("list");
+    room.sandbox.stdout("list");
+    let expected = HEALTHY.replace("VERSION", &version(&room));
+    assert_eq!(room.run("doctor"), Said { stdout: expected, stderr: String::new(), code: 0 });
+}
+
+/// The same lines as the text has.
+#[test]
+fn json_says_the_same_with_stable_keys() {
+    let room = Room::new();
+    room.sandbox.stdout("list");
+    room.sandbox.stdout("list");
+    let said = room.run("doctor --json");
+    assert_eq!((said.stderr.as_str(), said.code), ("", 0));
+    let (mut link, mut checks) = (String::new(), Vec::new());
+    for line in HEALTHY.lines().take_while(|line| !line.is_empty()) {
+        match line.strip_prefix("  ok       ") {
+            None => link = line.split(' ').next().unwrap().to_lowercase(),
+            Some(rest) => {
+                let (name, said) = (rest[..13].trim_end(), &rest[13..]);
+                let said = said.replace("VERSION", &version(&room));
+                checks.push(format!(
+                    r#"{{"link":"{link}","check":"{name}","state":"ok","said":"{said}","advice":null}}"#
+                ));
+            }
+        }
+    }
+    let checks = checks.join(",");
+    let expected = format!(r#"{{"ok":true,"problems":0,"warnings":0,"checks":[{checks}]}}"#) + "\n";
+    assert_eq!(said.stdout, expected);
+}
+
+#[test]
+fn a_file_that_others_may_read_is_a_warning_and_its_password_is_not_shown() {
+    let room = Room::new();
+    let text = format!("redis = \"{}?pass=canary\"\nttl = \"30s\"\n", room.redis.url());
+    let path = room.sandbox.write(".config/nomad-clients/config.toml", &text);
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
+    let warning = "warning configuration/file: HOME/.config/nomad-clients/config.toml sets redis, ttl; others may read it, and it holds a password → chmod 600 HOME/.config/nomad-clients/config.toml";
+    room.finds("", 0, &[warning, "skipped cache/last hour: nobody asked"]);
+    assert!(!room.run("doctor -vv").stdout.contains("canary"));
+}
+
+#[test]
+fn where_settings_come_from_is_told_without_their_values() {
+    let room = Room::new();
+    room.sandbox.write(".config/nomad-clients/config.toml", "ttl = \"30s\"\nshare = \"cluster\"\n");
+    let said = room.run("doctor --timeout 20s --region global --json");
+    let expected = concat!(
+        r#""checks":[{"link":"configuration","check":"file","state":"ok","said":"HOME/.config/nomad-clients/config.toml sets share, ttl","advice":null},"#,
+        r#"{"link":"configuration","check":"variables","state":"ok","said":"NOMAD_ADDR, REDIS_URL","advice":null},"#,
+        r#"{"link":"configuration","check":"options","state":"ok","said":"--region, --timeout","advice":null},"#,
+    );
+    assert!(said.stdout.contains(expected), "{}", said.stdout);
+}
+
+const UNCONFIGURED: [&str; 5] = [
+    "skipped nomad/all: needs settings",
+    "skipped redis/all: needs settings",
+    "skipped files/all: needs settings",
+    "skipped cache/all: needs settings",
+    "skipped clock/all: needs settings",
+];
+
+#[track_caller]
+fn unconfigured(room: &Room, args: &str, problem: &str) {
+    room.finds(args, 1, &[&[problem], &UNCONFIGURED[..]].concat());
+}
+
+#[test]
+fn a_broken_configuration_is_a_problem_and_wrong_usage_is_not() {
+    let room = Room::new();
+    room.sandbox.write("bad.toml", "ttl = \"30s\"\nredsi = \"x\"\n");
+    unconfigured(
+        &room,
+        "--config bad.toml",
+        "problem configuration/settings: invalid configuration (bad.toml:2): unknown key \"redsi\" → did you mean redis?",
+    );
+    unconfigured(
+        &room,
+        "--config none.toml",
+        "problem configuration/settings: cannot read the configuration (none.toml): no such file or directory → repair that file, or name another one with --config FILE",
+    );
+    unconfigured(
+        &room,
+        "--token-file none",
+        "problem configuration/settings: cannot read the token file (none): no such file or directory → correct it where it is set",
+    );
+    let usage = failure(
+        2,
+        "error: invalid value for --ttl: \"abc\" is no duration like 90s, 5m or 1m30s\n",
+    );
+    assert_eq!(room.run("doctor --ttl abc"), usage);
+    let room = room.at("ftp://nomad");
+    unconfigured(
+        &room,
+        "",
+        "problem configuration/settings: invalid value of NOMAD_ADDR: must be http://HOST:PORT, https://HOST:PORT or unix:///PATH → correct it where it is set",
+    );
+}

@@ -1,0 +1,200 @@
+//! What is cached, the folder it may be in, and that nothing is changed.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use nomad_sim::{Fleet, Sim};
+
+use crate::support::redis_server::RedisServer;
+use crate::support::sandbox::Sandbox;
+
+use super::Room;
+
+/// The lines of the cache, as the text has them.
+fn cache(room: &Room, args: &str) -> Vec<String> {
+    let said = room.run(&format!("doctor {args}"));
+    let (_, rest) = said.stdout.split_once("\nCache\n").unwrap();
+    rest.lines()
+        .take_while(|line| line.starts_with(' '))
+        .map(|line| line.trim().to_owned())
+        .collect()
+}
+
+fn line(lines: &[String], name: &str) -> String {
+    let found = lines.iter().find_map(|line| line[9..].strip_prefix(&format!("{name:13}")));
+    found.unwrap_or_else(|| panic!("no {name}: {lines:#?}")).to_owned()
+}
+
+#[test]
+fn hot_stale_and_cold_say_why() {
+    let room = Room::new();
+    let state = |args: &str| line(&cache(&room, args), "state");
+    let cold = "COLD: nothing is cached for this address and token: the next run asks Nomad for everything";
+    assert_eq!(state(""), cold);
+    room.sandbox.stdout("list");
+    assert_eq!(state(""), "HOT: 5 nodes, TIME old, served for TIME more without asking Nomad");
+    room.redis.cli(&["DEL", "nomad:clients:all"]);
+    let stale = "STALE: 5 nodes, TIME old, no longer served (--ttl TIME): the next run asks Nomad what has changed";
+    assert_eq!(state(""), stale);
+    let never = "STALE: with --ttl 0s nothing is ever fresh";
+    assert_eq!(state("--ttl 0s"), never);
+    room.sandbox.stdout("cache clear");
+    assert_eq!(state(""), cold);
+}
+
+#[test]
+fn what_moved_in_nomad_since_is_told() {
+    let room = Room::new();
+    room.sandbox.stdout("list");
+    room.sim.cluster().set_eligible("worker-1", false);
+    let moved = "something has changed there since it was cached (index 17, now 18): list --refresh shows it at once";
+    assert_eq!(line(&cache(&room, ""), "nomad"), moved);
+}
+
+#[test]
+fn a_key_of_the_wrong_type_is_a_problem() {
+    let room = Room::new();
+    room.sandbox.stdout("list");
+    room.redis.cli(&["DEL", "nomad:clients:all"]);
+    room.redis.cli(&["LPUSH", "nomad:clients:all", "x"]);
+    let problem = "problem cache/key: nomad:clients:all: list, SIZE, no type of this program's: it is not served → run nomad-clients cache clear; if it comes back, somebody else uses the name: --cache-prefix gives others";
+    let why = "warning cache/state: not served: its value is of the wrong type → nomad-clients refresh writes it anew, as the next run does";
+    room.finds("", 1, &[problem, why]);
+    // What is advised cures it.
+    room.sandbox.stdout("cache clear");
+    room.finds("", 0, &[]);
+}
+
+#[test]
+fn a_key_that_never_expires_is_not_served() {
+    let room = Room::new();
+    room.sandbox.stdout("list");
+    room.redis.cli(&["PERSIST", "nomad:clients:all"]);
+    let warning = "warning cache/key: nomad:clients:all: string, SIZE, never expires, ours: it is not served → run nomad-clients cache clear: somebody else has written it";
+    let why = "warning cache/state: not served: its expiry is not ours → nomad-clients refresh writes it anew, as the next run does";
+    room.finds("", 0, &[warning, why]);
+}
+
+#[test]
+fn a_value_that_somebody_changed_is_not_served() {
+    let room = Room::new();
+    room.sandbox.stdout("list");
+    room.redis.cli(&["SETRANGE", "nomad:clients:all", "5", "x"]);
+    let why = "warning cache/state: not served: its sum is not right → nomad-clients refresh writes it anew, as the next run does";
+    room.finds("", 0, &[why]);
+}
+
+#[test]
+fn the_keys_of_another_cluster_are_told_apart() {
+    let room = Room::new();
+    let other = Sim::start(Fleet::recorded());
+    Sandbox::redis(&room.redis.url()).nomad(&other.address()).stdout("list");
+    let lines = cache(&room, "");
+    assert_eq!(
+        lines[..5],
+        [
+            "ok       key          nomad:clients:all: string, SIZE, TIME left, of another cluster or token",
+            "ok       key          nomad:clients:hash: hash, SIZE, TIME left, of another cluster or token",
+            "ok       key          nomad:clients:meta: string, SIZE, TIME left, of another cluster or token",
+            "ok       key          nomad:clients:epoch: string, SIZE, TIME left, of all",
+            "ok       state        COLD: nothing is cached for this address and token; the plain names are another's",
+        ]
+    );
+    // Then ours have names of their own.
+    room.sandbox.stdout("list");
+    let lines = cache(&room, "");
+    let ours = lines.iter().filter(|line| line.ends_with(" left, ours")).count();
+    assert_eq!(
+        (ours, line(&lines, "state").starts_with("HOT: 5 nodes, ")),
+        (3, true),
+        "{lines:#?}"
+    );
+}
+
+#[test]
+fn many_misses_are_worth_a_warning() {
+    let room = Room::new();
+    for _ in 0..10 {
+        room.sandbox.stdout("refresh");
+    }
+    let warning = "warning cache/last hour: 0 % of 10 runs from the cache, in -; the others in TIME → let nomad-clients serve keep the cache fresh, or set a longer --ttl";
+    room.finds("", 0, &[warning]);
+}
+
+#[test]
+fn a_folder_that_is_open_to_others() {
+    let room = Room::new();
+    let folder = room.sandbox.cache();
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o755)).unwrap();
+    let problem = "problem files/folder: cache folder HOME/.cache/nomad-clients: is open to others (mode 0755): chmod 700 it → chown it to this user and chmod 700 it, or remove it: HOME/.cache/nomad-clients";
+    let skipped = "skipped files/mode writable space: needs folder";
+    let asked = "skipped cache/last hour: nobody asked";
+    room.finds("", 1, &[problem, skipped, asked]);
+    std::fs::remove_dir(&folder).unwrap();
+    room.sandbox.write(".cache/nomad-clients", "a file");
+    let problem = "problem files/folder: cache folder HOME/.cache/nomad-clients: is a file or a link, not a folder → chown it to this user and chmod 700 it, or remove it: HOME/.cache/nomad-clients";
+    room.finds("", 1, &[problem, skipped, asked]);
+}
+
+#[test]
+fn the_files_have_a_state_too() {
+    let room = Room::new();
+    let missing =
+        "skipped cache/state: not known: nothing is cached here yet, or a link above is broken";
+    room.finds("--cache local", 0, &[missing]);
+    room.sandbox.stdout("list --cache local");
+    let state = line(&cache(&room, "--cache local"), "state");
+    assert_eq!(state, "HOT: 5 nodes, TIME old, served for TIME more without asking Nomad");
+    let snap = std::fs::read_dir(room.sandbox.cache()).unwrap().map(|entry| entry.unwrap().path());
+    let snap = snap.into_iter().find(|path| path.extension().is_some_and(|end| end == "snap"));
+    std::fs::write(snap.unwrap(), "junk").unwrap();
+    let said = room.run("doctor --cache local --json");
+    let found = super::troubles(&said.stdout);
+    assert!(found[0].starts_with("warning cache/state: not served: "), "{found:?}");
+    assert_eq!((found.len(), said.code), (1, 0));
+}
+
+/// Every file below the folder, with its bytes and when it was written.
+fn files(folder: &Path) -> BTreeMap<String, (Vec<u8>, std::time::SystemTime)> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return BTreeMap::new() };
+    let file = |entry: std::fs::DirEntry| {
+        let written = entry.metadata().unwrap().modified().unwrap();
+        let bytes = std::fs::read(entry.path()).unwrap_or_default();
+        (entry.file_name().into_string().unwrap(), (bytes, written))
+    };
+    entries.map(|entry| file(entry.unwrap())).collect()
+}
+
+/// How often anything was written since this Redis began.
+fn writes(redis: &RedisServer) -> String {
+    let info = String::from_utf8(redis.bytes(&["INFO", "persistence"]).unwrap()).unwrap();
+    let line = info.lines().find(|line| line.starts_with("rdb_changes_since_last_save:"));
+    line.unwrap().to_owned()
+}
+
+#[test]
+fn nothing_is_changed() {
+    let room = Room::new();
+    room.sandbox.stdout("doctor");
+    assert_eq!(
+        (writes(&room.redis), files(room.sandbox.home()).len()),
+        ("rdb_changes_since_last_save:0".to_owned(), 0)
+    );
+    room.sandbox.stdout("list");
+    room.sandbox.stdout("list --cache local");
+    let count = |redis: &RedisServer| redis.int(&["DBSIZE"]);
+    // The statistics of the run before are written when nobody waits for them any more.
+    crate::redis_rows::trouble::until("the run is counted", || count(&room.redis) == 5);
+    let before = (writes(&room.redis), files(&room.sandbox.cache()));
+    assert!(before.1.len() > 2);
+    for args in ["doctor", "doctor --cache local", "doctor --cache redis --json", "doctor --ttl 0s"]
+    {
+        room.sandbox.stdout(args);
+    }
+    assert_eq!((writes(&room.redis), files(&room.sandbox.cache())), before);
+    let asked: Vec<String> =
+        room.sim.asked().into_iter().filter(|asked| asked.starts_with("node ")).collect();
+    assert_eq!(asked.len(), 10, "no detail was asked for");
+}

@@ -1,0 +1,228 @@
+//! The way to Redis, broken at each link.
+
+use std::time::Duration;
+
+use redis::Value;
+
+use crate::redis_rows::trouble::ACL;
+use crate::support::fake_redis::{Fake, nobody};
+use crate::support::redis_server::RedisServer;
+use crate::support::relay::{Relay, Treat};
+use crate::support::tls_front::{self, file};
+
+use super::{GOOD, Room};
+
+const NOTHING: &str = "skipped cache/last hour: nobody asked";
+const UNKNOWN: &str =
+    "skipped cache/state: not known: nothing is cached here yet, or a link above is broken";
+const FROM_REACHED: &str =
+    "skipped redis/tls credentials version latency commands keys writes memory: needs reached";
+const NO_INFO: &str =
+    "skipped redis/memory: not told: the user has no +info, which nothing else needs";
+
+#[track_caller]
+fn unreached(url: &str, why: &str) {
+    let problem = format!("problem redis/reached: {why}");
+    Room::new().with_url(url).finds("", 1, &[&problem, FROM_REACHED, UNKNOWN]);
+}
+
+#[test]
+fn nobody_listens() {
+    let why = "refused → start Redis there, name another with --redis or REDIS_URL, or choose --cache local";
+    unreached(&nobody(), why);
+}
+
+#[test]
+fn nobody_misses_a_redis_that_nobody_named() {
+    let room = Room::new();
+    let sandbox = crate::support::sandbox::Sandbox::empty().nomad(&room.sim.address());
+    let room = Room { sandbox, ..room };
+    let said = room.run("doctor --json");
+    assert_eq!(said.code, 0, "{}", said.stdout);
+    let found = super::troubles(&said.stdout);
+    // Somebody else's Redis may run on the usual port of this machine.
+    if said.stdout.contains("not there (refused)") {
+        let absent =
+            "skipped redis/reached: not there (refused): the files of this machine are the cache";
+        assert_eq!(found, [absent, FROM_REACHED, UNKNOWN]);
+    }
+}
+
+#[test]
+fn the_name_has_no_address_or_something_else_answers() {
+    let name = format!("redis://{}.invalid", "x".repeat(64));
+    unreached(&name, "its name can't be resolved → check the address in --redis or REDIS_URL");
+    let http = Fake::saying(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+    let why =
+        "not a Redis server → name a Redis with --redis or REDIS_URL; rediss:// if it speaks TLS";
+    unreached(&http.url(), why);
+    let silent = Fake::silent();
+    let why = "timed out after TIME → is it stopped or overloaded, or does a firewall swallow what is sent? runs do without it meanwhile";
+    unreached(&silent.url(), why);
+}
+
+#[test]
+fn tls_that_fails() {
+    let server = RedisServer::start_with(&GOOD);
+    let port = tls_front::start(server.socket(), "server.pem", false);
+    let room = Room::new().with_url(&format!("rediss://localhost:{port}"));
+    room.finds(&format!("--redis-ca-cert {}", file("ca.pem").display()), 0, &[NOTHING]);
+    let problem = "problem redis/tls: tls: the certificate's issuer is not known → name its authority with --redis-ca-cert; redis:// in --redis if it has no TLS";
+    let skipped =
+        "skipped redis/credentials version latency commands keys writes memory: needs tls";
+    let other = format!("--redis-ca-cert {}", file("other.pem").display());
+    room.finds(&other, 1, &[problem, skipped, UNKNOWN]);
+}
+
+#[test]
+fn a_wrong_password() {
+    let server = RedisServer::start_with(&["--requirepass", "secret"]);
+    for url in [format!("{}?pass=wrong-canary", server.url()), server.url()] {
+        let room = Room::new().with_url(&url);
+        let problem = "problem redis/credentials: redis refused the credentials → put the right ones into REDIS_URL or --redis: redis://USER:PASSWORD@HOST:PORT/0";
+        let skipped =
+            "skipped redis/version latency commands keys writes memory: needs credentials";
+        room.finds("", 1, &[problem, skipped, UNKNOWN]);
+        assert!(!room.run("doctor -vv").stdout.contains("canary"));
+    }
+}
+
+/// One whose user may do only this.
+#[track_caller]
+fn user(rules: &[&str], code: i32, expected: &[&str]) {
+    let server = RedisServer::start_with(&GOOD);
+    let fixed = ["ACL", "SETUSER", "nc", "on", ">pw-canary", "-@all"];
+    assert_eq!(server.cli(&[&fixed[..], rules].concat()), Value::Okay);
+    let room = Room::new().with_url(&format!("{}?user=nc&pass=pw-canary", server.url()));
+    room.finds("", code, expected);
+}
+
+/// The member's rights, but one.
+fn without(command: &str) -> Vec<&'static str> {
+    ACL.split(' ').filter(|rule| *rule != format!("+{command}")).collect()
+}
+
+#[test]
+fn the_rights_of_a_member_are_enough() {
+    user(&without("nothing"), 0, &[NO_INFO, NOTHING]);
+}
+
+#[test]
+fn each_missing_command_is_named_with_what_it_costs() {
+    for name in ["get", "set", "del", "hset", "hdel", "hlen", "strlen", "pexpire", "time", "eval"] {
+        let problem = format!(
+            "problem redis/commands: may not run {name}: nothing can be cached → ACL SETUSER nc +{name}"
+        );
+        let unknown = "skipped redis/writes: needs commands";
+        let expected = [&problem, unknown, NO_INFO, NOTHING];
+        let known = [&problem, NO_INFO, NOTHING];
+        user(&without(name), 1, if name == "set" { &expected } else { &known });
+    }
+    let details = "warning redis/commands: may not run hgetall: show, --full and refreshes ask Nomad for everything → ACL SETUSER nc +hgetall";
+    user(&without("hgetall"), 0, &[details, NO_INFO, NOTHING]);
+    for name in ["hincrby", "expire", "hmget"] {
+        let warning = format!(
+            "warning redis/commands: may not run {name}: cache stats has no hit rate → ACL SETUSER nc +{name}"
+        );
+        user(&without(name), 0, &[&warning, NO_INFO, NOTHING]);
+    }
+}
+
+#[test]
+fn without_reading_nothing_is_known() {
+    let problem =
+        "problem redis/commands: may not run mget: nothing can be read → ACL SETUSER nc +mget";
+    user(&without("mget"), 1, &[problem, NO_INFO, UNKNOWN]);
+}
+
+#[test]
+fn a_viewer_is_told_that_it_is_one() {
+    let warning = format!(
+        "warning redis/commands: may run nothing that writes: reads what others cache, caches nothing → enough for a viewer; else: ACL SETUSER nc {ACL}"
+    );
+    let skipped = "skipped redis/writes: needs commands";
+    user(
+        &["~nomad:clients*", "+mget", "+pttl", "+hgetall"],
+        0,
+        &[&warning, skipped, NO_INFO, NOTHING],
+    );
+}
+
+#[test]
+fn keys_that_are_not_granted() {
+    let rights = without("nothing");
+    let other: Vec<&str> =
+        rights.iter().map(|rule| if rule.starts_with('~') { "~other*" } else { *rule }).collect();
+    let problem = "problem redis/keys: none of the keys nomad:clients* is granted → ACL SETUSER nc ~nomad:clients*";
+    user(&other, 1, &[problem, NO_INFO, UNKNOWN]);
+    let read_only: Vec<&str> = rights
+        .iter()
+        .map(|rule| if rule.starts_with('~') { "~nomad:clients:[^e]*" } else { *rule })
+        .collect();
+    let problem = |what: &str| {
+        format!(
+            "problem redis/keys: may not {what} nomad:clients:epoch → ACL SETUSER nc ~nomad:clients*"
+        )
+    };
+    user(&read_only, 1, &[&problem("read"), &problem("write"), NO_INFO, UNKNOWN]);
+}
+
+#[test]
+fn memory_without_a_maximum() {
+    let room = Room::with_redis(&[]);
+    let warning = "warning redis/memory: SIZE used, no maximum, noeviction → set maxmemory (10 KB a node is plenty) and maxmemory-policy allkeys-lru: an evicted cache is only cold";
+    room.finds("", 0, &[warning, NOTHING]);
+}
+
+#[test]
+fn memory_that_is_full() {
+    let room = Room::with_redis(&["--maxmemory", "1"]);
+    let writes = "problem redis/writes: redis is out of memory: nothing can be cached → raise maxmemory, or set maxmemory-policy allkeys-lru";
+    let memory = "problem redis/memory: SIZE of SIZE used, noeviction: full, nothing can be cached → raise maxmemory, or set maxmemory-policy allkeys-lru: an evicted cache is only cold";
+    room.finds("", 1, &[writes, memory, NOTHING]);
+    let room = Room::with_redis(&["--maxmemory", "1", "--maxmemory-policy", "volatile-ttl"]);
+    let memory = "warning redis/memory: SIZE of SIZE used, volatile-ttl: full, what is needed to fill the cache is evicted first → raise maxmemory, or set maxmemory-policy allkeys-lru: an evicted cache is only cold";
+    room.finds("", 1, &[writes, memory, NOTHING]);
+}
+
+#[test]
+fn a_replica_and_a_cluster() {
+    let room = Room::new();
+    room.redis.cli(&["REPLICAOF", "127.0.0.1", "1"]);
+    let version = super::version(&room);
+    let problem = format!(
+        "problem redis/version: redis {version}, a replica: nothing can be cached in it → name the primary with --redis"
+    );
+    let writes = "problem redis/writes: redis is a read-only replica: nothing can be cached → name the primary with --redis";
+    room.finds("", 1, &[&problem, writes, NOTHING]);
+    let room = Room::with_redis(&["--cluster-enabled", "yes"]);
+    let problem = format!(
+        "problem redis/version: redis {version}, a cluster, which is not supported → name a single Redis, or the primary, with --redis"
+    );
+    let said = room.run("doctor --json");
+    assert_eq!((super::troubles(&said.stdout)[0].as_str(), said.code), (problem.as_str(), 1));
+}
+
+#[test]
+fn a_redis_that_is_far_away() {
+    let room = Room::new();
+    let relay = Relay::start(room.redis.socket(), |_| Treat::Late(Duration::from_millis(60)));
+    let room = room.with_url(&relay.url());
+    let warning = "warning redis/latency: a round trip takes TIME → every run waits for it: use a Redis nearer by, or --cache local";
+    room.finds("", 0, &[warning, NOTHING]);
+}
+
+#[test]
+fn what_is_not_chosen_is_not_checked() {
+    let room = Room::new();
+    let said = room.run("doctor --cache local");
+    assert!(
+        !said.stdout.contains("\nRedis\n") && said.stdout.contains("\nFiles of this machine\n")
+    );
+    let said = room.run("doctor --cache redis");
+    assert!(
+        said.stdout.contains("\nRedis\n") && !said.stdout.contains("\nFiles of this machine\n")
+    );
+    let warning = "warning cache/state: none (--cache none): every run asks Nomad for everything → choose --cache auto, redis or local";
+    room.finds("--cache none", 0, &[warning]);
+}
