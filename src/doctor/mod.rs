@@ -11,6 +11,7 @@ mod nomad;
 mod redis;
 mod words;
 
+use std::panic::resume_unwind;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -156,7 +157,7 @@ pub(crate) fn examined(case: &Case) -> Vec<Check> {
         let redis =
             uses_redis.then(|| scope.spawn(|| redis::examined(&case.place, time, &case.tell)));
         let nomad = nomad::examined(&case.access, time, &case.tell);
-        (nomad, redis.and_then(|redis| redis.join().ok()))
+        (nomad, redis.map(|redis| redis.join().unwrap_or_else(|panic| resume_unwind(panic))))
     });
     let files = uses_files.then(|| local::examined(&case.place));
     let kept = redis.as_ref().and_then(|redis| redis.kept.as_ref());

@@ -119,9 +119,11 @@ fn steady(text: &str) -> String {
             "B" | "KiB" | "MiB" | "GiB" => "SIZE",
             _ => "",
         };
-        if !name.is_empty() && words[at].parse::<f64>().is_ok() {
+        let number =
+            words[at].rfind(|c: char| !c.is_ascii_digit() && c != '.').map_or(0, |end| end + 1);
+        if !name.is_empty() && words[at][number..].parse::<f64>().is_ok() {
             let rest = words.remove(at + 1)[unit.len()..].to_owned();
-            words[at] = format!("{name}{rest}");
+            words[at].replace_range(number.., &format!("{name}{rest}"));
             // The second half of `4 m 59 s`.
             if at > 0 && words[at - 1] == "TIME" {
                 words.remove(at - 1);
@@ -267,11 +269,11 @@ fn unconfigured(room: &Room, args: &str, problem: &str) {
 #[test]
 fn a_broken_configuration_is_a_problem_and_wrong_usage_is_not() {
     let room = Room::new();
-    room.sandbox.write("bad.toml", "ttl = \"30s\"\nredsi = \"x\"\n");
+    room.sandbox.write("bad.toml", "ttl = \"30s\"\nrediss = \"x\"\n");
     unconfigured(
         &room,
         "--config bad.toml",
-        "problem configuration/settings: invalid configuration (bad.toml:2): unknown key \"redsi\" → did you mean redis?",
+        "problem configuration/settings: invalid configuration (bad.toml:2): unknown key \"rediss\" → did you mean redis?",
     );
     unconfigured(
         &room,

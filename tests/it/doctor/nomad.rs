@@ -67,7 +67,7 @@ fn tls(cert: &str, args: &str, problem: &str) {
     let redis = RedisServer::start_with(&GOOD);
     let sandbox = Sandbox::redis(&redis.url()).nomad(&address);
     let room = Room { sim, redis, sandbox };
-    let problem = problem.replace("NOMAD", &address);
+    let problem = problem.replace(" NOMAD:", &format!(" {address}:"));
     let skipped = "skipped nomad/answer leader token permission version latency: needs tls";
     match problem.as_str() {
         "" => room.finds(args, 0, &[ASKED]),
