@@ -1,52 +1,64 @@
 //! Where settings were found, for whoever wonders why they are as they are.
 
+use std::path::Path;
+
 use crate::doctor::Found;
 
 use super::file::{self, File};
 use super::{Global, variable};
 
-/// Every variable that changes what this program does.
-const VARIABLES: [&str; 31] = [
-    "NOMAD_ADDR",
-    "NOMAD_REGION",
-    "NOMAD_TOKEN",
-    "NOMAD_HTTP_AUTH",
-    "NOMAD_CACERT",
-    "NOMAD_CAPATH",
-    "NOMAD_CLIENT_CERT",
-    "NOMAD_CLIENT_KEY",
-    "NOMAD_TLS_SERVER_NAME",
-    "NOMAD_SKIP_VERIFY",
-    "REDIS_URL",
-    "NOMAD_CLIENTS_CACHE",
-    "NOMAD_CLIENTS_PREFIX",
-    "NOMAD_CLIENTS_SHARE",
-    "NOMAD_CLIENTS_TTL",
-    "NOMAD_CLIENTS_DETAIL_TTL",
-    "NOMAD_CLIENTS_CONFIG",
-    "HTTP_PROXY",
-    "http_proxy",
-    "HTTPS_PROXY",
-    "https_proxy",
-    "NO_PROXY",
-    "no_proxy",
-    "NO_COLOR",
-    "CLICOLOR_FORCE",
-    "NOMAD_CLI_NO_COLOR",
-    "NOMAD_CLI_FORCE_COLOR",
-    "XDG_CACHE_HOME",
-    "XDG_CONFIG_HOME",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
+/// Every variable that changes what this program does, and the key of the file that it overrules.
+const VARIABLES: [(&str, &str); 31] = [
+    ("NOMAD_ADDR", "address"),
+    ("NOMAD_REGION", "region"),
+    ("NOMAD_TOKEN", "token-file"),
+    ("NOMAD_HTTP_AUTH", ""),
+    ("NOMAD_CACERT", "ca-cert"),
+    ("NOMAD_CAPATH", "ca-path"),
+    ("NOMAD_CLIENT_CERT", "client-cert"),
+    ("NOMAD_CLIENT_KEY", "client-key"),
+    ("NOMAD_TLS_SERVER_NAME", "tls-server-name"),
+    ("NOMAD_SKIP_VERIFY", "tls-skip-verify"),
+    ("REDIS_URL", "redis"),
+    ("NOMAD_CLIENTS_CACHE", "cache"),
+    ("NOMAD_CLIENTS_PREFIX", "cache-prefix"),
+    ("NOMAD_CLIENTS_SHARE", "share"),
+    ("NOMAD_CLIENTS_TTL", "ttl"),
+    ("NOMAD_CLIENTS_DETAIL_TTL", "detail-ttl"),
+    ("NOMAD_CLIENTS_CONFIG", ""),
+    ("HTTP_PROXY", ""),
+    ("http_proxy", ""),
+    ("HTTPS_PROXY", ""),
+    ("https_proxy", ""),
+    ("NO_PROXY", ""),
+    ("no_proxy", ""),
+    ("NO_COLOR", ""),
+    ("CLICOLOR_FORCE", ""),
+    ("NOMAD_CLI_NO_COLOR", ""),
+    ("NOMAD_CLI_FORCE_COLOR", ""),
+    ("XDG_CACHE_HOME", ""),
+    ("XDG_CONFIG_HOME", ""),
+    ("SSL_CERT_FILE", ""),
+    ("SSL_CERT_DIR", ""),
 ];
 
-pub(super) fn found(global: &Global, file: &File, usual: Option<&std::path::Path>) -> Found {
+pub(super) fn found(global: &Global, file: &File, usual: Option<&Path>) -> Found {
+    let set = VARIABLES.into_iter().filter(|(name, _)| variable(name).is_some());
+    let set: Vec<(&str, &str)> = set.collect();
+    let typed = |key: &String| global.typed.contains(key).then(|| format!("--{key}"));
+    let said = |key: &String| {
+        let variable = set.iter().find(|(_, overruled)| overruled == key);
+        variable.map(|(name, _)| (*name).to_owned())
+    };
+    let keys = file.keys();
+    let overruled = keys.iter().filter_map(|key| Some((key.clone(), typed(key).or(said(key))?)));
     Found {
-        file: file.is_read().then(|| (file::shown(&file.path), file.keys())),
+        overruled: overruled.collect(),
+        file: file.is_read().then(|| (file::shown(&file.path), keys)),
         usual: usual.map(file::shown),
         leaks: file.leaks,
         options: global.typed.iter().filter(|name| !is_own(name)).cloned().collect(),
-        variables: VARIABLES.into_iter().filter(|name| variable(name).is_some()).collect(),
+        variables: set.iter().map(|(name, _)| *name).collect(),
     }
 }
 

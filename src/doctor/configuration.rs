@@ -7,6 +7,8 @@ use super::{Check, Checks, Link};
 pub(crate) struct Found {
     /// The file that was read, and its keys.
     pub(crate) file: Option<(String, Vec<String>)>,
+    /// Keys of the file that do not count, and what is in their stead.
+    pub(crate) overruled: Vec<(String, String)>,
     /// Where one is looked for that nobody has named.
     pub(crate) usual: Option<String>,
     /// Others may read the file, and it holds a password.
@@ -21,10 +23,15 @@ pub(super) fn checks(found: &Found) -> Vec<Check> {
     let mut checks = Checks::of(Link::Configuration);
     match (&found.file, &found.usual) {
         (Some((path, keys)), _) if found.leaks => {
-            let said = format!("{path}{}; others may read it, and it holds a password", sets(keys));
+            let said = format!(
+                "{path}{}; others may read it, and it holds a password",
+                sets(keys, &found.overruled)
+            );
             checks.warning("file", said, format!("chmod 600 {path}"));
         }
-        (Some((path, keys)), _) => checks.ok("file", format!("{path}{}", sets(keys))),
+        (Some((path, keys)), _) => {
+            checks.ok("file", format!("{path}{}", sets(keys, &found.overruled)))
+        }
         (None, Some(usual)) => checks.ok("file", format!("none; one would be read from {usual}")),
         (None, None) => checks.ok("file", "none: this user has no home folder"),
     }
@@ -38,8 +45,12 @@ pub(super) fn checks(found: &Found) -> Vec<Check> {
     checks.all
 }
 
-fn sets(keys: &[String]) -> String {
-    if keys.is_empty() { " sets nothing".to_owned() } else { format!(" sets {}", keys.join(", ")) }
+fn sets(keys: &[String], overruled: &[(String, String)]) -> String {
+    if keys.is_empty() {
+        return " sets nothing".to_owned();
+    }
+    let instead = overruled.iter().map(|(key, by)| format!(", but {key} is what {by} says"));
+    format!(" sets {}{}", keys.join(", "), instead.collect::<String>())
 }
 
 /// The report when the settings can't even be read.

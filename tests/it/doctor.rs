@@ -235,7 +235,7 @@ fn a_file_that_others_may_read_is_a_warning_and_its_password_is_not_shown() {
     let text = format!("redis = \"{}?pass=canary\"\nttl = \"30s\"\n", room.redis.url());
     let path = room.sandbox.write(".config/nomad-clients/config.toml", &text);
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
-    let warning = "warning configuration/file: HOME/.config/nomad-clients/config.toml sets redis, ttl; others may read it, and it holds a password → chmod 600 HOME/.config/nomad-clients/config.toml";
+    let warning = "warning configuration/file: HOME/.config/nomad-clients/config.toml sets redis, ttl, but redis is what REDIS_URL says; others may read it, and it holds a password → chmod 600 HOME/.config/nomad-clients/config.toml";
     room.finds("", 0, &[warning, "skipped cache/last hour: nobody asked"]);
     assert!(!room.run("doctor -vv").stdout.contains("canary"));
 }
@@ -243,10 +243,13 @@ fn a_file_that_others_may_read_is_a_warning_and_its_password_is_not_shown() {
 #[test]
 fn where_settings_come_from_is_told_without_their_values() {
     let room = Room::new();
-    room.sandbox.write(".config/nomad-clients/config.toml", "ttl = \"30s\"\nshare = \"cluster\"\n");
+    room.sandbox.write(
+        ".config/nomad-clients/config.toml",
+        "ttl = \"30s\"\nredis = \"x\"\nregion = \"x\"\n",
+    );
     let said = room.run("doctor --timeout 20s --region global --json");
     let expected = concat!(
-        r#""checks":[{"link":"configuration","check":"file","state":"ok","said":"HOME/.config/nomad-clients/config.toml sets share, ttl","advice":null},"#,
+        r#""checks":[{"link":"configuration","check":"file","state":"ok","said":"HOME/.config/nomad-clients/config.toml sets redis, region, ttl, but redis is what REDIS_URL says, but region is what --region says","advice":null},"#,
         r#"{"link":"configuration","check":"variables","state":"ok","said":"NOMAD_ADDR, REDIS_URL","advice":null},"#,
         r#"{"link":"configuration","check":"options","state":"ok","said":"--region, --timeout","advice":null},"#,
     );

@@ -136,6 +136,10 @@ fn a_folder_that_is_open_to_others() {
     room.sandbox.write(".cache/nomad-clients", "a file");
     let problem = "problem files/folder: cache folder HOME/.cache/nomad-clients: is a file or a link, not a folder → chown it to this user and chmod 700 it, or remove it: HOME/.cache/nomad-clients";
     room.finds("", 1, &[problem, skipped, asked]);
+    std::fs::remove_dir_all(room.sandbox.home().join(".cache")).unwrap();
+    room.sandbox.write(".cache", "a file");
+    let problem = "problem files/folder: HOME/.cache/nomad-clients can't be made: HOME/.cache is no folder → let this user write there, or set XDG_CACHE_HOME to a folder of its own";
+    room.finds("", 1, &[problem, skipped, asked]);
 }
 
 #[test]

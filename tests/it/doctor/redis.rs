@@ -226,3 +226,33 @@ fn what_is_not_chosen_is_not_checked() {
     let warning = "warning cache/state: none (--cache none): every run asks Nomad for everything → choose --cache auto, redis or local";
     room.finds("--cache none", 0, &[warning]);
 }
+
+/// A server that answers as long as it is asked for no more than its version and its clock.
+#[test]
+fn a_clock_that_is_off_and_a_server_that_falls_silent() {
+    let hello = b"*6\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$5\r\n9\x1b[1m\r\n$4\r\nrole\r\n$6\r\nmaster\r\n";
+    let first: &'static [u8] =
+        [&hello[..], b"*2\r\n$10\r\n1000000000\r\n$1\r\n0\r\n"].concat().leak();
+    let answers: &'static [&'static [u8]] = vec![first, hello, hello, hello].leak();
+    let fake = Fake::scripted(answers);
+    let room = Room::new().with_url(&fake.url());
+    let problem = "problem redis/commands: timed out after TIME → is it stopped or overloaded, or does a firewall swallow what is sent? runs do without it meanwhile";
+    let skipped = "skipped redis/keys writes memory: needs commands";
+    let clock = "warning clock/redis: this machine's clock is TIME ahead of that of Redis → set the clock (NTP): certificates, tokens and the minutes of the statistics go by it; the age of what is cached does not";
+    room.finds("", 1, &[problem, skipped, UNKNOWN, clock]);
+}
+
+#[test]
+fn a_redis_that_was_silent_a_moment_ago_is_left_alone_by_runs() {
+    let room = Room::new();
+    let silent = Fake::silent();
+    let room = room.with_url(&silent.url());
+    room.sandbox.run("list");
+    let mark = std::fs::read_to_string(room.sandbox.cache().join("redis-skip")).unwrap();
+    let room = Room { sandbox: room.sandbox.with("REDIS_URL", &room.redis.url()), ..room };
+    // The same mark, for the good one.
+    let place = silent.url() + "/0";
+    room.sandbox.write(".cache/nomad-clients/redis-skip", &mark.replace(&place, &room.redis.url()));
+    let warning = "warning redis/silence: it was silent TIME ago: runs on this machine do without it until TIME after that → wait TIME; if it comes back, look at its latency and load";
+    room.finds("", 0, &[warning, NOTHING]);
+}
