@@ -12,6 +12,7 @@ mod nomad;
 mod redis;
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use nomad_sim::{Fleet, Sim};
 use serde_json::Value;
@@ -299,4 +300,48 @@ fn a_broken_configuration_is_a_problem_and_wrong_usage_is_not() {
         "",
         "problem configuration/settings: invalid value of NOMAD_ADDR: must be http://HOST:PORT, https://HOST:PORT or unix:///PATH → correct it where it is set",
     );
+}
+
+/// What the README tells people to look at is looked at, under that name.
+#[test]
+fn the_guide_names_only_what_is_checked() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let (_, guide) = readme.split_once("\n## Troubleshooting\n").unwrap();
+    let guide = guide.split("\n## ").next().unwrap();
+    let source = sources(&root.join("src/doctor"));
+    let mut named = 0;
+    for row in guide
+        .lines()
+        .skip_while(|line| !line.starts_with("|---"))
+        .filter(|line| line.starts_with("| "))
+    {
+        let lines = row.split(" | ").nth(1).unwrap();
+        for name in lines.split('`').skip(1).step_by(2).filter(|name| !name.starts_with('→')) {
+            let links = ["Configuration", "Nomad", "Redis", "Files", "Cache"];
+            let check =
+                links.iter().find_map(|link| name.strip_prefix(link)).unwrap_or(name).trim();
+            let is_state = ["ok", ""].contains(&check);
+            assert!(
+                is_state || source.contains(&format!("\"{check}\"")),
+                "no check is called {check}"
+            );
+            named += 1;
+        }
+    }
+    assert!(named > 20, "the guide is found");
+    for symptom in
+        ["stale data", "the cache does not work", "slow with a cache", "memory usage is high"]
+    {
+        assert!(guide.contains(&format!("\n| {symptom} | ")), "{symptom}");
+    }
+}
+
+fn sources(folder: &Path) -> String {
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let text = |path: PathBuf| match path.is_dir() {
+        true => sources(&path),
+        false => std::fs::read_to_string(path).unwrap(),
+    };
+    paths.map(text).collect()
 }
