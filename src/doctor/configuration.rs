@@ -30,7 +30,7 @@ pub(super) fn checks(found: &Found) -> Vec<Check> {
             checks.warning("file", said, format!("chmod 600 {path}"));
         }
         (Some((path, keys)), _) => {
-            checks.ok("file", format!("{path}{}", sets(keys, &found.overruled)))
+            checks.ok("file", format!("{path}{}", sets(keys, &found.overruled)));
         }
         (None, Some(usual)) => checks.ok("file", format!("none; one would be read from {usual}")),
         (None, None) => checks.ok("file", "none: this user has no home folder"),

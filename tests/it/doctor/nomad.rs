@@ -204,3 +204,14 @@ fn a_clock_that_is_off() {
     let warning = "warning clock/nomad: this machine's clock is TIME ahead of Nomad's → set the clock (NTP): certificates, tokens and the minutes of the statistics go by it; the age of what is cached does not";
     room.finds("", 0, &[ASKED, warning]);
 }
+
+#[test]
+fn through_a_proxy_the_answer_shows_what_is_broken() {
+    let refusing = Refusing::start();
+    let room = Room::new().at("http://nomad.example.com:4646");
+    let room = Room { sandbox: room.sandbox.with("HTTP_PROXY", &refusing.address()), ..room };
+    let problem = "problem nomad/answer: cannot reach Nomad at http://nomad.example.com:4646: connection refused → set NOMAD_ADDR or pass --address";
+    let way = "skipped nomad/reached: the proxy connects: see answer";
+    let skipped = "skipped nomad/leader token permission version latency: needs answer";
+    room.finds("", 1, &[way, problem, skipped, ASKED]);
+}
