@@ -156,6 +156,7 @@ impl RedisStore {
         let mut names = vec![
             (&first.all, "string", literal),
             (&first.hash, "hash", literal),
+            (&first.kept, "string", literal),
             (&first.meta, "string", literal),
         ];
         if first != own {
@@ -163,6 +164,7 @@ impl RedisStore {
             names.extend([
                 (&own.all, "string", ours),
                 (&own.hash, "hash", ours),
+                (&own.kept, "string", ours),
                 (&own.meta, "string", ours),
             ]);
         }

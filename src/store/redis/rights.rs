@@ -23,6 +23,8 @@ pub enum Serves {
     Details,
     /// Nothing can be cached without it.
     Writing,
+    /// What has not changed is not sent again.
+    Saving,
     /// The statistics.
     Counting,
     /// More figures, or a surer clear; never needed.
@@ -86,7 +88,7 @@ impl RedisStore {
 
     /// Each command that is ever sent, also from within a script.
     fn command_probes(&self) -> Vec<(&'static str, Serves, Cmd)> {
-        use Serves::{Counting, Details, Extra, Reading, Writing};
+        use Serves::{Counting, Details, Extra, Reading, Saving, Writing};
         let key = self.keys.literal.all.as_str();
         // Nobody ever writes a key of this name. Should a server take for good what is not
         // well-formed, then the last DEL removes it again.
@@ -106,6 +108,7 @@ impl RedisStore {
             probe("strlen", Writing, &["STRLEN", none]),
             probe("pexpire", Writing, &["PEXPIRE", none, WRONG]),
             probe("time", Writing, &["TIME"]),
+            probe("copy", Saving, &["COPY", none, none]),
             probe("hincrby", Counting, &["HINCRBY", none, WRONG, WRONG]),
             probe("expire", Counting, &["EXPIRE", none, WRONG]),
             probe("hmget", Counting, &["HMGET", none, WRONG]),
@@ -120,7 +123,7 @@ impl RedisStore {
     /// One name of each kind.
     fn all_keys(&self) -> Vec<String> {
         let minute = self.keys.minute(clock::unix_seconds() / 60);
-        let mut keys: Vec<String> = self.keys.eight().map(str::to_owned).into();
+        let mut keys: Vec<String> = self.keys.ten().map(str::to_owned).into();
         keys.extend([self.keys.follow.clone(), minute]);
         let mut known = std::collections::HashSet::new();
         keys.retain(|key| known.insert(key.clone()));

@@ -120,6 +120,8 @@ fn each_missing_command_is_named_with_what_it_costs() {
     }
     let details = "warning redis/commands: may not run hgetall: show, --full and refreshes ask Nomad for everything → ACL SETUSER nc +hgetall";
     user(&without("hgetall"), 0, &[details, NO_INFO, NOTHING]);
+    let saving = "warning redis/commands: may not run copy: what has not changed is sent to Redis again and again → ACL SETUSER nc +copy";
+    user(&without("copy"), 0, &[saving, NO_INFO, NOTHING]);
     for name in ["hincrby", "expire", "hmget"] {
         let warning = format!(
             "warning redis/commands: may not run {name}: cache stats has no hit rate → ACL SETUSER nc +{name}"
