@@ -288,7 +288,7 @@ fn completions_need_no_configuration() {
 #[test]
 fn a_full_disk_is_an_error_and_a_closed_pipe_is_none() {
     let sandbox = Sandbox::empty();
-    for line in ["completions bash", "--help", "cache stats"] {
+    for line in ["completions bash", "--help", "cache stats", "doctor"] {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let mut command = sandbox.command(line.split(' '));
         assert_eq!(command.stdout(full).output().unwrap().status.code(), Some(1), "{line}");

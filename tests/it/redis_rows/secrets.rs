@@ -41,7 +41,8 @@ fn check_files(folder: &Path) {
 
 fn check(trouble: &Trouble) {
     let room = Room::new(&trouble.url);
-    for args in ["list", "refresh", "show worker-1 --json", "cache stats", "cache clear"] {
+    for args in ["list", "refresh", "show worker-1 --json", "cache stats", "doctor", "cache clear"]
+    {
         check_silent(&room, &trouble.options, args);
     }
 }
@@ -82,7 +83,7 @@ fn g16_no_fault_of_nomad_tells_a_secret() {
     for fault in faults.into_iter().chain([html as fn() -> Fault]) {
         for place in [Where::List, Where::Nodes] {
             room.sim.fault(place, Times::ALWAYS, fault());
-            for args in ["list", "refresh", "list --force", "list --stale-if-error 1h"] {
+            for args in ["list", "refresh", "list --force", "list --stale-if-error 1h", "doctor"] {
                 check_silent(&room, "", args);
             }
             room.sim.heal();
