@@ -92,7 +92,7 @@ impl RedisStore {
         Ok(present(seen, &self.scope, self.ttl, clock::now().duration_since(sent)))
     }
 
-    /// The expiries stand before the values, see [`Family::ttl_left`].
+    /// The expiries stand before the values, see [`Read::ttl_left`].
     pub(super) fn look_commands(&self) -> Vec<Cmd> {
         let (literal, own) = (&self.keys.literal, &self.keys.own);
         vec![
