@@ -4,6 +4,7 @@ mod auto;
 mod contract;
 mod redis_chaos;
 mod redis_faults;
+mod redis_kept;
 mod redis_tls;
 mod redis_traffic;
 
