@@ -21,6 +21,7 @@ mod redis_rows;
 mod schedules;
 mod serve;
 mod stores;
+mod supply;
 mod support;
 mod tidy;
 mod together;
