@@ -15,6 +15,9 @@ mod doctor;
 mod error;
 pub mod model;
 pub mod nomad;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod properties;
 mod random;
 mod render;
 mod serve;

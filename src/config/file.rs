@@ -61,11 +61,16 @@ impl File {
             _ => return Ok(Self::default()),
         };
         let text = text.map_err(|error| unreadable(path, &error))?;
-        let mut file: Self = toml::from_str(&text).map_err(|error| invalid(path, &text, &error))?;
+        Self::parse(path, &text)
+    }
+
+    /// What stands in the file `path`.
+    pub(super) fn parse(path: &Path, text: &str) -> Result<Self, Error> {
+        let mut file: Self = toml::from_str(text).map_err(|error| invalid(path, text, &error))?;
         let secret =
             file.redis.as_ref().is_some_and(|url| url.contains('@') || url.contains("pass="));
         file.leaks = secret && is_open(path);
-        file.lines = lines(&text);
+        file.lines = lines(text);
         path.clone_into(&mut file.path);
         Ok(file)
     }

@@ -3,6 +3,8 @@
 mod file;
 mod found;
 mod limits;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 mod proxy;
 mod serving;
 mod sharing;

@@ -11,6 +11,8 @@ pub mod natural;
 pub mod node;
 mod parallel;
 pub mod pick;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 pub mod remark;
 pub mod rows;
 pub mod secret;

@@ -22,7 +22,7 @@ pub fn text(value: &Value) -> String {
     }
 }
 
-/// Numbers and versions by their value, other text naturally (`web-2` before `web-10`), nothing last.
+/// Numbers and versions by their value, then other text naturally (`web-2` before `web-10`), nothing last.
 pub fn compare(a: &Value, b: &Value) -> Ordering {
     match (is_empty(a), is_empty(b)) {
         (true, true) => return Ordering::Equal,
@@ -34,7 +34,21 @@ pub fn compare(a: &Value, b: &Value) -> Ordering {
         return a.total_cmp(&b);
     }
     let (a, b) = (text(a), text(b));
-    by_value(&a, &b).unwrap_or(Ordering::Equal).then_with(|| natural::compare(&a, &b))
+    let order = match (place(&a), place(&b)) {
+        (Some((x, v)), Some((y, w))) => x.total_cmp(&y).then_with(|| v.cmp(&w)),
+        (a, b) => b.is_some().cmp(&a.is_some()),
+    };
+    order.then_with(|| natural::compare(&a, &b))
+}
+
+/// Where numbers and versions stand among each other, before all other text: by the number or the
+/// first number of the version, then by the version. Pairs can't be compared as whatever both
+/// happen to be: `500 < 1e3`, `1e3 < 2.5` and `2.5 < 500` is no order, and a sort may panic on it.
+fn place(text: &str) -> Option<(f64, Option<Version>)> {
+    match Version::parse(text) {
+        Some(version) => Some((version.first() as f64, Some(version))),
+        None => number(text).map(|number| (number, None)),
+    }
 }
 
 /// How two texts compare as numbers or as versions; `None` if one of them is neither.
@@ -81,12 +95,31 @@ mod tests {
             json!("1.9.0"),
             json!("100"),
             json!("20"),
+            json!("-5"),
+            json!("(none)"),
+            json!("1e1"),
             json!(""),
         ];
         values.sort_by(compare);
         let texts: Vec<String> = values.iter().map(text).collect();
-        assert_eq!(texts, ["1.9.0", "1.10.0", "20", "100", "web-2", "web-10", "", ""]);
+        assert_eq!(
+            texts,
+            ["-5", "1.9.0", "1.10.0", "1e1", "20", "100", "(none)", "web-2", "web-10", "", ""]
+        );
         assert_eq!(compare(&json!(9), &json!(10)), Ordering::Less);
+    }
+
+    /// Whoever chooses the values must not choose an order that is none: a sort may panic on it.
+    #[test]
+    fn an_order_whatever_the_values() {
+        let mixed = |at: u32| {
+            let number = at.wrapping_mul(2_654_435_761) >> 20;
+            ["{}", "{}e1", "{}.5", "v{}", "{}x", "-{}"][at as usize % 6]
+                .replace("{}", &number.to_string())
+        };
+        let mut values: Vec<_> = (0..2000).map(|at| json!(mixed(at))).collect();
+        values.sort_by(compare);
+        assert!(values.is_sorted_by(|a, b| compare(a, b).is_le()));
     }
 
     #[test]

@@ -26,6 +26,11 @@ impl Version {
         });
         Some(Self { numbers: numbers.collect::<Option<_>>()?, pre })
     }
+
+    /// The number before the first dot.
+    pub fn first(&self) -> u64 {
+        self.numbers.first().copied().unwrap_or_default()
+    }
 }
 
 impl PartialOrd for Version {

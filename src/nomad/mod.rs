@@ -7,6 +7,8 @@ mod failure;
 mod http;
 mod patience;
 mod probe;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 mod pulse;
 mod resolve;
 mod tls;

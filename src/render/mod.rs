@@ -7,6 +7,8 @@ mod fit;
 mod grid;
 pub(crate) mod jq;
 pub(crate) mod notice;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 pub(crate) mod screen;
 mod shape;
 mod show;

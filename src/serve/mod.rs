@@ -14,6 +14,8 @@ mod metrics;
 mod nodes;
 mod page;
 mod problem;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 mod respond;
 mod route;
 mod server;

@@ -13,6 +13,8 @@ pub mod meta;
 mod notes;
 mod open;
 mod probes;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 mod records;
 pub mod redis;
 mod report;

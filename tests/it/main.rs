@@ -16,6 +16,7 @@ mod nomad_http;
 mod nomad_rows;
 mod outage;
 mod probing;
+mod packaging;
 mod process_rows;
 mod redis_rows;
 mod schedules;

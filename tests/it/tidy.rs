@@ -40,6 +40,8 @@ const MAY_USE: [(&str, &[&str]); 16] = [
     ),
     ("complete", &["clock", "model", "store", "cli", "config"]),
     ("signals", &["discovery", "render", "error"]),
+    // Only in tests and for fuzzers.
+    ("properties", &["clock", "model", "nomad", "store", "render", "serve", "config"]),
     (
         "lib",
         &[
@@ -66,7 +68,7 @@ const DOORS: [(&str, &[&str]); 34] = [
     ("::redis::", &["src/store/redis/"]),
     ("rustls::", &["src/nomad/", "src/store/redis/"]),
     ("comfy_table::", &["src/render/"]),
-    ("csv::", &["src/render/grid.rs"]),
+    ("csv::", &["src/render/grid.rs", "src/render/properties.rs"]),
     ("serde_saphyr::", &["src/render/grid.rs"]),
     ("jaq_core::", &["src/render/jq.rs"]),
     ("jaq_std::", &["src/render/jq.rs"]),

@@ -1,0 +1,100 @@
+//! What holds of texts, columns, conditions and orders, whatever the bytes. Tests and fuzzers ask it.
+
+use serde_json::{Value, json};
+
+use super::columns::Columns;
+use super::condition::Condition;
+use super::json;
+use super::node::Full;
+use super::selection::{FILTERS, Selection};
+use super::text::{first_line, sanitised};
+use super::value::compare;
+
+/// More of them would make one input slow, not more telling.
+const MOST_VALUES: usize = 12;
+
+/// Text of strangers on its way to a terminal or into JSON.
+pub fn sanitiser(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let safe = sanitised(&text);
+    assert_harmless(&safe);
+    assert_eq!(sanitised(&safe), safe, "what is harmless stays as it is");
+    let most = bytes.len() % 50;
+    let line = first_line(&text, most);
+    assert_harmless(&line);
+    assert!(line.chars().count() <= most, "{line:?} is longer than {most}");
+    let json = String::from_utf8(json::bytes(&*text)).expect("JSON is UTF-8");
+    assert!(!json.chars().any(char::is_control), "{json:?}");
+    assert_eq!(serde_json::from_str::<String>(&json).ok().as_deref(), Some(&*text));
+    assert_eq!(json::escaped(&json), json, "what is escaped stays as it is");
+}
+
+/// The columns and the filters that somebody typed.
+pub fn syntax(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    let nodes = sample();
+    if let Ok(condition) = Condition::parse(&text) {
+        assert!(nodes.iter().filter(|node| condition.holds(node)).count() <= nodes.len());
+    }
+    let said = [text];
+    if let Ok(Some(columns)) = Columns::parse(&said) {
+        let names = names(&columns);
+        let again = Columns::parse(&[names.join(",")]).ok().flatten();
+        assert_eq!(again.as_ref().map(self::names), Some(names), "a name names its column");
+    }
+    let others = ["drain", "driver", "meta", "attr", "sort"];
+    for option in FILTERS.iter().map(|(option, _)| *option).chain(others) {
+        let mut selection = Selection::default();
+        if selection.add(option, &said).is_ok() {
+            let once = selection.of(nodes.iter().collect());
+            assert_eq!(selection.of(once.clone()), once, "who is chosen is chosen again");
+        }
+    }
+}
+
+/// Values of metadata, one a line: whoever chooses them must not break the sort.
+pub fn order(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let values: Vec<Value> = text.split('\n').take(MOST_VALUES).map(Value::from).collect();
+    for a in &values {
+        for b in &values {
+            assert_eq!(compare(a, b), compare(b, a).reverse(), "{a} {b}");
+            for c in &values {
+                let round =
+                    compare(a, b).is_lt() && compare(b, c).is_lt() && !compare(a, c).is_lt();
+                assert!(!round, "{a} < {b} < {c}, and not {a} < {c}");
+                let same = compare(a, b).is_eq() && compare(b, c) != compare(a, c);
+                assert!(!same, "{a} = {b}, and only one of them is before {c}");
+            }
+        }
+    }
+}
+
+fn names(columns: &Columns) -> Vec<&str> {
+    columns.fields.iter().map(super::field::Field::name).collect()
+}
+
+/// Nothing in it steers a terminal or turns the direction of the text.
+pub(crate) fn assert_harmless(text: &str) {
+    let turns = |c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}'..='\u{2029}');
+    assert!(!text.chars().any(|c| c.is_control() || turns(c)), "{text:?}");
+}
+
+/// Nodes with something in most fields.
+pub(crate) fn sample() -> Vec<Full> {
+    let node = |at: u64, name: &str, version: &str, meta: Value| {
+        let node = json!({
+            "id": format!("6f1c36aa-0000-4000-8000-{at:012}"), "name": name, "status": "ready", "status_description": "",
+            "eligibility": "eligible", "drain": at == 2, "datacenter": "dc1", "node_class": "", "node_pool": "default",
+            "address": "10.0.0.5", "version": version, "os": "ubuntu 22.04", "arch": "amd64", "cpu_mhz": 9600, "cpu_cores": 4,
+            "memory_mb": 15990, "disk_mb": 51200, "drivers": {"docker": "healthy"}, "meta": meta, "last_drain": null,
+            "create_index": 7, "modify_index": 40 + at, "attributes": {"kernel.name": "linux", "cpu.numcores": "8"}
+        });
+        Full::from_json(node.to_string().as_bytes()).expect("it is a full record")
+    };
+    vec![
+        node(1, "web-2", "1.9.3", json!({"rack": "r1"})),
+        node(2, "web-10", "2.0.0-beta.1", json!({"rack": "", "zone": "1e3"})),
+        node(3, "db", "", json!({})),
+    ]
+}

@@ -1,0 +1,42 @@
+//! What holds of a request's target, whatever the bytes. Tests and fuzzers ask it.
+
+use hyper::Uri;
+
+use crate::model::properties::sample;
+
+use super::problem::Problem;
+use super::route::{ROUTES, Refused, Route, route};
+
+/// As the server sees it: what HTTP takes for a target, by every method.
+pub fn target(bytes: &[u8]) {
+    let Ok(uri) = Uri::try_from(bytes) else { return };
+    for method in ["GET", "HEAD", "POST", "OPTIONS", "DELETE"] {
+        match route(method, uri.path(), uri.query().unwrap_or_default()) {
+            Ok(route) => assert_answerable(&route),
+            Err(Refused::NotFound) => {}
+            Err(Refused::Method(allowed) | Refused::Options(allowed)) => {
+                assert!(allowed.ends_with("OPTIONS"), "{allowed:?}");
+            }
+            Err(Refused::Problem(problem)) => assert_told(&problem),
+        }
+    }
+}
+
+fn assert_answerable(route: &Route) {
+    assert!(ROUTES.iter().any(|(path, _)| *path == route.name()));
+    let (Route::Discover(choice) | Route::Clients(choice)) = route else { return };
+    let nodes = sample();
+    let count = choice.selection.of(nodes.iter().collect()).len();
+    assert!(count <= nodes.len());
+    if choice.is_everything() {
+        assert_eq!(count, nodes.len(), "the bytes of the cache are everything");
+    }
+    choice.want();
+}
+
+fn assert_told(problem: &Problem) {
+    assert_eq!(problem.status.as_u16(), 400);
+    let json = String::from_utf8(problem.json()).expect("JSON is UTF-8");
+    assert!(!json.chars().any(char::is_control), "{json:?}");
+    assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok());
+}

@@ -1,0 +1,121 @@
+//! What holds of a cache that anybody may have written, whatever the bytes. Tests and fuzzers ask it.
+
+use std::time::Duration;
+
+use crate::model::field::list;
+use crate::model::node::NodeId;
+use crate::model::properties::assert_harmless;
+use crate::model::secret::Secret;
+use crate::model::snapshot::Snapshot;
+use crate::model::view::Wanted;
+
+use super::judge::{Family, Hit, Seen, Verdict, judge};
+use super::meta::Meta;
+use super::records::verified;
+use super::redis::parse_url;
+use super::scope::{Cluster, Scope};
+use super::sum;
+
+const EPOCH: &str = "9f0c2b7711aa43de";
+const TTL: Duration = Duration::from_secs(60);
+
+/// The value of `all` under a meta line that describes it: the work of a forger.
+pub fn cached(bytes: &[u8]) {
+    let (all, full) = split(bytes);
+    let fields = full.map(|full| vec![(id(full), full.to_vec())]).unwrap_or_default();
+    let hsum = sum::of_values(fields.iter().map(|(_, value)| value.as_slice()));
+    let (count, len, sum) = (fields.len(), all.len(), sum::of(all));
+    let scope = scope();
+    let line = format!("v1|{scope}|{EPOCH}|N1|{:020}|{count}|{len}|{sum}|{hsum}|60000|9", 42);
+    match judged(line.as_bytes(), all) {
+        Some(Hit { mut snapshot, meta, .. }) => {
+            assert_eq!(snapshot.all, all);
+            assert_reads(&snapshot);
+            snapshot.fulls = verified(&meta, fields);
+            assert_reads(&snapshot);
+        }
+        None => assert!(all.is_empty(), "a forged cache is a hit"),
+    }
+}
+
+/// Each way of reading reads the same, or says why it can't.
+fn assert_reads(snapshot: &Snapshot) {
+    let some =
+        |wanted: &Wanted| Snapshot::assembled(&snapshot.all, snapshot.fulls.as_deref(), wanted);
+    let fields = list("name,version,meta.rack,attr.kernel.name").expect("these are fields");
+    let part = some(&Wanted::keys(&["name"]).and(&fields));
+    let Ok(nodes) = snapshot.nodes() else { return };
+    for node in &nodes {
+        let (_, json) = node.to_json();
+        assert!(crate::model::node::Full::from_json(&json).is_ok_and(|again| again == *node));
+    }
+    let part = part.expect("who reads less reads what can be read whole");
+    let names = |nodes: &[crate::model::node::Full]| -> Vec<(NodeId, String)> {
+        nodes.iter().map(|node| (node.record.id.clone(), node.record.name.clone())).collect()
+    };
+    assert_eq!(names(&part), names(&nodes));
+}
+
+/// The meta line, and beneath it what it should describe.
+pub fn meta(bytes: &[u8]) {
+    let (line, all) = split(bytes);
+    if let Some(meta) = Meta::parse(line) {
+        let written = meta.to_string();
+        assert_eq!(Meta::parse(written.as_bytes()), Some(meta));
+    }
+    if let Some(Hit { meta, snapshot, .. }) = judged(line, all.unwrap_or_default()) {
+        assert_eq!((meta.scope.as_str(), meta.epoch.as_str()), (scope().as_str(), EPOCH));
+        assert_eq!((meta.len, meta.sum), (snapshot.all.len() as u64, sum::of(&snapshot.all)));
+        assert!(snapshot.since <= TTL, "what is too old is no hit");
+    }
+}
+
+/// `REDIS_URL`: neither an error nor what is shown depends on the password.
+pub fn redis_url(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let target = match parse_url(&Secret::new(&*text)) {
+        Ok(target) => target,
+        Err(why) => return assert!(why.is_ascii() && why.len() < 100, "{why:?}"),
+    };
+    let place = target.place();
+    if let Some((scheme, rest)) = text.split_once("://").filter(|(scheme, _)| *scheme != "unix") {
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let host = rest[..end].rsplit_once('@').map_or(&rest[..end], |(_, host)| host);
+        let plain = parse_url(&Secret::new(format!("{scheme}://{host}{}", &rest[end..])));
+        assert_eq!(plain.map(|plain| plain.place()).as_ref(), Ok(&place));
+        assert_harmless(&place);
+        assert_eq!(parse_url(&Secret::new(&place)).map(|again| again.place()), Ok(place));
+    } else {
+        let path = text["unix://".len()..].split('?').next().unwrap_or_default();
+        let plain = parse_url(&Secret::new(format!("unix://{path}"))).map(|plain| plain.place());
+        assert!(plain.is_ok_and(|plain| place.starts_with(&plain)), "{place:?}");
+    }
+}
+
+/// Up to the first line break, and what follows it.
+fn split(bytes: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match bytes.iter().position(|byte| *byte == b'\n') {
+        Some(at) => (&bytes[..at], Some(&bytes[at + 1..])),
+        None => (bytes, None),
+    }
+}
+
+/// The id that a value of the hash names, or the bytes where it would stand.
+fn id(full: &[u8]) -> Vec<u8> {
+    full.get(7..43).unwrap_or(full).to_vec()
+}
+
+fn scope() -> Scope {
+    let text = str::to_owned;
+    let (scheme, host, credential) = (text("http"), text("10.0.0.5"), text("token:"));
+    Scope::of(&Cluster { scheme, host, port: Some(4646), credential, ..Cluster::default() })
+}
+
+fn judged(line: &[u8], all: &[u8]) -> Option<Hit> {
+    let literal = Family { meta: Some(line.to_vec()), all: Some(all.to_vec()), ttl_left: 50_000 };
+    let seen = Seen { epoch: Some(EPOCH.into()), literal, own: Family::default() };
+    match judge(seen, &scope(), TTL, Duration::from_millis(3)) {
+        Verdict::Hit(hit) => Some(*hit),
+        Verdict::Miss(_) => None,
+    }
+}

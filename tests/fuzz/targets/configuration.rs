@@ -1,0 +1,4 @@
+//! The configuration file.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| nomad_clients::properties::configuration(bytes));

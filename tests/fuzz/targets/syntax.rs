@@ -1,0 +1,4 @@
+//! Columns and filters.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| nomad_clients::properties::syntax(bytes));
