@@ -76,6 +76,90 @@ mod tests {
         "'+",
     ];
 
+    /// What people write, for each property that asks of it.
+    const TYPED: [(&str, &[&str]); 9] = [
+        (
+            "meta",
+            &[
+                "v1|461d06d093503eea63fe4daa04edd4d6|9f0c2b7711aa43de|N1|00000000000000000042|0|2|831154110e30ac6a|0000000000000000|60000|118\n[]",
+                "v1|461d06d093503eea63fe4daa04edd4d6|9f0c2b7711aa43de|tN1|00000000000000000042|0|0|-|0000000000000000|60000|118",
+            ],
+        ),
+        (
+            "configuration",
+            &[
+                "address = \"https://nomad.example.com:4646\"\nca-cert = \"/etc/nomad/ca.pem\"\nredis = \"redis://:pass@cache.example.com:6379/0\"\nttl = \"30s\"\n",
+                "region = \"eu\"\ncache = \"redis\"\ncache-prefix = \"team-a\"\nshare = \"cluster\"\ndetail-ttl = \"1m30s\"\ntimeout = \"5s\"\nconcurrency = 8\nrequire-tls = true\n",
+                "compress = \"never\"\ncolor = \"always\"\noutput = \"wide\"\ncolumns = \"+meta.rack\"\nsort = \"-memory_mb\"\ntls-skip-verify = true\ntls-server-name = \"x\"\n",
+            ],
+        ),
+        (
+            "redis_url",
+            &[
+                "redis://localhost:6379/0",
+                "rediss://user:p%40ss@cache.example.com:6380/2",
+                "redis://:pw@[::1]",
+                "unix:///run/redis.sock?db=1&user=u&pass=p",
+            ],
+        ),
+        (
+            "address",
+            &[
+                "http://127.0.0.1:4646",
+                "https://ops:p%40ss@Nomad.Example.COM.:4646/nomad//",
+                "http://[2001:DB8::1]",
+                "unix:///run/nomad.sock",
+            ],
+        ),
+        (
+            "sanitiser",
+            &["plain é 節点", "\u{1b}[31mred\u{7f}\r\n\t", "a\u{202e}b\u{9b}2J\u{2028}\u{feff}"],
+        ),
+        (
+            "csv",
+            &[
+                "id|meta.token\n=cmd'!A0|a,\"b\"^c\n-1|-1+1",
+                "a\n\n@x\n \t+1",
+                "a|b\nx\\t\u{1b}|\u{202e}\r^",
+            ],
+        ),
+        (
+            "target",
+            &[
+                "/api/clients?status=ready&meta=rack%3Dr1&columns=name,address",
+                "/api/clients/web-1%20x",
+                "/api/discover/clients?refresh=true&limit=3&sort=-memory_mb",
+                "/api/clients?attr=cpu.numcores%3E=8&drain&full=1",
+                "http://h:1/login",
+                "/assets/page.js",
+            ],
+        ),
+        (
+            "syntax",
+            &[
+                "name,dc,meta.rack,attr.kernel.name",
+                "+meta.rack",
+                "status=down,disconnected",
+                "meta.rack!=r1",
+                "version>=1.9",
+                "cpu.numcores>=8",
+                "rack=[!a-z]*?",
+                "docker=healthy",
+                "<2.0,1.9.3",
+                "dc,-memory_mb",
+            ],
+        ),
+        (
+            "order",
+            &[
+                "10\n9x\n2e5",
+                "1.10\n1.9\n1.9.0\nv1.9",
+                "-1\n\n0\nnan\n1e309",
+                "2.0.0-beta.1\n2.0.0\nweb-2\nweb-10\nweb-02",
+            ],
+        ),
+    ];
+
     #[test]
     fn every_property_has_its_fuzzer() {
         let folder = root().join("tests/fuzz/targets");
@@ -158,69 +242,15 @@ mod tests {
     }
 
     fn seeds(name: &str) -> Vec<Vec<u8>> {
-        let typed = |texts: &[&str]| texts.iter().map(|text| text.as_bytes().to_vec()).collect();
         match name {
             "list_json" => recorded(|target| target == "/v1/nodes"),
             "node_json" => recorded(|target| target.starts_with("/v1/node/") && target.len() == 45),
             "cached" => cached(),
-            "meta" => typed(&[
-                "v1|461d06d093503eea63fe4daa04edd4d6|9f0c2b7711aa43de|N1|00000000000000000042|0|2|831154110e30ac6a|0000000000000000|60000|118\n[]",
-                "v1|461d06d093503eea63fe4daa04edd4d6|9f0c2b7711aa43de|tN1|00000000000000000042|0|0|-|0000000000000000|60000|118",
-            ]),
-            "configuration" => typed(&[
-                "address = \"https://nomad.example.com:4646\"\nca-cert = \"/etc/nomad/ca.pem\"\nredis = \"redis://:pass@cache.example.com:6379/0\"\nttl = \"30s\"\n",
-                "region = \"eu\"\ncache = \"redis\"\ncache-prefix = \"team-a\"\nshare = \"cluster\"\ndetail-ttl = \"1m30s\"\ntimeout = \"5s\"\nconcurrency = 8\nrequire-tls = true\n",
-                "compress = \"never\"\ncolor = \"always\"\noutput = \"wide\"\ncolumns = \"+meta.rack\"\nsort = \"-memory_mb\"\ntls-skip-verify = true\ntls-server-name = \"x\"\n",
-            ]),
-            "redis_url" => typed(&[
-                "redis://localhost:6379/0",
-                "rediss://user:p%40ss@cache.example.com:6380/2",
-                "redis://:pw@[::1]",
-                "unix:///run/redis.sock?db=1&user=u&pass=p",
-            ]),
-            "address" => typed(&[
-                "http://127.0.0.1:4646",
-                "https://ops:p%40ss@Nomad.Example.COM.:4646/nomad//",
-                "http://[2001:DB8::1]",
-                "unix:///run/nomad.sock",
-            ]),
-            "sanitiser" => typed(&[
-                "plain é 節点",
-                "\u{1b}[31mred\u{7f}\r\n\t",
-                "a\u{202e}b\u{9b}2J\u{2028}\u{feff}",
-            ]),
-            "csv" => typed(&[
-                "id|meta.token\n=cmd'!A0|a,\"b\"^c\n-1|-1+1",
-                "a\n\n@x\n \t+1",
-                "a|b\nx\\t\u{1b}|\u{202e}\r^",
-            ]),
-            "target" => typed(&[
-                "/api/clients?status=ready&meta=rack%3Dr1&columns=name,address",
-                "/api/clients/web-1%20x",
-                "/api/discover/clients?refresh=true&limit=3&sort=-memory_mb",
-                "/api/clients?attr=cpu.numcores%3E=8&drain&full=1",
-                "http://h:1/login",
-                "/assets/page.js",
-            ]),
-            "syntax" => typed(&[
-                "name,dc,meta.rack,attr.kernel.name",
-                "+meta.rack",
-                "status=down,disconnected",
-                "meta.rack!=r1",
-                "version>=1.9",
-                "cpu.numcores>=8",
-                "rack=[!a-z]*?",
-                "docker=healthy",
-                "<2.0,1.9.3",
-                "dc,-memory_mb",
-            ]),
-            "order" => typed(&[
-                "10\n9x\n2e5",
-                "1.10\n1.9\n1.9.0\nv1.9",
-                "-1\n\n0\nnan\n1e309",
-                "2.0.0-beta.1\n2.0.0\nweb-2\nweb-10\nweb-02",
-            ]),
-            other => panic!("{other} has no seeds"),
+            name => {
+                let typed =
+                    TYPED.iter().filter(|(of, _)| *of == name).flat_map(|(_, texts)| *texts);
+                typed.map(|text| text.as_bytes().to_vec()).collect()
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! What comes into the program from outside: crates.io and nothing else, each package with its checksum.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use toml::{Table, Value};
 
@@ -118,7 +118,7 @@ fn files_named(name: &str) -> Vec<String> {
     found
 }
 
-fn shown(path: &PathBuf) -> String {
+fn shown(path: &Path) -> String {
     path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned()
 }
 
