@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use crate::cli::{self, Global};
+use crate::doctor::Found;
 use crate::error::Error;
 use crate::model::properties::assert_harmless;
 
@@ -21,7 +22,7 @@ pub(crate) fn configuration(bytes: &[u8], began: Instant) {
     let config = |mut file: File| {
         // Whatever file it names is not to be read here.
         file.token_file = None;
-        Builder { global, file, began }.config(None)
+        Builder { global, file, began }.config(Found::default(), None)
     };
     match File::parse(path, text).and_then(config) {
         Ok(config) => assert_harmless(&config.cluster.address),

@@ -38,18 +38,22 @@ pub fn node_json(bytes: &[u8]) {
 }
 
 fn assert_keeps(stub: &Stub, facts: Facts) {
-    let full = Full::new(stub, Some(&facts));
+    let full = Full::new(stub, Some(facts.clone()));
     assert_survives(&full);
-    let json = full.to_json().1;
+    let (json, end) = full.to_json();
+    assert_eq!(full.json(false), [&json[..end], b"}"].concat(), "the record is its beginning");
     assert_eq!(full.clone().facts(), Some(facts), "the detail is in the record");
-    assert_eq!(Row::kept(&json, stub), Some(Row::of(full)), "what is kept is what would be made");
+    let row = Row::of(full);
+    let cached = Row::cached(&json).map(|(row, _)| row);
+    assert_eq!(cached, Some(row.clone()), "what is published anew is what would be made");
+    assert_eq!(Row::kept(&json, stub), Some(row), "and so is what is kept");
 }
 
 fn assert_survives(full: &Full) {
-    let (record, json) = full.to_json();
+    let (json, end) = full.to_json();
     let read = Full::from_json(&json).expect("what is written can be read");
     assert_eq!(read, *full);
-    assert_eq!(read.to_json(), (record, json));
+    assert_eq!(read.to_json(), (json, end));
 }
 
 /// `NOMAD_ADDR`: what is shown of it does not depend on its password.

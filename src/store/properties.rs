@@ -46,7 +46,7 @@ fn assert_reads(snapshot: &Snapshot) {
     let part = some(&Wanted::keys(&["name"]).and(&fields));
     let Ok(nodes) = snapshot.nodes() else { return };
     for node in &nodes {
-        let (_, json) = node.to_json();
+        let json = node.json(true);
         assert!(crate::model::node::Full::from_json(&json).is_ok_and(|again| again == *node));
     }
     let part = part.expect("who reads less reads what can be read whole");
