@@ -190,7 +190,7 @@ pub struct Global {
     )]
     pub cache_prefix: Option<String>,
 
-    /// Who shares a cache: token (who has the same token), or cluster (all; whoever reads the Redis reads the nodes) [default: token]
+    /// Who shares a cache: token (who has the same token), or cluster (all, with any token or none: whoever can read that Redis sees the nodes, without a right to node:read) [default: token]
     #[arg(
         long,
         global = true,
@@ -286,11 +286,13 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Erro
 /// Characters of a line that says what is wrong with what was typed.
 const LONGEST_LINE: usize = 300;
 
-/// Prints help, the version or wrong usage, and gives the exit code. What was typed with control
-/// characters in it is shown without colours, and with them made visible; what is long is cut.
+/// Prints help, the version or wrong usage, and gives the exit code. What was typed with characters
+/// that steer a terminal or hide is shown without colours, and with them made visible; what is long
+/// is cut.
 pub fn say(said: &clap::Error) -> u8 {
     let hostile = |arg: OsString| {
-        arg.len() > LONGEST_LINE || arg.to_string_lossy().contains(char::is_control)
+        let text = arg.to_string_lossy();
+        arg.len() > LONGEST_LINE || sanitised(&text) != text
     };
     let printed = if said.use_stderr() && std::env::args_os().any(hostile) {
         let text = said.render().to_string();

@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::model::field::KNOWN;
 use crate::model::node::{Full, TextMap};
 use crate::model::remark::Tell;
+use crate::model::secret::is_secret;
 use crate::model::snapshot::Snapshot;
 use crate::model::text::sanitised;
 use crate::store::{self, Look, Want};
@@ -117,10 +118,11 @@ fn attribute_keys(nodes: &[Full]) -> BTreeSet<String> {
     keys.map(|key| format!("attr.{key}")).collect()
 }
 
-/// Keys, and behind a `=` the values of that key.
+/// Keys, and behind a `=` the values of that key, unless it is a secret's.
 fn pairs<'a>(maps: impl Iterator<Item = &'a TextMap>, current: &str) -> BTreeSet<String> {
     let pairs = maps.flatten();
     match current.split_once('=') {
+        Some((key, _)) if is_secret(key) => BTreeSet::new(),
         Some((key, _)) => {
             let of_key = pairs.filter(|(name, _)| *name == key);
             of_key.map(|(name, value)| format!("{name}={value}")).collect()

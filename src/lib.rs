@@ -24,6 +24,7 @@ mod serve;
 mod signals;
 pub mod store;
 
+use std::cell::OnceCell;
 use std::io::{self, BufWriter, ErrorKind, Write as _};
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
@@ -48,8 +49,9 @@ pub fn complete() -> Option<ExitCode> {
 
 /// Does what was typed: data to stdout, everything else to stderr.
 pub fn run(cli: &Cli) -> ExitCode {
-    // Text of a panic may hold anything, secrets too.
+    // Text of a panic may hold anything, secrets too, and so does a dump of the memory.
     panic::set_hook(Box::new(|_| ()));
+    signals::leave_no_core();
     let Ok((console, result)) = panic::catch_unwind(AssertUnwindSafe(|| prepared(cli))) else {
         let hint = "please report it with what you typed";
         Console::new(None, false)
@@ -123,6 +125,7 @@ fn done(
         console: Arc::clone(console),
         tell,
         leaving,
+        nomad: OnceCell::new(),
     };
     let result = commands::run(&cli.command, run);
     match &result {

@@ -1,14 +1,21 @@
-//! SIGINT and SIGTERM: give the lease back, then end.
+//! How the process ends: SIGINT and SIGTERM give the lease back, and a crash leaves no dump.
 
 use std::process;
 use std::sync::Arc;
 use std::thread;
 
+use rustix::process::{Resource, Rlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::discovery::Leaving;
 use crate::render::console::Console;
+
+/// What a crash would leave holds tokens and passwords. Where that can't be forbidden, it is left.
+pub(crate) fn leave_no_core() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    let _ = setrlimit(Resource::Core, none);
+}
 
 /// From now on a signal ends the process with 130 or 143, within the time that the release takes.
 /// Whoever asked to be told instead ends by himself at the first signal, and so at the second.

@@ -7,6 +7,7 @@ mod refresh;
 mod serve;
 mod show;
 
+use std::cell::OnceCell;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
@@ -37,6 +38,8 @@ pub(crate) struct Run<'a> {
     pub(crate) console: Arc<Console>,
     pub(crate) tell: Tell,
     pub(crate) leaving: Arc<Leaving>,
+    /// Opened when the first round needs it.
+    pub(crate) nomad: OnceCell<HttpNomad>,
 }
 
 /// # Errors
@@ -85,10 +88,23 @@ impl Run<'_> {
         shown.and(written)
     }
 
+    /// Nomad for one round. All rounds share what was opened for the first: the connections, and
+    /// what was warned of.
+    fn nomad(&self) -> Result<HttpNomad, nomad::Error> {
+        let opened = match self.nomad.get() {
+            Some(opened) => opened,
+            None => {
+                let opened = HttpNomad::open(self.config.access.clone(), self.tell.clone())?;
+                self.nomad.get_or_init(|| opened)
+            }
+        };
+        Ok(opened.again(self.config.access.deadline))
+    }
+
     fn discovery(&self) -> Result<Discovery, Error> {
-        let nomad = HttpNomad::open(self.config.access.clone(), self.tell.clone());
+        let nomad = self.nomad().map_err(|error| Error::Discovery(error.into()))?;
         Ok(Discovery {
-            nomad: Arc::new(nomad.map_err(|error: nomad::Error| Error::Discovery(error.into()))?),
+            nomad: Arc::new(nomad),
             store: self.store()?,
             policy: self.config.policy,
             probes: self.config.place.probes(),

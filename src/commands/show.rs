@@ -7,7 +7,6 @@ use crate::model::find::single;
 use crate::model::live::Live;
 use crate::model::node::{Full, NodeId};
 use crate::model::snapshot::Snapshot;
-use crate::nomad::HttpNomad;
 use crate::render;
 
 use super::{Run, complete};
@@ -31,8 +30,7 @@ pub(super) fn run(show: &Show, run: &mut Run<'_>) -> Result<(), Error> {
 
 /// What no cache knows of the node. A page without it is still a page.
 fn live(id: &NodeId, run: &Run<'_>) -> Result<Live, String> {
-    let nomad = HttpNomad::open(run.config.access.clone(), run.tell.clone());
-    nomad.and_then(|nomad| nomad.live(id)).map_err(|error| error.to_string())
+    run.nomad().and_then(|nomad| nomad.live(id)).map_err(|error| error.to_string())
 }
 
 /// The full record of the one node that was named.

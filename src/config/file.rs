@@ -67,9 +67,7 @@ impl File {
     /// What stands in the file `path`.
     pub(super) fn parse(path: &Path, text: &str) -> Result<Self, Error> {
         let mut file: Self = toml::from_str(text).map_err(|error| invalid(path, text, &error))?;
-        let secret =
-            file.redis.as_ref().is_some_and(|url| url.contains('@') || url.contains("pass="));
-        file.leaks = secret && is_open(path);
+        file.leaks = file.holds_password() && is_open(path);
         file.lines = lines(text);
         path.clone_into(&mut file.path);
         Ok(file)
@@ -83,6 +81,14 @@ impl File {
     /// The settings that it holds, in alphabetical order.
     pub(super) fn keys(&self) -> Vec<String> {
         self.lines.keys().cloned().collect()
+    }
+
+    /// The keys that may hold one: every other secret stands in a file of its own.
+    fn holds_password(&self) -> bool {
+        let in_address = self.address.as_ref().is_some_and(|url| url.contains('@'));
+        let in_redis =
+            self.redis.as_ref().is_some_and(|url| url.contains('@') || url.contains("pass="));
+        in_address || in_redis
     }
 
     /// The file and the line that hold `key`.

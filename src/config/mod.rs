@@ -1,5 +1,6 @@
 //! What is meant: options, variables and the file become settings; the last to see them.
 
+mod exposed;
 mod file;
 mod found;
 mod limits;
@@ -109,11 +110,7 @@ impl Builder<'_> {
         };
         let format = self.file.output.as_deref().map(str::parse::<Format>).transpose();
         let format = format.map_err(|why| Origin::File("output", &self.file).error(&why))?;
-        let mut warnings = Vec::new();
-        if self.file.leaks {
-            let path = file::shown(&self.file.path);
-            warnings.push(format!("others may read {path}, which holds a password: chmod 600 it"));
-        }
+        let warnings = exposed::warnings(self.global, &self.file, &access);
         Ok(Config {
             access,
             place,

@@ -27,6 +27,16 @@ pub fn escaped(json: &str) -> String {
     })
 }
 
+/// Whether these bytes can be JSON of [`bytes`]: text without the characters that it escapes. Who
+/// prints what somebody else has stored asks this first.
+pub fn is_harmless(json: &[u8]) -> bool {
+    let control = |byte: &u8| *byte < b' ' || *byte == 0x7f;
+    if json.iter().any(control) {
+        return false;
+    }
+    json.is_ascii() || std::str::from_utf8(json).is_ok_and(|text| !text.contains(needs_escape))
+}
+
 struct Harmless;
 
 impl Formatter for Harmless {
@@ -55,7 +65,7 @@ fn needs_escape(character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::bytes;
+    use super::{bytes, is_harmless};
 
     #[test]
     fn controls_beyond_ascii_are_escaped() {
@@ -63,5 +73,14 @@ mod tests {
         let json = String::from_utf8(bytes(text)).unwrap();
         assert_eq!(json, r#""a\u007fb\u009bc\u2028dé\u001b\"""#);
         assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+    }
+
+    #[test]
+    fn only_what_could_be_ours_is_harmless() {
+        assert!(is_harmless(&bytes("a\u{7f}b\u{9b}c\u{2028}d\u{e9}\u{1b}\"")));
+        let raw = ["\u{1b}[2J", "\n", "\u{7f}", "\u{9b}2J", "é\u{2028}"].map(str::as_bytes);
+        for raw in raw.into_iter().chain([&b"\xff\xfe"[..], b"\x9b2J"]) {
+            assert!(!is_harmless(raw), "{raw:?}");
+        }
     }
 }

@@ -56,7 +56,9 @@ fn is_harmful(character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{first_line, sanitised};
+    use proptest::prelude::*;
+
+    use super::{first_line, is_harmful, is_plain, sanitised};
 
     #[test]
     fn what_steers_a_terminal_becomes_visible() {
@@ -78,5 +80,42 @@ mod tests {
         assert_eq!(first_line("abc\u{1b}def", 10), "abc\\u{1b}d");
         assert_eq!(first_line("abc\u{1b}def", 8), "abc");
         assert_eq!(first_line("", 5), "");
+    }
+
+    /// C0, DEL, C1, bidirectional and zero-width controls, and anything else between them.
+    fn texts() -> impl Strategy<Value = String> {
+        let harmful = prop::char::ranges(
+            vec![
+                '\0'..='\u{1f}',
+                '\u{7f}'..='\u{9f}',
+                '\u{200b}'..='\u{200f}',
+                '\u{2028}'..='\u{202e}',
+                '\u{2060}'..='\u{206f}',
+                '\u{feff}'..='\u{feff}',
+            ]
+            .into(),
+        );
+        let character = prop_oneof![harmful, any::<char>(), prop::char::range(' ', '~')];
+        prop::collection::vec(character, 0..60).prop_map(String::from_iter)
+    }
+
+    proptest! {
+        #[test]
+        fn s1_nothing_that_steers_or_hides_comes_out(text in texts()) {
+            let safe = sanitised(&text);
+            prop_assert!(!safe.chars().any(is_harmful), "{:?}", safe);
+            prop_assert!(!safe.chars().any(char::is_control));
+            prop_assert_eq!(sanitised(&safe), &*safe, "made safe already");
+            let plain: String = text.chars().filter(|c| !is_harmful(*c)).collect();
+            prop_assert_eq!(sanitised(&plain), &*plain, "nothing to make safe");
+            let line = first_line(&text, 20);
+            prop_assert!(!line.chars().any(is_harmful) && line.chars().count() <= 20);
+        }
+
+        #[test]
+        fn s1_printable_text_stays_as_it_is(text in "[ -~]{0,60}") {
+            prop_assert!(is_plain(&text));
+            prop_assert_eq!(sanitised(&text), text);
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
 use crate::model::secret::Secret;
-use crate::model::text::first_line;
+use crate::model::text::{first_line, sanitised};
 
 /// A parsed `NOMAD_ADDR`. Prints without credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Address {
             "unix" => return Self::socket(rest),
             _ => return Err(FORMS.to_owned()),
         };
-        if rest.contains(['?', '#']) || rest.chars().any(|c| c.is_control() || c == ' ') {
+        if rest.contains(['?', '#', ' ']) || sanitised(rest) != rest {
             return Err(
                 "must not have a query, a fragment, spaces or control characters".to_owned()
             );

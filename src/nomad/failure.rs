@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustls::{AlertDescription, CertificateError};
 
+use crate::model::secret::{Secret, without};
 use crate::model::text::first_line;
 
 use super::address::{Address, Scheme};
@@ -23,6 +24,8 @@ const FOREIGN: usize = 200;
 pub(super) struct Asked<'a> {
     pub(super) address: &'a Address,
     pub(super) region: Option<&'a str>,
+    /// What was sent and must not come back in an error.
+    pub(super) secrets: &'a [Secret],
     /// `list`, or `node <id>`.
     pub(super) what: String,
     /// The time that it has, repetitions on a new connection included.
@@ -178,8 +181,13 @@ impl Asked<'_> {
         Error { kind: Kind::Outage, what, hint: Some(hint) }
     }
 
+    /// What the server said, on one line and harmless; some echo what they were sent.
+    fn foreign(&self, text: &str) -> String {
+        first_line(&without(text, self.secrets), FOREIGN)
+    }
+
     fn answered(&self, status: u16, body: &str) -> Error {
-        let line = first_line(body, FOREIGN);
+        let line = self.foreign(body);
         let said = if line.is_empty() { String::new() } else { format!(": {line}") };
         let what = format!("Nomad at {} answered {status}{said}", self.address);
         Error { kind: Kind::Outage, what, hint: None }
@@ -187,7 +195,7 @@ impl Asked<'_> {
 
     pub(super) fn redirect(&self, location: &str) -> Error {
         let host = host(location).map_or_else(|| self.address.authority(), str::to_owned);
-        let what = format!("redirect to {} refused ({})", first_line(&host, FOREIGN), self.address);
+        let what = format!("redirect to {} refused ({})", self.foreign(&host), self.address);
         Error {
             kind: Kind::NotNomad,
             what,
@@ -197,8 +205,7 @@ impl Asked<'_> {
 
     /// `why` stands in brackets: a content type, or what else it is not.
     pub(super) fn not_nomad(&self, why: &str) -> Error {
-        let what =
-            format!("not a Nomad API answer ({}) from {}", first_line(why, FOREIGN), self.address);
+        let what = format!("not a Nomad API answer ({}) from {}", self.foreign(why), self.address);
         Error { kind: Kind::NotNomad, what, hint: Some(ADDRESS_HINT.to_owned()) }
     }
 
@@ -219,6 +226,7 @@ impl Asked<'_> {
 
     /// `why` names the field that is not as the API has it.
     pub(super) fn shape(&self, why: &str) -> Error {
+        let why = without(why, self.secrets);
         let what = format!("not a Nomad API answer ({}, {}): {why}", self.what, self.address);
         Error { kind: Kind::NotNomad, what, hint: None }
     }

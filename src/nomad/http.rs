@@ -1,5 +1,6 @@
 //! Nomad over HTTP, with kept connections and limits on everything.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -29,11 +30,15 @@ pub struct HttpNomad {
     agent: Agent,
     /// `http://10.0.0.5:4646/nomad`
     base: String,
+    /// Everything secret that is sent.
+    secrets: Vec<Secret>,
     /// Header name and value of each credential.
     credentials: Vec<(&'static str, HeaderValue)>,
     calls: AtomicU64,
     /// The wrong content type was told.
     told_type: AtomicBool,
+    /// Nobody need be told (any more) that the credentials travel unencrypted.
+    told_plain: Arc<AtomicBool>,
     tell: Tell,
 }
 
@@ -44,31 +49,29 @@ impl HttpNomad {
     /// `Kind::Config` if a certificate, the proxy, the token or the address can't be used.
     pub fn open(access: Access, tell: Tell) -> Result<Self, Error> {
         let (agent, base) = connect::agent(&access)?;
-        let credentials = credentials(&access)?;
+        let (credentials, secrets) = (credentials(&access)?, secrets(&access));
         if access.tls.skip_verify && access.address.scheme == Scheme::Https {
             tell.warning("the certificate of Nomad is not verified: --tls-skip-verify or NOMAD_SKIP_VERIFY is set");
         }
         let plain = access.address.scheme == Scheme::Http && !access.address.is_local();
-        if plain && !credentials.is_empty() {
-            tell.warning(format!(
-                "the credentials travel unencrypted to {}: use https",
-                access.address
-            ));
-        }
+        let told_plain = Arc::new(AtomicBool::new(!plain || credentials.is_empty()));
         let (calls, told_type) = (AtomicU64::new(0), AtomicBool::new(false));
-        Ok(Self { access, agent, base, credentials, calls, told_type, tell })
+        Ok(Self { access, agent, base, secrets, credentials, calls, told_type, told_plain, tell })
     }
 
-    /// The same connections for another run, which ends at `deadline`; its calls count from 0.
+    /// The same connections for another run, which ends at `deadline`; its calls count from 0, and
+    /// what was warned of is not warned of again.
     #[must_use]
     pub fn again(&self, deadline: Instant) -> Self {
         Self {
             access: Access { deadline, ..self.access.clone() },
             agent: self.agent.clone(),
             base: self.base.clone(),
+            secrets: self.secrets.clone(),
             credentials: self.credentials.clone(),
             calls: AtomicU64::new(0),
             told_type: AtomicBool::new(self.told_type.load(Ordering::Relaxed)),
+            told_plain: Arc::clone(&self.told_plain),
             tell: self.tell.clone(),
         }
     }
@@ -87,6 +90,7 @@ impl HttpNomad {
         Asked {
             address: &self.access.address,
             region: self.access.region.as_deref(),
+            secrets: &self.secrets,
             what: what.to_owned(),
             limit,
             timeout: self.access.timeout,
@@ -135,12 +139,23 @@ impl HttpNomad {
         if left.is_zero() {
             return Err(Failure::Transport(ureq::Error::Timeout(ureq::Timeout::Global)));
         }
+        self.warn_of_plain();
         self.calls.fetch_add(1, Ordering::Relaxed);
         Trace::begin();
         let response = self.request(path, gzip, left).map_err(Failure::headless);
         let reply = response.and_then(|response| received(response, asked));
         self.told(path, &reply, began);
         reply
+    }
+
+    /// Once, and only in a run that sends them: an answer from the cache costs no secret.
+    fn warn_of_plain(&self) {
+        if !self.told_plain.swap(true, Ordering::Relaxed) {
+            let address = &self.access.address;
+            self.tell.warning(format!(
+                "the credentials travel unencrypted to {address}: use https://, and --require-tls to be sure"
+            ));
+        }
     }
 
     fn request(
@@ -276,12 +291,20 @@ pub(super) fn judged(sent: Result<Reply, Failure>, asked: &Asked<'_>) -> Result<
     }
 }
 
+/// User and password as HTTP Basic writes them.
+fn pair(access: &Access) -> Option<String> {
+    let (user, password) = access.basic.as_ref().or(access.address.basic.as_ref())?;
+    Some(BASE64_STANDARD.encode(format!("{user}:{}", password.reveal())))
+}
+
+fn secrets(access: &Access) -> Vec<Secret> {
+    let password = access.basic.as_ref().or(access.address.basic.as_ref());
+    let password = password.map(|(_, password)| password.clone());
+    access.token.clone().into_iter().chain(pair(access).map(Secret::new)).chain(password).collect()
+}
+
 fn credentials(access: &Access) -> Result<Vec<(&'static str, HeaderValue)>, Error> {
-    let basic = access.basic.as_ref().or(access.address.basic.as_ref());
-    let basic = basic.map(|(user, password)| {
-        let pair = BASE64_STANDARD.encode(format!("{user}:{}", password.reveal()));
-        ("authorization", Secret::new(format!("Basic {pair}")))
-    });
+    let basic = pair(access).map(|pair| ("authorization", Secret::new(format!("Basic {pair}"))));
     let token = access.token.clone().map(|token| ("x-nomad-token", token));
     token.into_iter().chain(basic).map(|(name, secret)| Ok((name, sendable(&secret)?))).collect()
 }

@@ -10,10 +10,11 @@ use serde_json::Value;
 use crate::model::field::Field;
 use crate::model::json;
 use crate::model::node::Full;
+use crate::model::secret::is_secret;
 use crate::model::text::sanitised;
 use crate::model::value;
 
-use super::{Look, Syntax, is_secret};
+use super::{Look, Syntax};
 
 /// What a machine reads: each row has one value for each name.
 #[derive(Debug, Clone, PartialEq)]
@@ -147,7 +148,8 @@ fn cell(value: &Value, syntax: Syntax) -> String {
 fn formula_safe(text: String) -> String {
     let begins = |text: &str| text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let is_formula = begins(&text) || begins(text.trim_start());
-    if is_formula && text.parse::<f64>().is_err() { format!("'{text}") } else { text }
+    let is_number = || text.parse::<f64>().is_ok_and(f64::is_finite);
+    if is_formula && !is_number() { format!("'{text}") } else { text }
 }
 
 #[cfg(test)]

@@ -132,12 +132,6 @@ pub(crate) fn lines<'a>(
     texts.into_iter().try_for_each(|text| writeln!(to, "{}", sanitised(text)))
 }
 
-/// Whether the value behind this key of metadata or attributes must not be seen over a shoulder.
-fn is_secret(key: &str) -> bool {
-    let key = key.to_lowercase();
-    ["token", "secret", "password"].iter().any(|word| key.contains(word))
-}
-
 /// How a node drains: `drained` is done and still closed for new work.
 fn drain(record: &Record) -> &'static str {
     let complete = record.last_drain.as_ref().is_some_and(|drain| drain.status == "complete");

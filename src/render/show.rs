@@ -6,11 +6,12 @@ use anstyle::Style;
 
 use crate::model::live::Live;
 use crate::model::node::{DriverHealth, Full, TextMap};
+use crate::model::secret::is_secret;
 use crate::model::text::sanitised;
 
 use super::cell::{Column, size};
 use super::fit::width;
-use super::{Look, drain, free, is_secret};
+use super::{Look, drain, free};
 
 /// Writes all that is known of a node, section by section. `live` is what Nomad says now, or why it
 /// does not.

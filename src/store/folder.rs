@@ -170,9 +170,20 @@ impl Folder {
     }
 
     /// Opens a file of the folder, never through a link, private if it is new.
+    ///
+    /// # Errors
+    /// Also if somebody else could have written it, or it has another name elsewhere.
     pub(super) fn file(&self, name: &str, flags: OFlags) -> io::Result<File> {
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        Ok(openat(&self.handle, name, flags, Mode::RUSR | Mode::WUSR)?.into())
+        let file = openat(&self.handle, name, flags, Mode::RUSR | Mode::WUSR)?;
+        let stat = fstat(&file)?;
+        let why = match () {
+            () if stat.st_uid != rustix::process::geteuid().as_raw() => "belongs to another user",
+            () if stat.st_mode & 0o022 != 0 => "can be written by others",
+            () if stat.st_nlink > 1 => "has another name elsewhere",
+            () => return Ok(file.into()),
+        };
+        Err(io::Error::other(format!("{name} {why}: remove it")))
     }
 
     /// Waits for the right to write, at most as long as `limit`. What a killed process left

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::json::is_harmless;
 use crate::model::snapshot::Snapshot;
 
 use super::meta::Meta;
@@ -139,6 +140,10 @@ fn usable(
     let refuse = |why| Miss { refuse: Some(meta.rev.clone()), why };
     if u64::try_from(all.len()).ok() != Some(meta.len) || sum::of(all) != meta.sum {
         return Err(refuse(Some("its sum is not right")));
+    }
+    // Whoever may write there can make the sums right too.
+    if !is_harmless(all) {
+        return Err(refuse(Some("it holds what no JSON of ours holds")));
     }
     let since =
         since(meta, family.ttl_left).ok_or_else(|| refuse(Some("its expiry is not ours")))?;

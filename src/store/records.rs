@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use crate::model::json::is_harmless;
 use crate::model::node::NodeId;
 
 use super::meta::Meta;
@@ -11,8 +12,8 @@ use super::{Publication, sum};
 pub(super) type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// The full records if `fields` (id and value) are exactly those that `meta` was published with:
-/// the number of fields is right, the sum covers every byte of the values, and each value names
-/// its own field (two exchanged values have the same sum).
+/// the number of fields is right, the sum covers every byte of the values, each value names its own
+/// field (two exchanged values have the same sum), and none could steer a terminal.
 pub(super) fn verified(meta: &Meta, fields: Fields) -> Option<Vec<(NodeId, Vec<u8>)>> {
     let counted = u64::try_from(fields.len()).is_ok_and(|count| count == meta.count);
     let hsum = || sum::of_values(fields.iter().map(|(_, value)| value.as_slice()));
@@ -26,7 +27,7 @@ fn named((field, value): (Vec<u8>, Vec<u8>)) -> Option<(NodeId, Vec<u8>)> {
     let field = std::str::from_utf8(&field).ok()?;
     let id = NodeId::parse(field).filter(|id| id.as_str() == field)?;
     let rest = value.strip_prefix(br#"{"id":""#)?.strip_prefix(field.as_bytes())?;
-    rest.starts_with(b"\"").then_some((id, value))
+    (rest.starts_with(b"\"") && is_harmless(&value)).then_some((id, value))
 }
 
 /// What a publication does to the hash.

@@ -249,7 +249,7 @@ fn a_broken_filter_shows_where() {
 
 /// Whatever the names and metadata are, only JSON lines, line breaks and harmless text come out.
 #[test]
-fn hostile_names_are_harmless_in_every_format() {
+fn s1_hostile_names_are_harmless_in_every_format() {
     let room = Room::of(Fleet::hostile());
     for format in ["table", "wide", "json", "jsonl", "yaml", "csv", "tsv", "name", "id"] {
         for columns in ["", " -c name,meta,drivers,attributes"] {
@@ -266,7 +266,7 @@ fn hostile_names_are_harmless_in_every_format() {
 
 /// The very bytes of each format.
 #[test]
-fn hostile_names_in_each_format() {
+fn s1_hostile_names_in_each_format() {
     let room = Room::of(Fleet::hostile());
     for format in ["table", "json", "jsonl", "yaml", "csv", "tsv", "name"] {
         let stdout = room.sandbox.stdout(&format!("list -o {format} -c name,dc,class,meta"));
@@ -275,7 +275,7 @@ fn hostile_names_in_each_format() {
 }
 
 #[test]
-fn secrets_are_masked_except_in_json() {
+fn s8_secrets_are_masked_except_in_json() {
     let room = Room::new();
     room.sim.cluster().set_meta("worker-1", "api_token", Some("canary"));
     room.sandbox.stdout("refresh");
@@ -288,6 +288,20 @@ fn secrets_are_masked_except_in_json() {
     assert!(!room.sandbox.stdout("list --count-by meta.api_token").contains("canary"));
     let json = room.sandbox.stdout("list worker-1 -c meta.api_token --json");
     assert_eq!(json, "[{\"meta.api_token\":\"canary\"}]\n");
+    for args in ["show worker-1", "list -o wide -c +meta,attributes", "list --count-by meta"] {
+        let said = room.sandbox.stdout(args);
+        assert!(said.contains("***") && !said.contains("canary"), "{args}: {said}");
+    }
+    assert!(room.sandbox.stdout("show worker-1 --show-secrets").contains("canary"));
+    // No log tells it, and no shell offers it.
+    for args in ["list -vv --force", "list -vv", "show worker-1 -vv"] {
+        assert!(!room.sandbox.run(args).stderr.contains("canary"), "{args}");
+    }
+    let line = ["--", "nomad-clients", "list", "--meta", "api_token="];
+    let mut command = room.sandbox.command(line);
+    command.env("NOMAD_CLIENTS_COMPLETE", "bash").env("_CLAP_COMPLETE_INDEX", "3");
+    let offered = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    assert!(!offered.contains("canary"), "{offered}");
 }
 
 /// Ten thousand nodes, fields that only full records have: all from the cache.

@@ -3,7 +3,6 @@
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
 use crate::support::sandbox::{Said, Sandbox, failure};
@@ -216,23 +215,6 @@ fn a_file_that_is_named_must_be_there() {
     check(&sandbox, "list --config .", 3, &stderr(".): is a directory"));
     sandbox.write("mine.toml", &format!("address = '{NOBODY}'\n"));
     assert_eq!(sandbox.run("list --config mine.toml"), refused(NOBODY));
-}
-
-#[test]
-fn a_password_that_others_can_read_is_worth_a_warning() {
-    let sandbox = Sandbox::local().nomad(NOBODY);
-    let path = sandbox.write("c.toml", "redis = 'redis://:canary@127.0.0.1:1'\n");
-    let said = |mode: u32| {
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
-        sandbox.run("list --config c.toml")
-    };
-    let warning = "warning: others may read c.toml, which holds a password: chmod 600 it\n";
-    let expected = refused(NOBODY);
-    assert_eq!(
-        said(0o640),
-        Said { stderr: format!("{warning}{}", expected.stderr), ..expected.clone() }
-    );
-    assert_eq!(said(0o600), expected);
 }
 
 #[test]

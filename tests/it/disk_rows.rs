@@ -285,14 +285,20 @@ fn d4_two_hundred_processes() {
 #[test]
 fn d5_a_password_that_others_can_read() {
     let run = Run::new();
-    let path = run.sandbox.write("c.toml", "redis = 'redis://:canary@127.0.0.1:1'\n");
     let stdout = run.sandbox.stdout("list --json");
-    let leaks = "warning: others may read c.toml, which holds a password: chmod 600 it\n";
-    for (bits, stderr) in [(0o600, ""), (0o640, leaks), (0o604, leaks)] {
-        mode(&path, bits);
-        let said = run.sandbox.run("list --json --config c.toml");
-        let expected = Said { stdout: stdout.clone(), stderr: stderr.to_owned(), code: 0 };
-        assert_eq!(said, expected, "{bits:o}");
+    let leaks = "warning: others may read c.toml, which holds a password: chmod 600 c.toml\n";
+    let address = run.sim.address().replace("http://", "http://me:canary@");
+    let (secret, harmless) = (format!("address = '{address}'\n"), "ttl = '60s'\n");
+    for (text, warned) in
+        [("redis = 'redis://:canary@127.0.0.1:1'\n", leaks), (&secret, leaks), (harmless, "")]
+    {
+        let path = run.sandbox.write("c.toml", text);
+        for (bits, stderr) in [(0o600, ""), (0o640, warned), (0o604, warned)] {
+            mode(&path, bits);
+            let said = run.sandbox.run("list --json --config c.toml");
+            let expected = Said { stdout: stdout.clone(), stderr: stderr.to_owned(), code: 0 };
+            assert_eq!(said, expected, "{text} {bits:o}");
+        }
     }
 }
 

@@ -7,13 +7,12 @@
 //! | R1, R8, R13–R16, R19, R21, R22 | `flying`: what happens while a fetch is under way |
 //! | R12 | `spoilt`: every key, spoilt in every way, asked in every way |
 //! | killed between two commands | `killed` |
-//! | G16, secrets | `secrets` |
+//! | G16, secrets | `safety::secrets` |
 
 mod clearing;
 mod flying;
 mod killed;
 mod reading;
-mod secrets;
 mod spoilt;
 pub(crate) mod trouble;
 

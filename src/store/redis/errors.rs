@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use redis::ServerError;
 
+use crate::model::text::first_line;
 use crate::store::{Error, Kind};
 
 /// What a user needs to fill the cache.
@@ -83,6 +84,7 @@ pub(super) fn of_io(error: &io::Error) -> Error {
 }
 
 fn of_tls(error: &rustls::Error) -> String {
+    use rustls::AlertDescription as Alert;
     use rustls::CertificateError as Bad;
     use rustls::Error::{AlertReceived, InvalidCertificate, InvalidMessage};
     match error {
@@ -94,12 +96,22 @@ fn of_tls(error: &rustls::Error) -> String {
                 "the certificate is not valid yet (or this machine's clock is wrong)".to_owned()
             }
             Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
-                "the certificate is for another name".to_owned()
+                "the certificate is for another name: pass that one in --redis".to_owned()
             }
-            Bad::UnknownIssuer => "the certificate's issuer is not known".to_owned(),
+            Bad::UnknownIssuer => {
+                "the certificate is of an unknown authority: pass --redis-ca-cert".to_owned()
+            }
             other => format!("the certificate is not valid: {}", tame(&other.to_string())),
         },
         InvalidMessage(_) => "the port does not speak TLS".to_owned(),
+        AlertReceived(Alert::CertificateRequired) => {
+            "redis wants a client certificate: pass --redis-client-cert and --redis-client-key"
+                .to_owned()
+        }
+        AlertReceived(Alert::UnknownCA | Alert::BadCertificate | Alert::CertificateUnknown) => {
+            "redis refuses the client certificate: pass --redis-client-cert and --redis-client-key of its own CA"
+                .to_owned()
+        }
         AlertReceived(alert) => format!("the server refused: {alert:?}"),
         other => tame(&other.to_string()),
     }
@@ -107,7 +119,7 @@ fn of_tls(error: &rustls::Error) -> String {
 
 /// An error that Redis answered with.
 pub(super) fn of_reply(error: &ServerError) -> Error {
-    let details = tame(error.details().unwrap_or_default());
+    let details = tame(without_arguments(error.details().unwrap_or_default()));
     let (code, kind) = match code(error) {
         "NOAUTH" | "WRONGPASS" => return refused_credentials(),
         code @ ("OOM" | "READONLY" | "MISCONF" | "NOREPLICAS") => (code, Kind::ReadOnly),
@@ -131,6 +143,11 @@ pub(super) fn of_reply(error: &ServerError) -> Error {
         code => format!("{} {details}", tame(code)),
     };
     Error { kind, what }
+}
+
+/// Who does not know a command repeats its arguments, which for AUTH are the credentials.
+fn without_arguments(details: &str) -> &str {
+    details.split(", with args beginning with").next().unwrap_or_default()
 }
 
 /// The code, also where a Redis before 7 wraps the error of a script's command into an `ERR`.
@@ -206,10 +223,9 @@ pub(super) fn is_replica(error: &ServerError) -> bool {
     code(error) == "READONLY"
 }
 
-/// Foreign text: one line, no control characters, 200 characters at most.
+/// Foreign text: its first line, harmless, 200 characters at most.
 pub(super) fn tame(text: &str) -> String {
-    let line = text.split(['\r', '\n']).next().unwrap_or_default();
-    line.chars().map(|c| if c.is_control() { '?' } else { c }).take(200).collect()
+    first_line(text, 200)
 }
 
 /// To a tenth of a second; below one second in milliseconds.
@@ -276,7 +292,7 @@ mod tests {
             Forbidden,
             "redis does not permit a command of the script (",
         );
-        check("WAT a\u{1b}[2Jb", Unavailable, "WAT a?[2Jb");
+        check("WAT a\u{1b}[2Jb", Unavailable, "WAT a\\u{1b}[2Jb");
     }
 
     #[test]

@@ -8,6 +8,13 @@ use redis::{Value, parse_redis_value};
 
 /// Redis itself allows a value of 512 MB.
 const LONGEST: usize = 512 << 20;
+/// What is read into memory of one value, as of an answer of Nomad's: a longer one is read past, and
+/// counts as nothing. Anybody who may write to the Redis can put it there.
+const LONGEST_KEPT: usize = 256 << 20;
+/// The same of all values of a reply: 100,000 full records take less.
+const MOST_KEPT: usize = 1 << 30;
+/// What a value costs besides its bytes.
+const COST: usize = size_of::<Value>();
 /// A line that is no value: a status, a number, an error.
 const LONGEST_LINE: usize = 64 << 10;
 /// More values than any reply of the protocol has.
@@ -17,20 +24,26 @@ const DEEPEST: usize = 4;
 
 /// One reply; `InvalidData` if this is not Redis.
 pub(super) fn read(from: &mut impl BufRead) -> io::Result<Value> {
-    value(from, DEEPEST)
+    value(from, DEEPEST, &mut MOST_KEPT.clone())
 }
 
-fn value(from: &mut impl BufRead, depth: usize) -> io::Result<Value> {
+/// `room` is what may still be kept of this reply.
+fn value(from: &mut impl BufRead, depth: usize, room: &mut usize) -> io::Result<Value> {
+    *room = room.checked_sub(COST).ok_or_else(strange)?;
     let line = line(from)?;
     let (kind, rest) = line.split_first().ok_or_else(strange)?;
     match kind {
         b'$' => match length(rest, LONGEST)? {
-            Some(length) => bulk(from, length),
+            Some(length) if length > LONGEST_KEPT.min(*room) => skip(from, length),
+            Some(length) => {
+                *room -= length;
+                bulk(from, length)
+            }
             None => Ok(Value::Nil),
         },
         b'*' => match length(rest, MOST)? {
             Some(count) if depth > 0 => {
-                let values = (0..count).map(|_| value(from, depth - 1));
+                let values = (0..count).map(|_| value(from, depth - 1, room));
                 values.collect::<io::Result<_>>().map(Value::Array)
             }
             Some(_) => Err(strange()),
@@ -82,9 +95,22 @@ fn bulk(from: &mut impl BufRead, length: usize) -> io::Result<Value> {
     // Memory that is zero anyway: nobody touches it before the bytes arrive.
     let mut bytes = vec![0; length];
     from.read_exact(&mut bytes)?;
+    end(from).map(|()| Value::BulkString(bytes))
+}
+
+/// Reads past a value of this length.
+fn skip(from: &mut impl BufRead, length: usize) -> io::Result<Value> {
+    let mut value = io::Read::take(&mut *from, length as u64);
+    if io::copy(&mut value, &mut io::sink())? < length as u64 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    end(from).map(|()| Value::Nil)
+}
+
+fn end(from: &mut impl BufRead) -> io::Result<()> {
     let mut end = [0; 2];
     from.read_exact(&mut end)?;
-    if end == *b"\r\n" { Ok(Value::BulkString(bytes)) } else { Err(strange()) }
+    if end == *b"\r\n" { Ok(()) } else { Err(strange()) }
 }
 
 fn strange() -> io::Error {
@@ -160,5 +186,27 @@ mod tests {
         }
         let long = [b"+", &b"x".repeat(100_000)[..]].concat();
         assert_eq!(slowly(&long).unwrap_err().kind(), ErrorKind::InvalidData);
+    }
+
+    /// What is too long, and what is too much in all, is read past: the next reply is understood.
+    #[test]
+    fn what_is_too_much_counts_as_nothing() {
+        use std::io::Read as _;
+
+        use super::{LONGEST_KEPT, skip, value};
+
+        let long = (LONGEST_KEPT + 1) as u64;
+        let head = format!("${long}\r\n");
+        let reply =
+            head.as_bytes().chain(std::io::repeat(b'x').take(long)).chain(&b"\r\n:7\r\n"[..]);
+        let mut reply = BufReader::with_capacity(1 << 20, reply);
+        assert_eq!(read(&mut reply).unwrap(), Value::Nil);
+        assert_eq!(read(&mut reply).unwrap(), Value::Int(7));
+        let mut pair = &b"*2\r\n$3\r\nabc\r\n$3\r\nabc\r\n"[..];
+        let mut room = 3 * super::COST + 5;
+        let kept = value(&mut pair, 1, &mut room).unwrap();
+        assert_eq!(kept, Value::Array(vec![Value::BulkString(b"abc".to_vec()), Value::Nil]));
+        let error = skip(&mut &b"abc"[..], 4).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
     }
 }

@@ -41,6 +41,10 @@ impl Target {
         }
     }
 
+    pub fn has_password(&self) -> bool {
+        self.password.is_some()
+    }
+
     pub fn is_encrypted(&self) -> bool {
         matches!(self.route, Route::Tcp { tls: true, .. })
     }

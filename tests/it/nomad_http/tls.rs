@@ -7,7 +7,8 @@ use nomad_clients::model::remark::Tell;
 use nomad_clients::model::secret::Secret;
 use nomad_clients::nomad::{Access, Error, HttpNomad, Kind, Nomad as _, Tls};
 
-use crate::support::tls_front::{config, file};
+use crate::support::pki::file;
+use crate::support::tls_front::config;
 use crate::support::wire_server::{Act, Asked, WireServer};
 
 use super::{access, check, json, node, node_json, open};
@@ -55,7 +56,8 @@ fn a_certificate_of_the_named_authority_is_good() {
     ask(&at(&server), Tls { ca_path, ..with_ca() }).unwrap();
     // Several in one file.
     let both = folder.path().join("both.pem");
-    let pem = [file("other.pem"), file("ca.pem")].map(|file| std::fs::read(file).unwrap()).concat();
+    let pem =
+        [file("other-ca.pem"), file("ca.pem")].map(|file| std::fs::read(file).unwrap()).concat();
     std::fs::write(&both, pem).unwrap();
     ask(&at(&server), Tls { ca_cert: Some(both), ..Tls::default() }).unwrap();
 }
@@ -78,7 +80,7 @@ fn certificates_that_prove_nothing() {
     let authority = Some("pass --ca-cert or set NOMAD_CACERT");
     let why = "the certificate is of an unknown authority";
     fails(&server("server.pem", false), Tls::default(), why, authority);
-    let other = Tls { ca_cert: Some(file("other.pem")), ..Tls::default() };
+    let other = Tls { ca_cert: Some(file("other-ca.pem")), ..Tls::default() };
     fails(&server("server.pem", false), other, why, authority);
     let name = Some(
         "pass --tls-server-name, for Nomad's own certificates server.<region>.nomad or client.<region>.nomad",

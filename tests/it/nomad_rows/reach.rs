@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use nomad_sim::{Fault, Fleet, Listen, Options, Refusing, Silent, Times, Where};
 
 use super::{NOTHING, Room};
+use crate::support::pki::file;
 use crate::support::tls_front;
 
 const HINT: &str = "hint: set NOMAD_ADDR or pass --address\n";
@@ -109,7 +110,7 @@ fn tls(cert: &str, clients: bool, args: &str, why: &str) {
     let room = Room::of(Options { listen, ..Fleet::recorded().into() });
     let address = format!("https://127.0.0.1:{}", tls_front::start(socket, cert, clients));
     let room = room.at(&address);
-    let ca = tls_front::file("ca.pem");
+    let ca = file("ca.pem");
     let args = args.replace("CA", &ca.display().to_string());
     if why.is_empty() {
         room.succeeds(&format!("list --json {args}"), "", &super::EVERYTHING);
@@ -191,7 +192,7 @@ fn n03_http_to_a_tls_port_is_named() {
 
 #[test]
 fn n03_a_client_certificate_is_taken() {
-    let (cert, key) = (tls_front::file("client.pem"), tls_front::file("server.key"));
+    let (cert, key) = (file("client.pem"), file("server.key"));
     let args =
         format!("--ca-cert CA --client-cert {} --client-key {}", cert.display(), key.display());
     tls("server.pem", true, &args, "");

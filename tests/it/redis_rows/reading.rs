@@ -68,9 +68,10 @@ fn r3_the_next_run_does_not_wait() {
 fn r4_tls_that_can_not_be_trusted() {
     let expired = "tls: the certificate has expired (or this machine's clock is wrong)";
     check_local(&trouble::tls("expired.pem", "ca.pem"), expired);
-    check_local(&trouble::tls("other.pem", "ca.pem"), "tls: the certificate is for another name");
-    let unknown = "tls: the certificate's issuer is not known";
-    check_local(&trouble::tls("server.pem", "other.pem"), unknown);
+    let other = "tls: the certificate is for another name: pass that one in --redis";
+    check_local(&trouble::tls("other.pem", "ca.pem"), other);
+    let unknown = "tls: the certificate is of an unknown authority: pass --redis-ca-cert";
+    check_local(&trouble::tls("server.pem", "other-ca.pem"), unknown);
     check_local(&trouble::tls_to_a_plain_port(), "tls: the port does not speak TLS");
 }
 

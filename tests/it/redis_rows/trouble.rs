@@ -9,18 +9,19 @@ use redis::Value;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::fake_redis::{Fake, nobody};
+use crate::support::pki::file;
 use crate::support::redis_server::RedisServer;
 use crate::support::relay::{Relay, Treat};
-use crate::support::tls_front::{self, file};
+use crate::support::tls_front;
 
 /// What a user needs to fill the cache, as the program names it.
 pub(crate) const ACL: &str = "~nomad:clients* -@all +mget +get +set +del +hgetall +hset +hdel +hlen +strlen +pexpire +pttl +time +eval +hincrby +expire +hmget +copy";
 
 /// A place where a Redis is looked for, and what keeps it in trouble.
-pub(super) struct Trouble {
-    pub(super) url: String,
+pub(crate) struct Trouble {
+    pub(crate) url: String,
     /// Options of the program that belong to it.
-    pub(super) options: String,
+    pub(crate) options: String,
     _kept: Vec<Box<dyn Any>>,
 }
 
@@ -38,16 +39,16 @@ impl Trouble {
     }
 }
 
-pub(super) fn refused() -> Trouble {
+pub(crate) fn refused() -> Trouble {
     Trouble::at(nobody(), ())
 }
 
-pub(super) fn unknown_host() -> Trouble {
+pub(crate) fn unknown_host() -> Trouble {
     Trouble::at("redis://no-such-host.invalid".to_owned(), ())
 }
 
 /// The queue of those who knock is full, and nobody opens.
-pub(super) fn black_hole_on_connect() -> Trouble {
+pub(crate) fn black_hole_on_connect() -> Trouble {
     use socket2::{Domain, Socket, Type};
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
@@ -64,17 +65,17 @@ pub(super) fn black_hole_on_connect() -> Trouble {
     Trouble::at(format!("redis://{address}"), (socket, knocks))
 }
 
-pub(super) fn silent() -> Trouble {
+pub(crate) fn silent() -> Trouble {
     Trouble::fake(Fake::silent())
 }
 
 /// It answers that nothing is cached, and then no more.
-pub(super) fn silent_at_enter() -> Trouble {
+pub(crate) fn silent_at_enter() -> Trouble {
     Trouble::fake(Fake::scripted(&[b":-2\r\n:-2\r\n*5\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n"]))
 }
 
 /// TLS in front of a good Redis, which shows the certificate `cert`.
-pub(super) fn tls(cert: &str, authority: &str) -> Trouble {
+pub(crate) fn tls(cert: &str, authority: &str) -> Trouble {
     let server = RedisServer::start();
     let port = tls_front::start(server.socket(), cert, false);
     let mut trouble = Trouble::at(format!("rediss://localhost:{port}"), server);
@@ -82,55 +83,61 @@ pub(super) fn tls(cert: &str, authority: &str) -> Trouble {
     trouble
 }
 
-pub(super) fn tls_to_a_plain_port() -> Trouble {
+pub(crate) fn tls_to_a_plain_port() -> Trouble {
     let fake = Fake::saying(b"-ERR unknown command\r\n");
     Trouble::at(fake.url().replace("redis:", "rediss:"), fake)
 }
 
-pub(super) fn wrong_password() -> Trouble {
+pub(crate) fn wrong_password() -> Trouble {
     let server = RedisServer::start_with(&["--requirepass", "secret"]);
     Trouble::at(format!("{}?pass=wrong-canary", server.url()), server)
 }
 
-pub(super) fn no_password() -> Trouble {
+pub(crate) fn no_password() -> Trouble {
     Trouble::server(RedisServer::start_with(&["--requirepass", "secret"]))
 }
 
-pub(super) fn user_off() -> Trouble {
+pub(crate) fn user_off() -> Trouble {
     user(&["~*", "+@all", "off"])
 }
 
 /// One whose user may do only this.
-pub(super) fn user(rules: &[&str]) -> Trouble {
+pub(crate) fn user(rules: &[&str]) -> Trouble {
     let server = RedisServer::start();
     let fixed = ["ACL", "SETUSER", "nc", "on", ">pw-canary", "-@all"];
     assert_eq!(server.cli(&[&fixed[..], rules].concat()), Value::Okay);
     Trouble::at(format!("{}?user=nc&pass=pw-canary", server.url()), server)
 }
 
-pub(super) fn member_without(command: &str) -> Trouble {
+/// One that knows no AUTH, and says what it was sent instead.
+pub(crate) fn no_auth() -> Trouble {
+    let server = RedisServer::start_with(&["--rename-command", "AUTH", "HIDDEN"]);
+    Trouble::at(format!("{}?user=nc&pass=pw-canary", server.url()), server)
+}
+
+pub(crate) fn member_without(command: &str) -> Trouble {
     user(&ACL.split(' ').filter(|rule| *rule != command).collect::<Vec<_>>())
 }
 
-pub(super) fn replica() -> Trouble {
+pub(crate) fn replica() -> Trouble {
     let server = RedisServer::start();
     server.cli(&["REPLICAOF", "127.0.0.1", "1"]);
     Trouble::server(server)
 }
 
 /// A replica that has lost its primary and serves nothing meanwhile.
-pub(super) fn master_down() -> Trouble {
+pub(crate) fn master_down() -> Trouble {
     let server = RedisServer::start_with(&["--replica-serve-stale-data", "no"]);
     server.cli(&["REPLICAOF", "127.0.0.1", "1"]);
     Trouble::server(server)
 }
 
-pub(super) fn out_of_memory() -> Trouble {
+pub(crate) fn out_of_memory() -> Trouble {
     Trouble::server(RedisServer::start_with(&["--maxmemory", "1"]))
 }
 
 /// The last save failed: Redis refuses to write.
-pub(super) fn cannot_save() -> Trouble {
+pub(crate) fn cannot_save() -> Trouble {
     let server = RedisServer::start();
     assert_eq!(server.cli(&["CONFIG", "SET", "save", "3600 1"]), Value::Okay);
     server.cli(&["SET", "other", "1"]);
@@ -141,12 +148,12 @@ pub(super) fn cannot_save() -> Trouble {
     Trouble::server(server)
 }
 
-pub(super) fn too_few_replicas() -> Trouble {
+pub(crate) fn too_few_replicas() -> Trouble {
     Trouble::server(RedisServer::start_with(&["--min-replicas-to-write", "1"]))
 }
 
 /// It reads a saved file, a hundredth of a second for each key.
-pub(super) fn loading() -> Trouble {
+pub(crate) fn loading() -> Trouble {
     let mut server = RedisServer::start();
     let value = "x".repeat(1100);
     for key in 0..1500 {
@@ -159,7 +166,7 @@ pub(super) fn loading() -> Trouble {
 }
 
 /// A script runs, and runs.
-pub(super) fn busy() -> Trouble {
+pub(crate) fn busy() -> Trouble {
     let server = RedisServer::start_with(&["--busy-reply-threshold", "1"]);
     let mut endless = UnixStream::connect(server.socket()).unwrap();
     endless.write_all(b"*3\r\n$4\r\nEVAL\r\n$17\r\nwhile true do end\r\n$1\r\n0\r\n").unwrap();
@@ -168,12 +175,12 @@ pub(super) fn busy() -> Trouble {
 }
 
 /// A cluster none of whose slots is served.
-pub(super) fn cluster_down() -> Trouble {
+pub(crate) fn cluster_down() -> Trouble {
     Trouble::server(RedisServer::start_with(&["--cluster-enabled", "yes"]))
 }
 
 /// A cluster of one.
-pub(super) fn cluster() -> Trouble {
+pub(crate) fn cluster() -> Trouble {
     let server = RedisServer::start_with(&["--cluster-enabled", "yes"]);
     assert_eq!(server.cli(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]), Value::Okay);
     let up = || String::from_utf8(server.bytes(&["CLUSTER", "INFO"]).unwrap()).unwrap();
@@ -181,7 +188,7 @@ pub(super) fn cluster() -> Trouble {
     Trouble::server(server)
 }
 
-pub(super) fn no_room() -> Trouble {
+pub(crate) fn no_room() -> Trouble {
     let server = RedisServer::start_with(&["--maxclients", "1"]);
     let mut only = UnixStream::connect(server.socket()).unwrap();
     until("the only client is let in", || {
@@ -196,23 +203,23 @@ pub(super) fn no_room() -> Trouble {
     Trouble::at(server.url(), (only, server))
 }
 
-pub(super) fn http_server() -> Trouble {
+pub(crate) fn http_server() -> Trouble {
     Trouble::fake(Fake::saying(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
 }
 
-pub(super) fn garbage() -> Trouble {
+pub(crate) fn garbage() -> Trouble {
     Trouble::fake(Fake::saying(b"\x15\x03\x01\x00\x02\x02\x50"))
 }
 
 /// Every command takes a second longer.
-pub(super) fn slow() -> Trouble {
+pub(crate) fn slow() -> Trouble {
     let server = RedisServer::start();
     let relay = Relay::start(server.socket(), |_| Treat::Late(Duration::from_secs(1)));
     Trouble::at(relay.url(), (relay, server))
 }
 
 /// A replica that takes everything and confirms nothing; it ends when this is dropped.
-pub(super) fn mute_replica(server: &RedisServer) -> UnixStream {
+pub(crate) fn mute_replica(server: &RedisServer) -> UnixStream {
     let mut replica = UnixStream::connect(server.socket()).unwrap();
     replica.write_all(b"SYNC\r\n").unwrap();
     until("the replica is online", || {
@@ -222,7 +229,7 @@ pub(super) fn mute_replica(server: &RedisServer) -> UnixStream {
     replica
 }
 
-pub(super) fn signal(server: &RedisServer, signal: Signal) {
+pub(crate) fn signal(server: &RedisServer, signal: Signal) {
     kill_process(Pid::from_raw(server.id().try_into().unwrap()).unwrap(), signal).unwrap();
 }
 

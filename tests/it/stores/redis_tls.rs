@@ -6,8 +6,9 @@ use nomad_clients::store::{Error, Kind, Look, RedisPlace, Store as _, Want};
 
 use crate::support::bench::place;
 use crate::support::fake_redis::Fake;
+use crate::support::pki::file;
 use crate::support::redis_server::RedisServer;
-use crate::support::tls_front::{file, start};
+use crate::support::tls_front::start;
 
 fn look(url: &str, change: impl FnOnce(&mut RedisPlace)) -> Result<Look, Error> {
     let mut place = place("a0", url);
@@ -46,10 +47,20 @@ fn the_reason_for_distrust_is_named() {
         &url("expired.pem", false),
         "tls: the certificate has expired (or this machine's clock is wrong)",
     );
-    check(&url("other.pem", false), "tls: the certificate is for another name");
-    check(&url("server.pem", true), "tls: the server refused: CertificateRequired");
-    let unknown = look(&url("server.pem", false), |redis| redis.ca_cert = Some(file("other.pem")));
-    assert_eq!(unknown.unwrap_err().what, "tls: the certificate's issuer is not known");
+    check(
+        &url("other.pem", false),
+        "tls: the certificate is for another name: pass that one in --redis",
+    );
+    check(
+        &url("server.pem", true),
+        "tls: redis wants a client certificate: pass --redis-client-cert and --redis-client-key",
+    );
+    let unknown =
+        look(&url("server.pem", false), |redis| redis.ca_cert = Some(file("other-ca.pem")));
+    assert_eq!(
+        unknown.unwrap_err().what,
+        "tls: the certificate is of an unknown authority: pass --redis-ca-cert"
+    );
 }
 
 #[test]

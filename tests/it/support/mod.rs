@@ -8,6 +8,7 @@ pub(crate) mod fake_nomad;
 pub(crate) mod fake_redis;
 pub(crate) mod local_bench;
 pub(crate) mod memory;
+pub(crate) mod pki;
 pub(crate) mod process;
 pub(crate) mod redis_server;
 pub(crate) mod relay;

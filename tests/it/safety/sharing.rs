@@ -1,0 +1,154 @@
+//! S10: who shares the cache with whom, and the rights that the README tells to give.
+
+use redis::Value;
+
+use super::Room;
+use crate::support::redis_server::RedisServer;
+use crate::support::sandbox::{Sandbox, failure};
+
+const READER: &str = "6f1c36aa-1111-4000-8000-000000000001";
+const OTHER: &str = "6f1c36aa-2222-4000-8000-000000000002";
+
+const DENIED: &str = "error: permission denied: token needs node:read (NOMAD)\nhint: set NOMAD_TOKEN or --token-file to a token that is valid and has node:read: log in again if it has expired, or ask for the right\n";
+
+impl Room {
+    /// A cluster in which only this token may read nodes.
+    fn guarded() -> Self {
+        let room = Self::new();
+        room.sim.cluster().tokens = Some([READER.to_owned()].into());
+        room
+    }
+
+    fn with_token(&self, token: &str) -> Sandbox {
+        let sandbox = Sandbox::redis(&self.redis.url()).nomad(&self.sim.address());
+        if token.is_empty() { sandbox } else { sandbox.with("NOMAD_TOKEN", token) }
+    }
+
+    /// A hit would be a leak.
+    #[track_caller]
+    fn denies(&self, sandbox: &Sandbox, args: &str) {
+        let stderr = DENIED.replace("NOMAD)", &format!("{})", self.sim.address()));
+        assert_eq!(sandbox.run(args), failure(4, &stderr), "{args}");
+    }
+}
+
+#[test]
+fn s10_the_nodes_of_one_token_are_never_shown_to_another() {
+    let room = Room::guarded();
+    let reader = room.with_token(READER);
+    let all = reader.stdout("list --json");
+    for token in [OTHER, ""] {
+        let other = room.with_token(token);
+        for args in [
+            "list --json",
+            "list --full --json",
+            "show worker-1",
+            "refresh",
+            "list --stale-if-error 1h",
+        ] {
+            room.denies(&other, args);
+        }
+        let stats = other.stdout("cache stats --json");
+        assert!(stats.contains("\"state\":\"cold\""), "{stats}");
+    }
+    room.sim.asked();
+    assert_eq!(reader.stdout("list --json"), all);
+    assert_eq!(room.sim.asked(), Vec::<String>::new(), "the others have spoilt nothing");
+    // Two tokens that may both read have two caches.
+    room.sim.cluster().tokens = Some([READER.to_owned(), OTHER.to_owned()].into());
+    let other = room.with_token(OTHER);
+    assert_eq!(other.stdout("list --json"), all);
+    assert_eq!(room.sim.asked().len(), 6);
+    assert_eq!(other.stdout("list --json") + &reader.stdout("list --json"), all.repeat(2));
+    assert_eq!(room.sim.asked().len(), 0);
+}
+
+/// That is what it is for, so it is opt-in on both sides, and the help says what it means.
+#[test]
+fn s10_sharing_with_the_whole_cluster_is_opt_in() {
+    let room = Room::guarded();
+    let reader = room.with_token(READER);
+    let all = reader.stdout("list --json --share cluster");
+    assert_eq!(room.with_token(OTHER).stdout("list --json --share cluster"), all);
+    assert_eq!(
+        room.with_token("").with("NOMAD_CLIENTS_SHARE", "cluster").stdout("list --json"),
+        all
+    );
+    assert_eq!(room.sim.asked().len(), 6);
+    room.denies(&room.with_token(OTHER), "list --json");
+    room.denies(&room.with_token(OTHER), "list --json --share cluster --refresh");
+    assert_eq!(reader.stdout("list --json --share cluster"), all, "who was refused spoils nothing");
+    let help = reader.stdout("list --help");
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(help.contains("whoever can read that Redis sees the nodes"), "{help}");
+}
+
+/// The lines of the README that begin so, as somebody would paste them.
+fn printed(user: &str) -> Vec<String> {
+    let readme = include_str!("../../../README.md");
+    let start = format!("ACL SETUSER {user} ");
+    let line = readme.lines().find(|line| line.starts_with(&start)).expect("the README tells it");
+    line.replace("PASSWORD", "pw-canary").split(' ').map(str::to_owned).collect()
+}
+
+/// A sandbox of the user that the README's line makes.
+fn member(room: &Room, user: &str) -> Sandbox {
+    assert_eq!(room.redis.cli(&printed(user)), Value::Okay);
+    let url = format!("{}?user={user}&pass=pw-canary", room.redis.url());
+    Sandbox::redis(&url).nomad(&room.sim.address())
+}
+
+fn no_permission_was_missed(redis: &RedisServer) {
+    let Value::Array(log) = redis.cli(&["ACL", "LOG"]) else { panic!("a list") };
+    assert!(log.is_empty(), "{log:?}");
+}
+
+/// Everything works in silence, and Redis has refused nothing.
+#[test]
+fn s10_the_rights_in_the_readme_are_enough_to_fill() {
+    let room = Room::new();
+    let sandbox = member(&room, "nc");
+    let all = room.all();
+    assert_eq!(sandbox.stdout("list --json"), all);
+    assert_eq!(sandbox.stdout("list --json"), all);
+    assert_eq!(room.sim.asked().len(), 6, "the second list is a hit");
+    room.sim.cluster().set_eligible("worker-2", false);
+    assert_eq!(sandbox.stdout("refresh"), "Updated: 0 new, 1 changed, 4 cached\n");
+    sandbox.stdout("list --full --json");
+    sandbox.stdout("list --force");
+    no_permission_was_missed(&room.redis);
+    assert_eq!(
+        room.redis.cli(&["ACL", "SETUSER", "nc", "+role", "+wait", "+memory|usage", "+info"]),
+        Value::Okay
+    );
+    sandbox.stdout("cache stats");
+    sandbox.stdout("cache clear");
+    no_permission_was_missed(&room.redis);
+}
+
+/// Who may only read is answered from what others have cached, and can change nothing.
+#[test]
+fn s10_the_rights_in_the_readme_are_enough_to_read() {
+    let room = Room::new();
+    let all = room.sandbox.stdout("list --json");
+    let full = room.sandbox.stdout("list --json --full");
+    let viewer = member(&room, "viewer");
+    room.sim.asked();
+    assert_eq!(viewer.stdout("list --json"), all);
+    assert_eq!(viewer.stdout("list --json --full"), full);
+    viewer.stdout("show worker-1 --json");
+    assert_eq!(room.sim.asked(), Vec::<String>::new());
+    let denied = viewer.run("cache clear");
+    assert_eq!((denied.code, denied.stdout.as_str()), (4, ""), "{}", denied.stderr);
+    assert_eq!(room.sandbox.stdout("list --json"), all, "nothing was cleared");
+    // On a miss it asks Nomad for itself, says what is missing, and leaves nothing behind.
+    room.redis.cli(&["FLUSHALL"]);
+    let said = viewer.run("list --json");
+    assert_eq!((said.stdout, said.code), (all, 0));
+    assert!(
+        said.stderr.starts_with("warning: redis does not permit eval (the user needs "),
+        "{}",
+        said.stderr
+    );
+    assert_eq!(room.redis.int(&["DBSIZE"]), 0);
+}
