@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{
-    Access, AtFlags, CWD, Dir, Mode, OFlags, accessat, fstat, fstatvfs, openat, renameat, unlinkat,
+    Access, AtFlags, CWD, Dir, FileType, Mode, OFlags, accessat, fstat, fstatvfs, openat, renameat,
+    unlinkat,
 };
 
 use crate::clock;
@@ -177,10 +178,11 @@ impl Folder {
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let file = openat(&self.handle, name, flags, Mode::RUSR | Mode::WUSR)?;
         let stat = fstat(&file)?;
+        let is_file = FileType::from_raw_mode(stat.st_mode).is_file();
         let why = match () {
             () if stat.st_uid != rustix::process::geteuid().as_raw() => "belongs to another user",
             () if stat.st_mode & 0o022 != 0 => "can be written by others",
-            () if stat.st_nlink > 1 => "has another name elsewhere",
+            () if is_file && stat.st_nlink > 1 => "has another name elsewhere",
             () => return Ok(file.into()),
         };
         Err(io::Error::other(format!("{name} {why}: remove it")))

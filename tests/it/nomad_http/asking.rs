@@ -1,5 +1,7 @@
 //! What is sent, where to, and what is told of it.
 
+use std::time::{Duration, Instant};
+
 use nomad_clients::model::remark::{Level, Tell};
 use nomad_clients::model::secret::Secret;
 use nomad_clients::nomad::{Access, Compress, HttpNomad, Kind, Nomad as _, Tls};
@@ -228,24 +230,36 @@ fn every_call_is_told_without_secrets() {
     assert!(calls.len() >= 3, "{calls:?}");
 }
 
+/// What travels unencrypted is warned of when it is sent, see S12.
 #[test]
 fn what_is_risky_is_warned_of_once() {
-    let warned = |address: &str, token: Option<&str>, skip_verify| {
+    let warned = |address: &str, token: Option<&str>, skip_verify, sends: bool| {
         let (tell, remarks) = listening();
         let tls = Tls { skip_verify, ..Tls::default() };
         let token = token.map(Secret::new);
-        drop(HttpNomad::open(Access { token, tls, ..access(address) }, tell).unwrap());
+        let deadline = Instant::now() + Duration::from_millis(200);
+        let access = Access { token, tls, deadline, proxy: proxy(), ..access(address) };
+        let nomad = HttpNomad::open(access, tell).unwrap();
+        for again in [&nomad, &nomad.again(deadline)] {
+            let _ = sends.then(|| again.stubs());
+        }
         heard(&remarks, Level::Warning)
     };
-    let plain = "the credentials travel unencrypted to http://10.0.0.5:4646: use https";
+    let plain = "the credentials travel unencrypted to http://10.0.0.5:4646: use https://, and --require-tls to be sure";
     let skipped =
         "the certificate of Nomad is not verified: --tls-skip-verify or NOMAD_SKIP_VERIFY is set";
-    assert_eq!(warned("http://10.0.0.5:4646", Some("t"), false), [plain]);
-    assert_eq!(warned("http://u:p@10.0.0.5:4646", None, true), [plain]);
-    assert_eq!(warned("https://10.0.0.5:4646", Some("t"), true), [skipped]);
     let none: [&str; 0] = [];
-    assert_eq!(warned("http://10.0.0.5:4646", None, false), none);
-    assert_eq!(warned("http://localhost:4646", Some("t"), true), none);
-    assert_eq!(warned("http://127.0.0.2:4646", Some("t"), false), none);
-    assert_eq!(warned("unix:///run/nomad.sock", Some("t"), true), none);
+    assert_eq!(warned("http://10.0.0.5:4646", Some("t"), false, false), none);
+    assert_eq!(warned("http://10.0.0.5:4646", Some("t"), false, true), [plain]);
+    assert_eq!(warned("http://u:p@10.0.0.5:4646", None, true, true), [plain]);
+    assert_eq!(warned("https://10.0.0.5:4646", Some("t"), true, false), [skipped]);
+    assert_eq!(warned("http://10.0.0.5:4646", None, false, true), none);
+    assert_eq!(warned("http://localhost:1", Some("t"), true, true), none);
+    assert_eq!(warned("http://127.0.0.2:1", Some("t"), false, true), none);
+    assert_eq!(warned("unix:///run/nomad.sock", Some("t"), true, true), none);
+}
+
+/// A port on this machine where nobody listens: nothing leaves it.
+fn proxy() -> Option<Secret> {
+    Some(Secret::new("http://127.0.0.1:1"))
 }

@@ -176,12 +176,12 @@ pub(crate) fn busy() -> Trouble {
 
 /// A cluster none of whose slots is served.
 pub(crate) fn cluster_down() -> Trouble {
-    Trouble::server(RedisServer::start_with(&["--cluster-enabled", "yes"]))
+    Trouble::server(RedisServer::cluster())
 }
 
 /// A cluster of one.
 pub(crate) fn cluster() -> Trouble {
-    let server = RedisServer::start_with(&["--cluster-enabled", "yes"]);
+    let server = RedisServer::cluster();
     assert_eq!(server.cli(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]), Value::Okay);
     let up = || String::from_utf8(server.bytes(&["CLUSTER", "INFO"]).unwrap()).unwrap();
     until("the cluster is up", || up().contains("cluster_state:ok"));

@@ -1,11 +1,9 @@
 //! S20 and TLS at both ends: a real `redis-server` that speaks it, and every reason to go away.
 
-use std::net::TcpListener;
-
 use nomad_sim::{Fleet, Listen, Options, Sim};
 
 use crate::support::pki::file;
-use crate::support::redis_server::RedisServer;
+use crate::support::redis_server::{RedisServer, free_port};
 use crate::support::sandbox::{Said, Sandbox, failure};
 use crate::support::tls_front;
 
@@ -156,16 +154,6 @@ impl Tls {
             clients,
         ]);
         Self { server, url: format!("rediss://localhost:{port}"), port }
-    }
-}
-
-/// Below those that the system gives to whoever connects.
-fn free_port() -> u16 {
-    loop {
-        let port = 20_000 + u16::try_from(getrandom::u32().unwrap() % 12_000).unwrap();
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
     }
 }
 

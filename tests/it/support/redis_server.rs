@@ -1,6 +1,7 @@
 //! A `redis-server` of a test's own, on a unix socket in a temporary folder.
 
 use std::io::Write as _;
+use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -17,6 +18,12 @@ pub(crate) struct RedisServer {
 impl RedisServer {
     pub(crate) fn start() -> Self {
         Self::start_with(&[])
+    }
+
+    /// One that is a cluster. Its bus has a port of its own, the only one that it listens on.
+    pub(crate) fn cluster() -> Self {
+        let bus = free_port().to_string();
+        Self::start_with(&["--cluster-enabled", "yes", "--cluster-port", &bus])
     }
 
     /// `arguments` as `redis-server` takes them: `["--maxmemory", "1mb"]`.
@@ -99,6 +106,16 @@ impl RedisServer {
 impl Drop for RedisServer {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// Below those that the system gives to whoever connects.
+pub(crate) fn free_port() -> u16 {
+    loop {
+        let port = 20_000 + u16::try_from(getrandom::u32().unwrap() % 12_000).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
 }
 
