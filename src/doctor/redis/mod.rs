@@ -186,7 +186,7 @@ fn advice(error: &Error) -> String {
         Kind::ReadOnly if error.what.contains("replica") => "name the primary with --redis",
         Kind::ReadOnly => "look into the log of Redis: it can't save or misses its replicas",
         Kind::Unavailable if errors::is_of_tls(error) => {
-            "name its authority with --redis-ca-cert; redis:// in --redis if it has no TLS"
+            "do that; or write redis:// in --redis if it speaks no TLS"
         }
         Kind::Unavailable if errors::is_refused(error) => {
             "start Redis there, name another with --redis or REDIS_URL, or choose --cache local"

@@ -78,7 +78,7 @@ fn tls(cert: &str, args: &str, problem: &str) {
 
 #[test]
 fn certificates_are_named_as_what_they_are() {
-    let ca = format!("--ca-cert {}", tls_front::file("ca.pem").display());
+    let ca = format!("--ca-cert {}", crate::support::pki::file("ca.pem").display());
     tls("server.pem", &ca, "");
     tls(
         "server.pem",

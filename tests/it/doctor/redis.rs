@@ -6,9 +6,10 @@ use redis::Value;
 
 use crate::redis_rows::trouble::ACL;
 use crate::support::fake_redis::{Fake, nobody};
+use crate::support::pki::file;
 use crate::support::redis_server::RedisServer;
 use crate::support::relay::{Relay, Treat};
-use crate::support::tls_front::{self, file};
+use crate::support::tls_front;
 
 use super::{GOOD, Room};
 
@@ -67,7 +68,7 @@ fn tls_that_fails() {
     let port = tls_front::start(server.socket(), "server.pem", false);
     let room = Room::new().with_url(&format!("rediss://localhost:{port}"));
     room.finds(&format!("--redis-ca-cert {}", file("ca.pem").display()), 0, &[NOTHING]);
-    let problem = "problem redis/tls: tls: the certificate's issuer is not known → name its authority with --redis-ca-cert; redis:// in --redis if it has no TLS";
+    let problem = "problem redis/tls: tls: the certificate is of an unknown authority: pass --redis-ca-cert → do that; or write redis:// in --redis if it speaks no TLS";
     let skipped =
         "skipped redis/credentials version latency commands keys writes memory: needs tls";
     let other = format!("--redis-ca-cert {}", file("other.pem").display());

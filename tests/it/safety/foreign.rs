@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nomad_sim::{Fault, Fleet, Sim, Times, Where};
 
@@ -215,7 +215,11 @@ fn s1_there_is_one_sanitiser() {
         "u{202e}",
     ];
     let mut found = BTreeSet::new();
-    for path in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+    // What must hold of its output is said in words of its own.
+    let is_code = |path: &PathBuf| !path.ends_with("properties.rs");
+    for path in
+        sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).into_iter().filter(is_code)
+    {
         let text = fs::read_to_string(&path).unwrap();
         let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
         let code = code.lines().filter(|line| !line.trim_start().starts_with("//"));
@@ -228,8 +232,8 @@ fn s1_there_is_one_sanitiser() {
     assert_eq!(found, BTreeSet::from(["json.rs", "text.rs"].map(str::to_owned)));
 }
 
-fn sources(folder: &Path) -> Vec<std::path::PathBuf> {
+fn sources(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let deeper = |path: std::path::PathBuf| if path.is_dir() { sources(&path) } else { vec![path] };
+    let deeper = |path: PathBuf| if path.is_dir() { sources(&path) } else { vec![path] };
     entries.flat_map(deeper).filter(|path| path.extension().is_some_and(|it| it == "rs")).collect()
 }

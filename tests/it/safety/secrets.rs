@@ -107,7 +107,8 @@ fn texts(value: &Value) -> Vec<u8> {
 
 fn check(trouble: &Trouble) {
     let room = Room::new(&trouble.url);
-    for args in ["list", "refresh", "show worker-1 --json", "cache stats", "cache clear"] {
+    for args in ["list", "refresh", "show worker-1 --json", "cache stats", "doctor", "cache clear"]
+    {
         check_silent(&room.sandbox, &trouble.options, args);
     }
 }
@@ -172,9 +173,14 @@ fn s6_no_fault_of_nomad_tells_a_secret() {
     for fault in plain.into_iter().chain(echoes()) {
         for place in [Where::List, Where::Nodes] {
             room.sim.fault(place, Times::ALWAYS, fault.clone());
-            for args in
-                ["list", "refresh", "list --force", "list --stale-if-error 1h", "show worker-1"]
-            {
+            for args in [
+                "list",
+                "refresh",
+                "list --force",
+                "list --stale-if-error 1h",
+                "show worker-1",
+                "doctor",
+            ] {
                 check_silent(&room.sandbox, "", args);
             }
             room.sim.heal();
