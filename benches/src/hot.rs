@@ -1,9 +1,10 @@
 //! Answers from a cache that is fresh.
 
-use std::io;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
+
+use anyhow::Result;
 
 use crate::measure::{Amount, Goal, Row, pair, timed};
 use crate::peers;
@@ -14,7 +15,7 @@ const ROUNDS: usize = 21;
 const NOMAD_NODE_STATUS: Duration = Duration::from_millis(869);
 const ALL: &str = "nomad:clients:all";
 
-pub(crate) fn rows(program: &Path) -> io::Result<Vec<Row>> {
+pub(crate) fn rows(program: &Path) -> Result<Vec<Row>> {
     let mut rows = vec![start(program)?];
     let few = Room::filled(program, 5)?;
     let row = |path: &str, peer: &str, times, goal| row(path, peer, times, goal);
@@ -63,7 +64,7 @@ pub(crate) fn rows(program: &Path) -> io::Result<Vec<Row>> {
     Ok(rows)
 }
 
-fn start(program: &Path) -> io::Result<Row> {
+fn start(program: &Path) -> Result<Row> {
     let folder = tempfile::TempDir::new()?;
     let hello = peers::hello(folder.path())?;
     let quiet = |program: &Path, args: &[&str]| {

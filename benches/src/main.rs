@@ -10,14 +10,15 @@ mod sizes;
 mod stale;
 
 use std::env;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use anyhow::Result;
 
 use measure::Row;
 
 /// Each gives the rows of one subject; `None` = nobody asked for it.
-type Subject = fn(&Path) -> io::Result<Vec<Row>>;
+type Subject = fn(&Path) -> Result<Vec<Row>>;
 
 const SUBJECTS: [(&str, Subject); 5] = [
     ("hot", hot::rows),
@@ -40,17 +41,17 @@ fn main() -> ExitCode {
     }
 }
 
-fn ended(result: io::Result<()>) -> ExitCode {
+fn ended(result: Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn table(program: &Path, word: &str) -> io::Result<()> {
+fn table(program: &Path, word: &str) -> Result<()> {
     let program = program.canonicalize()?;
     println!("{}\n", measure::machine());
     println!("| path | peer | ours | peer's | reached | goal | |");

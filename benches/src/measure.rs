@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::fs;
-use std::io;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow};
 
 /// One line of the table.
 pub(crate) struct Row {
@@ -68,9 +69,9 @@ impl fmt::Display for Row {
 /// The medians of both, run in turn: whatever else the machine does hits both alike.
 pub(crate) fn pair(
     rounds: usize,
-    mut ours: impl FnMut() -> io::Result<Duration>,
-    mut peers: impl FnMut() -> io::Result<Duration>,
-) -> io::Result<(Duration, Duration)> {
+    mut ours: impl FnMut() -> Result<Duration>,
+    mut peers: impl FnMut() -> Result<Duration>,
+) -> Result<(Duration, Duration)> {
     let mut times = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         times.0.push(ours()?);
@@ -85,19 +86,15 @@ pub(crate) fn median<T: PartialOrd + Copy>(mut values: Vec<T>) -> T {
 }
 
 /// The time of a whole process, which must succeed.
-pub(crate) fn timed(command: &mut Command) -> io::Result<Duration> {
+pub(crate) fn timed(command: &mut Command) -> Result<Duration> {
     let began = Instant::now();
-    let status = command.status()?;
+    let status = command.status().with_context(|| format!("cannot run {command:?}"))?;
     let took = began.elapsed();
-    if status.success() {
-        Ok(took)
-    } else {
-        Err(io::Error::other(format!("{command:?}: {status}")))
-    }
+    if status.success() { Ok(took) } else { Err(anyhow!("{command:?}: {status}")) }
 }
 
 /// The most memory that a process ever had, in bytes, as far as looking at it often can tell.
-pub(crate) fn peak(command: &mut Command) -> io::Result<u64> {
+pub(crate) fn peak(command: &mut Command) -> Result<u64> {
     let mut child = command.stdin(Stdio::null()).spawn()?;
     let mut most = 0;
     while child.try_wait()?.is_none() {

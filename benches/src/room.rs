@@ -1,12 +1,14 @@
 //! A Redis, a simulated Nomad and a home of their own for the rows of one subject.
 
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow};
 
 use nomad_sim::{Fleet, Options, Sim};
 use tempfile::TempDir;
@@ -20,7 +22,7 @@ pub(crate) struct Room {
 
 impl Room {
     /// With so many nodes, and nothing cached.
-    pub(crate) fn new(program: &Path, nodes: u32) -> io::Result<Self> {
+    pub(crate) fn new(program: &Path, nodes: u32) -> Result<Self> {
         let folder = TempDir::new()?;
         let socket = folder.path().join("s");
         let redis = Command::new("redis-server")
@@ -31,7 +33,7 @@ impl Room {
         let began = Instant::now();
         while UnixStream::connect(&socket).is_err() {
             if began.elapsed() > Duration::from_secs(10) {
-                return Err(io::Error::other("redis-server does not come up"));
+                return Err(anyhow!("redis-server does not come up"));
             }
             thread::sleep(Duration::from_millis(5));
         }
@@ -40,7 +42,7 @@ impl Room {
         Ok(Self { program: program.to_owned(), sim: Sim::start(options), folder, redis })
     }
 
-    pub(crate) fn filled(program: &Path, nodes: u32) -> io::Result<Self> {
+    pub(crate) fn filled(program: &Path, nodes: u32) -> Result<Self> {
         let room = Self::new(program, nodes)?;
         super::measure::timed(&mut room.run(&["list", "--json"])?)?;
         Ok(room)
@@ -55,13 +57,13 @@ impl Room {
     }
 
     /// A command whose stdout goes into a file, as `> file` does.
-    pub(crate) fn direct_to_file(&self, command: &mut Command) -> io::Result<()> {
+    pub(crate) fn direct_to_file(&self, command: &mut Command) -> Result<()> {
         command.stdout(File::create(self.path("out"))?).stderr(Stdio::null());
         Ok(())
     }
 
     /// The program with these arguments; what is cached stays fresh for an hour.
-    pub(crate) fn run(&self, args: &[&str]) -> io::Result<Command> {
+    pub(crate) fn run(&self, args: &[&str]) -> Result<Command> {
         let mut command = Command::new(&self.program);
         command
             .args(["--ttl", "1h", "--detail-ttl", "1h", "--timeout", "5m"])
@@ -75,14 +77,14 @@ impl Room {
     }
 
     /// The bytes of a value, read as they come.
-    pub(crate) fn raw(&self, command: &[&str]) -> io::Result<Command> {
+    pub(crate) fn raw(&self, command: &[&str]) -> Result<Command> {
         let mut raw = Command::new(std::env::current_exe()?);
         raw.arg("raw").arg(self.socket()).args(command);
         self.direct_to_file(&mut raw)?;
         Ok(raw)
     }
 
-    pub(crate) fn redis_cli(&self, command: &[&str]) -> io::Result<Command> {
+    pub(crate) fn redis_cli(&self, command: &[&str]) -> Result<Command> {
         let mut cli = Command::new("redis-cli");
         cli.arg("-s").arg(self.socket()).args(command);
         self.direct_to_file(&mut cli)?;
@@ -90,7 +92,7 @@ impl Room {
     }
 
     /// One line of `INFO`, as a number.
-    pub(crate) fn info(&self, name: &str) -> io::Result<u64> {
+    pub(crate) fn info(&self, name: &str) -> Result<u64> {
         let mut socket = UnixStream::connect(self.socket())?;
         socket.write_all(b"INFO stats\r\n")?;
         let mut text = vec![0; 16 << 10];
@@ -98,10 +100,10 @@ impl Room {
         let text = String::from_utf8_lossy(&text[..read]).into_owned();
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         let number = value.and_then(|value| value.trim().parse().ok());
-        number.ok_or_else(|| io::Error::other(format!("INFO has no {name}")))
+        number.ok_or_else(|| anyhow!("INFO has no {name}"))
     }
 
-    pub(crate) fn forget(&self) -> io::Result<()> {
+    pub(crate) fn forget(&self) -> Result<()> {
         super::measure::timed(&mut self.run(&["cache", "clear"])?).map(drop)
     }
 }

@@ -1,12 +1,14 @@
 //! `serve` against nginx with the same bytes.
 
 use std::fs;
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow};
 
 use crate::measure::{Amount, Goal, Row, median};
 use crate::room::Room;
@@ -24,18 +26,18 @@ impl Drop for Server {
     }
 }
 
-pub(crate) fn rows(program: &Path) -> io::Result<Vec<Row>> {
+pub(crate) fn rows(program: &Path) -> Result<Vec<Row>> {
     let small = against_nginx(program, 2, "2 KB")?;
     let large = against_nginx(program, 1_000, "1 MB")?;
     Ok(small.into_iter().chain(large.into_iter().take(1)).collect())
 }
 
-fn against_nginx(program: &Path, nodes: u32, size: &str) -> io::Result<Vec<Row>> {
+fn against_nginx(program: &Path, nodes: u32, size: &str) -> Result<Vec<Row>> {
     let room = Room::filled(program, nodes)?;
     let mut serve = room.run(&["serve", "--listen", "127.0.0.1:0"])?;
     let mut child = serve.stdout(Stdio::piped()).spawn()?;
     let mut line = String::new();
-    let out = child.stdout.take().ok_or_else(|| io::Error::other("no stdout"))?;
+    let out = child.stdout.take().ok_or_else(|| anyhow!("no stdout"))?;
     BufReader::new(out).read_line(&mut line)?;
     let _serve = Server(child);
     let at = line.trim().trim_start_matches("listening on http://").to_owned();
@@ -70,7 +72,7 @@ fn against_nginx(program: &Path, nodes: u32, size: &str) -> io::Result<Vec<Row>>
 }
 
 /// Head and body.
-fn get(at: &str, path: &str) -> io::Result<(String, Vec<u8>)> {
+fn get(at: &str, path: &str) -> Result<(String, Vec<u8>)> {
     let mut stream = TcpStream::connect(at)?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n")?;
     let mut bytes = Vec::new();
@@ -80,7 +82,7 @@ fn get(at: &str, path: &str) -> io::Result<(String, Vec<u8>)> {
     Ok((String::from_utf8_lossy(&bytes).into_owned(), body))
 }
 
-fn nginx(room: &Room, body: &[u8]) -> io::Result<(String, Server)> {
+fn nginx(room: &Room, body: &[u8]) -> Result<(String, Server)> {
     let folder = room.path("nginx");
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("clients.json"), body)?;
@@ -104,7 +106,7 @@ fn nginx(room: &Room, body: &[u8]) -> io::Result<(String, Server)> {
     let began = Instant::now();
     while TcpStream::connect(&at).is_err() {
         if began.elapsed() > Duration::from_secs(10) {
-            return Err(io::Error::other("nginx does not come up"));
+            return Err(anyhow!("nginx does not come up"));
         }
         thread::sleep(Duration::from_millis(10));
     }

@@ -1,14 +1,15 @@
 //! Memory, and how both time and memory grow with the cluster.
 
 use std::fs;
-use std::io;
 use std::path::Path;
 use std::time::Duration;
+
+use anyhow::Result;
 
 use crate::measure::{Amount, Goal, Row, median, peak, timed};
 use crate::room::Room;
 
-pub(crate) fn memory(program: &Path) -> io::Result<Vec<Row>> {
+pub(crate) fn memory(program: &Path) -> Result<Vec<Row>> {
     let room = Room::new(program, 10_000)?;
     let cold = peak(&mut room.run(&["list", "--json"])?)?;
     let answer = fs::metadata(room.path("out"))?.len();
@@ -39,10 +40,10 @@ struct Cost {
 }
 
 /// Ten times the nodes should cost ten times as much.
-pub(crate) fn linear(program: &Path) -> io::Result<Vec<Row>> {
+pub(crate) fn linear(program: &Path) -> Result<Vec<Row>> {
     let sizes = [1_000, 10_000, 100_000];
     let found = sizes.map(|nodes| costs(program, nodes));
-    let found = found.into_iter().collect::<io::Result<Vec<_>>>()?;
+    let found = found.into_iter().collect::<Result<Vec<_>>>()?;
     let mut rows = Vec::new();
     for (pair, nodes) in found.windows(2).zip(&sizes[1..]) {
         for (small, large) in pair[0].iter().zip(&pair[1]) {
@@ -62,7 +63,7 @@ pub(crate) fn linear(program: &Path) -> io::Result<Vec<Row>> {
     Ok(rows)
 }
 
-fn costs(program: &Path, nodes: u32) -> io::Result<Vec<Cost>> {
+fn costs(program: &Path, nodes: u32) -> Result<Vec<Cost>> {
     let room = Room::new(program, nodes)?;
     let rounds = if nodes > 10_000 { 3 } else { 9 };
     let cost = |path: &'static str, args: &[&str], rounds: u32| {

@@ -1,14 +1,15 @@
 //! Answers that Nomad is asked for: everything, or only what changed.
 
-use std::io;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use anyhow::{Result, anyhow};
+
 use crate::measure::{Amount, Goal, Row, median, pair, timed};
 use crate::room::Room;
 
-pub(crate) fn rows(program: &Path) -> io::Result<Vec<Row>> {
+pub(crate) fn rows(program: &Path) -> Result<Vec<Row>> {
     let mut rows = vec![cold(program)?];
     let many = Room::filled(program, 10_000)?;
     let url = format!("{}/v1/nodes", many.sim.address());
@@ -19,7 +20,7 @@ pub(crate) fn rows(program: &Path) -> io::Result<Vec<Row>> {
         timed(&mut curl)
     };
     let mut against_the_list =
-        |path: &str, prepare: &dyn Fn() -> io::Result<()>, args: &[&str], goal| {
+        |path: &str, prepare: &dyn Fn() -> Result<()>, args: &[&str], goal| {
             let refresh = || prepare().and_then(|()| timed(&mut many.run(args)?));
             let (ours, peers) = pair(9, refresh, curl)?;
             rows.push(Row {
@@ -29,7 +30,7 @@ pub(crate) fn rows(program: &Path) -> io::Result<Vec<Row>> {
                 peers: Amount::Time(peers),
                 goal: Goal::AtMost(goal),
             });
-            Ok::<_, io::Error>(())
+            Ok::<_, anyhow::Error>(())
         };
     against_the_list("refresh, nothing moved, 10,000", &|| Ok(()), &["refresh"], 0.4)?;
     let expire =
@@ -52,7 +53,7 @@ pub(crate) fn rows(program: &Path) -> io::Result<Vec<Row>> {
 }
 
 /// Details a second against a load generator with as many connections.
-fn cold(program: &Path) -> io::Result<Row> {
+fn cold(program: &Path) -> Result<Row> {
     const NODES: u32 = 2_000;
     let room = Room::new(program, NODES)?;
     let id = room.sim.cluster().nodes().next().map(|node| node.id.to_string());
@@ -74,7 +75,7 @@ fn cold(program: &Path) -> io::Result<Row> {
 }
 
 /// What a refresh sends to Redis when four nodes changed.
-fn written(room: &Room) -> io::Result<Row> {
+fn written(room: &Room) -> Result<Row> {
     let names: Vec<String> =
         room.sim.cluster().nodes().take(4).map(|node| node.name.to_string()).collect();
     for name in names {
@@ -95,12 +96,7 @@ fn written(room: &Room) -> io::Result<Row> {
 }
 
 /// Requests a second.
-pub(crate) fn wrk(
-    url: &str,
-    connections: u32,
-    time: Duration,
-    headers: &[String],
-) -> io::Result<f64> {
+pub(crate) fn wrk(url: &str, connections: u32, time: Duration, headers: &[String]) -> Result<f64> {
     let mut wrk = Command::new("wrk");
     wrk.arg("-t1").arg(format!("-c{connections}")).arg(format!("-d{}s", time.as_secs()));
     for header in headers {
@@ -109,9 +105,9 @@ pub(crate) fn wrk(
     let said = wrk.arg(url).output()?;
     let said = String::from_utf8_lossy(&said.stdout).into_owned();
     if said.contains("Non-2xx") && headers.is_empty() {
-        return Err(io::Error::other(format!("{url}: {said}")));
+        return Err(anyhow!("{url}: {said}"));
     }
     let rate = said.lines().find_map(|line| line.strip_prefix("Requests/sec:"));
     let rate = rate.and_then(|rate| rate.trim().parse().ok());
-    rate.ok_or_else(|| io::Error::other(format!("{url}: wrk said {said:?}")))
+    rate.ok_or_else(|| anyhow!("{url}: wrk said {said:?}"))
 }

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use assert_cmd::cargo::cargo_bin;
 use tempfile::TempDir;
 
 /// Where one test's runs of the program live.
@@ -61,7 +62,7 @@ impl Sandbox {
 
     /// The program with these arguments, not yet started.
     pub(crate) fn command<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_nomad-clients"));
+        let mut command = Command::new(cargo_bin!("nomad-clients"));
         command
             .args(args)
             .env_clear()
