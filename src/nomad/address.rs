@@ -155,7 +155,8 @@ fn name(text: &str) -> Result<String, String> {
     match name.as_str() {
         "" => Err("has no host".to_owned()),
         name if name.contains(':') => Err("has an IPv6 address without brackets".to_owned()),
-        name if name.starts_with('.') || !name.bytes().all(fits) => {
+        // Nothing stands between two dots, or behind a second one at the end.
+        name if name.split('.').any(str::is_empty) || !name.bytes().all(fits) => {
             Err("has no valid host".to_owned())
         }
         _ => Ok(name),
@@ -237,6 +238,9 @@ mod tests {
             ("http://[127.0.0.1]", "has no IPv6 address in its brackets"),
             ("http://[::1]x", FORMS),
             ("http://a<b>", "has no valid host"),
+            ("http://nomad.example..:4646", "has no valid host"),
+            ("http://a..b", "has no valid host"),
+            ("http://.a", "has no valid host"),
             ("http://exämple", "has no valid host"),
             ("unix://relative", "a unix socket needs an absolute path: unix:///PATH"),
             ("http://h/a|b", "has a path with characters that need percent-encoding"),
