@@ -186,6 +186,31 @@ fn s9_forged_full_records_and_meta_lines() {
     }
 }
 
+/// The counters of an hour that nobody had.
+#[test]
+fn s9_forged_counters_are_wrong_numbers_at_worst() {
+    let room = Room::new();
+    room.sandbox.stdout("list");
+    let line = String::from_utf8(room.redis.bytes(&["GET", META]).unwrap()).unwrap();
+    let scope = line.split('|').nth(1).unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let minute = now.as_secs() / 60;
+    for value in ["18446744073709551615", "-1", "1e308", "x\u{1b}[2J", ""] {
+        for back in 0..3 {
+            let key = format!("nomad:clients:stats:{scope}:{}", minute - back);
+            for field in ["hits", "hit_us", "misses", "miss_us", "nomad_calls"] {
+                room.redis.cli(&["HSET", &key, field, value]);
+            }
+        }
+        for args in ["cache stats", "list"] {
+            check_harmless(&room, value, args);
+        }
+        let stats = check_harmless(&room, value, "cache stats --json").stdout;
+        let believed = value.parse::<u64>().is_ok();
+        assert_eq!(stats.contains(&u64::MAX.to_string()), believed, "{stats}");
+    }
+}
+
 fn lease(redis: &RedisServer) -> String {
     let line = String::from_utf8(redis.bytes(&["GET", META]).unwrap()).unwrap();
     format!("nomad:clients:lease:{}", line.split('|').nth(1).unwrap())
