@@ -108,7 +108,8 @@ fn s13_a_hard_link_is_not_written_through() {
     run.sandbox.stdout("refresh");
     for file in run.files() {
         let target = run.sandbox.write("precious", "mine");
-        fs::remove_file(&file).unwrap();
+        // An old snapshot may have gone with the one that took its place.
+        let _ = fs::remove_file(&file);
         fs::hard_link(&target, &file).unwrap();
         for _ in 0..2 {
             run.answers();
