@@ -27,7 +27,7 @@ pub fn escaped(json: &str) -> String {
     })
 }
 
-/// Whether these bytes can be JSON of [`bytes`]: text without the characters that it escapes. Who
+/// Whether these bytes can be JSON of [`bytes()`]: text without the characters that it escapes. Who
 /// prints what somebody else has stored asks this first.
 pub fn is_harmless(json: &[u8]) -> bool {
     let control = |byte: &u8| *byte < b' ' || *byte == 0x7f;
