@@ -6,6 +6,8 @@ use std::thread;
 /// For fewer bytes a thread costs more than it saves.
 const SHARE: usize = 1 << 20;
 const MOST: usize = 8;
+/// What one thread reads at a time.
+const PIECE: usize = 128 << 10;
 
 /// Among how many threads work on so many bytes is shared.
 pub(super) fn shares(bytes: usize) -> usize {
@@ -43,21 +45,48 @@ pub(super) fn split<T>(mut items: Vec<T>, shares: usize) -> Vec<Vec<T>> {
     parts
 }
 
-/// Reads a JSON array of records, in parts if it is long.
+/// Reads a JSON array of records, on all cores if it is long. Each takes one small piece after the
+/// other into the same memory: to touch new memory costs more than to read what stands in it.
 pub(super) fn array<R: Send, E: Send>(
     json: &[u8],
     read: impl Fn(&[u8]) -> Result<Vec<R>, E> + Sync,
 ) -> Result<Vec<R>, E> {
     let shares = shares(json.len());
     if shares > 1 {
-        let part = |part: &[u8]| read(&[b"[", part, b"]"].concat());
-        let parts: Result<Vec<_>, E> = each(arrays(json, shares), part).into_iter().collect();
+        let pieces = split(arrays(json, json.len().div_ceil(PIECE)), shares);
+        let parts: Result<Vec<_>, E> =
+            each(pieces, |pieces| read_each(&pieces, &read)).into_iter().collect();
         if let Ok(parts) = parts {
-            return Ok(parts.into_iter().flatten().collect());
+            return Ok(joined(parts));
         }
         // The place of what is wrong is told as that in the whole.
     }
     read(json)
+}
+
+fn read_each<R, E>(
+    pieces: &[&[u8]],
+    read: impl Fn(&[u8]) -> Result<Vec<R>, E>,
+) -> Result<Vec<R>, E> {
+    let (mut all, mut array) = (Vec::new(), Vec::with_capacity(2 * PIECE));
+    for piece in pieces {
+        array.clear();
+        array.push(b'[');
+        array.extend_from_slice(piece);
+        array.push(b']');
+        all.append(&mut read(&array)?);
+    }
+    Ok(all)
+}
+
+/// The first part grows where it lies.
+pub(super) fn joined<R>(parts: Vec<Vec<R>>) -> Vec<R> {
+    let length = parts.iter().map(Vec::len).sum::<usize>();
+    let mut parts = parts.into_iter();
+    let mut all = parts.next().unwrap_or_default();
+    all.reserve_exact(length - all.len());
+    parts.for_each(|mut part| all.append(&mut part));
+    all
 }
 
 /// The JSON of an array of records as several such arrays without their brackets. Each record begins

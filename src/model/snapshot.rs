@@ -58,10 +58,13 @@ impl Snapshot {
         fulls: Option<&[(NodeId, Vec<u8>)]>,
         wanted: &Wanted,
     ) -> Result<Vec<Full>, Unreadable> {
-        let records = wanted.records(all).map_err(Unreadable::because)?;
         let Some(fulls) = fulls else {
-            return Ok(records.into_iter().map(Full::from).collect());
+            let bare = |records: Vec<Record>| records.into_iter().map(Full::from).collect();
+            let nodes = parallel::array(all, |json| wanted.records(json).map(bare));
+            return nodes.map_err(Unreadable::because);
         };
+        let records = parallel::array(all, |json| wanted.records(json));
+        let records = records.map_err(Unreadable::because)?;
         let of: HashMap<&NodeId, &[u8]> =
             fulls.iter().map(|(id, json)| (id, json.as_slice())).collect();
         let bytes = fulls.iter().map(|(_, json)| json.len()).sum();
@@ -76,7 +79,7 @@ impl Snapshot {
         let part = |records: Vec<Record>| records.into_iter().map(&full).collect();
         let parts = parallel::split(records, parallel::shares(bytes));
         let parts: Result<Vec<Vec<Full>>, _> = parallel::each(parts, part).into_iter().collect();
-        Ok(parts?.into_iter().flatten().collect())
+        Ok(parallel::joined(parts?))
     }
 
     /// The records of `all`.

@@ -15,7 +15,6 @@ use serde::forward_to_deserialize_any;
 
 use super::field::{Field, KNOWN};
 use super::node::{Extra, Record};
-use super::parallel;
 
 /// The fields to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,10 +72,10 @@ impl Wanted {
     /// # Errors
     /// What is wanted can't be read.
     pub fn records(&self, all: &[u8]) -> serde_json::Result<Vec<Record>> {
-        parallel::array(all, |json| match self.0 {
-            None => serde_json::from_slice(json),
-            Some(_) => serde_json::Deserializer::from_slice(json).deserialize_seq(Records(self)),
-        })
+        match self.0 {
+            None => serde_json::from_slice(all),
+            Some(_) => serde_json::Deserializer::from_slice(all).deserialize_seq(Records(self)),
+        }
     }
 
     /// What a full record has beside its record.
