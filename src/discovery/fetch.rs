@@ -6,9 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::clock;
-use crate::model::diff::is_unchanged;
-use crate::model::node::{Full, NodeId, Stub};
-use crate::model::rows::Row;
+use crate::model::node::{NodeId, Stub};
+use crate::model::parallel;
 use crate::model::snapshot::Snapshot;
 use crate::nomad::Listing;
 use crate::store::{self, Base, Class, Flight, Publication, Published};
@@ -263,8 +262,7 @@ impl<'a, 'h> Fetch<'a, 'h> {
     /// The details that are still good, and the answers for all others. `None` if the source went
     /// back in between.
     fn nodes(&self, listing: &Listing) -> Result<Option<Nodes>, Error> {
-        let reused: Vec<Option<Reused>> =
-            listing.stubs.iter().map(|stub| self.reusable(stub)).collect();
+        let reused = reusable(self.base.as_ref(), &listing.stubs);
         let stubs = listing.stubs.iter().zip(&reused);
         let asked: Vec<&Stub> =
             stubs.filter(|(_, facts)| facts.is_none()).map(|(stub, _)| stub).collect();
@@ -285,17 +283,6 @@ impl<'a, 'h> Fetch<'a, 'h> {
             }
         }
         Ok(Some(builder.nodes(&self.before)))
-    }
-
-    /// The cached details of a node that has not changed.
-    fn reusable(&self, stub: &Stub) -> Option<Reused> {
-        let json = self.base.as_ref()?.fulls.get(&stub.id)?;
-        if let Some(row) = Row::kept(json, stub) {
-            return Some(Reused::Row(row));
-        }
-        let full = Full::from_json(json).ok()?;
-        let facts = if is_unchanged(&full.record, stub) { full.facts() } else { None };
-        facts.map(|facts| Reused::Facts(Box::new(facts)))
     }
 
     /// `false` if a newer index is known, or what was kept is not there any more: then everything
@@ -367,4 +354,11 @@ impl<'a, 'h> Fetch<'a, 'h> {
         let source = Source::Nomad { cold };
         Answer { snapshot, source, missing, tally, outage: None }
     }
+}
+
+/// The cached details of the nodes that have not changed.
+fn reusable(base: Option<&Base>, stubs: &[Stub]) -> Vec<Option<Reused>> {
+    let fulls = base.map(|base| &base.fulls);
+    let bytes = fulls.map_or(0, |fulls| fulls.values().map(Vec::len).sum());
+    parallel::map(stubs, bytes, |stub| Reused::of(fulls?.get(&stub.id)?, stub))
 }

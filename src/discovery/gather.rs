@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use crate::model::diff::is_unchanged;
 use crate::model::node::{Facts, Full, NodeId, Stub};
 use crate::model::rows::{Row, Rows};
 
@@ -26,6 +27,18 @@ pub(super) enum Reused {
     Row(Row),
     /// Its details, while the stub says more than the indexes do.
     Facts(Box<Facts>),
+}
+
+impl Reused {
+    /// `None` if the node has changed since this full record, or if it has no details.
+    pub(super) fn of(json: &[u8], stub: &Stub) -> Option<Self> {
+        if let Some(row) = Row::kept(json, stub) {
+            return Some(Self::Row(row));
+        }
+        let full = Full::from_json(json).ok()?;
+        let facts = if is_unchanged(&full.record, stub) { full.facts() } else { None };
+        facts.map(|facts| Self::Facts(Box::new(facts)))
+    }
 }
 
 /// Collects the nodes of one list.

@@ -9,7 +9,7 @@ pub mod json;
 pub mod live;
 pub mod natural;
 pub mod node;
-mod parallel;
+pub(crate) mod parallel;
 pub mod pick;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;

@@ -33,6 +33,17 @@ pub(super) fn each<P: Send, R: Send>(parts: Vec<P>, work: impl Fn(P) -> R + Sync
     })
 }
 
+/// One result per item, in their order; all of them are made of so many bytes.
+pub(crate) fn map<T: Sync, R: Send>(
+    items: &[T],
+    bytes: usize,
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
+    let length = items.len().div_ceil(shares(bytes)).max(1);
+    let part = |part: &[T]| part.iter().map(&work).collect();
+    joined(each(items.chunks(length).collect(), part))
+}
+
 /// Parts of about the same length.
 pub(super) fn split<T>(mut items: Vec<T>, shares: usize) -> Vec<Vec<T>> {
     let length = items.len().div_ceil(shares.max(1)).max(1);
@@ -113,7 +124,7 @@ fn arrays(json: &[u8], shares: usize) -> Vec<&[u8]> {
 
 #[cfg(test)]
 mod tests {
-    use super::{arrays, each, shares, split};
+    use super::{arrays, each, map, shares, split};
 
     #[test]
     fn a_small_cluster_needs_no_thread() {
@@ -133,6 +144,18 @@ mod tests {
                 let doubled = each(parts, |part| part.iter().map(|n| n * 2).collect::<Vec<_>>());
                 assert_eq!(doubled.concat(), items.iter().map(|n| n * 2).collect::<Vec<_>>());
             }
+        }
+    }
+
+    #[test]
+    fn items_are_mapped_in_their_order() {
+        let items: Vec<u32> = (0..1000).collect();
+        for bytes in [0, 10 << 20] {
+            assert_eq!(
+                map(&items, bytes, |n| n * 2),
+                items.iter().map(|n| n * 2).collect::<Vec<_>>()
+            );
+            assert!(map(&items[..0], bytes, |n| n * 2).is_empty());
         }
     }
 
