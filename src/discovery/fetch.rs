@@ -29,7 +29,6 @@ struct Fetch<'a, 'h> {
     want: Want,
     /// What details may be reused from; `None` once it proves nothing any more.
     base: Option<Base>,
-    base_is_read: bool,
     /// The ids of the base, also after it was dropped: they tell new nodes from changed ones.
     before: HashSet<NodeId>,
     /// Index and rev of what the cache knows.
@@ -49,6 +48,8 @@ struct Found {
     index: Option<u64>,
     /// When that was asked for.
     sent: Instant,
+    /// They are what the cache has.
+    same: bool,
 }
 
 impl Discovery {
@@ -101,7 +102,6 @@ impl<'a, 'h> Fetch<'a, 'h> {
             how,
             want,
             base: None,
-            base_is_read: false,
             before: HashSet::new(),
             known,
             reset: None,
@@ -111,11 +111,10 @@ impl<'a, 'h> Fetch<'a, 'h> {
     }
 
     fn run(mut self) -> Result<Answer, Error> {
-        if let Some(found) = self.unchanged()? {
-            if self.publish(&found) {
-                return Ok(self.answer(found));
-            }
-            self.read_base();
+        if let Some(found) = self.unchanged()?
+            && self.publish(&found)
+        {
+            return Ok(self.answer(found));
         }
         for attempt in 1..=LISTS {
             let found = if attempt == 1 { self.base_and_found()? } else { self.list_found()? };
@@ -136,26 +135,9 @@ impl<'a, 'h> Fetch<'a, 'h> {
             return Ok(None);
         };
         let Some((sent, first)) = self.discovery.unmoved(meta)? else { return Ok(None) };
-        let (nodes, base) = self.discovery.as_cached(flight, meta, &first, self.want).unzip();
+        let nodes = self.discovery.as_cached(flight, meta, &first, self.want);
         self.discovery.probes.note(nodes.is_none());
-        self.base = base.flatten();
-        let found = nodes.map(|nodes| Found { nodes, index: Some(meta.index), sent });
-        if found.is_none() {
-            self.read_base();
-        }
-        Ok(found)
-    }
-
-    /// Before the list, as there was something to find out first.
-    fn read_base(&mut self) {
-        let base = self.held.flight.as_deref().and_then(|flight| self.discovery.store.base(flight));
-        self.set_base(base);
-    }
-
-    fn set_base(&mut self, base: Option<Base>) {
-        self.before = base.iter().flat_map(|base| base.fulls.keys().cloned()).collect();
-        self.base = base;
-        self.base_is_read = true;
+        Ok(nodes.map(|nodes| Found { nodes, index: Some(meta.index), sent, same: true }))
     }
 
     fn list_found(&mut self) -> Result<Option<Found>, Error> {
@@ -165,10 +147,11 @@ impl<'a, 'h> Fetch<'a, 'h> {
 
     /// The base is read while Nomad answers. `--force` uses nothing that is cached.
     fn base_and_found(&mut self) -> Result<Option<Found>, Error> {
-        let flight =
-            self.held.flight.as_deref().filter(|flight| {
-                flight.meta.is_some() && self.how != How::Force && !self.base_is_read
-            });
+        let flight = self
+            .held
+            .flight
+            .as_deref()
+            .filter(|flight| flight.meta.is_some() && self.how != How::Force);
         let Some(flight) = flight else { return self.list_found() };
         let (store, discovery) = (&self.discovery.store, self.discovery);
         let (base, listed) = thread::scope(|scope| {
@@ -176,7 +159,8 @@ impl<'a, 'h> Fetch<'a, 'h> {
             let listed = discovery.list();
             (base.join(), listed)
         });
-        self.set_base(base.unwrap_or(None));
+        self.base = base.unwrap_or(None);
+        self.before = self.base.iter().flat_map(|base| base.fulls.keys().cloned()).collect();
         let listed = listed?;
         self.check_cacheable(&listed.1);
         self.found(listed)
@@ -190,7 +174,7 @@ impl<'a, 'h> Fetch<'a, 'h> {
         if nodes.is_none() {
             self.base = None;
         }
-        Ok(nodes.map(|nodes| Found { nodes, index: listing.index, sent }))
+        Ok(nodes.map(|nodes| Found { nodes, index: listing.index, sent, same: false }))
     }
 
     fn list(&mut self) -> Result<(Instant, Listing), Error> {
@@ -288,12 +272,12 @@ impl<'a, 'h> Fetch<'a, 'h> {
     /// `false` if a newer index is known, or what was kept is not there any more: then everything
     /// must be listed.
     fn publish(&mut self, found: &Found) -> bool {
-        let Found { nodes, index, sent } = found;
+        let Found { nodes, index, sent, .. } = found;
         let (Some(flight), Some(index)) = (self.held.flight.as_deref(), *index) else {
             return true;
         };
         let partial = !nodes.missing.is_empty();
-        let same = flight.meta.as_ref().filter(|_| nodes.fulls.is_none());
+        let same = flight.meta.as_ref().filter(|_| found.same);
         let mut publication = Publication {
             index,
             eff: nodes.eff,
@@ -301,7 +285,7 @@ impl<'a, 'h> Fetch<'a, 'h> {
             list_sent: *sent,
             partial,
             all: if partial { &[] } else { &nodes.all },
-            fulls: nodes.fulls.as_deref().unwrap_or_default(),
+            fulls: nodes.fulls.as_deref().filter(|_| same.is_none()).unwrap_or_default(),
             base: self.base.as_ref(),
             keep: !partial && nodes.tally.total() as u64 >= self.discovery.policy.probe_from,
             same,
@@ -340,7 +324,7 @@ impl<'a, 'h> Fetch<'a, 'h> {
     }
 
     fn answer(&self, found: Found) -> Answer {
-        let Found { nodes: Nodes { all, fulls, tally, missing, .. }, index, sent } = found;
+        let Found { nodes: Nodes { all, fulls, tally, missing, .. }, index, sent, .. } = found;
         let snapshot = Snapshot {
             rev: self.published.clone().unwrap_or_default(),
             index: index.unwrap_or(0),

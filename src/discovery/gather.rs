@@ -13,7 +13,7 @@ use super::details::Outcome;
 pub(super) struct Nodes {
     /// JSON array of records.
     pub(super) all: Vec<u8>,
-    /// Full records as JSON; `None` = as the cache has them.
+    /// Full records as JSON; `None` = as the cache has them, and nobody wants them.
     pub(super) fulls: Option<Vec<(NodeId, Vec<u8>)>>,
     pub(super) tally: Tally,
     pub(super) missing: Vec<(NodeId, String)>,

@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use crate::clock;
 use crate::model::node::Stub;
-use crate::model::rows::{Row, Rows};
+use crate::model::rows::Row;
 use crate::nomad::{self, Kind};
 use crate::store::meta::Meta;
-use crate::store::{Base, Flight, Kept};
+use crate::store::{Flight, Kept};
 
 use super::answer::Tally;
 use super::gather::Nodes;
@@ -30,7 +30,10 @@ impl Discovery {
             Ok(None) | Err(nomad::Error { kind: Kind::NotNomad, .. }) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        if pulse.leader && pulse.index == Some(meta.index) {
+        if !pulse.leader {
+            return Ok(None);
+        }
+        if pulse.index == Some(meta.index) {
             return Ok(pulse.first.map(|first| (sent, first)));
         }
         self.probes.note(true);
@@ -38,37 +41,23 @@ impl Discovery {
     }
 
     /// The nodes of the cache, if Nomad's first node is among them and says the same: a cluster that
-    /// was rebuilt may have the very index. With the base if the records had to be read for it.
+    /// was rebuilt may have the very index. Were it the same node, too, the list would still be asked
+    /// for once in the time that details are kept: for no longer does the store keep what this needs.
     pub(super) fn as_cached(
         &self,
         flight: &Flight,
         meta: &Meta,
         first: &Stub,
         want: Want,
-    ) -> Option<(Nodes, Option<Base>)> {
-        let kept = || self.store.kept(flight, &first.id);
-        if let Some(Kept { all, first: json }) = (want == Want::Records).then(kept).flatten() {
-            Row::kept(&json, first)?;
-            let cached = usize::try_from(meta.count).ok()?;
-            let tally = Tally { cached, ..Tally::default() };
-            let nodes = Nodes { all, fulls: None, tally, missing: Vec::new(), eff: meta.index };
-            return Some((nodes, None));
-        }
-        let base = self.store.base(flight)?;
-        Some((of_base(&base, meta.index, first)?, Some(base)))
+    ) -> Option<Nodes> {
+        let Kept { all, first: json } = self.store.kept(flight, &first.id)?;
+        Row::kept(&json, first)?;
+        let fulls = match want {
+            Want::Records => None,
+            Want::Full => Some(self.store.base(flight)?.fulls.into_iter().collect()),
+        };
+        let cached = usize::try_from(meta.count).ok()?;
+        let tally = Tally { cached, ..Tally::default() };
+        Some(Nodes { all, fulls, tally, missing: Vec::new(), eff: meta.index })
     }
-}
-
-fn of_base(base: &Base, index: u64, first: &Stub) -> Option<Nodes> {
-    Row::kept(base.fulls.get(&first.id)?, first)?;
-    let mut eff = index;
-    let mut rows = Vec::with_capacity(base.fulls.len());
-    for json in base.fulls.values() {
-        let (row, modify_index) = Row::cached(json)?;
-        eff = eff.max(modify_index);
-        rows.push(row);
-    }
-    let Rows { all, fulls } = Rows::ordered(rows);
-    let tally = Tally { cached: fulls.len(), ..Tally::default() };
-    Some(Nodes { all, fulls: Some(fulls), tally, missing: Vec::new(), eff })
 }

@@ -1,7 +1,5 @@
 //! Records in the product's order, as the bytes that are cached and printed.
 
-use serde::Deserialize;
-
 use super::diff::{is_told_by, is_unchanged};
 use super::natural;
 use super::node::{Full, NodeId, Record, Stub};
@@ -46,21 +44,6 @@ impl Row {
         let volumes = Wanted::keys(&["host_volumes"]).extra(json).ok()?.host_volumes;
         let same = same && volumes.as_ref() == Some(&stub.host_volumes);
         same.then(|| Self { id: read.id, name: read.name, end, full: json.to_vec() })
-    }
-
-    /// The cached bytes of a full record with details, and its modify index; `None` if it has none.
-    pub fn cached(json: &[u8]) -> Option<(Self, u64)> {
-        #[derive(Deserialize)]
-        struct Said {
-            id: NodeId,
-            name: String,
-            modify_index: u64,
-        }
-        // No text of a node holds this: quotes in texts are escaped, and maps hold only texts.
-        let end = std::str::from_utf8(json).ok()?.find(r#","attributes":{"#)?;
-        let said: Said = serde_json::from_slice(&[&json[..end], b"}"].concat()).ok()?;
-        let row = Self { id: said.id, name: said.name, end, full: json.to_vec() };
-        Some((row, said.modify_index))
     }
 
     pub fn id(&self) -> &NodeId {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::sum;
+
 /// The eleven fields of a meta line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Meta {
@@ -44,6 +46,13 @@ impl Meta {
             ttl_ms: number(ttl_ms)?,
             lag_ms: number(lag_ms)?,
         })
+    }
+}
+
+impl Meta {
+    /// Whether these are the very bytes of its `all`.
+    pub(super) fn describes(&self, all: &[u8]) -> bool {
+        u64::try_from(all.len()) == Ok(self.len) && sum::of(all) == self.sum
     }
 }
 

@@ -1,4 +1,9 @@
 //! The cache: one protocol, spoken by Redis, by the files of this machine and by memory.
+//!
+//! Two things came to version 1 later and change nothing for programs that don't know them: `kept`,
+//! a copy of `all` that lives as long as its list proves anything ([`Store::kept`]), and the cheap
+//! question that allows to publish it anew (`discovery::probe`). A copy counts only if it is what
+//! the meta line describes, so one that an older program left behind is none.
 
 pub mod auto;
 mod boot;
@@ -105,10 +110,8 @@ pub trait Store: Send + Sync {
     fn base(&self, flight: &Flight) -> Option<Base>;
 
     /// KEPT: the `all` of the flight's meta, verified, and one full record as it stands; `None` if
-    /// the store keeps no copy of `all` for longer than it serves.
-    fn kept(&self, _flight: &Flight, _first: &NodeId) -> Option<Kept> {
-        None
-    }
+    /// there is none, or if the list that it was made from is older than details may be.
+    fn kept(&self, flight: &Flight, first: &NodeId) -> Option<Kept>;
 
     /// PUBLISH: everything in one atomic step, or nothing.
     fn publish(&self, flight: &Flight, publication: &Publication<'_>) -> Result<Published, Error>;

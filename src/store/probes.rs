@@ -10,8 +10,12 @@ use super::scope::Scope;
 const NAME: &str = "probes";
 /// After this many answers in a row that something has changed, the question is left out.
 const IN_VAIN: u32 = 3;
-/// For so long; then it is tried once more.
-const LASTS: Duration = Duration::from_secs(60);
+/// For so long, which is many times the usual time to live; then it is asked once.
+const PAUSE: Duration = Duration::from_secs(10 * 60);
+/// A count that nobody has added to for so long says nothing any more.
+const LASTS: Duration = Duration::from_secs(60 * 60);
+/// Scopes that are remembered.
+const SCOPES: usize = 64;
 
 /// What the last questions of this machine came to. A busy cluster, whose allocation reports move
 /// the index all the time, would pay for both the question and the list.
@@ -21,6 +25,16 @@ pub struct Probes {
     scope: String,
 }
 
+/// The answers of one scope that came to nothing, one after the other.
+#[derive(Debug, PartialEq, Eq)]
+struct Vain<'a> {
+    scope: &'a str,
+    count: u32,
+    /// Of the last one, on the clock of this boot.
+    at_ms: u64,
+    age: Duration,
+}
+
 impl Probes {
     /// Remembers nothing without a folder.
     pub fn new(folder: Option<PathBuf>, scope: &Scope) -> Self {
@@ -28,44 +42,60 @@ impl Probes {
     }
 
     pub fn are_worth_it(&self) -> bool {
-        let noted = self.notes.read(NAME);
+        let noted = self.notes.read(NAME).unwrap_or_default();
         let boot = BootClock::of_this_boot();
-        in_vain(noted.as_deref(), &boot.id, boot.ms(), &self.scope) < IN_VAIN
+        let ours = vain(&noted, &boot.id, boot.ms()).find(|vain| vain.scope == self.scope);
+        ours.is_none_or(|vain| vain.is_over())
     }
 
     /// Notes what one came to.
     pub fn note(&self, moved: bool) {
-        if !moved && self.notes.read(NAME).is_none_or(|noted| noted.is_empty()) {
+        if !moved && self.notes.read(NAME).is_none_or(|noted| !noted.contains(&self.scope)) {
             return;
         }
         let boot = BootClock::of_this_boot();
         self.notes.replace(NAME, |noted| {
-            let before = in_vain(noted.as_deref(), &boot.id, boot.ms(), &self.scope);
-            let scope = &self.scope;
-            match moved {
-                true => format!("{} {} {} {scope}\n", boot.id, boot.ms(), before.saturating_add(1)),
-                false => String::new(),
-            }
+            noting(&noted.unwrap_or_default(), (&boot.id, boot.ms()), &self.scope, moved)
         });
     }
 }
 
-/// How many came to nothing, if that is not long ago.
-fn in_vain(noted: Option<&str>, boot: &str, now_ms: u64, scope: &str) -> u32 {
-    let read = || {
-        let words: Vec<&str> = noted?.split_ascii_whitespace().collect();
-        let [of_boot, at, count, of_scope] = words.try_into().ok()?;
-        let age = Duration::from_millis(now_ms.checked_sub(at.parse().ok()?)?);
-        let is_ours = of_boot == boot && of_scope == scope && age < LASTS;
-        is_ours.then(|| count.parse().ok())?
-    };
-    read().unwrap_or(0)
+impl Vain<'_> {
+    fn is_over(&self) -> bool {
+        self.count < IN_VAIN || self.age >= PAUSE
+    }
+}
+
+/// What is noted and still counts, a line each: boot, milliseconds of that boot, count, scope.
+fn vain<'a>(noted: &'a str, boot: &'a str, now_ms: u64) -> impl Iterator<Item = Vain<'a>> {
+    noted.lines().filter_map(move |line| {
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        let [of_boot, at, count, scope] = words.try_into().ok()?;
+        let at_ms = at.parse().ok()?;
+        let age = Duration::from_millis(now_ms.checked_sub(at_ms)?);
+        let counts = of_boot == boot && age < LASTS;
+        counts.then_some(Vain { scope, count: count.parse().ok()?, at_ms, age })
+    })
+}
+
+/// The note after one more answer, the latest first.
+fn noting(noted: &str, (boot, now_ms): (&str, u64), scope: &str, moved: bool) -> String {
+    let (ours, others): (Vec<_>, Vec<_>) =
+        vain(noted, boot, now_ms).partition(|vain| vain.scope == scope);
+    let count = ours.first().map_or(0, |vain| vain.count).saturating_add(1);
+    let ours = moved.then_some(Vain { scope, count, at_ms: now_ms, age: Duration::ZERO });
+    let lines = ours.into_iter().chain(others).take(SCOPES);
+    lines
+        .map(|Vain { scope, count, at_ms, .. }| format!("{boot} {at_ms} {count} {scope}\n"))
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Probes, in_vain};
+    use super::{Probes, SCOPES, noting, vain};
     use crate::store::scope::{Cluster, Scope};
+
+    const MINUTE: u64 = 60_000;
 
     #[test]
     fn a_few_in_vain_are_enough_and_one_that_is_not_begins_anew() {
@@ -74,37 +104,74 @@ mod tests {
             let cluster = Cluster { host: host.to_owned(), ..Cluster::default() };
             Probes::new(Some(home.path().join("cache")), &Scope::of(&cluster))
         };
-        let probes = of("a");
+        let (probes, other) = (of("a"), of("b"));
         probes.note(false);
         assert!(!home.path().join("cache").exists(), "nothing to note");
         for _ in 0..3 {
             assert!(probes.are_worth_it());
             probes.note(true);
+            other.note(false);
         }
         assert!(!probes.are_worth_it());
-        assert!(of("b").are_worth_it(), "another cluster");
+        assert!(other.are_worth_it(), "another cluster");
+        (0..3).for_each(|_| other.note(true));
+        assert!(!probes.are_worth_it() && !other.are_worth_it(), "each has its own count");
         probes.note(false);
-        assert!(probes.are_worth_it());
+        assert!(probes.are_worth_it() && !other.are_worth_it());
         let forgets = Probes::new(None, &Scope::of(&Cluster::default()));
         (0..4).for_each(|_| forgets.note(true));
         assert!(forgets.are_worth_it());
     }
 
+    /// With one answer a minute, as the usual time to live has it: three, then one each ten minutes.
     #[test]
-    fn a_note_counts_for_a_while() {
-        let count = |noted: &str, now| in_vain(Some(noted), "boot", now, "s");
-        assert_eq!(count("boot 1000 5 s\n", 60_999), 5);
-        for (noted, now) in [
-            ("boot 1000 5 s\n", 61_000),
-            ("boot 1000 5 s\n", 999),
-            ("other 1000 5 s\n", 2000),
-            ("boot 1000 5 t\n", 2000),
-            ("boot 1000 5\n", 2000),
-            ("boot x 5 s\n", 2000),
-            ("", 2000),
-        ] {
-            assert_eq!(count(noted, now), 0, "{noted} {now}");
+    fn a_busy_cluster_is_asked_once_in_ten_minutes() {
+        let mut noted = String::new();
+        let mut asked = Vec::new();
+        for minute in 0..35 {
+            let now = minute * MINUTE;
+            if vain(&noted, "boot", now).all(|vain| vain.is_over()) {
+                asked.push(minute);
+                noted = noting(&noted, ("boot", now), "s", true);
+            }
         }
-        assert_eq!(in_vain(None, "boot", 0, "s"), 0);
+        assert_eq!(asked, [0, 1, 2, 12, 22, 32]);
+        assert_eq!(noting(&noted, ("boot", 35 * MINUTE), "s", false), "");
+    }
+
+    #[test]
+    fn a_note_counts_for_its_boot_and_an_hour() {
+        let count = |noted: &str, now| {
+            let found: Vec<_> =
+                vain(noted, "boot", now).map(|vain| (vain.count, vain.scope.to_owned())).collect();
+            found
+        };
+        let hour = 60 * MINUTE;
+        assert_eq!(
+            count("boot 1000 5 s\nboot 0 1 t\n", hour - 1),
+            [(5, "s".to_owned()), (1, "t".to_owned())]
+        );
+        assert_eq!(count("boot 1000 5 s\nboot 0 1 t\n", hour), [(5, "s".to_owned())]);
+        for noted in [
+            "boot 3000 5 s\n",
+            "other 1000 5 s\n",
+            "boot 1000 5\n",
+            "boot x 5 s\n",
+            "boot 1000 x s\n",
+            "",
+        ] {
+            assert_eq!(count(noted, 2000), [], "{noted}");
+        }
+    }
+
+    #[test]
+    fn no_more_scopes_are_remembered_than_a_machine_has() {
+        let mut noted = String::new();
+        for scope in 0..=SCOPES {
+            noted = noting(&noted, ("boot", 0), &scope.to_string(), true);
+        }
+        assert_eq!(noted.lines().count(), SCOPES);
+        assert!(noted.starts_with(&format!("boot 0 1 {SCOPES}\nboot 0 1 {}\n", SCOPES - 1)));
+        assert!(noted.ends_with("boot 0 1 1\n"), "the oldest went");
     }
 }

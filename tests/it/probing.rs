@@ -12,6 +12,7 @@ use nomad_clients::nomad::{self, Kind};
 use nomad_clients::store::Probes;
 use nomad_clients::store::scope::{Cluster, Scope};
 
+use crate::support::bench::{Bench as _, MemoryBench};
 use crate::support::fake_nomad::{FakeNomad, id, outage};
 use crate::support::world::{World, counts};
 
@@ -100,6 +101,27 @@ fn a_rebuilt_cluster_with_the_very_index_is_noticed_by_its_first_node() {
     assert_eq!(refreshed(&world).1, ["first", "list"], "none is left");
 }
 
+/// The very index, the very first node, and yet not the same nodes: for no longer than details are
+/// kept, however often it is looked after.
+#[test]
+fn what_the_question_can_not_see_is_found_in_time() {
+    let bench = MemoryBench::new();
+    let world = World { store: bench.store("a0"), ..World::with(&[("a", 4), ("b", 5), ("c", 6)]) };
+    world.ask(How::Get).unwrap();
+    world.nomad.be_probed(None);
+    let highest = ["a", "b", "c"].into_iter().max_by_key(|name| id(name)).unwrap();
+    world.nomad.change(highest, |stub, _| stub.status = "down".to_owned());
+    world.nomad.asked();
+    for _ in 0..4 {
+        bench.pass(Duration::from_secs(61));
+        assert_eq!(refreshed(&world).1, ["first"]);
+    }
+    bench.pass(Duration::from_secs(61));
+    let (answer, asked) = refreshed(&world);
+    assert_eq!(asked[..2], ["first", "list"]);
+    assert!(String::from_utf8(answer.snapshot.all).unwrap().contains(r#""status":"down""#));
+}
+
 #[test]
 fn without_a_leader_the_list_decides() {
     let world = probed();
@@ -167,6 +189,20 @@ fn three_in_vain_are_enough_for_a_while() {
         assert_eq!(ask(index), ["first", "list"]);
     }
     assert_eq!(ask(13), ["list"], "although nothing has moved now");
+}
+
+/// An election says nothing of how busy a cluster is.
+#[test]
+fn a_question_without_a_leader_is_not_in_vain() {
+    let home = tempfile::tempdir().unwrap();
+    let world = probed();
+    let mut discovery = world.discovery(Duration::from_secs(30));
+    let folder = home.path().join("cache");
+    discovery.probes = Probes::new(Some(folder.clone()), &Scope::of(&Cluster::default()));
+    world.nomad.lose_leader();
+    discovery.nodes(How::Refresh, Want::Records).unwrap();
+    assert_eq!(world.nomad.asked(), ["first", "list"]);
+    assert!(!folder.exists());
 }
 
 /// The records of the cache are what a list would have made of them, also where texts look like

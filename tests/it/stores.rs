@@ -82,6 +82,12 @@ scenes! {
         base_is_verified
         partial_serves_waiters_only
         a_partial_publication_ends_with_its_epoch;
+    kept:
+        what_is_kept_is_published_with_a_new_rev
+        after_a_change_only_the_new_is_kept
+        without_its_records_it_is_refused
+        a_clear_fences_what_is_kept
+        a_newer_one_fences_what_is_kept;
     leases:
         one_publication_per_lease
         refresh_and_two_forces

@@ -6,7 +6,7 @@ use crate::model::node::NodeId;
 use crate::model::snapshot::Snapshot;
 use crate::store::judge::{Verdict, judge, present};
 use crate::store::records::{Fields, verified};
-use crate::store::{Look, Present, Want};
+use crate::store::{Flight, Kept, Look, Present, Want};
 
 use super::flight::{self, LastPublished};
 use super::snap::{Header, LONGEST, Opened};
@@ -127,14 +127,30 @@ impl LocalStore {
         if header.count == 0 {
             return verified(&header.meta(), Fields::new());
         }
+        let bytes = self.full_file(header)?;
+        let fields = lines(&bytes).map(|line| (field(line).to_vec(), line.to_vec())).collect();
+        verified(&header.meta(), fields)
+    }
+
+    fn full_file(&self, header: &Header) -> Option<Vec<u8>> {
         // Only the name, never a path: the header is not trusted.
         let name =
             Some(&header.full).filter(|name| !name.contains('/') && name.ends_with(".full"))?;
-        let bytes = self.folder.read(name, FULLS_LONGEST)?;
-        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        // A full record begins with its id: {"id":"…36 characters…"
-        let field = |line: &[u8]| line.get(7..43).unwrap_or_default().to_vec();
-        verified(&header.meta(), lines.map(|line| (field(line), line.to_vec())).collect())
+        self.folder.read(name, FULLS_LONGEST)
+    }
+
+    /// What may be published anew, see [`Store::kept`](crate::store::Store::kept).
+    pub(super) fn kept_of(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
+        let meta = flight.meta.as_ref()?;
+        let (header, all) = self.open_snap()?.read().ok()?;
+        let keep = u64::try_from(self.detail_ttl.as_millis()).unwrap_or(u64::MAX);
+        let is_proved = self.now().saturating_sub(header.listed) <= keep;
+        if header.rev != meta.rev || !is_proved || !meta.describes(&all) {
+            return None;
+        }
+        let records = self.full_file(&header)?;
+        let first = lines(&records).find(|line| field(line) == first.as_str().as_bytes())?.to_vec();
+        Some(Kept { all, first })
     }
 
     /// A publication with its full records and without `all`.
@@ -150,4 +166,14 @@ impl LocalStore {
             since,
         })
     }
+}
+
+/// The records of a file of full records.
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
+}
+
+/// The id of a full record, which begins with it: `{"id":"`, then 36 characters.
+fn field(line: &[u8]) -> &[u8] {
+    line.get(7..43).unwrap_or_default()
 }

@@ -25,8 +25,8 @@ use super::auto::Local;
 use super::folder::{Folder, plain};
 use super::scope::Scope;
 use super::{
-    Base, BootClock, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, Kind, Look,
-    Place, Present, Publication, Published, Sample, Stats, Store, Want,
+    Base, BootClock, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, Kept, Kind, Look,
+    NodeId, Place, Present, Publication, Published, Sample, Stats, Store, Want,
 };
 
 use flight::Flights;
@@ -109,6 +109,10 @@ impl Store for LocalStore {
         let (known, meta) = (self.known(), flight.meta.as_ref()?);
         let header = known.valid(self).filter(|header| header.rev == meta.rev)?;
         Some(Base { rev: header.rev.clone(), fulls: self.fulls(header)?.into_iter().collect() })
+    }
+
+    fn kept(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
+        self.kept_of(flight, first)
     }
 
     fn publish(&self, flight: &Flight, publication: &Publication<'_>) -> Result<Published, Error> {

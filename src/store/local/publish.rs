@@ -22,7 +22,7 @@ pub(super) fn publish(
     new: &Publication<'_>,
 ) -> Result<Published, Error> {
     let published = try_publish(store, flight, new);
-    if !matches!(published, Ok(Published::Older { .. })) {
+    if !matches!(published, Ok(Published::Older { .. } | Published::Rebase)) {
         store.flights.release(&flight.token);
     }
     published.map_err(|error| {
@@ -52,6 +52,9 @@ fn try_publish(
     {
         return Ok(Published::Older { index: newer.idx, rev: newer.rev.clone() });
     }
+    if new.same.is_some() && republished(store, new, present).is_none() {
+        return Ok(Published::Rebase);
+    }
     if let Err(error) = write(store, &writing, flight, new, present) {
         // What is about to be printed may be newer than what is there, and removing needs no room.
         writing.remove(&store.name("snap"))?;
@@ -71,11 +74,17 @@ fn write(
     new: &Publication<'_>,
     present: Option<&Header>,
 ) -> io::Result<()> {
-    let full = match kept(store, new, present) {
-        Some(full) => full,
-        None => write_fulls(store, writing, flight, new)?,
+    let fresh = header(store, flight, new);
+    let header = match republished(store, new, present) {
+        Some(Header { count, hsum, full, listed, .. }) => Header {
+            count: *count,
+            hsum: hsum.clone(),
+            full: full.clone(),
+            listed: *listed,
+            ..fresh
+        },
+        None => Header { full: fulls(store, writing, flight, new, present)?, ..fresh },
     };
-    let header = header(store, flight, new, full);
     let all = if new.partial { &[] } else { new.all };
     flight::note(&store.folder, &store.name("flight"), &header.rev)?;
     writing.replace(&store.name("snap"), &[&header.line(), all])?;
@@ -83,7 +92,19 @@ fn write(
     Ok(())
 }
 
-fn header(store: &LocalStore, flight: &Flight, new: &Publication<'_>, full: String) -> Header {
+/// The present publication, if it is the one that is published anew and still has its records.
+fn republished<'a>(
+    store: &LocalStore,
+    new: &Publication<'_>,
+    present: Option<&'a Header>,
+) -> Option<&'a Header> {
+    let is_there =
+        |header: &&Header| header.full.is_empty() || store.folder.len(&header.full).is_some();
+    present.filter(|header| new.same.is_some_and(|same| same.rev == header.rev)).filter(is_there)
+}
+
+/// Of a list; the file of full records is not named yet.
+fn header(store: &LocalStore, flight: &Flight, new: &Publication<'_>) -> Header {
     let (rev, len, sum) = if new.partial {
         (format!("p{}", flight.watch), 0, "-".to_owned())
     } else {
@@ -102,7 +123,7 @@ fn header(store: &LocalStore, flight: &Flight, new: &Publication<'_>, full: Stri
         ttl_ms: millis(store.ttl),
         lag_ms: lag(flight, new, now),
     };
-    Header::new(meta, full, &store.boot.id, now)
+    Header::new(meta, String::new(), &store.boot.id, now)
 }
 
 /// Since the list was asked for. The clock of the boot counts the time asleep, too.
@@ -116,8 +137,23 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// The name of the file of full records, which is written if anything in it changed.
+fn fulls(
+    store: &LocalStore,
+    writing: &Writing<'_>,
+    flight: &Flight,
+    new: &Publication<'_>,
+    present: Option<&Header>,
+) -> io::Result<String> {
+    unchanged(store, new, present).map_or_else(|| write_fulls(store, writing, flight, new), Ok)
+}
+
 /// The present file of full records, if nothing in it changed.
-fn kept(store: &LocalStore, new: &Publication<'_>, present: Option<&Header>) -> Option<String> {
+fn unchanged(
+    store: &LocalStore,
+    new: &Publication<'_>,
+    present: Option<&Header>,
+) -> Option<String> {
     let (base, present) = (new.base?, present?);
     let changes = difference(new);
     let same = base.rev == present.rev && changes.gone.is_empty() && changes.changed.is_empty();

@@ -38,6 +38,8 @@ pub(super) struct Header {
     pub(super) at: u64,
     pub(super) ttl: u64,
     pub(super) lag: u64,
+    /// `at` of the publication whose list all this was made from.
+    pub(super) listed: u64,
     /// Sum of the line as it reads while this is empty: a disk that flips a bit must not make an
     /// answer younger than it is.
     pub(super) check: String,
@@ -113,6 +115,7 @@ impl Header {
             at,
             ttl: meta.ttl_ms,
             lag: meta.lag_ms,
+            listed: at,
             check: String::new(),
         }
     }

@@ -14,14 +14,14 @@ use crate::random;
 use super::auto::Local;
 use super::dead::Dead;
 use super::judge::{Family, Hit, Seen, Verdict, judge};
-use super::keys::Keys;
+use super::keys::{self, Keys};
 use super::meta::Meta;
 use super::notes::Notes;
 use super::records::verified;
 use super::scope::Scope;
 use super::{
-    Base, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, KeyStats, Look, Minute,
-    Place, Publication, Published, Sample, Snapshot, State, Stats, Store, Want,
+    Base, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, Kept, KeyStats, Look,
+    Minute, NodeId, Place, Publication, Published, Sample, Snapshot, State, Stats, Store, Want,
 };
 
 use script::Script;
@@ -114,7 +114,7 @@ impl MemoryStore {
         Seen { epoch: text(&self.keys.epoch), literal: family(true), own: family(false) }
     }
 
-    fn fulls(&self, meta: &Meta, literal: bool) -> Option<Vec<(super::NodeId, Vec<u8>)>> {
+    fn fulls(&self, meta: &Meta, literal: bool) -> Option<Vec<(NodeId, Vec<u8>)>> {
         let (now, space) = (self.memory.now(), self.memory.space());
         let fields = space.hash(&self.keys.family(literal).hash, now).cloned().unwrap_or_default();
         drop(space);
@@ -136,6 +136,7 @@ impl MemoryStore {
         [
             (&keys.all, "string"),
             (&keys.hash, "hash"),
+            (&keys.kept, "string"),
             (&keys.meta, "string"),
             (&self.keys.epoch, "string"),
         ]
@@ -193,6 +194,15 @@ impl Store for MemoryStore {
         let meta = flight.meta.as_ref()?;
         let fulls = self.fulls(meta, flight.literal)?;
         Some(Base { rev: meta.rev.clone(), fulls: fulls.into_iter().collect() })
+    }
+
+    fn kept(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
+        let (meta, now) = (flight.meta.as_ref()?, self.memory.now());
+        let keys::Family { kept, hash, .. } = self.keys.family(flight.literal);
+        let space = self.memory.space();
+        let first = space.hash(hash, now)?.get(first.as_str().as_bytes())?.clone();
+        let all = space.text(kept, now).filter(|all| meta.describes(all))?.to_vec();
+        Some(Kept { all, first })
     }
 
     fn publish(&self, flight: &Flight, publication: &Publication<'_>) -> Result<Published, Error> {

@@ -114,14 +114,23 @@ impl Script<'_> {
             return Published::Older { index: meta.index, rev: meta.rev.clone() };
         }
         if let Some(base) = new.base
-            && !meta.is_some_and(|meta| meta.rev == base.rev && self.count(&keys) == meta.count)
+            && !meta
+                .as_ref()
+                .is_some_and(|meta| meta.rev == base.rev && self.count(&keys) == meta.count)
         {
             return Published::Rebase;
         }
-        self.write(flight, new, &keys);
+        let hsum = match (new.same, &meta) {
+            (None, _) => sum::of_values(new.fulls.iter().map(|(_, full)| full.as_slice())),
+            (Some(same), Some(meta)) if same.rev == meta.rev && self.count(&keys) == meta.count => {
+                meta.hsum.clone()
+            }
+            (Some(_), _) => return Published::Rebase,
+        };
+        self.write(flight, new, &keys, hsum);
         if literal && self.keys.own != self.keys.literal {
-            let Family { meta, all, hash, .. } = &self.keys.own;
-            self.space.delete(&[meta, all, hash]);
+            let Family { meta, all, hash, kept } = &self.keys.own;
+            self.space.delete(&[meta, all, hash, kept]);
         }
         Published::Done
     }
@@ -130,11 +139,11 @@ impl Script<'_> {
         self.space.hash(&keys.hash, self.now).map_or(0, |fields| fields.len() as u64)
     }
 
-    fn write(&mut self, flight: &Flight, new: &Publication<'_>, keys: &Family) {
+    fn write(&mut self, flight: &Flight, new: &Publication<'_>, keys: &Family, hsum: String) {
         let [ttl, detail_ttl] = self.ttl_ms;
         let ends = after(self.now, detail_ttl);
         let Difference { gone, changed } = difference(new);
-        if new.base.is_none() {
+        if new.base.is_none() && new.same.is_none() {
             self.space.delete(&[&keys.hash]);
         }
         self.space.change(&keys.hash, self.now, |fields| {
@@ -151,7 +160,7 @@ impl Script<'_> {
             count: self.count(keys),
             len: new.all.len() as u64,
             sum: sum::of(new.all),
-            hsum: sum::of_values(new.fulls.iter().map(|(_, full)| full.as_slice())),
+            hsum,
             ttl_ms: ttl,
             lag_ms: u64::try_from(lag).unwrap_or(u64::MAX),
         };
@@ -165,6 +174,12 @@ impl Script<'_> {
         }
         self.space.set(&keys.meta, meta.to_string(), ends);
         self.space.expire(&self.keys.epoch, after(self.now, EPOCH_MS));
+        match new.same {
+            // It ends when its list is too old.
+            Some(_) => {}
+            None if new.keep => self.space.set(&keys.kept, new.all, ends),
+            None => self.space.delete(&[&keys.kept]),
+        }
     }
 
     /// Fenced. What is about to be printed may be newer than what is visible: then nobody may be
@@ -181,7 +196,7 @@ impl Script<'_> {
         }
         self.space.delete(&[&keys.all]);
         if new.reset.is_some() {
-            self.space.delete(&[&keys.meta, &keys.hash, &self.keys.lease]);
+            self.space.delete(&[&keys.meta, &keys.hash, &keys.kept, &self.keys.lease]);
             return;
         }
         let Some(epoch) = self.word(&self.keys.epoch) else { return };

@@ -84,9 +84,13 @@ impl RedisStore {
         flight: &Flight,
         publication: &Publication<'_>,
     ) -> Result<Published, Error> {
-        let eval = self.publish_command(flight, publication);
-        let whole = PUBLISH_MS + (eval.bytes() / BYTES_PER_MS) as u64;
-        let words = self.words(Step { budget: Budget::flat(whole), ..PUBLISH }, &eval)?;
+        // The copy that is kept travels only if Redis can't copy.
+        let sent = if publication.same.is_some() { &[] } else { publication.all };
+        let words = self.put_once(flight, publication, sent)?;
+        let words = match words[..] == ["NOCOPY"] {
+            true => self.put_once(flight, publication, publication.all)?,
+            false => words,
+        };
         match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["OK"] => Ok(Published::Done),
             ["OLDER", index, rev] => {
@@ -99,7 +103,23 @@ impl RedisStore {
         }
     }
 
-    fn publish_command<'a>(&self, flight: &Flight, publication: &Publication<'a>) -> Long<'a> {
+    fn put_once(
+        &self,
+        flight: &Flight,
+        publication: &Publication<'_>,
+        all: &[u8],
+    ) -> Result<Vec<String>, Error> {
+        let eval = self.publish_command(flight, publication, all);
+        let whole = PUBLISH_MS + (eval.bytes() / BYTES_PER_MS) as u64;
+        self.words(Step { budget: Budget::flat(whole), ..PUBLISH }, &eval)
+    }
+
+    fn publish_command<'a>(
+        &self,
+        flight: &Flight,
+        publication: &Publication<'a>,
+        sent: &'a [u8],
+    ) -> Long<'a> {
         let Publication { index, eff, reset, all, fulls, base, same, .. } = *publication;
         let lag = millis(clock::now().duration_since(publication.list_sent));
         let list_at =
@@ -107,16 +127,19 @@ impl RedisStore {
         let Difference { gone, changed } = difference(publication);
         let hsum = || sum::of_values(fulls.iter().map(|(_, full)| full.as_slice()));
         let rev = same.map(|meta| &meta.rev).or(base.map(|base| &base.rev));
-        // The copy that is kept does not travel again.
-        let sent = if same.is_some() { &[] } else { all };
-        let mut eval = self.eval(PUBLISH_LUA, if publication.keep { 10 } else { 8 });
+        let copy = match publication.keep {
+            _ if same.is_some() => "same",
+            true => "new",
+            false => "",
+        };
+        let mut eval = self.eval(PUBLISH_LUA, 10);
         eval.arg(self.scope.as_str()).arg(&flight.token).arg(&flight.watch).arg(&flight.epoch);
         eval.arg(format!("{index:020}")).arg(format!("{eff:020}")).arg(reset.unwrap_or_default());
         eval.arg(millis(self.ttl).max(1)).arg(millis(self.detail_ttl).max(1)).arg(lag).arg(list_at);
         eval.arg(u8::from(publication.partial)).arg(sum::of(all));
         eval.arg(same.map_or_else(hsum, |meta| meta.hsum.clone()));
         let rev = rev.map_or("", String::as_str);
-        let mut tail = vec![Cow::Borrowed(sent), rev.as_bytes().into()];
+        let mut tail = vec![Cow::Borrowed(sent), rev.as_bytes().into(), copy.as_bytes().into()];
         tail.push(gone.len().to_string().into_bytes().into());
         tail.extend(gone.iter().map(|id| Cow::Borrowed(id.as_bytes())));
         tail.extend(changed.iter().flat_map(|(id, full)| [id.as_bytes(), full]).map(Cow::Borrowed));

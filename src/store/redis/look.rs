@@ -11,7 +11,7 @@ use crate::store::judge::{Family as Read, Hit, Seen, Verdict, judge, present};
 use crate::store::keys::Family;
 use crate::store::meta::Meta;
 use crate::store::records::{Fields, verified};
-use crate::store::{Base, Error, Flight, Kept, Look, Present, Want, sum};
+use crate::store::{Base, Error, Flight, Kept, Look, Present, Want};
 
 use super::connection::Manner;
 use super::errors::{of_reply, unavailable};
@@ -166,8 +166,7 @@ impl RedisStore {
             return None;
         };
         let (all, first) = (bulk(kept)?, bulk(firsts.pop()?)?);
-        let same = u64::try_from(all.len()) == Ok(meta.len) && sum::of(&all) == meta.sum;
-        same.then_some(Kept { all, first })
+        meta.describes(&all).then_some(Kept { all, first })
     }
 
     pub(super) fn partial_of(&self, waited: &str) -> Result<Option<Snapshot>, Error> {

@@ -69,6 +69,24 @@ fn a_base_is_kept_for_the_detail_ttl() {
     assert!(!entered_after(MS));
 }
 
+/// However often it is published anew.
+#[test]
+fn what_a_list_has_proved_is_kept_for_the_detail_ttl() {
+    let bench = LocalBench::new();
+    let mut own = Process::on(&bench);
+    own.own(How::Get);
+    assert_eq!(own.put(5, &records(&[(X, 3)])), Published::Done);
+    for minute in 1..=5 {
+        bench.pass(MINUTE);
+        let next = Process::refreshing(&bench);
+        let kept = next.kept(X).unwrap();
+        assert_eq!((next.put_again(&kept), minute), (Published::Done, minute));
+    }
+    bench.pass(MS);
+    let next = Process::refreshing(&bench);
+    assert!(next.kept(X).is_none() && next.base().is_some());
+}
+
 /// What only grows too old while a fetch runs was not replaced by anybody.
 #[test]
 fn a_base_that_ends_during_the_fetch_fences_nobody() {

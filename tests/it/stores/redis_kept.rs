@@ -1,22 +1,19 @@
-//! The copy of `all` that outlives it: what may come between reading it and publishing it anew.
+//! The copy of `all` that outlives it, as it stands in Redis.
 
 use std::sync::Arc;
 
-use nomad_clients::model::node::NodeId;
 use nomad_clients::model::remark::Tell;
 use nomad_clients::store::redis::RedisStore;
-use nomad_clients::store::{How, Publication, Published};
+use nomad_clients::store::{How, Kept, Published};
+use redis::Value;
 
+use super::redis_traffic::Monitor;
 use crate::support::bench::place;
-use crate::support::process::{Process, Records, X, Y, records};
+use crate::support::process::{Process, Records, With, X, Y, records, records_of};
 use crate::support::redis_server::RedisServer;
 
 const KEPT: &str = "nomad:clients:kept";
 const ALL: &str = "nomad:clients:all";
-
-fn id(text: &str) -> NodeId {
-    NodeId::parse(text).unwrap()
-}
 
 struct Room {
     server: RedisServer,
@@ -26,131 +23,130 @@ impl Room {
     /// With a publication of index 5 that is kept.
     fn new() -> Self {
         let room = Self { server: RedisServer::start() };
-        let owner = room.owner();
-        assert_eq!(room.put(&owner, 5, &records(&[(X, 3), (Y, 4)])), Published::Done);
+        room.put("a0", &xy(), true);
         room
     }
 
-    fn process(&self) -> Process {
-        let store = RedisStore::new(&place("a0", &self.server.url()), Tell::nobody()).unwrap();
+    fn process(&self, scope: &str) -> Process {
+        let store = RedisStore::new(&place(scope, &self.server.url()), Tell::nobody()).unwrap();
         Process::new(Arc::new(store), 'N')
     }
 
     /// One that has the flight.
-    fn owner(&self) -> Process {
-        let mut process = self.process();
+    fn owner(&self, scope: &str) -> Process {
+        let mut process = self.process(scope);
         process.own(How::Refresh);
         process
     }
 
-    fn put(&self, process: &Process, index: u64, records: &Records) -> Published {
-        let all = values(records);
-        let fulls: Vec<_> = records.clone().into_iter().collect();
-        let new = Publication { all: &all, fulls: &fulls, ..publication(process, index) };
-        process.store.publish(process.flight(), &new).unwrap()
+    fn put(&self, scope: &str, records: &Records, keep: bool) {
+        let with = With { keep, ..With::default() };
+        assert_eq!(self.owner(scope).put_with(5, records, with), Published::Done);
     }
 
-    /// Publishes what is kept, and does `meanwhile` before.
-    fn put_again(&self, meanwhile: impl FnOnce(&Process)) -> (Process, Published) {
-        let process = self.owner();
-        let kept = process.store.kept(process.flight(), &id(X)).unwrap();
-        assert_eq!(Some(kept.all.clone()), self.get(KEPT));
-        meanwhile(&process);
-        let same = process.flight().meta.as_ref();
-        let again = Publication { all: &kept.all, same, ..publication(&process, 5) };
-        let published = process.store.publish(process.flight(), &again).unwrap();
-        (process, published)
+    /// One that has read what is kept.
+    fn about_to_put_again(&self) -> (Process, Kept) {
+        let process = self.owner("a0");
+        let kept = process.kept(X).unwrap();
+        assert_eq!(Some(&kept.all), self.get(KEPT).as_ref());
+        (process, kept)
     }
 
     fn get(&self, key: &str) -> Option<Vec<u8>> {
         self.server.bytes(&["GET", key])
     }
-}
 
-fn values(records: &Records) -> Vec<u8> {
-    let values: Vec<&[u8]> = records.values().map(Vec::as_slice).collect();
-    [b"[", &values.join(&b","[..])[..], b"]"].concat()
-}
-
-fn publication(process: &Process, index: u64) -> Publication<'static> {
-    Publication {
-        index,
-        eff: index,
-        reset: None,
-        list_sent: process.flight().entered,
-        partial: false,
-        all: &[],
-        fulls: &[],
-        base: None,
-        keep: true,
-        same: None,
+    fn left(&self, key: &str) -> i64 {
+        self.server.int(&["PTTL", key])
     }
 }
 
-#[test]
-fn what_is_kept_is_published_with_a_new_rev_and_the_same_records() {
-    let room = Room::new();
-    let before = room.get(ALL);
-    let (process, published) = room.put_again(|_| drop(room.server.cli(&["DEL", ALL])));
-    assert_eq!(
-        (published, room.get(ALL), room.get(KEPT)),
-        (Published::Done, before.clone(), before)
-    );
-    let hit = process.hit().unwrap();
-    assert_eq!((hit.rev, hit.index, hit.count), (process.flight().watch.clone(), 5, 2));
-    assert_eq!(process.whole(), Some(records(&[(X, 3), (Y, 4)])));
-    assert_eq!(room.server.int(&["EXISTS", "nomad:clients:lease"]), 0);
-    let left = room.server.int(&["PTTL", ALL]);
-    assert!((1..=60_000).contains(&left), "{left}");
+fn xy() -> Records {
+    records(&[(X, 3), (Y, 4)])
 }
 
-/// Nothing is written, and the flight goes on.
+/// For so long the list that it was made from proves something, however often it is published.
 #[test]
-fn without_the_copy_or_the_records_it_is_refused() {
+fn it_ends_when_its_list_is_as_old_as_details_may_be() {
+    let room = Room::new();
+    assert!((290_000..=300_000).contains(&room.left(KEPT)), "{}", room.left(KEPT));
+    room.server.cli(&["PEXPIRE", KEPT, "100000"]);
+    let before = room.get(ALL);
+    room.server.cli(&["DEL", ALL]);
+    let (process, kept) = room.about_to_put_again();
+    assert_eq!((process.put_again(&kept), room.get(ALL)), (Published::Done, before));
+    let left = [KEPT, ALL, "nomad:clients:hash"].map(|key| room.left(key));
+    assert!((90_000..=100_000).contains(&left[0]), "{left:?}");
+    assert!((50_000..=60_000).contains(&left[1]), "{left:?}");
+    assert!((290_000..=300_000).contains(&left[2]), "{left:?}");
+}
+
+/// Redis before 6.2, a user without the right to copy, or the copy is evicted in between: then the
+/// bytes travel, and nothing is asked of Nomad.
+#[test]
+fn what_redis_can_not_copy_is_sent() {
     type Spoil = fn(&Room);
-    let spoils: [Spoil; 3] = [
+    let spoils: [Spoil; 2] = [
+        |room| drop(room.server.cli(&["ACL", "SETUSER", "default", "-copy"])),
         |room| drop(room.server.cli(&["DEL", KEPT])),
-        |room| drop(room.server.cli(&["HDEL", "nomad:clients:hash", X])),
-        |room| drop(room.server.cli(&["DEL", "nomad:clients:meta"])),
     ];
     for (at, spoil) in spoils.into_iter().enumerate() {
         let room = Room::new();
-        let (process, published) = room.put_again(|_| {
-            room.server.cli(&["DEL", ALL]);
-            spoil(&room);
-        });
-        assert_eq!((published, room.get(ALL)), (Published::Rebase, None), "{at}");
-        assert_eq!(room.put(&process, 5, &records(&[(X, 3)])), Published::Done, "{at}");
+        let before = room.get(ALL);
+        let (process, kept) = room.about_to_put_again();
+        room.server.cli(&["DEL", ALL]);
+        spoil(&room);
+        assert_eq!((process.put_again(&kept), room.get(ALL)), (Published::Done, before), "{at}");
+        assert_eq!(process.whole(), Some(xy()), "{at}");
     }
 }
 
 #[test]
-fn after_a_clear_or_another_publication_it_is_fenced() {
+fn where_redis_can_copy_no_bytes_travel() {
     let room = Room::new();
-    let (process, published) = room.put_again(|process| drop(process.store.clear()));
-    assert_eq!((published, process.hit()), (Published::Fenced, None));
-    assert_eq!(room.get(KEPT), None);
+    let (process, kept) = room.about_to_put_again();
+    let mut monitor = Monitor::of(&room.server);
+    assert_eq!(process.put_again(&kept), Published::Done);
+    drop(room.process("a0").hit());
+    let seen = monitor.until("MGET");
+    assert_eq!(seen.iter().filter(|line| line.contains("EVAL")).count(), 1, "{seen:?}");
+    assert!(!seen.iter().any(|line| line.contains("version")), "{seen:?}");
+}
 
+/// Another program's meta, or none: it does not say what the hash is.
+#[test]
+fn without_the_meta_it_is_refused() {
     let room = Room::new();
-    let (process, published) = room.put_again(|_| {
-        let mut force = room.process();
-        force.token.replace_range(..1, "F");
-        force.own(How::Force);
-        assert_eq!(room.put(&force, 6, &records(&[(X, 6)])), Published::Done);
-    });
-    assert_eq!(published, Published::Fenced);
-    // As for every fenced one: whoever prints something else than the cache has leaves nothing to show.
-    assert_eq!((process.hit(), room.get(KEPT)), (None, Some(values(&records(&[(X, 6)])))));
+    let (process, kept) = room.about_to_put_again();
+    room.server.cli(&["DEL", "nomad:clients:meta", ALL]);
+    assert_eq!((process.put_again(&kept), room.get(ALL)), (Published::Rebase, None));
 }
 
 #[test]
 fn what_is_not_of_this_publication_is_not_offered() {
     let room = Room::new();
     room.server.cli(&["SET", KEPT, "[]"]);
-    let process = room.owner();
-    assert!(process.store.kept(process.flight(), &id(X)).is_none());
-    let unknown = "6f1c36aa-0000-4000-8000-0000000000ff";
+    assert!(room.owner("a0").kept(X).is_none());
+}
+
+#[test]
+fn no_copy_is_left_behind() {
     let room = Room::new();
-    let process = room.owner();
-    assert!(process.store.kept(process.flight(), &id(unknown)).is_none());
+    room.put("a0", &xy(), false);
+    assert_eq!(room.get(KEPT), None, "too few nodes to keep one");
+
+    let room = Room::new();
+    let partial = With { keep: false, partial: true, ..With::default() };
+    assert_eq!(room.owner("a0").put_with(6, &xy(), partial), Published::Done);
+    assert_eq!(room.get(KEPT), None, "partial");
+
+    // The other scope moves to the literal names as soon as they are free.
+    let room = Room::new();
+    room.put("b1", &records_of("b1", &[(X, 3)]), true);
+    let own = || room.server.cli(&["KEYS", "nomad:clients:*:kept"]);
+    let none = Value::Array(Vec::new());
+    assert_ne!(own(), none);
+    room.server.cli(&["DEL", "nomad:clients:meta"]);
+    room.put("b1", &records_of("b1", &[(X, 3)]), true);
+    assert_eq!((own(), room.get(ALL)), (none, room.get(KEPT)));
 }

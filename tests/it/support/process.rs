@@ -7,7 +7,7 @@ use std::time::Instant;
 use nomad_clients::model::node::NodeId;
 use nomad_clients::model::snapshot::Snapshot;
 use nomad_clients::store::{
-    Base, Enter, Entered, Flight, How, Look, Publication, Published, Refuse, Store, Want,
+    Base, Enter, Entered, Flight, How, Kept, Look, Publication, Published, Refuse, Store, Want,
 };
 
 use super::bench::Bench;
@@ -38,6 +38,7 @@ pub(crate) struct With<'a> {
     pub(crate) reset: Option<&'a str>,
     pub(crate) partial: bool,
     pub(crate) list_sent: Option<Instant>,
+    pub(crate) keep: bool,
 }
 
 pub(crate) struct Process {
@@ -122,10 +123,33 @@ impl Process {
             all: if with.partial { b"" } else { &all },
             fulls: &fulls,
             base: with.base,
-            keep: false,
+            keep: with.keep,
             same: None,
         };
         self.store.publish(self.flight(), &publication).unwrap()
+    }
+
+    /// Publishes what is kept, as nothing has changed.
+    pub(crate) fn put_again(&self, kept: &Kept) -> Published {
+        let meta = self.flight().meta.as_ref().expect("something is kept");
+        let publication = Publication {
+            index: meta.index,
+            eff: meta.index,
+            reset: None,
+            list_sent: self.flight().entered,
+            partial: false,
+            all: &kept.all,
+            fulls: &[],
+            base: None,
+            keep: true,
+            same: Some(meta),
+        };
+        self.store.publish(self.flight(), &publication).unwrap()
+    }
+
+    /// What is kept, with the record of this node.
+    pub(crate) fn kept(&self, id: &str) -> Option<Kept> {
+        self.store.kept(self.flight(), &NodeId::parse(id).unwrap())
     }
 
     pub(crate) fn hit(&self) -> Option<Snapshot> {
