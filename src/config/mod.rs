@@ -107,6 +107,7 @@ impl Builder<'_> {
             shared: self.shared()?,
             stale_if_error: None,
             probe_from: PROBE_FROM,
+            moved: false,
         };
         let format = self.file.output.as_deref().map(str::parse::<Format>).transpose();
         let format = format.map_err(|why| Origin::File("output", &self.file).error(&why))?;

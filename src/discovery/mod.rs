@@ -54,6 +54,8 @@ pub struct Policy {
     pub stale_if_error: Option<Duration>,
     /// A cache of this many nodes or more asks whether anything has changed before it asks for the list.
     pub probe_from: u64,
+    /// Something has changed for sure: that question is left out.
+    pub moved: bool,
 }
 
 /// How one waits: `clock::sleep`, or what a test wants instead.

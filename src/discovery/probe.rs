@@ -11,7 +11,7 @@ use crate::store::{Flight, Kept};
 
 use super::answer::Tally;
 use super::gather::Nodes;
-use super::{Discovery, Error, Want};
+use super::{Discovery, Error, Policy, Want};
 
 /// For fewer nodes the list costs no more than the question.
 pub const PROBE_FROM: u64 = 200;
@@ -20,7 +20,9 @@ impl Discovery {
     /// Nomad's first node, and when it was asked for, if the index of the nodes is still the one
     /// that the cache has. A partial publication is none that could stay as it is.
     pub(super) fn unmoved(&self, meta: &Meta) -> Result<Option<(Instant, Stub)>, Error> {
-        if meta.len == 0 || meta.count < self.policy.probe_from || !self.probes.are_worth_it() {
+        let Policy { probe_from, moved, .. } = self.policy;
+        let is_complete = meta.len > 0;
+        if moved || !is_complete || meta.count < probe_from || !self.probes.are_worth_it() {
             return Ok(None);
         }
         let sent = clock::now();

@@ -54,6 +54,8 @@ struct Wish {
     want: Want,
     /// Not held back for [`PACE`]: whoever asks keeps his own.
     paced: bool,
+    /// Something has changed for sure.
+    moved: bool,
     to: oneshot::Sender<Answered>,
 }
 
@@ -110,17 +112,17 @@ impl Desk {
     /// The nodes by a fetch that begins after this question; for `How::Get` only if the cache is
     /// still not fresh then.
     pub(super) async fn fetch(&self, how: How, want: Want) -> Answered {
-        self.wish(how, want, true).await
+        self.wish(how, want, (true, false)).await
     }
 
-    /// The same for the one who follows Nomad: he keeps his own pace.
-    pub(super) async fn follow(&self) -> Outcome {
-        self.wish(How::Refresh, Want::Records, false).await.outcome
+    /// The same for the one who follows Nomad: he keeps his own pace, and knows whether it has moved.
+    pub(super) async fn follow(&self, moved: bool) -> Outcome {
+        self.wish(How::Refresh, Want::Records, (false, moved)).await.outcome
     }
 
-    async fn wish(&self, how: How, want: Want, paced: bool) -> Answered {
+    async fn wish(&self, how: How, want: Want, (paced, moved): (bool, bool)) -> Answered {
         let (to, from) = oneshot::channel();
-        locked(&self.fetches).push(Wish { how, want, paced, to });
+        locked(&self.fetches).push(Wish { how, want, paced, moved, to });
         self.wished.notify_one();
         let broken = |_| Answered { outcome: Err(Failure::Broken), nomad_calls: 0 };
         from.await.unwrap_or_else(broken)
@@ -152,8 +154,9 @@ impl Desk {
     async fn fetched(&self, how: How, wishes: &[Wish]) -> Outcome {
         let full = wishes.iter().any(|wish| wish.want == Want::Full);
         let want = if full { Want::Full } else { Want::Records };
+        let moved = wishes.iter().any(|wish| wish.moved);
         let keeper = Arc::clone(&self.keeper);
-        match spawn_blocking(move || keeper.fetch(how, want)).await {
+        match spawn_blocking(move || keeper.fetch(how, want, moved)).await {
             Ok(Ok(fetched)) => Ok(Arc::new(fetched)),
             Ok(Err(error)) => Err(Failure::Discovery(error)),
             Err(_) => Err(Failure::Broken),

@@ -144,7 +144,7 @@ impl Follower {
             sleep_until(at.into()).await;
         }
         self.listed = Some(clock::now());
-        match self.app.follow().await {
+        match self.app.follow(moved).await {
             Ok(fetched) => {
                 let tally = fetched.tally;
                 let changed = tally.new + tally.changed + tally.gone > 0;

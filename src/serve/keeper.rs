@@ -158,10 +158,16 @@ impl Keeper {
         self.hub.turn(before.as_deref(), held, age);
     }
 
-    /// Asks Nomad, or waits for another who does.
-    pub(super) fn fetch(&self, how: How, want: Want) -> Result<Fetched, discovery::Error> {
-        let began = clock::now();
-        let answer = self.discovery(began).nodes(how, want)?;
+    /// Asks Nomad, or waits for another who does. `moved`: something has changed for sure.
+    pub(super) fn fetch(
+        &self,
+        how: How,
+        want: Want,
+        moved: bool,
+    ) -> Result<Fetched, discovery::Error> {
+        let mut discovery = self.discovery(clock::now());
+        discovery.policy.moved = moved;
+        let answer = discovery.nodes(how, want)?;
         let Answer { snapshot, source, missing, tally, .. } = answer;
         let age = snapshot.age;
         let held = Arc::new(Held::new(snapshot));

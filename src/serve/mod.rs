@@ -258,8 +258,8 @@ impl App {
     }
 
     /// A list for the one who follows; it is no request, but its calls count.
-    async fn follow(&self) -> Outcome {
-        let outcome = self.desk.follow().await;
+    async fn follow(&self, moved: bool) -> Outcome {
+        let outcome = self.desk.follow(moved).await;
         self.called(&outcome);
         outcome
     }

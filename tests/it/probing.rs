@@ -156,6 +156,12 @@ fn who_wants_everything_anew_or_has_nothing_complete_asks_for_the_list() {
     world.nomad.heal();
     world.nomad.asked();
     assert_eq!(refreshed(&world).1, ["list", "node b"]);
+    // Who follows Nomad has seen it move.
+    let world = probed();
+    let mut discovery = world.discovery(Duration::from_secs(30));
+    discovery.policy.moved = true;
+    discovery.nodes(How::Refresh, Want::Records).unwrap();
+    assert_eq!(world.nomad.asked(), ["list"]);
 }
 
 #[test]

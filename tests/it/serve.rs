@@ -33,7 +33,11 @@ impl Room {
     }
 
     fn with(args: &str) -> Self {
-        let (sim, redis) = (Sim::start(Fleet::recorded()), RedisServer::start());
+        Self::of(Fleet::recorded(), args)
+    }
+
+    fn of(fleet: Fleet, args: &str) -> Self {
+        let (sim, redis) = (Sim::start(fleet), RedisServer::start());
         let sandbox = Sandbox::redis(&redis.url()).nomad(&sim.address());
         let served = Served::start(&sandbox, args);
         Self { sim, redis, sandbox, served }

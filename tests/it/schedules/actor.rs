@@ -221,6 +221,7 @@ impl Actor {
                 shared: false,
                 stale_if_error: self.temper.stale.then_some(timeout),
                 probe_from: 0,
+                moved: false,
             },
             probes: Probes::new(None, &Scope::of(&Cluster::default())),
             tell: Tell::new(move |remark| {

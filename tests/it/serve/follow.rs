@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use nomad_sim::{Fault, Times, Where};
+use nomad_sim::{Fault, Fleet, Times, Where};
 use rustix::process::Signal;
 
 use super::Room;
@@ -47,6 +47,25 @@ fn the_cache_is_hot_before_anybody_asks_and_follows_every_change() {
     );
     let held = |what: &String| what.contains("per_page=1");
     assert!(room.sim.asked().iter().all(held));
+}
+
+/// Who has seen the index move does not ask whether it has.
+#[test]
+fn a_change_is_listed_at_once_however_many_nodes_there_are() {
+    let room = Room::of(Fleet::generated(200), "--follow-interval 0s");
+    let held = |what: &str| what.contains("per_page=1&index=");
+    until("a request is held", || room.sim.ledger().iter().any(|asked| held(&asked.what)));
+    room.sim.asked();
+    let name = room.sim.cluster().nodes().next().unwrap().name.to_string();
+    room.sim.cluster().set_meta(&name, "rack", Some("moved"));
+    let is_cached = || {
+        let all = room.redis.bytes(&["GET", "nomad:clients:all"]).unwrap();
+        String::from_utf8(all).unwrap().contains(r#""rack":"moved""#)
+    };
+    until("the change is cached", is_cached);
+    let mut asked = room.sim.asked();
+    asked.retain(|what| !held(what));
+    assert_eq!(asked, ["list".to_owned(), format!("node {name}")]);
 }
 
 /// Nothing moves: nothing but one held request.

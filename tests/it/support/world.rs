@@ -57,6 +57,7 @@ impl World {
                 shared: false,
                 stale_if_error: None,
                 probe_from: 0,
+                moved: false,
             },
             probes: Probes::new(None, &Scope::of(&Cluster::default())),
             tell: Tell::new(move |remark| {
