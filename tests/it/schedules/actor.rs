@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use nomad_clients::discovery::{Answer, Discovery, Error, How, Leaving, Policy, Progress, Want};
+use nomad_clients::model::node::Stub;
 use nomad_clients::model::remark::{Level, Tell};
 use nomad_clients::nomad::Nomad;
 use nomad_clients::store::scope::{Cluster, Scope};
@@ -74,6 +75,8 @@ pub(super) struct Notes {
     /// Nothing that it was told by the cache was computed before.
     pub(super) told: Option<Instant>,
     pub(super) pair: Pair,
+    /// Nomad's first node, as the last probe showed it.
+    pub(super) first: Option<Stub>,
     /// The epoch that the GET of a clear has found.
     pub(super) epoch: Option<Vec<u8>>,
     /// A detail that fails is tried again without a gate: so often.
@@ -151,13 +154,13 @@ impl Actor {
         self.notes().fate = Fate::Dead;
     }
 
-    /// The list is there: if the base is still under way, it is waited for now.
     /// Base and list are asked for at the same time from here on.
     pub(super) fn fork(&self) {
         self.notes().pair = Pair::Both;
         self.gate.forked();
     }
 
+    /// The list is there: if the base is still under way, it is waited for now.
     pub(super) fn wait_for_base(&self) {
         let mut notes = self.notes();
         if notes.pair == Pair::Both {

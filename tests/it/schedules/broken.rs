@@ -42,6 +42,8 @@ pub(super) enum Client {
     Unverified,
     OnlyCounted,
     IdsNotCompared,
+    /// The copy that is kept is not compared with the meta line.
+    TrustsCopy,
     /// A partial publication has an `all`; or is published as complete.
     PartialWithAll,
     PartialAsComplete,

@@ -75,11 +75,22 @@ impl Crook {
         matches!(self.client, Client::Unverified | Client::OnlyCounted | Client::IdsNotCompared)
     }
 
+    fn key(&self, literal: bool, name: &str) -> String {
+        let own = format!("{P}:{}", scope(SCOPES[self.actor.scope]));
+        format!("{}:{name}", if literal { P } else { &own })
+    }
+
+    /// What is kept in one family, whatever it is of.
+    fn copy(&self, literal: bool, first: &NodeId) -> Option<Kept> {
+        self.actor.gate.must_pass("GET, HMGET");
+        let first = self.ground.hash(&self.key(literal, "hash")).remove(first.as_str())?;
+        Some(Kept { all: self.ground.text(&self.key(literal, "kept"))?, first })
+    }
+
     /// The records of one family, verified only as far as this client does it.
     fn records(&self, literal: bool, meta: &Meta) -> Option<Vec<(NodeId, Vec<u8>)>> {
         self.actor.gate.must_pass("HGETALL");
-        let own = format!("{P}:{}", scope(SCOPES[self.actor.scope]));
-        let fields = self.ground.hash(&format!("{}:hash", if literal { P } else { &own }));
+        let fields = self.ground.hash(&self.key(literal, "hash"));
         let counted = fields.len() as u64 == meta.count;
         let summed = sum::of_values(fields.values().map(Vec::as_slice)) == meta.hsum;
         let taken = match self.client {
@@ -212,7 +223,10 @@ impl Store for Crook {
     }
 
     fn kept(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
-        self.store().kept(flight, first)
+        match self.client {
+            Client::TrustsCopy => self.copy(flight.literal, first),
+            _ => self.store().kept(flight, first),
+        }
     }
 
     fn publish(&self, flight: &Flight, publication: &Publication<'_>) -> Result<Published, Error> {

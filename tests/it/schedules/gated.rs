@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use nomad_clients::model::node::{Detail, NodeId};
+use nomad_clients::model::rows::Row;
 use nomad_clients::model::snapshot::Snapshot;
 use nomad_clients::nomad::{self, Listing, Nomad, Pulse};
 use nomad_clients::store::{
@@ -67,6 +68,7 @@ impl Nomad for GatedNomad {
         if pulse.as_ref().is_ok_and(moved) {
             self.0.fork();
         }
+        self.0.notes().first = pulse.as_ref().ok().and_then(|pulse| pulse.first.clone());
         pulse.map(Some)
     }
 
@@ -153,16 +155,26 @@ impl Store for GatedStore {
     fn base(&self, flight: &Flight) -> Option<Base> {
         self.pass("BASE");
         let base = self.inner.base(flight);
-        // Who waits for the base goes on, else one thread less is under way.
-        if std::mem::take(&mut self.actor.notes().pair) == Pair::Both {
-            self.actor.gate.joined();
+        let pair = std::mem::take(&mut self.actor.notes().pair);
+        match pair {
+            // Who waits for the base goes on, else one thread less is under way.
+            Pair::Both => self.actor.gate.joined(),
+            // It was read for what is kept, in vain.
+            Pair::None if base.is_none() => self.actor.fork(),
+            Pair::None | Pair::BaseOnly => {}
         }
         base
     }
 
     fn kept(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
         self.pass("KEPT");
-        self.inner.kept(flight, first)
+        let kept = self.inner.kept(flight, first);
+        let first = self.actor.notes().first.take();
+        let row = kept.as_ref().zip(first).and_then(|(kept, stub)| Row::kept(&kept.first, &stub));
+        if row.is_none() {
+            self.actor.fork();
+        }
+        kept
     }
 
     fn publish(&self, flight: &Flight, publication: &Publication<'_>) -> Result<Published, Error> {
@@ -171,6 +183,10 @@ impl Store for GatedStore {
         self.actor.notes().published = Some(published.clone());
         self.actor.notes().delta = publication.base.is_some();
         self.actor.world().published_as(&published);
+        let goes_on = matches!(published, Published::Rebase | Published::Older { .. });
+        if publication.same.is_some() && goes_on {
+            self.actor.fork();
+        }
         if published == Published::Done {
             oracles::published(
                 &self.actor,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use nomad_clients::model::diff::is_unchanged;
 use nomad_clients::model::node::{Detail, Full, NodeId, Stub};
-use nomad_clients::nomad::{Error, Listing, Nomad};
+use nomad_clients::nomad::{Error, Listing, Nomad, Pulse};
 use nomad_clients::store::{Base, Flight, Published};
 
 use super::broken::Client;
@@ -93,6 +93,10 @@ struct Hoarding {
 }
 
 impl Nomad for Hoarding {
+    fn probe(&self) -> Result<Option<Pulse>, Error> {
+        self.nomad.probe()
+    }
+
     fn stubs(&self) -> Result<Listing, Error> {
         let listing = self.nomad.stubs()?;
         self.hoard.listed(&listing);

@@ -162,7 +162,7 @@ const DELTAS: &[Mutant] = &[
         ],
         MANY,
     ),
-    script("delta: gone ids stay", &[("PUBLISH", "each(18, 17 + gone, 'HDEL')", "")], MANY),
+    script("delta: gone ids stay", &[("PUBLISH", "each(19, 18 + gone, 'HDEL')", "")], MANY),
     script(
         "delta: hash keeps its old expiry",
         &[(
@@ -191,7 +191,20 @@ const DELTAS: &[Mutant] = &[
     ),
 ];
 
+const COPY: &str = "if copy == 'new' then redis.pcall('SET', K, all, 'PX', ARGV[9])";
+
 const RECORDS: &[Mutant] = &[
+    script(
+        "a change leaves the older copy",
+        &[("PUBLISH", COPY, "if copy == 'new' then")],
+        By::Scene("after_a_change_only_the_new_is_kept"),
+    ),
+    Mutant {
+        name: "the copy is not compared with its meta",
+        edits: &[("PUBLISH", COPY, "if copy == 'new' then redis.call('SET', K, all, 'NX')")],
+        client: Client::TrustsCopy,
+        by: MANY,
+    },
     client("HGETALL not verified", Client::Unverified, MANY),
     client("HGETALL: ids not compared", Client::IdsNotCompared, MANY),
     client("HGETALL verified by count only", Client::OnlyCounted, MANY),
@@ -308,7 +321,7 @@ fn verdict(mutant: &Mutant) -> (String, bool) {
 fn every_broken_rule_is_noticed() {
     let table = [FENCING, ORDER, DELTAS, RECORDS, REST];
     let mutants: Vec<&Mutant> = table.into_iter().flatten().collect();
-    assert_eq!(mutants.len(), 41);
+    assert_eq!(mutants.len(), 43);
     let mut wrong = Vec::new();
     for mutant in mutants {
         let (said, expected) = verdict(mutant);

@@ -194,6 +194,9 @@ pub(super) fn published(
         Some(issue) => issue.fulls.clone(),
         None => publication.fulls.iter().cloned().collect(),
     };
+    if before.is_some_and(|issue| issue.all != publication.all) {
+        world.violation('D', "published anew, and not what it was");
+    }
     let rev = found.rev.trim_start_matches('p').to_owned();
     let same = fulls.iter().map(|(id, full)| (id.as_str(), full)).eq(named(&found.hash));
     if !same && (!world.limits.touched || found.is_readable) {

@@ -134,9 +134,14 @@ impl RedisGround {
         fields(self.ask(&["HGETALL", key]))
     }
 
+    /// What a key holds.
+    pub(super) fn text(&self, key: &str) -> Option<Vec<u8>> {
+        bytes(self.ask(&["GET", key]))
+    }
+
     /// The meta line of one family.
     pub(super) fn meta(&self, prefix: &str) -> Option<Meta> {
-        Meta::parse(&bytes(self.ask(&["GET", &format!("{prefix}:meta")]))?)
+        Meta::parse(&self.text(&format!("{prefix}:meta"))?)
     }
 
     /// This host remembers no clear any more.
