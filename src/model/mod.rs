@@ -11,6 +11,7 @@ pub mod natural;
 pub mod node;
 pub(crate) mod parallel;
 pub mod pick;
+mod picking;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
 pub mod remark;
