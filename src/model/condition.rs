@@ -50,11 +50,16 @@ impl Condition {
     /// `FIELD`, `FIELD=A,B`, `FIELD!=A`, `FIELD>=A`, …; with `=` and `!=` the value is a glob.
     ///
     /// # Errors
-    /// No such field, no number or version after `<` or `>`, or a value that the field never has.
+    /// No such field, a sign that there is not (`==`, `=~`), no number or version after `<` or `>`,
+    /// or a value that the field never has.
     pub fn parse(text: &str) -> Result<Self, String> {
+        if split(text).map_or(text, |(name, ..)| name).ends_with('.') {
+            return Err("a key is missing: KEY, KEY=VALUE, KEY!=VALUE, KEY>=VALUE".to_owned());
+        }
         let Some((name, how, value)) = split(text) else {
             return Ok(Self { field: Field::parse(text)?, tests: vec![Test::new(How::Is, "")?] });
         };
+        known_sign(how, value)?;
         let field = Field::parse(name)?;
         let values: Vec<&str> =
             if field.is_foreign() { vec![value] } else { value.split(',').collect() };
@@ -72,7 +77,10 @@ impl Condition {
         values: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, String> {
         let test = |text: &str| match SIGNS.iter().find(|(sign, _)| text.starts_with(sign)) {
-            Some((sign, how)) => Test::new(*how, &text[sign.len()..]),
+            Some((sign, how)) => {
+                let value = &text[sign.len()..];
+                known_sign(*how, value).and_then(|()| Test::new(*how, value))
+            }
             None => Test::new(How::Equal, text),
         };
         let tests = values.into_iter().map(test).collect::<Result<_, _>>()?;
@@ -84,12 +92,22 @@ impl Condition {
             Some("status") => &["initializing", "ready", "down", "disconnected"],
             Some("eligibility") => &["eligible", "ineligible"],
             Some("drain") => &["true", "false"],
+            Some("datacenter" | "node_pool" | "name") => return self.with_values(),
             _ => return Ok(self),
         };
         for test in self.tests.iter().filter(|test| test.how != How::Is) {
             if !possible.iter().any(|value| glob(&test.than, value)) {
                 return Err(format!("{:?} is none of {}", test.than, possible.join(", ")));
             }
+        }
+        Ok(self)
+    }
+
+    /// Of a field that every node has.
+    fn with_values(self) -> Result<Self, String> {
+        let empty = |test: &Test| test.how != How::Is && test.than.is_empty();
+        if self.tests.iter().any(empty) {
+            return Err("an empty value, which no node has".to_owned());
         }
         Ok(self)
     }
@@ -121,6 +139,17 @@ impl Test {
             How::More => order() == Some(Ordering::Greater),
             How::AtLeast => order().is_some_and(Ordering::is_ge),
         }
+    }
+}
+
+/// What other programs write must not be taken for a value that no node has.
+fn known_sign(how: How, value: &str) -> Result<(), String> {
+    let strange = value.chars().next().filter(|first| ['=', '~'].contains(first));
+    match (strange, how) {
+        (Some(sign), How::Equal | How::Unequal) => Err(format!(
+            "{sign} is part of no sign: = and != compare with a glob (for a value that begins with {sign} write [{sign}])"
+        )),
+        _ => Ok(()),
     }
 }
 

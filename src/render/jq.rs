@@ -8,6 +8,9 @@ use jaq_json::{Val, read};
 use crate::model::json::escaped;
 use crate::model::text::sanitised;
 
+/// More than any answer is, in bytes: a filter may go on for ever.
+const LONGEST: usize = 256 << 20;
+
 /// A filter that was understood.
 pub(crate) struct Jq {
     filter: jaq_core::compile::Filter<jaq_core::Native<JustLut<Val>>>,
@@ -37,7 +40,7 @@ impl Jq {
     /// and on a terminal without control characters.
     ///
     /// # Errors
-    /// The filter's own error.
+    /// The filter's own error, or more than 256 MB.
     pub(crate) fn run(&self, json: &[u8], raw: bool, terminal: bool) -> Result<Vec<u8>, String> {
         let input = read::parse_single(json).map_err(|error| error.to_string())?;
         let context = Ctx::<JustLut<Val>>::new(&self.filter.lut, Vars::new([]));
@@ -52,6 +55,9 @@ impl Jq {
                 value => out.extend_from_slice(escaped(&value.to_string()).as_bytes()),
             }
             out.push(b'\n');
+            if out.len() > LONGEST {
+                return Err("it gives more than 256 MB: does it ever end?".to_owned());
+            }
         }
         Ok(out)
     }

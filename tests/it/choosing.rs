@@ -146,6 +146,36 @@ fn filters_choose() {
     assert_eq!(room.sandbox.run("list --meta n>many"), failure(2, stderr));
 }
 
+/// A slip must not look like a cluster without such nodes: a check would never fail.
+#[test]
+fn what_can_not_match_is_wrong_usage() {
+    let room = Room::new();
+    let sign = |sign: &str| {
+        format!(
+            "{sign} is part of no sign: = and != compare with a glob (for a value that begins with {sign} write [{sign}])"
+        )
+    };
+    let empty = "an empty value, which no node has".to_owned();
+    let key = "a key is missing: KEY, KEY=VALUE, KEY!=VALUE, KEY>=VALUE".to_owned();
+    for (option, value, why) in [
+        ("--meta", "rack==r1", sign("=")),
+        ("--attr", "os.name=~ub", sign("~")),
+        ("--fail-on", "meta.rack!==r1", sign("=")),
+        ("--nomad-version", "==1.9", sign("=")),
+        ("--datacenter", "", empty.clone()),
+        ("--pool", "default,", empty),
+        ("--meta", "", key.clone()),
+        ("--meta", "=x", key.clone()),
+        ("--driver", "", key),
+    ] {
+        let stderr = format!("error: invalid value for {option}: {why}\n");
+        assert_eq!(room.run(&["list", option, value]), failure(2, &stderr), "{option} {value}");
+    }
+    // Of a class that may be missing it is a question like any other.
+    let said = room.run(&["list", "--class", "", "-o", "name"]);
+    assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{}", said.stdout);
+}
+
 #[test]
 fn the_order_is_natural_stable_and_by_value() {
     let sim = Sim::start(Fleet::empty());
