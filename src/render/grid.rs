@@ -123,7 +123,12 @@ fn write_row(
     if syntax.tabs {
         return writeln!(to, "{}", cells.collect::<Vec<_>>().join("\t"));
     }
-    let mut writer = csv::WriterBuilder::new().from_writer(to);
+    let cells: Vec<String> = cells.collect();
+    // Readers take a byte order mark at the beginning of a file for none of the text, unless a quote
+    // stands before it.
+    let is_marked = cells.first().is_some_and(|first| first.starts_with('\u{feff}'));
+    let quotes = if is_marked { csv::QuoteStyle::Always } else { csv::QuoteStyle::Necessary };
+    let mut writer = csv::WriterBuilder::new().quote_style(quotes).from_writer(to);
     writer.write_record(cells)?;
     writer.flush()
 }
@@ -184,6 +189,15 @@ mod tests {
             separated(raw, true)
                 .starts_with("=cmd|' /C calc'!A0,\"a,\"\"b\"\"\nc\t\u{1b}\",-1,-1,-1+1")
         );
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_part_of_the_text() {
+        let grid = Grid { names: vec!["name".to_owned()], rows: vec![vec![json!("\u{feff}web")]] };
+        let look = Look { width: None, colour: false, headers: false, secrets: true };
+        let mut out = Vec::new();
+        grid.separated(&mut out, Syntax { tabs: false, raw: true }, &look).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "\"\u{feff}web\"\n");
     }
 
     #[test]
