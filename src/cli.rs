@@ -125,19 +125,19 @@ pub struct Global {
     pub token_file: Option<PathBuf>,
 
     /// PEM file with the authorities that Nomad's certificate may be of
-    #[arg(long, global = true, value_name = "FILE", env = "NOMAD_CACERT", value_hint = ValueHint::FilePath, hide_env_values = true)]
+    #[arg(long, global = true, value_name = "FILE", env = "NOMAD_CACERT", value_hint = ValueHint::FilePath, hide_env_values = true, hide_short_help = true)]
     pub ca_cert: Option<PathBuf>,
 
     /// Folder of such files; --ca-cert wins over it
-    #[arg(long, global = true, value_name = "FOLDER", env = "NOMAD_CAPATH", value_hint = ValueHint::DirPath, hide_env_values = true)]
+    #[arg(long, global = true, value_name = "FOLDER", env = "NOMAD_CAPATH", value_hint = ValueHint::DirPath, hide_env_values = true, hide_short_help = true)]
     pub ca_path: Option<PathBuf>,
 
     /// PEM file with the client certificate
-    #[arg(long, global = true, value_name = "FILE", env = "NOMAD_CLIENT_CERT", value_hint = ValueHint::FilePath, hide_env_values = true)]
+    #[arg(long, global = true, value_name = "FILE", env = "NOMAD_CLIENT_CERT", value_hint = ValueHint::FilePath, hide_env_values = true, hide_short_help = true)]
     pub client_cert: Option<PathBuf>,
 
     /// PEM file with the key of the client certificate
-    #[arg(long, global = true, value_name = "FILE", env = "NOMAD_CLIENT_KEY", value_hint = ValueHint::FilePath, hide_env_values = true)]
+    #[arg(long, global = true, value_name = "FILE", env = "NOMAD_CLIENT_KEY", value_hint = ValueHint::FilePath, hide_env_values = true, hide_short_help = true)]
     pub client_key: Option<PathBuf>,
 
     /// Name that Nomad's certificate must have
@@ -146,12 +146,13 @@ pub struct Global {
         global = true,
         value_name = "NAME",
         env = "NOMAD_TLS_SERVER_NAME",
-        hide_env_values = true
+        hide_env_values = true,
+        hide_short_help = true
     )]
     pub tls_server_name: Option<String>,
 
     /// Do not verify Nomad's certificate (also: NOMAD_SKIP_VERIFY=true)
-    #[arg(long, global = true)]
+    #[arg(long, global = true, hide_short_help = true)]
     pub tls_skip_verify: bool,
 
     /// Redis: redis://, rediss:// or unix:// [default: redis://localhost:6379/0]
@@ -159,15 +160,15 @@ pub struct Global {
     pub redis: Option<String>,
 
     /// PEM file with the authorities that the certificate of Redis may be of
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub redis_ca_cert: Option<PathBuf>,
 
     /// PEM file with the client certificate for Redis
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub redis_client_cert: Option<PathBuf>,
 
     /// PEM file with the key of the client certificate for Redis
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub redis_client_key: Option<PathBuf>,
 
     /// Where to cache: auto, redis, local, none; auto is Redis, or files of this machine without it [default: auto]
@@ -186,7 +187,8 @@ pub struct Global {
         global = true,
         value_name = "NAME",
         env = "NOMAD_CLIENTS_PREFIX",
-        hide_env_values = true
+        hide_env_values = true,
+        hide_short_help = true
     )]
     pub cache_prefix: Option<String>,
 
@@ -196,7 +198,8 @@ pub struct Global {
         global = true,
         value_name = "WITH",
         env = "NOMAD_CLIENTS_SHARE",
-        hide_env_values = true
+        hide_env_values = true,
+        hide_short_help = true
     )]
     pub share: Option<String>,
 
@@ -216,7 +219,8 @@ pub struct Global {
         global = true,
         value_name = "DURATION",
         env = "NOMAD_CLIENTS_DETAIL_TTL",
-        hide_env_values = true
+        hide_env_values = true,
+        hide_short_help = true
     )]
     pub detail_ttl: Option<String>,
 
@@ -225,11 +229,11 @@ pub struct Global {
     pub timeout: Option<String>,
 
     /// Ask for the list with gzip: auto (not on this machine), always, never [default: auto]
-    #[arg(long, global = true, value_name = "WHEN")]
+    #[arg(long, global = true, value_name = "WHEN", hide_short_help = true)]
     pub compress: Option<String>,
 
     /// Details asked for at the same time, 1 to 100 [default: 16]
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(long, global = true, value_name = "N", hide_short_help = true)]
     pub concurrency: Option<String>,
 
     /// Configuration file [default: config.toml in the user's configuration folder]
@@ -237,7 +241,7 @@ pub struct Global {
     pub config: Option<PathBuf>,
 
     /// Refuse plain http and redis beyond this machine
-    #[arg(long, global = true)]
+    #[arg(long, global = true, hide_short_help = true)]
     pub require_tls: bool,
 
     /// No notices and warnings
