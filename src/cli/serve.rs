@@ -9,7 +9,7 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   nomad-clients serve
   nomad-clients serve --listen 127.0.0.1:0 --listen unix:/run/user/1000/nomad-clients.sock
-  nomad-clients serve --listen 0.0.0.0:8080 --access-token-file token --allowed-host nodes.example.com";
+  nomad-clients serve --listen 0.0.0.0:8080 --access-token-file token \\\n      --allowed-host nodes.example.com";
 
 #[derive(Debug, Args)]
 pub struct Serve {
