@@ -1,9 +1,11 @@
 //! Full records as they come out of a hash: usable only if they are exactly what a meta line describes.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use crate::model::json::is_harmless;
 use crate::model::node::NodeId;
+use crate::model::snapshot::Snapshot;
 
 use super::meta::Meta;
 use super::{Publication, sum};
@@ -21,6 +23,20 @@ pub(super) fn verified(meta: &Meta, fields: Fields) -> Option<Vec<(NodeId, Vec<u
         return None;
     }
     fields.into_iter().map(named).collect()
+}
+
+/// What `meta` describes as far as its full records tell it: without `all`. `since`: how long ago it
+/// was published.
+pub(super) fn recorded(meta: &Meta, fulls: Vec<(NodeId, Vec<u8>)>, since: Duration) -> Snapshot {
+    Snapshot {
+        rev: meta.rev.clone(),
+        index: meta.index,
+        count: meta.count,
+        all: Vec::new(),
+        fulls: Some(fulls),
+        age: Duration::from_millis(meta.lag_ms).saturating_add(since),
+        since,
+    }
 }
 
 fn named((field, value): (Vec<u8>, Vec<u8>)) -> Option<(NodeId, Vec<u8>)> {

@@ -32,16 +32,6 @@ impl Room {
         assert_eq!(self.sim.asked(), Vec::<String>::new(), "{args} asks nobody");
     }
 
-    /// Runs with arguments that hold spaces.
-    fn run(&self, args: &[&str]) -> Said {
-        let output = self.sandbox.command(args).output().unwrap();
-        Said {
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-            code: output.status.code().unwrap_or(-1),
-        }
-    }
-
     #[track_caller]
     fn names(&self, args: &str, names: &str) {
         let said = self.sandbox.stdout(&format!("list -o name {args}"));
@@ -169,10 +159,14 @@ fn what_can_not_match_is_wrong_usage() {
         ("--driver", "", key),
     ] {
         let stderr = format!("error: invalid value for {option}: {why}\n");
-        assert_eq!(room.run(&["list", option, value]), failure(2, &stderr), "{option} {value}");
+        assert_eq!(
+            room.sandbox.run_each(["list", option, value]),
+            failure(2, &stderr),
+            "{option} {value}"
+        );
     }
     // Of a class that may be missing it is a question like any other.
-    let said = room.run(&["list", "--class", "", "-o", "name"]);
+    let said = room.sandbox.run_each(["list", "--class", "", "-o", "name"]);
     assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{}", said.stdout);
 }
 
@@ -223,7 +217,10 @@ fn nothing_is_named_twice_and_something_must_be() {
     for (option, hint) in [("columns", "hint: list -c help tells all columns\n"), ("count-by", "")]
     {
         let stderr = format!("error: invalid value for --{option}: no column is named\n{hint}");
-        assert_eq!(room.run(&["list", &format!("--{option}"), ""]), failure(2, &stderr));
+        assert_eq!(
+            room.sandbox.run_each(["list", &format!("--{option}"), ""]),
+            failure(2, &stderr)
+        );
     }
 }
 
@@ -251,7 +248,7 @@ fn jq_gives_what_jq_gives() {
     let mut filters = 0;
     for case in expected.split("# ").skip(1) {
         let (filter, values) = case.split_once('\n').unwrap();
-        let said = room.run(&["list", "--jq", filter]);
+        let said = room.sandbox.run_each(["list", "--jq", filter]);
         assert_eq!((said.stderr.as_str(), said.code), ("", 0), "{filter}");
         let parsed = |text: &str| -> Vec<Value> {
             text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -260,7 +257,8 @@ fn jq_gives_what_jq_gives() {
         filters += 1;
     }
     assert!(filters >= 30, "{filters} filters");
-    let names = room.run(&["list", "-c", "name", "--jq", ".[].name", "-r", "--limit", "2"]);
+    let names =
+        room.sandbox.run_each(["list", "-c", "name", "--jq", ".[].name", "-r", "--limit", "2"]);
     assert_eq!(names.stdout, "worker-1\nworker-2\n");
 }
 
@@ -268,11 +266,11 @@ fn jq_gives_what_jq_gives() {
 fn a_broken_filter_shows_where() {
     let room = Room::new();
     let stderr = "error: invalid value for --jq: closing parenthesis expected at character 15, after \"map(.nam | foo\"\n";
-    assert_eq!(room.run(&["list", "--jq", "map(.nam | foo"]), failure(2, stderr));
-    let said = room.run(&["list", "--jq", ".[] | nope"]);
+    assert_eq!(room.sandbox.run_each(["list", "--jq", "map(.nam | foo"]), failure(2, stderr));
+    let said = room.sandbox.run_each(["list", "--jq", ".[] | nope"]);
     assert_eq!((said.code, said.stdout.as_str()), (2, ""));
     assert!(said.stderr.contains("there is no filter nope at character 7"), "{}", said.stderr);
-    let said = room.run(&["list", "--jq", ".[0].name | tonumber"]);
+    let said = room.sandbox.run_each(["list", "--jq", ".[0].name | tonumber"]);
     assert_eq!((said.code, said.stdout.as_str()), (1, ""));
     assert!(said.stderr.starts_with("error: --jq: "), "{}", said.stderr);
 }

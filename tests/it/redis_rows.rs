@@ -69,16 +69,7 @@ impl Room {
     fn go_on(&self, child: Child, gate: &Gate) -> Said {
         gate.open();
         self.sim.heal();
-        said(child)
-    }
-}
-
-fn said(child: Child) -> Said {
-    let output = child.wait_with_output().unwrap();
-    Said {
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-        code: output.status.code().unwrap_or(-1),
+        child.wait_with_output().unwrap().into()
     }
 }
 

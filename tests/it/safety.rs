@@ -50,16 +50,6 @@ impl Room {
         self.sim.asked();
         all
     }
-
-    /// Like [`Sandbox::run`], with arguments that hold spaces.
-    fn run(&self, args: &[&str]) -> Said {
-        let output = self.sandbox.command(args).output().unwrap();
-        Said {
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-            code: output.status.code().unwrap_or(-1),
-        }
-    }
 }
 
 /// A good answer with a remark.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::model::node::NodeId;
 use crate::model::snapshot::Snapshot;
 use crate::store::judge::{Verdict, judge, present};
-use crate::store::records::{Fields, verified};
+use crate::store::records::{Fields, recorded, verified};
 use crate::store::{Flight, Kept, Look, Present, Want};
 
 use super::flight::{self, LastPublished};
@@ -156,15 +156,7 @@ impl LocalStore {
     /// A publication with its full records and without `all`.
     pub(super) fn with_fulls(&self, header: &Header) -> Option<Snapshot> {
         let since = Duration::from_millis(self.now().saturating_sub(header.at));
-        Some(Snapshot {
-            fulls: Some(self.fulls(header)?),
-            rev: header.rev.clone(),
-            index: header.idx,
-            count: header.count,
-            all: Vec::new(),
-            age: Duration::from_millis(header.lag).saturating_add(since),
-            since,
-        })
+        Some(recorded(&header.meta(), self.fulls(header)?, since))
     }
 }
 

@@ -17,7 +17,7 @@ use super::judge::{Family, Hit, Seen, Verdict, judge};
 use super::keys::{self, Keys};
 use super::meta::Meta;
 use super::notes::Notes;
-use super::records::verified;
+use super::records::{recorded, verified};
 use super::scope::Scope;
 use super::{
     Base, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, Kept, KeyStats, Look,
@@ -230,19 +230,9 @@ impl Store for MemoryStore {
             meta.epoch.as_bytes() == epoch && meta.rev.strip_prefix('p') == Some(waited)
         });
         Ok(announced.and_then(|(meta, literal)| {
-            let fulls = Some(self.fulls(&meta, literal)?);
             // It is announced for so long: it can't be older.
             let since = Duration::from_millis(script::FAILURE_MS);
-            let age = Duration::from_millis(meta.lag_ms).saturating_add(since);
-            Some(Snapshot {
-                rev: meta.rev,
-                index: meta.index,
-                count: meta.count,
-                all: Vec::new(),
-                fulls,
-                age,
-                since,
-            })
+            Some(recorded(&meta, self.fulls(&meta, literal)?, since))
         }))
     }
 
@@ -252,20 +242,11 @@ impl Store for MemoryStore {
         let epoch = seen.epoch.clone()?;
         let (meta, literal) = mine(&seen, &self.scope)?;
         let valid = meta.epoch.as_bytes() == epoch && meta.len > 0 && !self.dead.holds(&epoch);
-        let fulls = Some(self.fulls(&meta, literal).filter(|_| valid)?);
+        let fulls = self.fulls(&meta, literal).filter(|_| valid)?;
         let left = self.memory.space().ttl_left(&self.keys.family(literal).meta, now);
         let since =
             self.detail_ttl.saturating_sub(Duration::from_millis(u64::try_from(left).ok()?));
-        let age = Duration::from_millis(meta.lag_ms).saturating_add(since);
-        Some(Snapshot {
-            rev: meta.rev,
-            index: meta.index,
-            count: meta.count,
-            all: Vec::new(),
-            fulls,
-            age,
-            since,
-        })
+        Some(recorded(&meta, fulls, since))
     }
 
     fn clear(&self) -> Cleared {

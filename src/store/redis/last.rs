@@ -8,6 +8,7 @@ use crate::clock;
 use crate::model::snapshot::Snapshot;
 use crate::store::Error;
 use crate::store::meta::Meta;
+use crate::store::records::recorded;
 
 use super::errors::of_reply;
 use super::line::Budget;
@@ -56,15 +57,7 @@ impl RedisStore {
         };
         let fulls = self.fulls(&meta, literal)?;
         let since = Duration::from_millis(since).saturating_add(clock::now().duration_since(sent));
-        Ok(fulls.map(|fulls| Snapshot {
-            rev: meta.rev,
-            index: meta.index,
-            count: meta.count,
-            all: Vec::new(),
-            fulls: Some(fulls),
-            age: Duration::from_millis(meta.lag_ms).saturating_add(since),
-            since,
-        }))
+        Ok(fulls.map(|fulls| recorded(&meta, fulls, since)))
     }
 }
 

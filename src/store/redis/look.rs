@@ -10,7 +10,7 @@ use crate::model::snapshot::Snapshot;
 use crate::store::judge::{Family as Read, Hit, Seen, Verdict, judge, present};
 use crate::store::keys::Family;
 use crate::store::meta::Meta;
-use crate::store::records::{Fields, verified};
+use crate::store::records::{Fields, recorded, verified};
 use crate::store::{Base, Error, Flight, Kept, Look, Present, Want};
 
 use super::connection::Manner;
@@ -192,19 +192,7 @@ impl RedisStore {
         }
         let fulls = self.fulls(&meta, literal)?;
         let since = PARTIAL_AGE + clock::now().duration_since(sent);
-        Ok(fulls.map(|fulls| partial(&meta, fulls, since)))
-    }
-}
-
-fn partial(meta: &Meta, fulls: Fulls, since: Duration) -> Snapshot {
-    Snapshot {
-        rev: meta.rev.clone(),
-        index: meta.index,
-        count: meta.count,
-        all: Vec::new(),
-        fulls: Some(fulls),
-        age: Duration::from_millis(meta.lag_ms).saturating_add(since),
-        since,
+        Ok(fulls.map(|fulls| recorded(&meta, fulls, since)))
     }
 }
 

@@ -16,13 +16,8 @@ fn started(room: &Room) -> Child {
 }
 
 fn ended(room: &Room, child: Child) -> Said {
-    let output = child.wait_with_output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    Said {
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: stderr.replace(&room.sim.address(), "NOMAD"),
-        code: output.status.code().unwrap(),
-    }
+    let said = Said::from(child.wait_with_output().unwrap());
+    Said { stderr: said.stderr.replace(&room.sim.address(), "NOMAD"), ..said }
 }
 
 /// How many processes have entered: the last that they asked of Redis was a script.

@@ -6,7 +6,7 @@ use nomad_sim::{Fleet, Sim};
 use rustix::process::Signal;
 
 use super::trouble::{self, signal, until};
-use super::{Room, check, said};
+use super::{Room, check};
 use crate::support::redis_server::RedisServer;
 use crate::support::relay::{Relay, Treat};
 use crate::support::sandbox::{Sandbox, failure};
@@ -155,7 +155,7 @@ fn r16_an_owner_that_was_stopped() {
     assert_ne!(before, after);
     room.lists("list --json", "", 6);
     kill(child.id(), "CONT");
-    check(&said(child), &before, "");
+    check(&child.wait_with_output().unwrap().into(), &before, "");
     check(&room.sandbox.run("list --json"), &after, "");
     assert_eq!(cached(&redis), Some(after));
 }
@@ -172,7 +172,7 @@ fn r16_an_owner_that_was_killed() {
     child.wait().unwrap();
     gate.open();
     room.sim.heal();
-    check(&said(waits), &all, "");
+    check(&waits.wait_with_output().unwrap().into(), &all, "");
 }
 
 /// The reply to a look breaks off in its midst.

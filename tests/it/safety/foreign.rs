@@ -31,7 +31,7 @@ fn steers(text: &str) -> Option<char> {
 
 #[track_caller]
 fn check(room: &Room, args: &[&str], code: i32) {
-    let said = room.run(args);
+    let said = room.sandbox.run_each(args);
     assert_eq!(said.code, code, "{args:?}: {}", said.stderr);
     assert_eq!(steers(&said.stdout), None, "{args:?}: {}", said.stdout);
     assert_eq!(steers(&said.stderr), None, "{args:?}: {}", said.stderr);
@@ -99,7 +99,7 @@ fn s1_what_was_typed_steers_no_terminal() {
             "--cache-prefix",
             "--region",
         ] {
-            let said = room.run(&["list", option, &text, "--require-tls"]);
+            let said = room.sandbox.run_each(["list", option, &text, "--require-tls"]);
             assert_eq!(steers(&said.stderr), None, "{option}: {}", said.stderr);
             assert_eq!(steers(&said.stdout), None, "{option}: {}", said.stdout);
         }

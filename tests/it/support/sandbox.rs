@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use assert_cmd::cargo::cargo_bin;
 use tempfile::TempDir;
@@ -75,12 +75,12 @@ impl Sandbox {
 
     /// Runs the program to its end. `args` is split at spaces.
     pub(crate) fn run(&self, args: &str) -> Said {
-        let output = self.command(args.split_whitespace()).output().unwrap();
-        Said {
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-            code: output.status.code().unwrap_or(-1),
-        }
+        self.run_each(args.split_whitespace())
+    }
+
+    /// The same with arguments that hold spaces, or nothing.
+    pub(crate) fn run_each<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Said {
+        self.command(args).output().unwrap().into()
     }
 
     /// Runs the program, which must succeed in silence, and gives its stdout.
@@ -89,6 +89,17 @@ impl Sandbox {
         let said = self.run(args);
         assert_eq!((said.stderr.as_str(), said.code), ("", 0), "nomad-clients {args}");
         said.stdout
+    }
+}
+
+impl From<Output> for Said {
+    /// -1 = ended by a signal.
+    fn from(output: Output) -> Self {
+        Self {
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+            code: output.status.code().unwrap_or(-1),
+        }
     }
 }
 
