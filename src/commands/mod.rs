@@ -115,10 +115,10 @@ impl Run<'_> {
         })
     }
 
-    /// The line about the answer: for people who watch, or who asked for more.
-    fn notice(&self, answer: &Answer) {
-        let text = notice::summary(answer, answer.tally.nomad_calls, self.began.elapsed());
-        self.told(text);
+    /// The line about the answer: for people who watch, or who asked for more. `shown`: how many of
+    /// its nodes; `None` = all.
+    fn notice(&self, answer: &Answer, shown: Option<usize>) {
+        self.told(notice::summary(answer, shown, self.began.elapsed()));
     }
 
     /// A remark about the answer.

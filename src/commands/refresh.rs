@@ -18,7 +18,7 @@ pub(super) fn run(refresh: &Refresh, run: &mut Run<'_>) -> Result<(), Error> {
             format!("Updated: {}", notice::counts(answer))
         };
         writeln!(run.out, "{said}")?;
-        run.notice(answer);
+        run.notice(answer, None);
         complete(answer, None, false, &run.tell)
     })
 }

@@ -23,7 +23,7 @@ pub(super) fn run(show: &Show, run: &mut Run<'_>) -> Result<(), Error> {
             let live = live(&id, run);
             render::show(run.out, &node, live.as_ref().map_err(String::as_str), &look)?;
         }
-        run.notice(answer);
+        run.notice(answer, None);
         complete(answer, Some(&[id]), false, &run.tell)
     })
 }

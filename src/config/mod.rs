@@ -80,7 +80,9 @@ impl Config {
         let file = File::read(global.config.as_deref(), usual.as_deref())?;
         let found = found::found(global, &file, usual.as_deref());
         let builder = Builder { global, file, began };
-        builder.config(found, folders.map(|folders| folders.cache_dir().to_owned()))
+        // Below a relative home every folder that somebody stands in would get a cache of its own.
+        let cache = folders.map(|folders| folders.cache_dir().to_owned());
+        builder.config(found, cache.filter(|folder| folder.is_absolute()))
     }
 }
 
@@ -359,16 +361,7 @@ impl Builder<'_> {
                     .map(|at| [Colour::Auto, Colour::Always, Colour::Never][at])
             },
         )?;
-        let forced = ["CLICOLOR_FORCE", "NOMAD_CLI_FORCE_COLOR"]
-            .iter()
-            .any(|name| variable(name).is_some_and(|value| value != "0"));
-        let without =
-            ["NO_COLOR", "NOMAD_CLI_NO_COLOR"].iter().any(|name| variable(name).is_some());
-        Ok(said.unwrap_or(match (without, forced) {
-            (true, _) => Colour::Never,
-            (false, true) => Colour::Always,
-            (false, false) => Colour::Auto,
-        }))
+        Ok(said.unwrap_or_else(|| Colour::of_variables(variable)))
     }
 
     fn level(&self) -> Option<Level> {

@@ -12,6 +12,20 @@ pub(crate) enum Colour {
 }
 
 impl Colour {
+    /// What the usual variables say, where no setting does. No colour wins over colour, and both over
+    /// a terminal that has none.
+    pub(super) fn of_variables(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let is = |name: &str, said: &str| variable(name).is_some_and(|value| value == said);
+        let set = |name: &&str| variable(name).is_some();
+        let forces = |name: &&str| set(name) && !is(name, "0");
+        match () {
+            () if ["NO_COLOR", "NOMAD_CLI_NO_COLOR"].iter().any(set) => Self::Never,
+            () if ["CLICOLOR_FORCE", "NOMAD_CLI_FORCE_COLOR"].iter().any(forces) => Self::Always,
+            () if is("TERM", "dumb") || is("CLICOLOR", "0") => Self::Never,
+            () => Self::Auto,
+        }
+    }
+
     pub(crate) fn on(self, terminal: bool) -> bool {
         match self {
             Self::Auto => terminal,
@@ -43,4 +57,29 @@ pub(crate) fn stderr_is_terminal() -> bool {
 /// How text looks while no setting is known.
 pub(crate) fn plain_look() -> Look {
     Look { width: stdout_width(), colour: false, headers: true, secrets: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Colour;
+
+    #[test]
+    fn variables_say_whether_there_is_colour() {
+        for (variables, colour) in [
+            (vec![], Colour::Auto),
+            (vec![("TERM", "xterm"), ("CLICOLOR", "1"), ("CLICOLOR_FORCE", "0")], Colour::Auto),
+            (vec![("TERM", "dumb")], Colour::Never),
+            (vec![("CLICOLOR", "0")], Colour::Never),
+            (vec![("CLICOLOR_FORCE", "1"), ("TERM", "dumb")], Colour::Always),
+            (vec![("NOMAD_CLI_FORCE_COLOR", "1")], Colour::Always),
+            (vec![("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")], Colour::Never),
+            (vec![("NOMAD_CLI_NO_COLOR", "x")], Colour::Never),
+        ] {
+            let value = |name: &str| {
+                let found = variables.iter().find(|(of, _)| *of == name);
+                found.map(|(_, value)| (*value).to_owned())
+            };
+            assert_eq!(Colour::of_variables(value), colour, "{variables:?}");
+        }
+    }
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use crate::discovery::{Answer, Source};
 use crate::model::node::{Full, Record};
 
-/// `5 clients · cached 12s ago · 0 Nomad calls · 3ms`
-pub(crate) fn summary(answer: &Answer, calls: u64, took: Duration) -> String {
-    let total = answer.tally.total();
+/// `5 clients · cached 12s ago · 0 Nomad calls · 3ms`, or `2 of 5 clients · …` where filters chose.
+/// `shown`: how many; `None` = all.
+pub(crate) fn summary(answer: &Answer, shown: Option<usize>, took: Duration) -> String {
+    let (total, calls) = (answer.tally.total(), answer.tally.nomad_calls);
     let source = match answer.source {
         Source::Cache | Source::Served | Source::Stale => {
             format!("cached {} ago", age(answer.snapshot.age))
@@ -16,8 +17,10 @@ pub(crate) fn summary(answer: &Answer, calls: u64, took: Duration) -> String {
         Source::Nomad { cold: false } => format!("updated: {}", counts(answer)),
     };
     let clients = if total == 1 { "client" } else { "clients" };
+    let of = shown.filter(|shown| *shown != total).map(|shown| format!("{shown} of "));
     format!(
-        "{total} {clients} · {source} · {calls} Nomad {} · {}",
+        "{}{total} {clients} · {source} · {calls} Nomad {} · {}",
+        of.unwrap_or_default(),
         plural(calls, "call"),
         short(took)
     )
@@ -92,17 +95,21 @@ mod tests {
     #[test]
     fn the_summary_says_where_an_answer_came_from() {
         let cached = Tally { cached: 5, ..Tally::default() };
-        let said = summary(&answer(Source::Cache, cached), 0, Duration::from_micros(3700));
-        assert_eq!(said, "5 clients · cached 12s ago · 0 Nomad calls · 3ms");
-        let changed = Tally { changed: 1, cached: 4, gone: 2, ..Tally::default() };
-        let said =
-            summary(&answer(Source::Nomad { cold: false }, changed), 2, Duration::from_millis(118));
+        let took = Duration::from_micros(3700);
+        let said = |shown| summary(&answer(Source::Cache, cached), shown, took);
+        let all = "5 clients · cached 12s ago · 0 Nomad calls · 3ms";
+        assert_eq!([said(None), said(Some(5))], [all, all]);
+        assert_eq!([said(Some(0)), said(Some(2))], ["0", "2"].map(|n| format!("{n} of {all}")));
+        let changed = Tally { changed: 1, cached: 4, gone: 2, nomad_calls: 2, ..Tally::default() };
+        let took = Duration::from_millis(118);
+        let said = summary(&answer(Source::Nomad { cold: false }, changed), None, took);
         assert_eq!(
             said,
             "5 clients · updated: 0 new, 1 changed, 4 cached, 2 gone · 2 Nomad calls · 0.12s"
         );
-        let new = Tally { new: 1, ..Tally::default() };
-        let said = summary(&answer(Source::Nomad { cold: true }, new), 1, Duration::from_millis(7));
+        let new = Tally { new: 1, nomad_calls: 1, ..Tally::default() };
+        let took = Duration::from_millis(7);
+        let said = summary(&answer(Source::Nomad { cold: true }, new), None, took);
         assert_eq!(said, "1 client · fetched · 1 Nomad call · 7ms");
     }
 

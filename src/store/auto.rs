@@ -111,8 +111,13 @@ impl AutoStore {
             self.broken_off.store(true, Ordering::Relaxed);
             return self.tell.verbose(format!("redis unavailable ({error}): asking Nomad"));
         }
+        let is_absent = error.kind == Kind::Unavailable && !self.asked;
         let instead = match (&self.local, self.falls_back) {
             (Ok(_), true) => "using local cache".to_owned(),
+            // Nobody misses the Redis, but without files every run asks for everything.
+            (Err(why), true) if is_absent => {
+                return self.tell_once(format!("no local cache: {why}"), false);
+            }
             (Err(why), true) => format!("no local cache ({why}): asking Nomad"),
             (_, false) => "asking Nomad".to_owned(),
         };
@@ -120,7 +125,6 @@ impl AutoStore {
             Kind::Unavailable => format!("redis unavailable ({error}): {instead}"),
             _ => format!("{error}: {instead}"),
         };
-        let is_absent = error.kind == Kind::Unavailable && !self.asked;
         self.tell_once(text, is_absent || is_busy(error));
     }
 
@@ -258,8 +262,12 @@ impl Store for AutoStore {
     fn clear(&self) -> Cleared {
         let mut cleared = self.redis.clear();
         cleared.places.retain(|place| !self.was_no_cache(place));
-        if let Ok(local) = &self.local {
-            cleared.places.extend(local.clear().places);
+        match &self.local {
+            Ok(local) => cleared.places.extend(local.clear().places),
+            Err(why) if cleared.places.is_empty() => {
+                self.tell_once(format!("nothing to clear: no local cache: {why}"), false);
+            }
+            Err(_) => {}
         }
         cleared
     }

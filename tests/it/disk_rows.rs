@@ -119,6 +119,18 @@ fn d1_no_home_at_all() {
     assert_eq!(run.sim.asked().len(), 6, "straight to Nomad");
 }
 
+/// Every folder that somebody stands in would get a cache of its own.
+#[test]
+fn d1_a_home_that_is_no_whole_path() {
+    let run = Run::new();
+    let mut command = run.sandbox.command(["list", "-o", "name"]);
+    let output = command.env("HOME", "here").current_dir(run.parent()).output().unwrap();
+    let stderr = "warning: no local cache: no home folder to keep it in\n";
+    let said = Said::from(output);
+    assert_eq!((said.stderr.as_str(), said.code), (stderr, 0));
+    assert!(!run.parent().join("here").exists());
+}
+
 #[test]
 fn d1_a_file_in_its_place() {
     let run = Run::new();

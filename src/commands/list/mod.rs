@@ -44,7 +44,7 @@ pub(super) fn run(list: &List, run: &mut Run<'_>) -> Result<(), Error> {
         if answer.tally.total() == 0 && run.watched {
             run.tell.summary("no clients");
         }
-        run.notice(answer);
+        run.notice(answer, shown.map(<[_]>::len));
         if let Some(states) = shown.and_then(notice::states) {
             run.told(states);
         }

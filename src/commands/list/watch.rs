@@ -144,7 +144,7 @@ fn draw(
     let look = render::Look { width: run.width, ..choice.look };
     let mut text = Vec::new();
     render::table(&mut text, nodes, &Sheet { shapes, named, marks: &marks }, &look)?;
-    let said = notice::summary(answer, answer.tally.nomad_calls, run.began.elapsed());
+    let said = notice::summary(answer, Some(nodes.len()), run.began.elapsed());
     let every = match shown.interval {
         whole if whole.subsec_millis() == 0 => notice::age(whole),
         part => notice::short(part),

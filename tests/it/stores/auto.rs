@@ -88,16 +88,20 @@ fn redis_or_nothing() {
 
 #[test]
 fn a_machine_that_can_keep_nothing_says_why() {
-    let ear = Ear::default();
-    let redis = Arc::new(RedisStore::new(&place("a0", &nobody()), ear.tell()).unwrap());
-    let why = Error { kind: Kind::Unavailable, what: "no home folder".to_owned() };
-    let store = AutoStore::new(redis, Err(why), ear.tell());
-    let mut run = Process::new(Arc::new(store), 'N');
-    assert!(matches!(run.come(How::Get), Entered::Alone));
-    assert_eq!(
-        ear.heard(),
-        ["Warning: redis unavailable (refused): no local cache (no home folder): asking Nomad"]
-    );
+    let heard = |change: fn(AutoStore) -> AutoStore| {
+        let ear = Ear::default();
+        let redis = Arc::new(RedisStore::new(&place("a0", &nobody()), ear.tell()).unwrap());
+        let why = Error { kind: Kind::Unavailable, what: "no home folder".to_owned() };
+        let store = change(AutoStore::new(redis, Err(why), ear.tell()));
+        let mut run = Process::new(Arc::new(store), 'N');
+        assert!(matches!(run.come(How::Get), Entered::Alone));
+        ear.heard()
+    };
+    let both =
+        "Warning: redis unavailable (refused): no local cache (no home folder): asking Nomad";
+    assert_eq!(heard(|store| store), [both]);
+    // Nobody asked for that Redis, but now every run asks for everything.
+    assert_eq!(heard(AutoStore::unasked), ["Warning: no local cache: no home folder"]);
 }
 
 #[test]
