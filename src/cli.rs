@@ -23,7 +23,7 @@ pub use serve::Serve;
 /// The first caller asks Nomad for everything, later ones are answered from Redis (or from files of
 /// this machine), and only nodes that changed are asked for again.
 #[derive(Debug, Parser)]
-#[command(name = "nomad-clients", version, disable_help_subcommand = true, max_term_width = 100)]
+#[command(name = "nomad-clients", version, max_term_width = 100)]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
@@ -278,13 +278,36 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Erro
     for id in empty {
         command = command.mut_arg(id, |argument| argument.env(None::<&str>));
     }
-    let mut matches = command.try_get_matches_from(args)?;
+    let words: Vec<_> = args.iter().map(|arg| arg.to_str().unwrap_or_default()).collect();
+    if words.windows(2).any(|pair| pair == ["--color", "never"]) || words.contains(&"--color=never")
+    {
+        command = command.color(clap::ColorChoice::Never);
+    }
+    let plain = command.clone();
+    let matches = command.try_get_matches_from(&args);
+    let mut matches = matches.map_err(|error| without_variables(error, plain, args))?;
     let typed =
         |id: &&clap::Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
     let typed = matches.ids().filter(typed).map(|id| id.as_str().replace('_', "-")).collect();
     let mut cli = Cli::from_arg_matches_mut(&mut matches)?;
     cli.global.typed = typed;
     Ok(cli)
+}
+
+/// What is wrong with what was typed: the usage of a conflict names what variables say as well.
+fn without_variables(
+    error: clap::Error,
+    command: clap::Command,
+    args: Vec<OsString>,
+) -> clap::Error {
+    if error.kind() != clap::error::ErrorKind::ArgumentConflict {
+        return error;
+    }
+    let ids: Vec<clap::Id> = command.get_arguments().map(|arg| arg.get_id().clone()).collect();
+    let bare = ids
+        .into_iter()
+        .fold(command, |command, id| command.mut_arg(id, |arg| arg.env(None::<&str>)));
+    bare.try_get_matches_from(args).err().unwrap_or(error)
 }
 
 /// Characters of a line that says what is wrong with what was typed.

@@ -52,6 +52,7 @@ pub fn run(cli: &Cli) -> ExitCode {
     // Text of a panic may hold anything, secrets too, and so does a dump of the memory.
     panic::set_hook(Box::new(|_| ()));
     signals::leave_no_core();
+    signals::survive_limits();
     let Ok((console, result)) = panic::catch_unwind(AssertUnwindSafe(|| prepared(cli))) else {
         let hint = "please report it with what you typed";
         Console::new(None, false)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use crate::discovery::Leaving;
@@ -15,6 +15,11 @@ use crate::render::console::Console;
 pub(crate) fn leave_no_core() {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     let _ = setrlimit(Resource::Core, none);
+}
+
+/// A file that may grow no further is an error like a full disk, not the end.
+pub(crate) fn survive_limits() {
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
 }
 
 /// From now on a signal ends the process with 130 or 143, within the time that the release takes.

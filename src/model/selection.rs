@@ -94,13 +94,24 @@ impl Selection {
     }
 
     /// Those of `nodes` that are wanted, in the wanted order; equal ones stay as they stood.
-    pub fn of<N: Borrow<Full>>(&self, mut nodes: Vec<N>) -> Vec<N> {
+    pub fn of<N: Borrow<Full>>(&self, nodes: Vec<N>) -> Vec<N> {
+        let mut nodes = self.all_of(nodes);
+        nodes.truncate(self.most());
+        nodes
+    }
+
+    /// How many of them are shown at most.
+    pub fn most(&self) -> usize {
+        self.limit.unwrap_or(usize::MAX)
+    }
+
+    /// The same without a limit.
+    pub fn all_of<N: Borrow<Full>>(&self, mut nodes: Vec<N>) -> Vec<N> {
         let holds = |node: &Full| self.conditions.iter().all(|condition| condition.holds(node));
         nodes.retain(|node| holds(node.borrow()));
         if !self.sort.is_empty() {
             nodes.sort_by(|a, b| self.order(a.borrow(), b.borrow()));
         }
-        nodes.truncate(self.limit.unwrap_or(usize::MAX));
         nodes
     }
 

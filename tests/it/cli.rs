@@ -55,6 +55,13 @@ fn without_a_command_the_help_is_on_stderr() {
 }
 
 #[test]
+fn help_is_a_command_too() {
+    let sandbox = Sandbox::empty();
+    assert_eq!(sandbox.stdout("help"), sandbox.stdout("--help"));
+    assert_eq!(sandbox.stdout("help cache clear"), sandbox.stdout("cache clear --help"));
+}
+
+#[test]
 fn wrong_usage() {
     let sandbox = Sandbox::empty();
     let more = "For more information, try '--help'.\n";
@@ -62,13 +69,13 @@ fn wrong_usage() {
     let stderr =
         format!("error: the argument '--refresh' cannot be used with '--force'\n\n{usage}\n{more}");
     check(&sandbox, "list --refresh --force", 2, &stderr);
-    let usage = "Usage: nomad-clients [OPTIONS] <COMMAND>\n";
-    check(
-        &sandbox,
-        "help",
-        2,
-        &format!("error: unrecognized subcommand 'help'\n\n{usage}\n{more}"),
+    // What a variable says was not typed.
+    let usage = "Usage: nomad-clients list --output <FORMAT> [NODE]...\n";
+    let stderr = format!(
+        "error: the argument '--output <FORMAT>' cannot be used with '--json'\n\n{usage}\n{more}"
     );
+    let known = Sandbox::empty().with("REDIS_URL", "redis://h").with("NOMAD_ADDR", "http://h");
+    check(&known, "list -o csv --json", 2, &stderr);
     let names = "  [possible values: table, wide, json, jsonl, yaml, csv, tsv, name, id]\n\n  tip: a similar value exists: 'yaml'\n";
     let stderr = format!("error: invalid value 'xml' for '--output <FORMAT>'\n{names}\n{more}");
     check(&sandbox, "list -o xml", 2, &stderr);

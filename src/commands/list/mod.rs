@@ -40,7 +40,7 @@ pub(super) fn run(list: &List, run: &mut Run<'_>) -> Result<(), Error> {
     run.nodes(how, choice.want, |run, answer| {
         told_if_stale(answer, &run.tell);
         let nodes = write(list, &choice, answer, run)?;
-        let shown = nodes.as_deref();
+        let shown = nodes.as_deref().map(|nodes| shown(nodes, &choice));
         if answer.tally.total() == 0 && run.watched {
             run.tell.summary("no clients");
         }
@@ -52,14 +52,20 @@ pub(super) fn run(list: &List, run: &mut Run<'_>) -> Result<(), Error> {
         let ids: Option<Vec<NodeId>> =
             missing.map(|nodes| nodes.iter().map(|node| node.record.id.clone()).collect());
         complete(answer, ids.as_deref(), list.allow_partial, &run.tell)?;
-        choice.check(shown.unwrap_or_default())?;
+        choice.check(nodes.as_deref().unwrap_or_default())?;
         // The process ends here: to take ten thousand nodes apart first costs an eighth of its time.
         std::mem::forget(nodes);
         Ok(())
     })
 }
 
-/// The nodes that were written; `None` = all, and nobody has looked at them one by one.
+/// What a limit leaves of the nodes that were chosen.
+fn shown<'a>(nodes: &'a [Full], choice: &Choice) -> &'a [Full] {
+    &nodes[..choice.selection.most().min(nodes.len())]
+}
+
+/// The nodes that were chosen, of which those below the limit were written; `None` = all, and nobody
+/// has looked at them one by one.
 fn write(
     list: &List,
     choice: &Choice,
@@ -72,11 +78,11 @@ fn write(
         return Ok(None);
     }
     let nodes = chosen(list, choice, answer, run)?;
-    print::nodes(choice, &nodes, run)?;
+    print::nodes(choice, shown(&nodes, choice), run)?;
     Ok(Some(nodes))
 }
 
-/// The nodes that are wanted, in the wanted order.
+/// The nodes that are wanted, in the wanted order, without a limit.
 fn chosen(
     list: &List,
     choice: &Choice,
@@ -91,7 +97,7 @@ fn chosen(
     let mut wanted = named(&nodes, &list.nodes)?.into_iter().peekable();
     let nodes = nodes.into_iter().enumerate();
     let nodes = nodes.filter_map(|(at, node)| wanted.next_if_eq(&at).map(|_| node)).collect();
-    Ok(choice.selection.of(nodes))
+    Ok(choice.selection.all_of(nodes))
 }
 
 /// A fetch brings full records also when nobody wants them: what is not read costs nothing.

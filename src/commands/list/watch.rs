@@ -48,13 +48,14 @@ pub(super) fn watch(
         let mut matched = Ok(());
         let round = run.nodes(how, choice.want, |run, answer| {
             told_if_stale(answer, &run.tell);
-            let nodes = chosen(list, choice, answer, run)?;
+            let mut nodes = chosen(list, choice, answer, run)?;
+            matched = choice.check(&nodes);
+            nodes.truncate(choice.selection.most());
             if draws {
                 draw(choice, &nodes, answer, &mut shown, run)?;
             } else {
                 tell_changes(choice, &nodes, &mut shown, run)?;
             }
-            matched = choice.check(&nodes);
             shown.remember(choice, &nodes);
             Ok(())
         });
