@@ -142,9 +142,21 @@ struct Time {
     until: Instant,
 }
 
+/// Why a check was not made that there was no time for.
+const NO_TIME: &str = "no time left: pass a longer --timeout";
+
 impl Time {
+    fn left(self) -> Duration {
+        self.until.saturating_duration_since(crate::clock::now())
+    }
+
     fn step(self) -> Duration {
-        self.until.saturating_duration_since(crate::clock::now()) / 2
+        self.left() / 2
+    }
+
+    /// Too little is left to blame anybody who did not answer in it.
+    fn is_over(self) -> bool {
+        self.left() < Duration::from_millis(4)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::nomad::{Access, Agent, Answered, Broken, Error, Glance, HttpNomad, Ki
 
 use super::clock::Reading;
 use super::words::took;
-use super::{Checks, Link, Time};
+use super::{Checks, Link, NO_TIME, Time};
 
 /// What was found out, and what others compare with it.
 pub(super) struct Examined {
@@ -81,8 +81,12 @@ impl Way<'_> {
 
     /// A problem, and what can't be known because of it.
     fn broken(&mut self, name: &str, error: &Error, skipped: &[&str]) {
-        let advice = error.hint.clone().unwrap_or_else(|| usual_advice(error.kind).to_owned());
-        self.checks.problem(name, &*error.what, advice);
+        if error.kind == Kind::TimedOut && self.time.is_over() {
+            self.checks.skipped(name, NO_TIME);
+        } else {
+            let advice = error.hint.clone().unwrap_or_else(|| usual_advice(error.kind).to_owned());
+            self.checks.problem(name, &*error.what, advice);
+        }
         self.checks.skip_all(skipped, &format!("needs {name}"));
     }
 

@@ -13,10 +13,12 @@ use crate::store::{Choice, Error, Kind, Place};
 use super::cache::Kept;
 use super::clock::Reading;
 use super::words::took;
-use super::{Check, Checks, Link, Time};
+use super::{Check, Checks, Link, NO_TIME, Time};
 
 /// A run that is slower than this is slower than people notice.
 const SLOW: Duration = Duration::from_millis(50);
+/// As long as a run waits for Redis: with less, silence says nothing.
+const RUN: Duration = Duration::from_millis(500);
 const ALL: [&str; 10] = [
     "address",
     "reached",
@@ -37,7 +39,8 @@ pub(super) struct Examined {
 }
 
 pub(super) fn examined(place: &Place, time: Time, tell: &Tell) -> Examined {
-    let mut way = Way { place, time, checks: Checks::of(Link::Redis), clock: None, kept: None };
+    let checks = Checks::of(Link::Redis);
+    let mut way = Way { place, time, given: Duration::ZERO, checks, clock: None, kept: None };
     match RedisStore::new(place, tell.clone()) {
         Ok(store) => way.walk(&store),
         Err(error) => way.broken("address", &error),
@@ -48,6 +51,8 @@ pub(super) fn examined(place: &Place, time: Time, tell: &Tell) -> Examined {
 struct Way<'a> {
     place: &'a Place,
     time: Time,
+    /// What the latest check was given of it.
+    given: Duration,
     checks: Checks,
     clock: Option<Reading>,
     kept: Option<Kept>,
@@ -57,7 +62,7 @@ impl Way<'_> {
     fn walk(&mut self, store: &RedisStore) {
         let named = if self.place.redis.asked { "" } else { ", which nobody has named" };
         self.checks.ok("address", format!("{}{named}", store.place()));
-        let greeting = match store.greet(self.time.step()) {
+        let greeting = match store.greet(self.step()) {
             Ok(greeting) => greeting,
             Err(error) => return self.unreached(store, &error),
         };
@@ -73,12 +78,15 @@ impl Way<'_> {
         self.latency(greeting.took);
         self.clock = greeting.time.map(Reading::now);
         self.silence(store);
-        match store.rights(self.time.step()) {
+        match store.rights(self.step()) {
             Ok(found) => rights::check(&mut self.checks, &found, self.place, store.user()),
             Err(error) => return self.broken("commands", &error),
         }
-        memory::check(&mut self.checks, store.memory_now());
-        match store.entry(self.time.step()) {
+        match store.memory_now(self.step()) {
+            Ok(memory) => memory::check(&mut self.checks, memory),
+            Err(error) => return self.broken("memory", &error),
+        }
+        match store.entry(self.step()) {
             Ok(entry) => self.kept = Some(Kept::redis(entry)),
             // Told above: with its command or key.
             Err(error) if error.kind == Kind::Forbidden => {}
@@ -86,10 +94,15 @@ impl Way<'_> {
         }
     }
 
+    fn step(&mut self) -> Duration {
+        self.given = self.time.step();
+        self.given
+    }
+
     /// Nobody misses a Redis that nobody named: the files of this machine are the cache.
     fn unreached(&mut self, store: &RedisStore, error: &Error) {
         let is_missed = self.place.redis.asked || self.place.choice == Choice::Redis;
-        if !is_missed && error.kind == Kind::Unavailable {
+        if !is_missed && error.kind == Kind::Unavailable && !self.time.is_over() {
             let said = format!("not there ({error}): the files of this machine are the cache");
             self.checks.skipped("reached", said);
             return self.checks.skip_all(&ALL[2..], "needs reached");
@@ -107,7 +120,14 @@ impl Way<'_> {
     }
 
     fn broken(&mut self, name: &str, error: &Error) {
-        self.checks.problem(name, error.what.clone(), advice(error));
+        let is_late = errors::is_black_hole(error);
+        if is_late && self.time.is_over() {
+            self.checks.skipped(name, NO_TIME);
+        } else if is_late && self.given < RUN {
+            self.checks.problem(name, error.what.clone(), "pass a longer --timeout");
+        } else {
+            self.checks.problem(name, error.what.clone(), advice(error));
+        }
         let at = ALL.iter().position(|known| *known == name);
         let rest = at.map_or(&[][..], |at| &ALL[at + 1..]);
         self.checks.skip_all(rest, &format!("needs {name}"));

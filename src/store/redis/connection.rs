@@ -19,7 +19,7 @@ use super::url::{Route, Target};
 use super::words::Spoken;
 
 /// Connecting and the handshakes of TLS.
-const CONNECT: Duration = Duration::from_millis(500);
+pub(super) const CONNECT: Duration = Duration::from_millis(500);
 const HANDSHAKE: Budget = Budget::flat(500);
 /// Many small values come in one step.
 const BUFFER: usize = 256 << 10;
@@ -40,8 +40,13 @@ pub(super) enum Manner {
 }
 
 impl Connection {
-    pub(super) fn open(target: &Target, config: Option<Arc<ClientConfig>>) -> Result<Self, Error> {
-        let line = Line::open(&target.route, CONNECT).map_err(|error| of_io(&error))?;
+    /// Connects within `limit`, the handshakes of TLS included.
+    pub(super) fn open(
+        target: &Target,
+        config: Option<Arc<ClientConfig>>,
+        limit: Duration,
+    ) -> Result<Self, Error> {
+        let line = Line::open(&target.route, limit).map_err(|error| of_io(&error))?;
         let stream = match (&target.route, config) {
             (Route::Tcp { host, tls: true, .. }, Some(config)) => {
                 let stream = tls::wrap(line, host, config).map_err(|error| match error.kind() {

@@ -9,10 +9,9 @@ use redis::{Cmd, Value};
 use crate::clock;
 use crate::store::Error;
 
-use super::connection::Manner;
 use super::errors::{self, Lack, of_reply};
-use super::line::Budget;
-use super::{RedisStore, Step, command};
+use super::examine::Limit;
+use super::{RedisStore, command};
 
 /// What a right is good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +64,7 @@ impl RedisStore {
         let writes = keys.iter().map(|key| command("HDEL", &[key, WRONG]));
         let asked: Vec<Cmd> =
             commands.iter().map(|(_, _, probe)| probe.clone()).chain(reads).chain(writes).collect();
-        let replies = self.ask(step("the rights", limit), &asked)?;
+        let replies = self.ask(Limit::from_now(limit).step("the rights"), &asked)?;
         let (of_commands, of_keys) = replies.split_at(commands.len());
         let (of_reads, of_writes) = of_keys.split_at(keys.len());
         let granted = |reply: &Value| !matches!(lack(reply), Some(Lack::Command));
@@ -129,15 +128,6 @@ impl RedisStore {
         keys.retain(|key| known.insert(key.clone()));
         keys
     }
-}
-
-/// In the time that a run would give it, or in what is left.
-pub(super) fn step(name: &'static str, limit: Duration) -> Step {
-    let budget = Budget {
-        first: Duration::from_millis(500).min(limit),
-        whole: Duration::from_secs(3).min(limit),
-    };
-    Step { name, budget, manner: Manner::Reads, on_the_way: false }
 }
 
 fn lack(reply: &Value) -> Option<Lack> {

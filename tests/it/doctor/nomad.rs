@@ -11,7 +11,7 @@ use crate::support::tls_front;
 use super::{GOOD, Room};
 
 const ASKED: &str = "skipped cache/last hour: nobody asked";
-const FROM_REACHED: &str =
+pub(super) const FROM_REACHED: &str =
     "skipped nomad/tls answer leader token permission version latency: needs reached";
 
 #[test]

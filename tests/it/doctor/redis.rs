@@ -1,6 +1,6 @@
 //! The way to Redis, broken at each link.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::Value;
 
@@ -258,4 +258,51 @@ fn a_redis_that_was_silent_a_moment_ago_is_left_alone_by_runs() {
     room.sandbox.write(".cache/nomad-clients/redis-skip", &mark.replace(&place, &room.redis.url()));
     let warning = "warning redis/silence: it was silent TIME ago: runs on this machine do without it until TIME after that → wait TIME; if it comes back, look at its latency and load";
     room.finds("", 0, &[warning, NOTHING]);
+}
+
+/// Whoever only looks leaves nothing behind for the runs of others.
+#[test]
+fn a_redis_that_falls_silent_is_not_marked_for_later_runs() {
+    let room = Room::new();
+    let relay = Relay::start(room.redis.socket(), |question| match question.number {
+        0..5 => Treat::Pass,
+        _ => Treat::Late(Duration::from_secs(1)),
+    });
+    let room = room.with_url(&relay.url());
+    let problem = "problem redis/memory: timed out after TIME → is it stopped or overloaded, or does a firewall swallow what is sent? runs do without it meanwhile";
+    room.finds("", 1, &[problem, UNKNOWN]);
+    let relay = Relay::start(room.redis.socket(), |question| match question.number {
+        0..8 => Treat::Pass,
+        _ => Treat::Late(Duration::from_secs(1)),
+    });
+    let room = room.with_url(&relay.url());
+    room.finds("", 1, &[&problem.replace("memory", "entry"), UNKNOWN]);
+    assert!(!room.sandbox.cache().join("redis-skip").exists());
+}
+
+#[test]
+fn a_redis_that_is_slower_than_the_time_that_was_given_is_not_blamed() {
+    let room = Room::new();
+    let late = |_: &_| Treat::Late(Duration::from_millis(300));
+    let relay = Relay::start(room.redis.socket(), late);
+    let room = room.with_url(&relay.url());
+    let began = Instant::now();
+    let problem = "problem redis/reached: timed out after TIME → pass a longer --timeout";
+    room.finds("--timeout 800ms", 1, &[problem, FROM_REACHED, UNKNOWN]);
+    assert!(began.elapsed() < Duration::from_secs(2));
+}
+
+#[test]
+fn without_time_nobody_is_blamed() {
+    let (nomad, redis) = (nomad_sim::Silent::start(), Fake::silent());
+    let room = Room::new().with_url(&redis.url());
+    let room = Room { sandbox: room.sandbox.with("NOMAD_ADDR", &nomad.address()), ..room };
+    let expected = [
+        "skipped nomad/reached: no time left: pass a longer --timeout",
+        super::nomad::FROM_REACHED,
+        "skipped redis/reached: no time left: pass a longer --timeout",
+        FROM_REACHED,
+        UNKNOWN,
+    ];
+    room.finds("--timeout 1ms", 0, &expected);
 }
