@@ -169,9 +169,7 @@ impl Way<'_> {
                 let advice = "let the token's policy have: node { policy = \"read\" }";
                 self.checks.problem("permission", "may not read nodes (node:read)", advice);
             }
-            Err(broken) => {
-                return self.broken("permission", &broken.error, &ALL[7..]);
-            }
+            Err(broken) => self.broken("permission", &broken.error, &[]),
         }
         self.version(&agent);
         match glance {
@@ -199,7 +197,8 @@ impl Way<'_> {
                 "none given, and Nomad wants one",
                 "set NOMAD_TOKEN or --token-file",
             ),
-            (None, false) => self.checks.ok("token", "none given, none needed"),
+            (None, false) if glance.is_ok() => self.checks.ok("token", "none given, none needed"),
+            (None, false) => self.checks.skipped("token", "none given; needs permission"),
         }
     }
 
