@@ -22,7 +22,9 @@ pub enum Serves {
     Details,
     /// Nothing can be cached without it.
     Writing,
-    /// What has not changed is not sent again.
+    /// A refresh that finds nothing changed reads no records for it; the statistics too.
+    Keeping,
+    /// A refresh that finds nothing changed asks Nomad for no list.
     Saving,
     /// The statistics.
     Counting,
@@ -87,7 +89,7 @@ impl RedisStore {
 
     /// Each command that is ever sent, also from within a script.
     fn command_probes(&self) -> Vec<(&'static str, Serves, Cmd)> {
-        use Serves::{Counting, Details, Extra, Reading, Saving, Writing};
+        use Serves::{Counting, Details, Extra, Keeping, Reading, Saving, Writing};
         let key = self.keys.literal.all.as_str();
         // Nobody ever writes a key of this name. Should a server take for good what is not
         // well-formed, then the last DEL removes it again.
@@ -110,7 +112,7 @@ impl RedisStore {
             probe("copy", Saving, &["COPY", none, none]),
             probe("hincrby", Counting, &["HINCRBY", none, WRONG, WRONG]),
             probe("expire", Counting, &["EXPIRE", none, WRONG]),
-            probe("hmget", Counting, &["HMGET", none, WRONG]),
+            probe("hmget", Keeping, &["HMGET", none, WRONG]),
             probe("del", Writing, &["DEL", none]),
             probe("info", Extra, &["INFO", "memory"]),
             probe("memory|usage", Extra, &["MEMORY", "USAGE", key]),
