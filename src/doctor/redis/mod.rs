@@ -107,7 +107,7 @@ impl Way<'_> {
             self.checks.skipped("reached", said);
             return self.checks.skip_all(&ALL[2..], "needs reached");
         }
-        if errors::is_of_tls(error) {
+        if errors::is_of_tls(error) || errors::is_silent_to_tls(error) {
             self.checks.ok("reached", "connected");
             return self.broken("tls", error);
         }
@@ -116,17 +116,28 @@ impl Way<'_> {
             self.encryption(store);
             return self.broken("credentials", error);
         }
+        // A server with OpenSSL hangs up without a word when it is greeted without TLS.
+        if errors::is_lost(error) && store.place().starts_with("redis://") {
+            let advice =
+                "write rediss:// in --redis or REDIS_URL if it speaks TLS; else look into its log";
+            return self.stopped("reached", error, advice);
+        }
         self.broken("reached", error);
     }
 
     fn broken(&mut self, name: &str, error: &Error) {
+        self.stopped(name, error, &advice(error));
+    }
+
+    /// What comes behind `name` can't be known.
+    fn stopped(&mut self, name: &str, error: &Error, advice: &str) {
         let is_late = errors::is_black_hole(error);
         if is_late && self.time.is_over() {
             self.checks.skipped(name, NO_TIME);
         } else if is_late && self.given < RUN {
             self.checks.problem(name, error.what.clone(), "pass a longer --timeout");
         } else {
-            self.checks.problem(name, error.what.clone(), advice(error));
+            self.checks.problem(name, error.what.clone(), advice);
         }
         let at = ALL.iter().position(|known| *known == name);
         let rest = at.map_or(&[][..], |at| &ALL[at + 1..]);
@@ -205,8 +216,9 @@ fn advice(error: &Error) -> String {
         }
         Kind::ReadOnly if error.what.contains("replica") => "name the primary with --redis",
         Kind::ReadOnly => "look into the log of Redis: it can't save or misses its replicas",
-        Kind::Unavailable if errors::is_of_tls(error) => {
-            "do that; or write redis:// in --redis if it speaks no TLS"
+        Kind::Unavailable if errors::is_of_tls(error) => tls_advice(&error.what),
+        Kind::Unavailable if errors::is_silent_to_tls(error) => {
+            "write redis:// in --redis or REDIS_URL if it speaks no TLS"
         }
         Kind::Unavailable if errors::is_refused(error) => {
             "start Redis there, name another with --redis or REDIS_URL, or choose --cache local"
@@ -223,4 +235,17 @@ fn advice(error: &Error) -> String {
         Kind::Unavailable => "check the address in --redis or REDIS_URL",
     };
     text.to_owned()
+}
+
+fn tls_advice(what: &str) -> &'static str {
+    match what {
+        errors::WANTS_TLS => "write rediss:// in --redis or REDIS_URL",
+        errors::NO_TLS => "write redis:// in --redis or REDIS_URL, or let Redis speak TLS there",
+        _ if what.contains(": pass --") => "do that",
+        _ if what.contains("clock") => "renew the certificate of Redis, or set the clock",
+        _ if what.contains("certificate") => {
+            "name other files with --redis-ca-cert, --redis-client-cert and --redis-client-key, or repair them"
+        }
+        _ => "look into the log of Redis, or write redis:// if it speaks no TLS",
+    }
 }

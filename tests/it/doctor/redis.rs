@@ -18,6 +18,8 @@ const UNKNOWN: &str =
     "skipped cache/state: not known: nothing is cached here yet, or a link above is broken";
 const FROM_REACHED: &str =
     "skipped redis/tls credentials version latency commands keys writes memory: needs reached";
+const FROM_TLS: &str =
+    "skipped redis/credentials version latency commands keys writes memory: needs tls";
 const NO_INFO: &str =
     "skipped redis/memory: not told: the user has no +info, which nothing else needs";
 
@@ -68,11 +70,37 @@ fn tls_that_fails() {
     let port = tls_front::start(server.socket(), "server.pem", false);
     let room = Room::new().with_url(&format!("rediss://localhost:{port}"));
     room.finds(&format!("--redis-ca-cert {}", file("ca.pem").display()), 0, &[NOTHING]);
-    let problem = "problem redis/tls: tls: the certificate is of an unknown authority: pass --redis-ca-cert → do that; or write redis:// in --redis if it speaks no TLS";
-    let skipped =
-        "skipped redis/credentials version latency commands keys writes memory: needs tls";
+    let problem = "problem redis/tls: tls: the certificate is of an unknown authority: pass --redis-ca-cert → do that";
     let other = format!("--redis-ca-cert {}", file("other.pem").display());
-    room.finds(&other, 1, &[problem, skipped, UNKNOWN]);
+    room.finds(&other, 1, &[problem, FROM_TLS, UNKNOWN]);
+}
+
+/// What a server with OpenSSL does with words that are not TLS: it hangs up. Another says so.
+#[test]
+fn plain_words_to_a_port_that_speaks_tls() {
+    let server = RedisServer::start_with(&GOOD);
+    let port = tls_front::start(server.socket(), "server.pem", false);
+    let problem = "problem redis/tls: tls: the port speaks TLS: rediss:// is for that → write rediss:// in --redis or REDIS_URL";
+    let room = Room::new().with_url(&format!("redis://localhost:{port}"));
+    room.finds("", 1, &[problem, FROM_TLS, UNKNOWN]);
+    let why = "connection lost → write rediss:// in --redis or REDIS_URL if it speaks TLS; else look into its log";
+    unreached(&Fake::cut_off(b"").url(), why);
+}
+
+#[test]
+fn tls_to_a_port_that_speaks_none() {
+    let check = |url: &str, why: &str| {
+        let room = Room::new().with_url(&url.replace("redis:", "rediss:"));
+        let ca = format!("--redis-ca-cert {}", file("ca.pem").display());
+        let problem = format!("problem redis/tls: {why}");
+        room.finds(&ca, 1, &[&problem, FROM_TLS, UNKNOWN]);
+    };
+    let error = Fake::saying(b"-ERR unknown command\r\n");
+    let why = "tls: the port does not speak TLS → write redis:// in --redis or REDIS_URL, or let Redis speak TLS there";
+    check(&error.url(), why);
+    // Most greetings have no end of a line: Redis waits for it.
+    let why = "timed out after TIME (TLS handshake) → write redis:// in --redis or REDIS_URL if it speaks no TLS";
+    check(&Fake::silent().url(), why);
 }
 
 #[test]
