@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::store::redis::{Entry, Held, OTHERS, Whose};
+use crate::store::redis::{Entry, KeyFound, OTHERS, Whose};
 use crate::store::{Choice, KeyStats, Minute, Place, State as Heat, Stats};
 
 use super::words::{bytes, count, span, took};
@@ -14,8 +14,8 @@ const SLOW: Duration = Duration::from_millis(500);
 const FEW: u64 = 10;
 
 /// The cache that answers now.
-pub(super) struct Kept {
-    keys: Vec<Held>,
+pub(super) struct Answering {
+    keys: Vec<KeyFound>,
     stats: Stats,
     why: Option<String>,
     index: Option<u64>,
@@ -23,10 +23,10 @@ pub(super) struct Kept {
     took: Option<Duration>,
 }
 
-impl Kept {
+impl Answering {
     pub(super) fn redis(entry: Entry) -> Self {
         Self {
-            keys: entry.held,
+            keys: entry.keys,
             stats: entry.stats,
             why: entry.why.map(str::to_owned),
             index: entry.index,
@@ -35,7 +35,7 @@ impl Kept {
     }
 
     pub(super) fn files(stats: Stats, why: Option<String>) -> Self {
-        let held = |file: &KeyStats| Held {
+        let found = |file: &KeyStats| KeyFound {
             key: file.key.clone(),
             kind: file.kind.to_owned(),
             is_right_kind: true,
@@ -43,51 +43,56 @@ impl Kept {
             ttl: file.ttl,
             whose: Whose::Ours,
         };
-        Self { keys: stats.keys.iter().map(held).collect(), stats, why, index: None, took: None }
+        Self { keys: stats.keys.iter().map(found).collect(), stats, why, index: None, took: None }
     }
 }
 
 /// `index` is that of Nomad now.
-pub(super) fn checks(place: &Place, kept: Option<&Kept>, index: Option<u64>) -> Vec<Check> {
+pub(super) fn checks(
+    place: &Place,
+    answering: Option<&Answering>,
+    index: Option<u64>,
+) -> Vec<Check> {
     let mut checks = Checks::of(Link::Cache);
     if place.choice == Choice::None {
         let said = "none (--cache none): every run asks Nomad for everything";
         checks.warning("state", said, "choose --cache auto, redis or local");
         return checks.all;
     }
-    let Some(kept) = kept else {
+    let Some(answering) = answering else {
         checks.skipped("state", "not known: nothing is cached here yet, or a link above is broken");
         return checks.all;
     };
-    for key in &kept.keys {
+    for key in &answering.keys {
         self::key(&mut checks, key);
     }
-    state(&mut checks, place, kept);
-    if let (Heat::Hot | Heat::Stale, Some(then), Some(now)) = (kept.stats.state, kept.index, index)
+    state(&mut checks, place, answering);
+    if let (Heat::Hot | Heat::Stale, Some(then), Some(now)) =
+        (answering.stats.state, answering.index, index)
     {
         checks.ok("nomad", moved(then, now));
     }
-    if let Some(time) = kept.took {
+    if let Some(time) = answering.took {
         reading(&mut checks, time);
     }
-    last_hour(&mut checks, &kept.stats);
+    last_hour(&mut checks, &answering.stats);
     checks.all
 }
 
-fn key(checks: &mut Checks, held: &Held) {
-    let Held { key, kind, .. } = held;
-    let whose = match held.whose {
+fn key(checks: &mut Checks, found: &KeyFound) {
+    let KeyFound { key, kind, .. } = found;
+    let whose = match found.whose {
         Whose::Ours => "ours",
         Whose::Others => "of another cluster or token",
         Whose::Everybodys => "of all",
     };
-    let size = held.bytes.map(|size| format!("{}, ", bytes(size))).unwrap_or_default();
-    if !held.is_right_kind {
+    let size = found.bytes.map(|size| format!("{}, ", bytes(size))).unwrap_or_default();
+    if !found.is_right_kind {
         let said = format!("{key}: {kind}, {size}no type of this program's: it is not served");
         let advice = "run nomad-clients cache clear; if it comes back, somebody else uses the name: --cache-prefix gives others";
         return checks.problem("key", said, advice);
     }
-    match held.ttl {
+    match found.ttl {
         Some(ttl) => {
             let left = span(ttl.as_secs());
             checks.ok("key", format!("{key}: {kind}, {size}{left} left, {whose}"));
@@ -103,8 +108,8 @@ fn key(checks: &mut Checks, held: &Held) {
     }
 }
 
-fn state(checks: &mut Checks, place: &Place, kept: &Kept) {
-    let Stats { state, age, fresh_for, nodes, .. } = &kept.stats;
+fn state(checks: &mut Checks, place: &Place, answering: &Answering) {
+    let Stats { state, age, fresh_for, nodes, .. } = &answering.stats;
     let old = age.map(|age| format!("{} old", span(age.as_secs()))).unwrap_or_default();
     let nodes = count(nodes.unwrap_or(0), "node");
     let ttl = span(place.ttl.as_secs());
@@ -116,7 +121,7 @@ fn state(checks: &mut Checks, place: &Place, kept: &Kept) {
             advice,
         );
     }
-    let said = match (state, kept.why.as_deref()) {
+    let said = match (state, answering.why.as_deref()) {
         (Heat::Cold, Some(OTHERS)) => {
             "COLD: nothing is cached for this address and token; the plain names are another's".to_owned()
         }

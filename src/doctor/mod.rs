@@ -172,9 +172,9 @@ pub(crate) fn examined(case: &Case) -> Vec<Check> {
         (nomad, redis.map(|redis| redis.join().unwrap_or_else(|panic| resume_unwind(panic))))
     });
     let files = uses_files.then(|| local::examined(&case.place));
-    let kept = redis.as_ref().and_then(|redis| redis.kept.as_ref());
-    let kept = kept.or(files.as_ref().and_then(|files| files.kept.as_ref()));
-    let cache = cache::checks(&case.place, kept, nomad.index);
+    let answering = redis.as_ref().and_then(|redis| redis.answering.as_ref());
+    let answering = answering.or(files.as_ref().and_then(|files| files.answering.as_ref()));
+    let cache = cache::checks(&case.place, answering, nomad.index);
     let clock = clock::checks(nomad.clock, redis.as_ref().and_then(|redis| redis.clock));
     let redis = redis.map(|redis| redis.checks).unwrap_or_default();
     let files = files.map(|files| files.checks).unwrap_or_default();

@@ -10,7 +10,7 @@ use crate::store::redis::errors::{self, ACL};
 use crate::store::redis::{Greeting, RedisStore};
 use crate::store::{Choice, Error, Kind, Place};
 
-use super::cache::Kept;
+use super::cache::Answering;
 use super::clock::Reading;
 use super::words::took;
 use super::{Check, Checks, Link, NO_TIME, Time};
@@ -35,17 +35,17 @@ const ALL: [&str; 10] = [
 pub(super) struct Examined {
     pub(super) checks: Vec<Check>,
     pub(super) clock: Option<Reading>,
-    pub(super) kept: Option<Kept>,
+    pub(super) answering: Option<Answering>,
 }
 
 pub(super) fn examined(place: &Place, time: Time, tell: &Tell) -> Examined {
     let checks = Checks::of(Link::Redis);
-    let mut way = Way { place, time, given: Duration::ZERO, checks, clock: None, kept: None };
+    let mut way = Way { place, time, given: Duration::ZERO, checks, clock: None, answering: None };
     match RedisStore::new(place, tell.clone()) {
         Ok(store) => way.walk(&store),
         Err(error) => way.broken("address", &error),
     }
-    Examined { checks: way.checks.all, clock: way.clock, kept: way.kept }
+    Examined { checks: way.checks.all, clock: way.clock, answering: way.answering }
 }
 
 struct Way<'a> {
@@ -55,7 +55,7 @@ struct Way<'a> {
     given: Duration,
     checks: Checks,
     clock: Option<Reading>,
-    kept: Option<Kept>,
+    answering: Option<Answering>,
 }
 
 impl Way<'_> {
@@ -87,7 +87,7 @@ impl Way<'_> {
             Err(error) => return self.broken("memory", &error),
         }
         match store.entry(self.step()) {
-            Ok(entry) => self.kept = Some(Kept::redis(entry)),
+            Ok(entry) => self.answering = Some(Answering::redis(entry)),
             // Told above: with its command or key.
             Err(error) if error.kind == Kind::Forbidden => {}
             Err(error) => self.broken("entry", &error),

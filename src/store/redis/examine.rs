@@ -42,7 +42,7 @@ pub enum Whose {
 
 /// A key that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
+pub struct KeyFound {
     pub key: String,
     /// As Redis calls it, `?` if this user may not know.
     pub kind: String,
@@ -57,7 +57,7 @@ pub struct Held {
 /// The cache of this scope in this Redis.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    pub held: Vec<Held>,
+    pub keys: Vec<KeyFound>,
     pub stats: Stats,
     /// Why nothing is served from it, if there is a reason beyond its age.
     pub why: Option<&'static str>,
@@ -192,12 +192,12 @@ impl RedisStore {
         };
         let index = literal.as_ref().filter(mine).or(own.as_ref().filter(mine));
         let index = index.map(|meta| meta.index);
-        let held = self.held(whose, limit)?;
+        let keys = self.found(whose, limit)?;
         let stats = self.stats_by(&|| limit.step("the statistics"))?;
-        Ok(Entry { held, stats, why, index, took })
+        Ok(Entry { keys, stats, why, index, took })
     }
 
-    fn held(&self, literal: Whose, limit: Limit) -> Result<Vec<Held>, Error> {
+    fn found(&self, literal: Whose, limit: Limit) -> Result<Vec<KeyFound>, Error> {
         let (first, own, keys) = (&self.keys.literal, &self.keys.own, &self.keys);
         let mut names = vec![
             (&first.all, "string", literal),
@@ -232,13 +232,13 @@ impl RedisStore {
         let replies = self.ask(limit.step("PTTL, STRLEN, HLEN, TYPE, MEMORY"), &commands)?;
         let found = names.into_iter().zip(replies.chunks_exact(5));
         Ok(found
-            .filter_map(|((key, wanted, whose), replies)| held(key, wanted, whose, replies))
+            .filter_map(|((key, wanted, whose), replies)| key_found(key, wanted, whose, replies))
             .collect())
     }
 }
 
 /// `None` for a key that is not there.
-fn held(key: &str, wanted: &str, whose: Whose, replies: &[Value]) -> Option<Held> {
+fn key_found(key: &str, wanted: &str, whose: Whose, replies: &[Value]) -> Option<KeyFound> {
     let left = int(replies.first()?).filter(|left| *left != -2)?;
     let [length, fields, kind, memory] = replies.get(1..5)? else { return None };
     let kind = match kind {
@@ -250,7 +250,7 @@ fn held(key: &str, wanted: &str, whose: Whose, replies: &[Value]) -> Option<Held
         _ => "?".to_owned(),
     };
     let bytes = int(memory).or(int(length)).and_then(|bytes| u64::try_from(bytes).ok());
-    Some(Held {
+    Some(KeyFound {
         key: key.to_owned(),
         is_right_kind: kind == wanted || kind == "?",
         kind,

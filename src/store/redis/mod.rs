@@ -42,7 +42,7 @@ use skip::Skip;
 use words::Spoken;
 
 pub use super::judge::OTHERS;
-pub use examine::{Entry, Greeting, Held, Whose};
+pub use examine::{Entry, Greeting, KeyFound, Whose};
 pub use rights::{Right, Rights, Serves};
 pub use url::{Target, parse_url};
 
