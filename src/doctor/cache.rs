@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use crate::model::figures::{bytes, count, span, took};
 use crate::store::redis::{Entry, KeyFound, OTHERS, Whose};
 use crate::store::{Choice, KeyStats, Minute, Place, State as Heat, Stats};
 
-use super::words::{bytes, count, span, took};
 use super::{Check, Checks, Link};
 
 /// Longer than this, and reading is what people wait for.

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use crate::model::figures::bytes;
 use crate::model::text::first_line;
 use crate::store::{Place, Ready, Room, room};
 
 use super::cache::Answering;
-use super::words::bytes;
 use super::{Check, Checks, Link};
 
 /// Less than this, and the nodes of a large cluster do not fit.

@@ -9,7 +9,6 @@ mod configuration;
 mod local;
 mod nomad;
 mod redis;
-mod words;
 
 use std::panic::resume_unwind;
 use std::thread;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::figures::took;
 use crate::model::remark::Tell;
 use crate::model::text::first_line;
 use crate::model::version::Version;
@@ -9,7 +10,6 @@ use crate::nomad::address::Scheme;
 use crate::nomad::{Access, Agent, Answered, Broken, Error, Glance, HttpNomad, Kind};
 
 use super::clock::Reading;
-use super::words::took;
 use super::{Checks, Link, NO_TIME, Time};
 
 /// What was found out, and what others compare with it.

@@ -6,6 +6,7 @@ use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::doctor::{Check, Link, State};
+use crate::model::figures::count;
 use crate::model::json;
 
 use super::Look;
@@ -113,16 +114,13 @@ fn toned(tone: Tone, text: &str, look: &Look) -> String {
 }
 
 fn summary(checks: &[Check]) -> String {
-    let count = |state| checks.iter().filter(|check| check.state == state).count();
-    let plural = |count: usize, word: &str| match count {
-        1 => format!("1 {word}"),
-        _ => format!("{count} {word}s"),
-    };
-    match (count(State::Problem), count(State::Warning)) {
-        (0, 0) => "All is well.".to_owned(),
-        (0, warnings) => format!("No problem, {}.", plural(warnings, "warning")),
-        (problems, warnings) => {
-            format!("{}, {}.", plural(problems, "problem"), plural(warnings, "warning"))
+    let of = |state| checks.iter().filter(|check| check.state == state).count() as u64;
+    match (of(State::Problem), of(State::Warning), of(State::Skipped)) {
+        (0, 0, 0) => "All is well.".to_owned(),
+        (0, 0, skipped) => format!("No problem, {} skipped.", count(skipped, "check")),
+        (0, warnings, _) => format!("No problem, {}.", count(warnings, "warning")),
+        (problems, warnings, _) => {
+            format!("{}, {}.", count(problems, "problem"), count(warnings, "warning"))
         }
     }
 }

@@ -5,6 +5,7 @@ mod rights;
 
 use std::time::Duration;
 
+use crate::model::figures::took;
 use crate::model::remark::Tell;
 use crate::store::redis::errors::{self, ACL};
 use crate::store::redis::{Greeting, RedisStore};
@@ -12,7 +13,6 @@ use crate::store::{Choice, Error, Kind, Place};
 
 use super::cache::Answering;
 use super::clock::Reading;
-use super::words::took;
 use super::{Check, Checks, Link, NO_TIME, Time};
 
 /// A run that is slower than this is slower than people notice.
