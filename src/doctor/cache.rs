@@ -92,13 +92,15 @@ fn key(checks: &mut Checks, found: &KeyFound) {
         let advice = "run nomad-clients cache clear; if it comes back, somebody else uses the name: --cache-prefix gives others";
         return checks.problem("key", said, advice);
     }
+    // Who may not know the type need not read that.
+    let kind = Some(format!("{kind}, ")).filter(|_| kind != "?").unwrap_or_default();
     match found.ttl {
         Some(ttl) => {
             let left = span(ttl.as_secs());
-            checks.ok("key", format!("{key}: {kind}, {size}{left} left, {whose}"));
+            checks.ok("key", format!("{key}: {kind}{size}{left} left, {whose}"));
         }
         None => {
-            let said = format!("{key}: {kind}, {size}never expires, {whose}: it is not served");
+            let said = format!("{key}: {kind}{size}never expires, {whose}: it is not served");
             checks.warning(
                 "key",
                 said,
@@ -112,7 +114,6 @@ fn state(checks: &mut Checks, place: &Place, answering: &Answering) {
     let Stats { state, age, fresh_for, nodes, .. } = &answering.stats;
     let old = age.map(|age| format!("{} old", span(age.as_secs()))).unwrap_or_default();
     let nodes = count(nodes.unwrap_or(0), "node");
-    let ttl = span(place.ttl.as_secs());
     if place.ttl.is_zero() {
         let advice = "set --ttl (60s is usual), or every run asks Nomad";
         return checks.warning(
@@ -134,7 +135,7 @@ fn state(checks: &mut Checks, place: &Place, answering: &Answering) {
             format!("HOT: {nodes}, {old}, served for {left} more without asking Nomad")
         }
         (Heat::Stale, None) => {
-            format!("STALE: {nodes}, {old}, no longer served (--ttl {ttl}): the next run asks Nomad what has changed")
+            format!("STALE: {nodes}, {old}, no longer served (--ttl {}s): the next run asks Nomad what has changed", place.ttl.as_secs())
         }
         (Heat::Cold, None) => {
             "COLD: nothing is cached for this address and token: the next run asks Nomad for everything".to_owned()
@@ -174,17 +175,14 @@ fn last_hour(checks: &mut Checks, stats: &Stats) {
     if all == 0 {
         return checks.skipped("last hour", "nobody asked");
     }
-    let mean = |us: u64, count: u64| match us.checked_div(count) {
-        Some(us) => took(Duration::from_micros(us)),
-        None => "-".to_owned(),
+    let mean = |words: &str, us: u64, count: u64| {
+        let mean = us.checked_div(count).map(Duration::from_micros);
+        mean.map(|mean| format!("{words}{}", took(mean))).unwrap_or_default()
     };
-    let cached = mean(sum(|minute| minute.hit_us), hits);
-    let asked = mean(sum(|minute| minute.miss_us), misses);
+    let cached = mean(", in ", sum(|minute| minute.hit_us), hits);
+    let asked = mean("; the others in ", sum(|minute| minute.miss_us), misses);
     let percent = hits.saturating_mul(100) / all;
-    let said = format!(
-        "{percent} % of {} from the cache, in {cached}; the others in {asked}",
-        count(all, "run")
-    );
+    let said = format!("{percent} % of {} from the cache{cached}{asked}", count(all, "run"));
     if all >= FEW && percent < 50 {
         let advice = "let nomad-clients serve keep the cache fresh, or set a longer --ttl";
         checks.warning("last hour", said, advice);
