@@ -132,12 +132,13 @@ impl Way<'_> {
     /// What comes behind `name` can't be known.
     fn stopped(&mut self, name: &str, error: &Error, advice: &str) {
         let is_late = errors::is_black_hole(error);
+        let what = error.what.strip_prefix("tls: ").unwrap_or(&error.what);
         if is_late && self.time.is_over() {
             self.checks.skipped(name, NO_TIME);
         } else if is_late && self.given < RUN {
-            self.checks.problem(name, error.what.clone(), "pass a longer --timeout");
+            self.checks.problem(name, what, "pass a longer --timeout");
         } else {
-            self.checks.problem(name, error.what.clone(), advice);
+            self.checks.problem(name, what, advice);
         }
         let at = ALL.iter().position(|known| *known == name);
         let rest = at.map_or(&[][..], |at| &ALL[at + 1..]);
@@ -243,7 +244,10 @@ fn tls_advice(what: &str) -> &'static str {
         errors::NO_TLS => "write redis:// in --redis or REDIS_URL, or let Redis speak TLS there",
         _ if what.contains(": pass --") => "do that",
         _ if what.contains("clock") => "renew the certificate of Redis, or set the clock",
-        _ if what.contains("certificate") => {
+        _ if what.contains("is not valid: ") => {
+            "give Redis a certificate that an authority has signed for it"
+        }
+        _ if what.contains("certificate") || what.contains("cannot read ") => {
             "name other files with --redis-ca-cert, --redis-client-cert and --redis-client-key, or repair them"
         }
         _ => "look into the log of Redis, or write redis:// if it speaks no TLS",

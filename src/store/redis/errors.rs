@@ -12,7 +12,7 @@ use crate::store::{Error, Kind};
 pub const ACL: &str = "~nomad:clients* -@all +mget +get +set +del +hgetall +hset +hdel +hlen +strlen +pexpire +pttl +time +eval +hincrby +expire +hmget +copy";
 pub const NOT_REDIS: &str = "not a Redis server";
 /// Seen by an alert of TLS in place of a reply.
-pub const WANTS_TLS: &str = "tls: the port speaks TLS: rediss:// is for that";
+pub const WANTS_TLS: &str = "not a Redis server without TLS: use rediss://";
 pub const NO_TLS: &str = "tls: the port does not speak TLS";
 const HANDSHAKE: &str = " (TLS handshake)";
 const REFUSED: &str = "refused";
@@ -45,7 +45,7 @@ pub fn is_refused(error: &Error) -> bool {
 
 /// It is there, and TLS fails.
 pub fn is_of_tls(error: &Error) -> bool {
-    error.what.starts_with("tls: ")
+    error.what.starts_with("tls: ") || error.what == WANTS_TLS
 }
 
 /// A server without TLS often just waits for more when it is greeted with TLS.

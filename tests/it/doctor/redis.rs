@@ -70,7 +70,7 @@ fn tls_that_fails() {
     let port = tls_front::start(server.socket(), "server.pem", false);
     let room = Room::new().with_url(&format!("rediss://localhost:{port}"));
     room.finds(&format!("--redis-ca-cert {}", file("ca.pem").display()), 0, &[NOTHING]);
-    let problem = "problem redis/tls: tls: the certificate is of an unknown authority: pass --redis-ca-cert → do that";
+    let problem = "problem redis/tls: the certificate is of an unknown authority: pass --redis-ca-cert → do that";
     let other = format!("--redis-ca-cert {}", file("other.pem").display());
     room.finds(&other, 1, &[problem, FROM_TLS, UNKNOWN]);
 }
@@ -80,7 +80,7 @@ fn tls_that_fails() {
 fn plain_words_to_a_port_that_speaks_tls() {
     let server = RedisServer::start_with(&GOOD);
     let port = tls_front::start(server.socket(), "server.pem", false);
-    let problem = "problem redis/tls: tls: the port speaks TLS: rediss:// is for that → write rediss:// in --redis or REDIS_URL";
+    let problem = "problem redis/tls: not a Redis server without TLS: use rediss:// → write rediss:// in --redis or REDIS_URL";
     let room = Room::new().with_url(&format!("redis://localhost:{port}"));
     room.finds("", 1, &[problem, FROM_TLS, UNKNOWN]);
     let why = "connection lost → write rediss:// in --redis or REDIS_URL if it speaks TLS; else look into its log";
@@ -96,7 +96,7 @@ fn tls_to_a_port_that_speaks_none() {
         room.finds(&ca, 1, &[&problem, FROM_TLS, UNKNOWN]);
     };
     let error = Fake::saying(b"-ERR unknown command\r\n");
-    let why = "tls: the port does not speak TLS → write redis:// in --redis or REDIS_URL, or let Redis speak TLS there";
+    let why = "the port does not speak TLS → write redis:// in --redis or REDIS_URL, or let Redis speak TLS there";
     check(&error.url(), why);
     // Most greetings have no end of a line: Redis waits for it.
     let why = "timed out after TIME (TLS handshake) → write redis:// in --redis or REDIS_URL if it speaks no TLS";
@@ -178,6 +178,17 @@ fn a_viewer_is_told_that_it_is_one() {
         &["~nomad:clients*", "+mget", "+pttl", "+hgetall"],
         0,
         &[&warning, skipped, NO_INFO, NOTHING],
+    );
+    // It reads what others cache, and is shown no question marks.
+    let room = Room::new();
+    room.sandbox.stdout("list");
+    let rules = ["ACL", "SETUSER", "nc", "on", ">pw", "-@all", "~*", "+mget", "+pttl", "+hgetall"];
+    assert_eq!(room.redis.cli(&rules), Value::Okay);
+    let url = format!("{}?user=nc&pass=pw", room.redis.url());
+    let said = Room { sandbox: room.sandbox.with("REDIS_URL", &url), ..room }.run("doctor").stdout;
+    assert!(
+        said.contains("  ok       key          nomad:clients:all: TIME left, ours\n"),
+        "{said}"
     );
 }
 

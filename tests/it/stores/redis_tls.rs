@@ -74,7 +74,7 @@ fn a_plain_port_is_no_tls_port_and_the_other_way_round() {
     let error = look(&format!("redis://localhost:{port}"), |_| ()).unwrap_err();
     assert_eq!(
         (error.kind, &*error.what),
-        (Kind::Unavailable, "tls: the port speaks TLS: rediss:// is for that")
+        (Kind::Unavailable, "not a Redis server without TLS: use rediss://")
     );
 }
 
