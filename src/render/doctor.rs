@@ -147,7 +147,7 @@ fn wrapped(text: &str, width: Option<usize>, margin: usize) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{doctor, wrapped};
+    use super::{doctor, summary, wrapped};
     use crate::doctor::{Check, Link, State};
     use crate::render::Look;
 
@@ -160,6 +160,22 @@ mod tests {
         );
         let long = "x".repeat(40);
         assert_eq!(wrapped(&format!("a {long} b"), Some(30), 10), ["a", &long, "b"]);
+    }
+
+    #[test]
+    fn all_is_well_only_where_all_was_checked() {
+        let said = |states: &[State]| {
+            let check = |state: &State| {
+                let (name, said) = ("x".to_owned(), String::new());
+                Check { link: Link::Redis, name, state: *state, said, advice: None }
+            };
+            summary(&states.iter().map(check).collect::<Vec<_>>())
+        };
+        use State::{Ok, Problem, Skipped, Warning};
+        assert_eq!(said(&[Ok]), "All is well.");
+        assert_eq!(said(&[Ok, Skipped]), "No problem, 1 check skipped.");
+        assert_eq!(said(&[Warning, Skipped]), "No problem, 1 warning.");
+        assert_eq!(said(&[Problem, Problem, Warning]), "2 problems, 1 warning.");
     }
 
     #[test]
