@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use crate::discovery::{Answer, Source};
-use crate::model::figures::count;
 use crate::model::node::{Full, Record};
 
 /// `5 clients · cached 12s ago · 0 Nomad calls · 3ms`
 pub(crate) fn summary(answer: &Answer, calls: u64, took: Duration) -> String {
-    let total = count(answer.tally.total() as u64, "client");
+    let total = answer.tally.total();
     let source = match answer.source {
         Source::Cache | Source::Served | Source::Stale => {
             format!("cached {} ago", age(answer.snapshot.age))
@@ -16,7 +15,12 @@ pub(crate) fn summary(answer: &Answer, calls: u64, took: Duration) -> String {
         Source::Nomad { cold: true } => "fetched".to_owned(),
         Source::Nomad { cold: false } => format!("updated: {}", counts(answer)),
     };
-    format!("{total} · {source} · {} · {}", count(calls, "Nomad call"), short(took))
+    let clients = if total == 1 { "client" } else { "clients" };
+    format!(
+        "{total} {clients} · {source} · {calls} Nomad {} · {}",
+        plural(calls, "call"),
+        short(took)
+    )
 }
 
 /// `3 ready · 1 down · 1 draining · 1 ineligible`; `None` if all are just ready.
@@ -58,6 +62,10 @@ pub(crate) fn short(took: Duration) -> String {
     } else {
         format!("{:.2}s", took.as_secs_f64())
     }
+}
+
+fn plural(count: u64, word: &str) -> String {
+    if count == 1 { word.to_owned() } else { format!("{word}s") }
 }
 
 #[cfg(test)]
