@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::store::redis::{Entry, Held, OTHERS, Whose};
+use crate::model::figures::{bytes, count, span, took};
+use crate::store::redis::{Entry, KeyFound, OTHERS, Whose};
 use crate::store::{Choice, KeyStats, Minute, Place, State as Heat, Stats};
 
-use super::words::{bytes, count, span, took};
 use super::{Check, Checks, Link};
 
 /// Longer than this, and reading is what people wait for.
@@ -14,8 +14,8 @@ const SLOW: Duration = Duration::from_millis(500);
 const FEW: u64 = 10;
 
 /// The cache that answers now.
-pub(super) struct Kept {
-    keys: Vec<Held>,
+pub(super) struct Answering {
+    keys: Vec<KeyFound>,
     stats: Stats,
     why: Option<String>,
     index: Option<u64>,
@@ -23,10 +23,10 @@ pub(super) struct Kept {
     took: Option<Duration>,
 }
 
-impl Kept {
+impl Answering {
     pub(super) fn redis(entry: Entry) -> Self {
         Self {
-            keys: entry.held,
+            keys: entry.keys,
             stats: entry.stats,
             why: entry.why.map(str::to_owned),
             index: entry.index,
@@ -35,7 +35,7 @@ impl Kept {
     }
 
     pub(super) fn files(stats: Stats, why: Option<String>) -> Self {
-        let held = |file: &KeyStats| Held {
+        let found = |file: &KeyStats| KeyFound {
             key: file.key.clone(),
             kind: file.kind.to_owned(),
             is_right_kind: true,
@@ -43,57 +43,64 @@ impl Kept {
             ttl: file.ttl,
             whose: Whose::Ours,
         };
-        Self { keys: stats.keys.iter().map(held).collect(), stats, why, index: None, took: None }
+        Self { keys: stats.keys.iter().map(found).collect(), stats, why, index: None, took: None }
     }
 }
 
 /// `index` is that of Nomad now.
-pub(super) fn checks(place: &Place, kept: Option<&Kept>, index: Option<u64>) -> Vec<Check> {
+pub(super) fn checks(
+    place: &Place,
+    answering: Option<&Answering>,
+    index: Option<u64>,
+) -> Vec<Check> {
     let mut checks = Checks::of(Link::Cache);
     if place.choice == Choice::None {
         let said = "none (--cache none): every run asks Nomad for everything";
         checks.warning("state", said, "choose --cache auto, redis or local");
         return checks.all;
     }
-    let Some(kept) = kept else {
+    let Some(answering) = answering else {
         checks.skipped("state", "not known: nothing is cached here yet, or a link above is broken");
         return checks.all;
     };
-    for key in &kept.keys {
+    for key in &answering.keys {
         self::key(&mut checks, key);
     }
-    state(&mut checks, place, kept);
-    if let (Heat::Hot | Heat::Stale, Some(then), Some(now)) = (kept.stats.state, kept.index, index)
+    state(&mut checks, place, answering);
+    if let (Heat::Hot | Heat::Stale, Some(then), Some(now)) =
+        (answering.stats.state, answering.index, index)
     {
         checks.ok("nomad", moved(then, now));
     }
-    if let Some(time) = kept.took {
+    if let Some(time) = answering.took {
         reading(&mut checks, time);
     }
-    last_hour(&mut checks, &kept.stats);
+    last_hour(&mut checks, &answering.stats);
     checks.all
 }
 
-fn key(checks: &mut Checks, held: &Held) {
-    let Held { key, kind, .. } = held;
-    let whose = match held.whose {
+fn key(checks: &mut Checks, found: &KeyFound) {
+    let KeyFound { key, kind, .. } = found;
+    let whose = match found.whose {
         Whose::Ours => "ours",
         Whose::Others => "of another cluster or token",
         Whose::Everybodys => "of all",
     };
-    let size = held.bytes.map(|size| format!("{}, ", bytes(size))).unwrap_or_default();
-    if !held.is_right_kind {
+    let size = found.bytes.map(|size| format!("{}, ", bytes(size))).unwrap_or_default();
+    if !found.is_right_kind {
         let said = format!("{key}: {kind}, {size}no type of this program's: it is not served");
         let advice = "run nomad-clients cache clear; if it comes back, somebody else uses the name: --cache-prefix gives others";
         return checks.problem("key", said, advice);
     }
-    match held.ttl {
+    // Who may not know the type need not read that.
+    let kind = Some(format!("{kind}, ")).filter(|_| kind != "?").unwrap_or_default();
+    match found.ttl {
         Some(ttl) => {
             let left = span(ttl.as_secs());
-            checks.ok("key", format!("{key}: {kind}, {size}{left} left, {whose}"));
+            checks.ok("key", format!("{key}: {kind}{size}{left} left, {whose}"));
         }
         None => {
-            let said = format!("{key}: {kind}, {size}never expires, {whose}: it is not served");
+            let said = format!("{key}: {kind}{size}never expires, {whose}: it is not served");
             checks.warning(
                 "key",
                 said,
@@ -103,11 +110,10 @@ fn key(checks: &mut Checks, held: &Held) {
     }
 }
 
-fn state(checks: &mut Checks, place: &Place, kept: &Kept) {
-    let Stats { state, age, fresh_for, nodes, .. } = &kept.stats;
+fn state(checks: &mut Checks, place: &Place, answering: &Answering) {
+    let Stats { state, age, fresh_for, nodes, .. } = &answering.stats;
     let old = age.map(|age| format!("{} old", span(age.as_secs()))).unwrap_or_default();
     let nodes = count(nodes.unwrap_or(0), "node");
-    let ttl = span(place.ttl.as_secs());
     if place.ttl.is_zero() {
         let advice = "set --ttl (60s is usual), or every run asks Nomad";
         return checks.warning(
@@ -116,7 +122,7 @@ fn state(checks: &mut Checks, place: &Place, kept: &Kept) {
             advice,
         );
     }
-    let said = match (state, kept.why.as_deref()) {
+    let said = match (state, answering.why.as_deref()) {
         (Heat::Cold, Some(OTHERS)) => {
             "COLD: nothing is cached for this address and token; the plain names are another's".to_owned()
         }
@@ -129,7 +135,7 @@ fn state(checks: &mut Checks, place: &Place, kept: &Kept) {
             format!("HOT: {nodes}, {old}, served for {left} more without asking Nomad")
         }
         (Heat::Stale, None) => {
-            format!("STALE: {nodes}, {old}, no longer served (--ttl {ttl}): the next run asks Nomad what has changed")
+            format!("STALE: {nodes}, {old}, no longer served (--ttl {}s): the next run asks Nomad what has changed", place.ttl.as_secs())
         }
         (Heat::Cold, None) => {
             "COLD: nothing is cached for this address and token: the next run asks Nomad for everything".to_owned()
@@ -169,17 +175,14 @@ fn last_hour(checks: &mut Checks, stats: &Stats) {
     if all == 0 {
         return checks.skipped("last hour", "nobody asked");
     }
-    let mean = |us: u64, count: u64| match us.checked_div(count) {
-        Some(us) => took(Duration::from_micros(us)),
-        None => "-".to_owned(),
+    let mean = |words: &str, us: u64, count: u64| {
+        let mean = us.checked_div(count).map(Duration::from_micros);
+        mean.map(|mean| format!("{words}{}", took(mean))).unwrap_or_default()
     };
-    let cached = mean(sum(|minute| minute.hit_us), hits);
-    let asked = mean(sum(|minute| minute.miss_us), misses);
+    let cached = mean(", in ", sum(|minute| minute.hit_us), hits);
+    let asked = mean("; the others in ", sum(|minute| minute.miss_us), misses);
     let percent = hits.saturating_mul(100) / all;
-    let said = format!(
-        "{percent} % of {} from the cache, in {cached}; the others in {asked}",
-        count(all, "run")
-    );
+    let said = format!("{percent} % of {} from the cache{cached}{asked}", count(all, "run"));
     if all >= FEW && percent < 50 {
         let advice = "let nomad-clients serve keep the cache fresh, or set a longer --ttl";
         checks.warning("last hour", said, advice);

@@ -1,8 +1,8 @@
 //! The clock of this machine, compared with those of Nomad and of Redis.
 
 use crate::clock;
+use crate::model::figures::span;
 
-use super::words::span;
 use super::{Check, Checks, Link};
 
 /// Certificates and tokens end by the clock: seconds do not matter, minutes do.

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use crate::model::figures::bytes;
 use crate::model::text::first_line;
 use crate::store::{Place, Ready, Room, room};
 
-use super::cache::Kept;
-use super::words::bytes;
+use super::cache::Answering;
 use super::{Check, Checks, Link};
 
 /// Less than this, and the nodes of a large cluster do not fit.
@@ -15,13 +15,13 @@ const NAMES: [&str; 4] = ["folder", "mode", "writable", "space"];
 
 pub(super) struct Examined {
     pub(super) checks: Vec<Check>,
-    pub(super) kept: Option<Kept>,
+    pub(super) answering: Option<Answering>,
 }
 
 pub(super) fn examined(place: &Place) -> Examined {
     let mut checks = Checks::of(Link::Files);
     let path = place.folder.as_deref().map(shown).unwrap_or_default();
-    let kept = match room(place) {
+    let answering = match room(place) {
         Room::Ready(mut ready) => self::ready(&mut checks, &path, &mut ready),
         Room::Missing(Ok(())) => {
             checks.ok(
@@ -44,16 +44,16 @@ pub(super) fn examined(place: &Place) -> Examined {
             broken(&mut checks, &why, &advice)
         }
     };
-    Examined { checks: checks.all, kept }
+    Examined { checks: checks.all, answering }
 }
 
-fn broken(checks: &mut Checks, said: &str, advice: &str) -> Option<Kept> {
+fn broken(checks: &mut Checks, said: &str, advice: &str) -> Option<Answering> {
     checks.problem(NAMES[0], said, advice);
     checks.skip_all(&NAMES[1..], "needs folder");
     None
 }
 
-fn ready(checks: &mut Checks, path: &str, ready: &mut Ready) -> Option<Kept> {
+fn ready(checks: &mut Checks, path: &str, ready: &mut Ready) -> Option<Answering> {
     let space = &ready.space;
     if ready.is_remote {
         let said =
@@ -84,7 +84,7 @@ fn ready(checks: &mut Checks, path: &str, ready: &mut Ready) -> Option<Kept> {
         _ => checks.ok("space", free),
     }
     let why = ready.ignored.take();
-    ready.stats.take().map(|stats| Kept::files(stats, why))
+    ready.stats.take().map(|stats| Answering::files(stats, why))
 }
 
 fn shown(path: &Path) -> String {

@@ -9,7 +9,6 @@ mod configuration;
 mod local;
 mod nomad;
 mod redis;
-mod words;
 
 use std::panic::resume_unwind;
 use std::thread;
@@ -142,9 +141,21 @@ struct Time {
     until: Instant,
 }
 
+/// Why a check was not made that there was no time for.
+const NO_TIME: &str = "no time left: pass a longer --timeout";
+
 impl Time {
+    fn left(self) -> Duration {
+        self.until.saturating_duration_since(crate::clock::now())
+    }
+
     fn step(self) -> Duration {
-        self.until.saturating_duration_since(crate::clock::now()) / 2
+        self.left() / 2
+    }
+
+    /// Too little is left to blame anybody who did not answer in it.
+    fn is_over(self) -> bool {
+        self.left() < Duration::from_millis(4)
     }
 }
 
@@ -160,9 +171,9 @@ pub(crate) fn examined(case: &Case) -> Vec<Check> {
         (nomad, redis.map(|redis| redis.join().unwrap_or_else(|panic| resume_unwind(panic))))
     });
     let files = uses_files.then(|| local::examined(&case.place));
-    let kept = redis.as_ref().and_then(|redis| redis.kept.as_ref());
-    let kept = kept.or(files.as_ref().and_then(|files| files.kept.as_ref()));
-    let cache = cache::checks(&case.place, kept, nomad.index);
+    let answering = redis.as_ref().and_then(|redis| redis.answering.as_ref());
+    let answering = answering.or(files.as_ref().and_then(|files| files.answering.as_ref()));
+    let cache = cache::checks(&case.place, answering, nomad.index);
     let clock = clock::checks(nomad.clock, redis.as_ref().and_then(|redis| redis.clock));
     let redis = redis.map(|redis| redis.checks).unwrap_or_default();
     let files = files.map(|files| files.checks).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::figures::took;
 use crate::model::remark::Tell;
 use crate::model::text::first_line;
 use crate::model::version::Version;
@@ -9,8 +10,7 @@ use crate::nomad::address::Scheme;
 use crate::nomad::{Access, Agent, Answered, Broken, Error, Glance, HttpNomad, Kind};
 
 use super::clock::Reading;
-use super::words::took;
-use super::{Checks, Link, Time};
+use super::{Checks, Link, NO_TIME, Time};
 
 /// What was found out, and what others compare with it.
 pub(super) struct Examined {
@@ -81,8 +81,12 @@ impl Way<'_> {
 
     /// A problem, and what can't be known because of it.
     fn broken(&mut self, name: &str, error: &Error, skipped: &[&str]) {
-        let advice = error.hint.clone().unwrap_or_else(|| usual_advice(error.kind).to_owned());
-        self.checks.problem(name, &*error.what, advice);
+        if error.kind == Kind::TimedOut && self.time.is_over() {
+            self.checks.skipped(name, NO_TIME);
+        } else {
+            let advice = error.hint.clone().unwrap_or_else(|| usual_advice(error.kind).to_owned());
+            self.checks.problem(name, &*error.what, advice);
+        }
         self.checks.skip_all(skipped, &format!("needs {name}"));
     }
 
@@ -165,9 +169,7 @@ impl Way<'_> {
                 let advice = "let the token's policy have: node { policy = \"read\" }";
                 self.checks.problem("permission", "may not read nodes (node:read)", advice);
             }
-            Err(broken) => {
-                return self.broken("permission", &broken.error, &ALL[7..]);
-            }
+            Err(broken) => self.broken("permission", &broken.error, &[]),
         }
         self.version(&agent);
         match glance {
@@ -195,7 +197,8 @@ impl Way<'_> {
                 "none given, and Nomad wants one",
                 "set NOMAD_TOKEN or --token-file",
             ),
-            (None, false) => self.checks.ok("token", "none given, none needed"),
+            (None, false) if glance.is_ok() => self.checks.ok("token", "none given, none needed"),
+            (None, false) => self.checks.skipped("token", "none given; needs permission"),
         }
     }
 

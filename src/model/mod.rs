@@ -4,6 +4,7 @@ pub mod columns;
 pub mod condition;
 pub mod diff;
 pub mod field;
+pub(crate) mod figures;
 pub mod find;
 pub mod json;
 pub mod live;

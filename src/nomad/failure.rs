@@ -55,7 +55,6 @@ impl Asked<'_> {
     }
 
     fn timed_out(&self, of: ureq::Timeout) -> Error {
-        let seconds = |limit: Duration| (limit.as_secs_f64() * 10.0).round() / 10.0;
         let (what, connect) = (&self.what, seconds(CONNECT.min(self.limit)));
         // A server without TLS often just waits for more when it is greeted with TLS.
         let plain = Some(PLAIN_HINT).filter(|_| self.address.scheme == Scheme::Https);
@@ -74,7 +73,7 @@ impl Asked<'_> {
             }
             // Whoever set a limit knows that one, not what was left of it.
             _ if self.limit < REQUEST => {
-                format!("timed out after {}s ({what})", self.timeout.as_secs_f64())
+                format!("timed out after {}s ({what})", seconds(self.timeout))
             }
             _ => format!("timed out after {}s ({what})", seconds(self.limit)),
         };
@@ -232,6 +231,16 @@ impl Asked<'_> {
     }
 }
 
+/// Rounded: to a tenth, the shorter the finer.
+fn seconds(limit: Duration) -> f64 {
+    let parts = match limit.as_millis() {
+        0..100 => 1000.0,
+        100..1000 => 100.0,
+        _ => 10.0,
+    };
+    (limit.as_secs_f64() * parts).round() / parts
+}
+
 const PLAIN_HINT: &str = "use http:// in the address if Nomad has no TLS";
 const ADDRESS_HINT: &str = "set NOMAD_ADDR or pass --address";
 const LIMIT_HINT: &str =
@@ -327,4 +336,22 @@ fn certificate_words(why: &CertificateError) -> (String, Option<&'static str>) {
         other => return (first_line(&format!("invalid certificate: {other:?}"), FOREIGN), None),
     };
     (why.to_owned(), Some(hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::seconds;
+
+    #[test]
+    fn a_limit_is_rounded_and_what_somebody_set_stays() {
+        let said = |limit| seconds(Duration::from_secs_f64(limit)).to_string();
+        let what_was_left = [0.998_522_998, 0.123_456, 0.012_345, 1.98];
+        assert_eq!(what_was_left.map(said), ["1", "0.12", "0.012", "2"]);
+        assert_eq!(
+            [30.0, 1.5, 0.25, 0.05, 0.001].map(said),
+            ["30", "1.5", "0.25", "0.05", "0.001"]
+        );
+    }
 }

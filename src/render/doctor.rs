@@ -6,6 +6,7 @@ use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::doctor::{Check, Link, State};
+use crate::model::figures::count;
 use crate::model::json;
 
 use super::Look;
@@ -113,16 +114,13 @@ fn toned(tone: Tone, text: &str, look: &Look) -> String {
 }
 
 fn summary(checks: &[Check]) -> String {
-    let count = |state| checks.iter().filter(|check| check.state == state).count();
-    let plural = |count: usize, word: &str| match count {
-        1 => format!("1 {word}"),
-        _ => format!("{count} {word}s"),
-    };
-    match (count(State::Problem), count(State::Warning)) {
-        (0, 0) => "All is well.".to_owned(),
-        (0, warnings) => format!("No problem, {}.", plural(warnings, "warning")),
-        (problems, warnings) => {
-            format!("{}, {}.", plural(problems, "problem"), plural(warnings, "warning"))
+    let of = |state| checks.iter().filter(|check| check.state == state).count() as u64;
+    match (of(State::Problem), of(State::Warning), of(State::Skipped)) {
+        (0, 0, 0) => "All is well.".to_owned(),
+        (0, 0, skipped) => format!("No problem, {} skipped.", count(skipped, "check")),
+        (0, warnings, _) => format!("No problem, {}.", count(warnings, "warning")),
+        (problems, warnings, _) => {
+            format!("{}, {}.", count(problems, "problem"), count(warnings, "warning"))
         }
     }
 }
@@ -149,7 +147,7 @@ fn wrapped(text: &str, width: Option<usize>, margin: usize) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{doctor, wrapped};
+    use super::{doctor, summary, wrapped};
     use crate::doctor::{Check, Link, State};
     use crate::render::Look;
 
@@ -162,6 +160,22 @@ mod tests {
         );
         let long = "x".repeat(40);
         assert_eq!(wrapped(&format!("a {long} b"), Some(30), 10), ["a", &long, "b"]);
+    }
+
+    #[test]
+    fn all_is_well_only_where_all_was_checked() {
+        let said = |states: &[State]| {
+            let check = |state: &State| {
+                let (name, said) = ("x".to_owned(), String::new());
+                Check { link: Link::Redis, name, state: *state, said, advice: None }
+            };
+            summary(&states.iter().map(check).collect::<Vec<_>>())
+        };
+        use State::{Ok, Problem, Skipped, Warning};
+        assert_eq!(said(&[Ok]), "All is well.");
+        assert_eq!(said(&[Ok, Skipped]), "No problem, 1 check skipped.");
+        assert_eq!(said(&[Warning, Skipped]), "No problem, 1 warning.");
+        assert_eq!(said(&[Problem, Problem, Warning]), "2 problems, 1 warning.");
     }
 
     #[test]

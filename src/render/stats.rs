@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::model::figures::bytes;
 use crate::model::json;
 use crate::model::text::sanitised;
 use crate::store::{KeyStats, Memory, Minute, Stats};
@@ -246,20 +247,12 @@ fn minute_name(minute: u64) -> String {
     jiff::Timestamp::from_second(second).unwrap_or_default().to_string()
 }
 
-fn bytes(count: u64) -> String {
-    match count {
-        0..1024 => format!("{count} B"),
-        1024..1_048_576 => format!("{:.1} KiB", ratio(count, 1024)),
-        _ => format!("{:.1} MiB", ratio(count, 1_048_576)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::{Cluster, stats_json};
-    use super::{bar, bytes, mean_ms, minute_name};
+    use super::{bar, mean_ms, minute_name};
     use crate::store::{KeyStats, Memory, Minute, State, Stats};
 
     /// The example of the contract, byte for byte.
@@ -311,7 +304,6 @@ mod tests {
     fn figures_read_well() {
         assert_eq!(bar(0.96), "███████████████████░");
         assert_eq!(bar(0.0), "░".repeat(20));
-        assert_eq!([17, 3821, 1_258_291].map(bytes), ["17 B", "3.7 KiB", "1.2 MiB"]);
         assert_eq!((mean_ms(2100, 1), mean_ms(0, 0)), (Some(2.1), None));
         assert_eq!(minute_name(29_400_000), "2025-11-24T16:00:00Z");
     }

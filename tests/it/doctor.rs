@@ -5,9 +5,9 @@
 //! | here | nothing; the configuration |
 //! | `nomad` | name, connection, TLS, answer, leader, token, right, speed, clock |
 //! | `redis` | connection, TLS, credentials, rights, memory, role |
-//! | `kept` | keys, state, the cache folder; nothing is ever changed |
+//! | `cached` | keys, state, the cache folder; nothing is ever changed |
 
-mod kept;
+mod cached;
 mod nomad;
 mod redis;
 

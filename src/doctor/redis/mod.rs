@@ -5,18 +5,20 @@ mod rights;
 
 use std::time::Duration;
 
+use crate::model::figures::took;
 use crate::model::remark::Tell;
 use crate::store::redis::errors::{self, ACL};
 use crate::store::redis::{Greeting, RedisStore};
 use crate::store::{Choice, Error, Kind, Place};
 
-use super::cache::Kept;
+use super::cache::Answering;
 use super::clock::Reading;
-use super::words::took;
-use super::{Check, Checks, Link, Time};
+use super::{Check, Checks, Link, NO_TIME, Time};
 
 /// A run that is slower than this is slower than people notice.
 const SLOW: Duration = Duration::from_millis(50);
+/// As long as a run waits for Redis: with less, silence says nothing.
+const RUN: Duration = Duration::from_millis(500);
 const ALL: [&str; 10] = [
     "address",
     "reached",
@@ -33,31 +35,34 @@ const ALL: [&str; 10] = [
 pub(super) struct Examined {
     pub(super) checks: Vec<Check>,
     pub(super) clock: Option<Reading>,
-    pub(super) kept: Option<Kept>,
+    pub(super) answering: Option<Answering>,
 }
 
 pub(super) fn examined(place: &Place, time: Time, tell: &Tell) -> Examined {
-    let mut way = Way { place, time, checks: Checks::of(Link::Redis), clock: None, kept: None };
+    let checks = Checks::of(Link::Redis);
+    let mut way = Way { place, time, given: Duration::ZERO, checks, clock: None, answering: None };
     match RedisStore::new(place, tell.clone()) {
         Ok(store) => way.walk(&store),
         Err(error) => way.broken("address", &error),
     }
-    Examined { checks: way.checks.all, clock: way.clock, kept: way.kept }
+    Examined { checks: way.checks.all, clock: way.clock, answering: way.answering }
 }
 
 struct Way<'a> {
     place: &'a Place,
     time: Time,
+    /// What the latest check was given of it.
+    given: Duration,
     checks: Checks,
     clock: Option<Reading>,
-    kept: Option<Kept>,
+    answering: Option<Answering>,
 }
 
 impl Way<'_> {
     fn walk(&mut self, store: &RedisStore) {
         let named = if self.place.redis.asked { "" } else { ", which nobody has named" };
         self.checks.ok("address", format!("{}{named}", store.place()));
-        let greeting = match store.greet(self.time.step()) {
+        let greeting = match store.greet(self.step()) {
             Ok(greeting) => greeting,
             Err(error) => return self.unreached(store, &error),
         };
@@ -73,28 +78,36 @@ impl Way<'_> {
         self.latency(greeting.took);
         self.clock = greeting.time.map(Reading::now);
         self.silence(store);
-        match store.rights(self.time.step()) {
+        match store.rights(self.step()) {
             Ok(found) => rights::check(&mut self.checks, &found, self.place, store.user()),
             Err(error) => return self.broken("commands", &error),
         }
-        memory::check(&mut self.checks, store.memory_now());
-        match store.entry(self.time.step()) {
-            Ok(entry) => self.kept = Some(Kept::redis(entry)),
+        match store.memory_now(self.step()) {
+            Ok(memory) => memory::check(&mut self.checks, memory),
+            Err(error) => return self.broken("memory", &error),
+        }
+        match store.entry(self.step()) {
+            Ok(entry) => self.answering = Some(Answering::redis(entry)),
             // Told above: with its command or key.
             Err(error) if error.kind == Kind::Forbidden => {}
             Err(error) => self.broken("entry", &error),
         }
     }
 
+    fn step(&mut self) -> Duration {
+        self.given = self.time.step();
+        self.given
+    }
+
     /// Nobody misses a Redis that nobody named: the files of this machine are the cache.
     fn unreached(&mut self, store: &RedisStore, error: &Error) {
         let is_missed = self.place.redis.asked || self.place.choice == Choice::Redis;
-        if !is_missed && error.kind == Kind::Unavailable {
+        if !is_missed && error.kind == Kind::Unavailable && !self.time.is_over() {
             let said = format!("not there ({error}): the files of this machine are the cache");
             self.checks.skipped("reached", said);
             return self.checks.skip_all(&ALL[2..], "needs reached");
         }
-        if errors::is_of_tls(error) {
+        if errors::is_of_tls(error) || errors::is_silent_to_tls(error) {
             self.checks.ok("reached", "connected");
             return self.broken("tls", error);
         }
@@ -103,11 +116,30 @@ impl Way<'_> {
             self.encryption(store);
             return self.broken("credentials", error);
         }
+        // A server with OpenSSL hangs up without a word when it is greeted without TLS.
+        if errors::is_lost(error) && store.place().starts_with("redis://") {
+            let advice =
+                "write rediss:// in --redis or REDIS_URL if it speaks TLS; else look into its log";
+            return self.stopped("reached", error, advice);
+        }
         self.broken("reached", error);
     }
 
     fn broken(&mut self, name: &str, error: &Error) {
-        self.checks.problem(name, error.what.clone(), advice(error));
+        self.stopped(name, error, &advice(error));
+    }
+
+    /// What comes behind `name` can't be known.
+    fn stopped(&mut self, name: &str, error: &Error, advice: &str) {
+        let is_late = errors::is_black_hole(error);
+        let what = error.what.strip_prefix("tls: ").unwrap_or(&error.what);
+        if is_late && self.time.is_over() {
+            self.checks.skipped(name, NO_TIME);
+        } else if is_late && self.given < RUN {
+            self.checks.problem(name, what, "pass a longer --timeout");
+        } else {
+            self.checks.problem(name, what, advice);
+        }
         let at = ALL.iter().position(|known| *known == name);
         let rest = at.map_or(&[][..], |at| &ALL[at + 1..]);
         self.checks.skip_all(rest, &format!("needs {name}"));
@@ -185,8 +217,9 @@ fn advice(error: &Error) -> String {
         }
         Kind::ReadOnly if error.what.contains("replica") => "name the primary with --redis",
         Kind::ReadOnly => "look into the log of Redis: it can't save or misses its replicas",
-        Kind::Unavailable if errors::is_of_tls(error) => {
-            "do that; or write redis:// in --redis if it speaks no TLS"
+        Kind::Unavailable if errors::is_of_tls(error) => tls_advice(&error.what),
+        Kind::Unavailable if errors::is_silent_to_tls(error) => {
+            "write redis:// in --redis or REDIS_URL if it speaks no TLS"
         }
         Kind::Unavailable if errors::is_refused(error) => {
             "start Redis there, name another with --redis or REDIS_URL, or choose --cache local"
@@ -203,4 +236,20 @@ fn advice(error: &Error) -> String {
         Kind::Unavailable => "check the address in --redis or REDIS_URL",
     };
     text.to_owned()
+}
+
+fn tls_advice(what: &str) -> &'static str {
+    match what {
+        errors::WANTS_TLS => "write rediss:// in --redis or REDIS_URL",
+        errors::NO_TLS => "write redis:// in --redis or REDIS_URL, or let Redis speak TLS there",
+        _ if what.contains(": pass --") => "do that",
+        _ if what.contains("clock") => "renew the certificate of Redis, or set the clock",
+        _ if what.contains("is not valid: ") => {
+            "give Redis a certificate that an authority has signed for it"
+        }
+        _ if what.contains("certificate") || what.contains("cannot read ") => {
+            "name other files with --redis-ca-cert, --redis-client-cert and --redis-client-key, or repair them"
+        }
+        _ => "look into the log of Redis, or write redis:// if it speaks no TLS",
+    }
 }

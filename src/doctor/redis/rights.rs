@@ -28,11 +28,19 @@ fn commands(checks: &mut Checks, rights: &Rights, user: &str) {
     for (serves, Right { name, .. }) in rights.commands.iter().filter(|(_, right)| !right.granted) {
         let (costs, is_broken) = match serves {
             Serves::Extra => continue,
-            Serves::Writing | Serves::Saving | Serves::Counting if reads_only => continue,
+            Serves::Writing | Serves::Keeping | Serves::Saving | Serves::Counting if reads_only => {
+                continue;
+            }
             Serves::Reading => ("nothing can be read", true),
             Serves::Writing => ("nothing can be cached", true),
             Serves::Details => ("show, --full and refreshes ask Nomad for everything", false),
-            Serves::Saving => ("what has not changed is sent to Redis again and again", false),
+            Serves::Keeping => (
+                "a refresh that finds nothing changed reads every record in full, and cache stats has no hit rate",
+                false,
+            ),
+            Serves::Saving => {
+                ("a refresh that finds nothing changed lists all nodes nevertheless", false)
+            }
             Serves::Counting => ("cache stats has no hit rate", false),
         };
         let said = format!("may not run {name}: {costs}");

@@ -8,7 +8,7 @@ use redis::{Cmd, Value};
 use crate::clock;
 use crate::store::Error;
 
-use super::connection::{Connection, Manner};
+use super::connection::{CONNECT, Connection, Manner};
 use super::errors::{BROKEN_OFF, LOST, Late, is_black_hole, is_busy, of_io, of_reply, unavailable};
 use super::line::Budget;
 use super::{RedisStore, Step, bulk, command};
@@ -74,7 +74,7 @@ impl RedisStore {
     }
 
     fn clear_once(&self, until: Instant) -> Result<(), Error> {
-        let mut connection = self.open()?;
+        let mut connection = self.open(CONNECT)?;
         let left = super::millis(until.saturating_duration_since(clock::now()));
         let budget = Budget::flat(left.clamp(1, ATTEMPT_MS));
         let mut replies = connection.exchange(&self.clear_commands(), budget, Manner::Writes)?;

@@ -10,7 +10,8 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use crate::store::Error;
 
 use super::errors::{
-    BROKEN_OFF, LOST, NOT_REDIS, of_io, of_reply, refused_credentials, unavailable,
+    BROKEN_OFF, LOST, NOT_REDIS, WANTS_TLS, of_handshake, of_io, of_reply, refused_credentials,
+    unavailable,
 };
 use super::line::{Budget, Line};
 use super::reply;
@@ -19,8 +20,10 @@ use super::url::{Route, Target};
 use super::words::Spoken;
 
 /// Connecting and the handshakes of TLS.
-const CONNECT: Duration = Duration::from_millis(500);
+pub(super) const CONNECT: Duration = Duration::from_millis(500);
 const HANDSHAKE: Budget = Budget::flat(500);
+/// How an alert of TLS begins, whatever the version.
+const ALERT: [u8; 2] = [21, 3];
 /// Many small values come in one step.
 const BUFFER: usize = 256 << 10;
 
@@ -40,14 +43,16 @@ pub(super) enum Manner {
 }
 
 impl Connection {
-    pub(super) fn open(target: &Target, config: Option<Arc<ClientConfig>>) -> Result<Self, Error> {
-        let line = Line::open(&target.route, CONNECT).map_err(|error| of_io(&error))?;
+    /// Connects within `limit`, the handshakes of TLS included.
+    pub(super) fn open(
+        target: &Target,
+        config: Option<Arc<ClientConfig>>,
+        limit: Duration,
+    ) -> Result<Self, Error> {
+        let line = Line::open(&target.route, limit).map_err(|error| of_io(&error))?;
         let stream = match (&target.route, config) {
             (Route::Tcp { host, tls: true, .. }, Some(config)) => {
-                let stream = tls::wrap(line, host, config).map_err(|error| match error.kind() {
-                    io::ErrorKind::UnexpectedEof => unavailable("tls: the port does not speak TLS"),
-                    _ => of_io(&error),
-                })?;
+                let stream = tls::wrap(line, host, config).map_err(|error| of_handshake(&error))?;
                 Stream::Tls(Box::new(stream))
             }
             _ => Stream::Plain(line),
@@ -117,8 +122,10 @@ impl Connection {
 
     fn reply(&mut self) -> Result<Value, Error> {
         reply::read(&mut self.wire).map_err(|_| {
+            let strange =
+                if self.wire.buffer().starts_with(&ALERT) { WANTS_TLS } else { NOT_REDIS };
             let wire = self.wire.get_mut();
-            let failure = wire.failure.take().unwrap_or_else(|| unavailable(NOT_REDIS));
+            let failure = wire.failure.take().unwrap_or_else(|| unavailable(strange));
             let broke_off = failure.what == LOST && wire.stream.line().has_received();
             if broke_off { unavailable(BROKEN_OFF) } else { failure }
         })

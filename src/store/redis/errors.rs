@@ -11,6 +11,10 @@ use crate::store::{Error, Kind};
 /// What a user needs to fill the cache.
 pub const ACL: &str = "~nomad:clients* -@all +mget +get +set +del +hgetall +hset +hdel +hlen +strlen +pexpire +pttl +time +eval +hincrby +expire +hmget +copy";
 pub const NOT_REDIS: &str = "not a Redis server";
+/// Seen by an alert of TLS in place of a reply.
+pub const WANTS_TLS: &str = "not a Redis server without TLS: use rediss://";
+pub const NO_TLS: &str = "tls: the port does not speak TLS";
+const HANDSHAKE: &str = " (TLS handshake)";
 const REFUSED: &str = "refused";
 const BUSY: &str = "busy: ";
 /// It was there and is gone.
@@ -41,7 +45,17 @@ pub fn is_refused(error: &Error) -> bool {
 
 /// It is there, and TLS fails.
 pub fn is_of_tls(error: &Error) -> bool {
-    error.what.starts_with("tls: ")
+    error.what.starts_with("tls: ") || error.what == WANTS_TLS
+}
+
+/// A server without TLS often just waits for more when it is greeted with TLS.
+pub fn is_silent_to_tls(error: &Error) -> bool {
+    is_black_hole(error) && error.what.ends_with(HANDSHAKE)
+}
+
+/// It was there and hung up without a word.
+pub fn is_lost(error: &Error) -> bool {
+    error.what == LOST
 }
 
 /// Redis is there and asks for patience: loading, failing over.
@@ -63,7 +77,10 @@ pub fn is_black_hole(error: &Error) -> bool {
 pub(super) fn of_io(error: &io::Error) -> Error {
     let inner = error.get_ref();
     if let Some(tls) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        return unavailable(format!("tls: {}", of_tls(tls)));
+        return unavailable(match tls {
+            rustls::Error::InvalidMessage(_) => NO_TLS.to_owned(),
+            tls => format!("tls: {}", of_tls(tls)),
+        });
     }
     unavailable(match error.kind() {
         io::ErrorKind::ConnectionRefused => REFUSED.to_owned(),
@@ -83,10 +100,21 @@ pub(super) fn of_io(error: &io::Error) -> Error {
     })
 }
 
+/// A failure before the first question, while TLS was agreed on.
+pub(super) fn of_handshake(error: &io::Error) -> Error {
+    let failure = of_io(error);
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => unavailable(NO_TLS),
+        _ if is_lost(&failure) => unavailable("tls: connection lost in the handshake"),
+        _ if is_black_hole(&failure) => unavailable(format!("{failure}{HANDSHAKE}")),
+        _ => failure,
+    }
+}
+
 fn of_tls(error: &rustls::Error) -> String {
     use rustls::AlertDescription as Alert;
     use rustls::CertificateError as Bad;
-    use rustls::Error::{AlertReceived, InvalidCertificate, InvalidMessage};
+    use rustls::Error::{AlertReceived, InvalidCertificate};
     match error {
         InvalidCertificate(bad) => match bad {
             Bad::Expired | Bad::ExpiredContext { .. } => {
@@ -103,7 +131,6 @@ fn of_tls(error: &rustls::Error) -> String {
             }
             other => format!("the certificate is not valid: {}", tame(&other.to_string())),
         },
-        InvalidMessage(_) => "the port does not speak TLS".to_owned(),
         AlertReceived(Alert::CertificateRequired) => {
             "redis wants a client certificate: pass --redis-client-cert and --redis-client-key"
                 .to_owned()

@@ -1,6 +1,6 @@
 //! What a Redis tells of itself and of the keys of this cache, without changing anything.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::{Cmd, Value};
 
@@ -9,10 +9,11 @@ use crate::store::judge::{Verdict, judge};
 use crate::store::meta::Meta;
 use crate::store::{Error, Memory, Stats};
 
-use super::errors::{NOT_REDIS, of_reply, tame, unavailable};
+use super::connection::Manner;
+use super::errors::{self, Late, NOT_REDIS, of_io, of_reply, tame, unavailable};
+use super::line::Budget;
 use super::look::seen;
-use super::rights::step;
-use super::{RedisStore, bulk, command, int, refusal, text};
+use super::{RedisStore, Step, bulk, command, int, refusal, text};
 
 /// How a server introduces itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub enum Whose {
 
 /// A key that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
+pub struct KeyFound {
     pub key: String,
     /// As Redis calls it, `?` if this user may not know.
     pub kind: String,
@@ -56,7 +57,7 @@ pub struct Held {
 /// The cache of this scope in this Redis.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    pub held: Vec<Held>,
+    pub keys: Vec<KeyFound>,
     pub stats: Stats,
     /// Why nothing is served from it, if there is a reason beyond its age.
     pub why: Option<&'static str>,
@@ -68,15 +69,50 @@ pub struct Entry {
 
 const ROUNDS: usize = 3;
 
+/// The time for one check, which may take several questions.
+#[derive(Clone, Copy)]
+pub(super) struct Limit {
+    all: Duration,
+    until: Instant,
+}
+
+impl Limit {
+    pub(super) fn from_now(all: Duration) -> Self {
+        Self { all, until: clock::now() + all }
+    }
+
+    /// In the time that a run would give it, or in what is left. It leaves no mark for later runs:
+    /// who only looks changes nothing for others.
+    pub(super) fn step(self, name: &'static str) -> Step {
+        let left = self.until.saturating_duration_since(clock::now());
+        let budget = Budget {
+            first: Duration::from_millis(500).min(left),
+            whole: Duration::from_secs(3).min(left),
+        };
+        Step { name, budget, manner: Manner::Reads, on_the_way: false }
+    }
+
+    /// Whoever set a limit knows that one, not what was left of it for the last question.
+    fn named(self, error: Error) -> Error {
+        let is_used_up = errors::is_black_hole(&error) && clock::now() >= self.until;
+        if is_used_up { of_io(&Late(self.all).into()) } else { error }
+    }
+}
+
 impl RedisStore {
     /// Says hello, which every user may.
     ///
     /// # Errors
     /// Redis can't be reached, refuses the credentials, or is none.
     pub fn greet(&self, limit: Duration) -> Result<Greeting, Error> {
+        let limit = Limit::from_now(limit);
+        self.greeted(limit).map_err(|error| limit.named(error))
+    }
+
+    fn greeted(&self, limit: Limit) -> Result<Greeting, Error> {
         let hello = command("HELLO", &[]);
-        let replies =
-            self.ask(step("HELLO, TIME", limit), &[hello.clone(), command("TIME", &[])])?;
+        let both = [hello.clone(), command("TIME", &[])];
+        let replies = self.ask(limit.step("HELLO, TIME"), &both)?;
         let mut greeting = match &replies[0] {
             Value::ServerError(error) if error.code() != "ERR" => return Err(of_reply(error)),
             // Before Redis 6 there was no such command.
@@ -92,7 +128,7 @@ impl RedisStore {
         let mut took = Vec::with_capacity(ROUNDS);
         for _ in 0..ROUNDS {
             let began = clock::now();
-            self.ask(step("HELLO", limit), std::slice::from_ref(&hello))?;
+            self.ask(limit.step("HELLO"), std::slice::from_ref(&hello))?;
             took.push(clock::now().saturating_duration_since(began));
         }
         greeting.took = took.into_iter().min().unwrap_or_default();
@@ -115,9 +151,12 @@ impl RedisStore {
         self.skip.since()
     }
 
-    /// The server's memory, if this user may ask.
-    pub fn memory_now(&self) -> Option<Memory> {
-        self.memory()
+    /// The server's memory; `None` if this user may not ask.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub fn memory_now(&self, limit: Duration) -> Result<Option<Memory>, Error> {
+        self.memory(Limit::from_now(limit).step("INFO"))
     }
 
     /// What is there of this scope, and what LOOK would make of it.
@@ -125,8 +164,13 @@ impl RedisStore {
     /// # Errors
     /// Redis does not answer, or does not permit to read.
     pub fn entry(&self, limit: Duration) -> Result<Entry, Error> {
+        let limit = Limit::from_now(limit);
+        self.examined(limit).map_err(|error| limit.named(error))
+    }
+
+    fn examined(&self, limit: Limit) -> Result<Entry, Error> {
         let sent = clock::now();
-        let replies = self.ask(step("PTTL, PTTL, MGET", limit), &self.look_commands())?;
+        let replies = self.ask(limit.step("PTTL, PTTL, MGET"), &self.look_commands())?;
         let took = clock::now().saturating_duration_since(sent);
         if let Some(error) = refusal(&replies) {
             return Err(of_reply(error));
@@ -148,10 +192,12 @@ impl RedisStore {
         };
         let index = literal.as_ref().filter(mine).or(own.as_ref().filter(mine));
         let index = index.map(|meta| meta.index);
-        Ok(Entry { held: self.held(whose, limit)?, stats: self.all_stats()?, why, index, took })
+        let keys = self.found(whose, limit)?;
+        let stats = self.stats_by(&|| limit.step("the statistics"))?;
+        Ok(Entry { keys, stats, why, index, took })
     }
 
-    fn held(&self, literal: Whose, limit: Duration) -> Result<Vec<Held>, Error> {
+    fn found(&self, literal: Whose, limit: Limit) -> Result<Vec<KeyFound>, Error> {
         let (first, own, keys) = (&self.keys.literal, &self.keys.own, &self.keys);
         let mut names = vec![
             (&first.all, "string", literal),
@@ -183,16 +229,16 @@ impl RedisStore {
             ]
         };
         let commands: Vec<Cmd> = names.iter().flat_map(|(key, ..)| ask(key)).collect();
-        let replies = self.ask(step("PTTL, STRLEN, HLEN, TYPE, MEMORY", limit), &commands)?;
+        let replies = self.ask(limit.step("PTTL, STRLEN, HLEN, TYPE, MEMORY"), &commands)?;
         let found = names.into_iter().zip(replies.chunks_exact(5));
         Ok(found
-            .filter_map(|((key, wanted, whose), replies)| held(key, wanted, whose, replies))
+            .filter_map(|((key, wanted, whose), replies)| key_found(key, wanted, whose, replies))
             .collect())
     }
 }
 
 /// `None` for a key that is not there.
-fn held(key: &str, wanted: &str, whose: Whose, replies: &[Value]) -> Option<Held> {
+fn key_found(key: &str, wanted: &str, whose: Whose, replies: &[Value]) -> Option<KeyFound> {
     let left = int(replies.first()?).filter(|left| *left != -2)?;
     let [length, fields, kind, memory] = replies.get(1..5)? else { return None };
     let kind = match kind {
@@ -204,7 +250,7 @@ fn held(key: &str, wanted: &str, whose: Whose, replies: &[Value]) -> Option<Held
         _ => "?".to_owned(),
     };
     let bytes = int(memory).or(int(length)).and_then(|bytes| u64::try_from(bytes).ok());
-    Some(Held {
+    Some(KeyFound {
         key: key.to_owned(),
         is_right_kind: kind == wanted || kind == "?",
         kind,

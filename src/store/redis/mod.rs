@@ -36,13 +36,13 @@ use super::{
     Publication, Published, RedisPlace, Sample, Snapshot, Stats, Store, Want,
 };
 
-use connection::{Connection, Manner};
+use connection::{CONNECT, Connection, Manner};
 use line::Budget;
 use skip::Skip;
 use words::Spoken;
 
 pub use super::judge::OTHERS;
-pub use examine::{Entry, Greeting, Held, Whose};
+pub use examine::{Entry, Greeting, KeyFound, Whose};
 pub use rights::{Right, Rights, Serves};
 pub use url::{Target, parse_url};
 
@@ -149,12 +149,12 @@ impl RedisStore {
             let seconds = since.as_secs();
             return Err(errors::unavailable(format!("it did not answer {seconds} s ago")));
         }
-        self.open()
+        self.open(step.budget.whole.min(CONNECT))
     }
 
-    fn open(&self) -> Result<Connection, Error> {
+    fn open(&self, limit: Duration) -> Result<Connection, Error> {
         let tls = if self.target.is_encrypted() { Some(self.tls_config()?) } else { None };
-        Connection::open(&self.target, tls)
+        Connection::open(&self.target, tls, limit)
     }
 
     fn tls_config(&self) -> Result<Arc<ClientConfig>, Error> {

@@ -9,10 +9,9 @@ use redis::{Cmd, Value};
 use crate::clock;
 use crate::store::Error;
 
-use super::connection::Manner;
 use super::errors::{self, Lack, of_reply};
-use super::line::Budget;
-use super::{RedisStore, Step, command};
+use super::examine::Limit;
+use super::{RedisStore, command};
 
 /// What a right is good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +22,9 @@ pub enum Serves {
     Details,
     /// Nothing can be cached without it.
     Writing,
-    /// What has not changed is not sent again.
+    /// A refresh that finds nothing changed reads no records for it; the statistics too.
+    Keeping,
+    /// A refresh that finds nothing changed asks Nomad for no list.
     Saving,
     /// The statistics.
     Counting,
@@ -65,7 +66,7 @@ impl RedisStore {
         let writes = keys.iter().map(|key| command("HDEL", &[key, WRONG]));
         let asked: Vec<Cmd> =
             commands.iter().map(|(_, _, probe)| probe.clone()).chain(reads).chain(writes).collect();
-        let replies = self.ask(step("the rights", limit), &asked)?;
+        let replies = self.ask(Limit::from_now(limit).step("the rights"), &asked)?;
         let (of_commands, of_keys) = replies.split_at(commands.len());
         let (of_reads, of_writes) = of_keys.split_at(keys.len());
         let granted = |reply: &Value| !matches!(lack(reply), Some(Lack::Command));
@@ -88,7 +89,7 @@ impl RedisStore {
 
     /// Each command that is ever sent, also from within a script.
     fn command_probes(&self) -> Vec<(&'static str, Serves, Cmd)> {
-        use Serves::{Counting, Details, Extra, Reading, Saving, Writing};
+        use Serves::{Counting, Details, Extra, Keeping, Reading, Saving, Writing};
         let key = self.keys.literal.all.as_str();
         // Nobody ever writes a key of this name. Should a server take for good what is not
         // well-formed, then the last DEL removes it again.
@@ -111,7 +112,7 @@ impl RedisStore {
             probe("copy", Saving, &["COPY", none, none]),
             probe("hincrby", Counting, &["HINCRBY", none, WRONG, WRONG]),
             probe("expire", Counting, &["EXPIRE", none, WRONG]),
-            probe("hmget", Counting, &["HMGET", none, WRONG]),
+            probe("hmget", Keeping, &["HMGET", none, WRONG]),
             probe("del", Writing, &["DEL", none]),
             probe("info", Extra, &["INFO", "memory"]),
             probe("memory|usage", Extra, &["MEMORY", "USAGE", key]),
@@ -129,15 +130,6 @@ impl RedisStore {
         keys.retain(|key| known.insert(key.clone()));
         keys
     }
-}
-
-/// In the time that a run would give it, or in what is left.
-pub(super) fn step(name: &'static str, limit: Duration) -> Step {
-    let budget = Budget {
-        first: Duration::from_millis(500).min(limit),
-        whole: Duration::from_secs(3).min(limit),
-    };
-    Step { name, budget, manner: Manner::Reads, on_the_way: false }
 }
 
 fn lack(reply: &Value) -> Option<Lack> {

@@ -50,20 +50,25 @@ impl RedisStore {
     }
 
     pub(super) fn all_stats(&self) -> Result<Stats, Error> {
+        self.stats_by(&|| STATS)
+    }
+
+    /// `step`: how each of the questions is asked.
+    pub(super) fn stats_by(&self, step: &dyn Fn() -> Step) -> Result<Stats, Error> {
         let (literal, own) = (&self.keys.literal, &self.keys.own);
         let metas = command("MGET", &[&self.keys.epoch, &literal.meta, &own.meta]);
         let now = clock::unix_seconds() / 60;
         let minutes = now.saturating_sub(MINUTES - 1)..=now + 1;
         let counts = minutes.clone().map(|minute| self.minute_command(minute));
         let commands: Vec<Cmd> = std::iter::once(metas).chain(counts).collect();
-        let mut replies = self.ask(STATS, &commands)?;
+        let mut replies = self.ask(step(), &commands)?;
         if let Some(error) = refusal(&replies[..1]) {
             return Err(of_reply(error));
         }
         let counts = replies.split_off(1);
         let (meta, literal) = self.described(replies.pop());
-        let keys = self.key_stats(literal)?;
-        let age = self.ages(meta.as_ref(), literal)?;
+        let keys = self.key_stats(step(), literal)?;
+        let age = self.ages(step(), meta.as_ref(), literal)?;
         Ok(Stats {
             kind: "redis",
             place: self.place(),
@@ -72,7 +77,7 @@ impl RedisStore {
             fresh_for: age.fresh_for,
             nodes: meta.map(|meta| meta.count),
             keys,
-            memory: self.memory(),
+            memory: self.memory(step()).ok().flatten(),
             minutes: minutes.zip(counts).filter_map(|(at, reply)| minute(at, &reply)).collect(),
         })
     }
@@ -96,7 +101,7 @@ impl RedisStore {
     }
 
     /// The keys of this scope that are there.
-    fn key_stats(&self, literal: bool) -> Result<Vec<KeyStats>, Error> {
+    fn key_stats(&self, step: Step, literal: bool) -> Result<Vec<KeyStats>, Error> {
         let Family { meta, all, hash, kept } = self.keys.family(literal);
         let mut commands = Vec::new();
         let keys = [
@@ -114,33 +119,37 @@ impl RedisStore {
             };
             commands.extend([command("PTTL", &[key]), size]);
         }
-        let replies = self.ask(STATS, &commands)?;
+        let replies = self.ask(step, &commands)?;
         let pairs = keys.into_iter().zip(replies.chunks_exact(2));
         Ok(pairs.filter_map(|((key, kind), pair)| key_stats(key, kind, pair)).collect())
     }
 
-    fn ages(&self, meta: Option<&Meta>, literal: bool) -> Result<Ages, Error> {
+    fn ages(&self, step: Step, meta: Option<&Meta>, literal: bool) -> Result<Ages, Error> {
         let Some(meta) = meta else { return Ok(Ages::COLD) };
         let family = self.keys.family(literal);
         let asked = [command("PTTL", &[&family.all]), command("PTTL", &[&family.meta])];
-        let replies = self.ask(STATS, &asked)?;
+        let replies = self.ask(step, &asked)?;
         let left = |at: usize| replies.get(at).and_then(int).and_then(|ms| u64::try_from(ms).ok());
         Ok(Ages::of(meta, [left(0), left(1)], [millis(self.ttl), millis(self.detail_ttl)]))
     }
 
     /// What the server says of its memory, if this user may ask.
-    pub(super) fn memory(&self) -> Option<Memory> {
-        let info = self.ask(STATS, &[command("INFO", &["memory"])]).ok()?;
-        let info = text(info.first()?)?;
-        let field = |name: &str| {
-            info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
-        };
-        Some(Memory {
-            used_bytes: field("used_memory")?.parse().ok()?,
-            max_bytes: field("maxmemory")?.parse().ok()?,
-            policy: super::errors::tame(field("maxmemory_policy")?),
-        })
+    pub(super) fn memory(&self, step: Step) -> Result<Option<Memory>, Error> {
+        let replies = self.ask(step, &[command("INFO", &["memory"])])?;
+        Ok(replies.first().and_then(text).and_then(|info| memory(&info)))
     }
+}
+
+/// What INFO says of it.
+fn memory(info: &str) -> Option<Memory> {
+    let field = |name: &str| {
+        info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+    };
+    Some(Memory {
+        used_bytes: field("used_memory")?.parse().ok()?,
+        max_bytes: field("maxmemory")?.parse().ok()?,
+        policy: super::errors::tame(field("maxmemory_policy")?),
+    })
 }
 
 /// How old the cache is, and what that means.

@@ -1,6 +1,6 @@
 //! The way to Redis, broken at each link.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::Value;
 
@@ -18,6 +18,8 @@ const UNKNOWN: &str =
     "skipped cache/state: not known: nothing is cached here yet, or a link above is broken";
 const FROM_REACHED: &str =
     "skipped redis/tls credentials version latency commands keys writes memory: needs reached";
+const FROM_TLS: &str =
+    "skipped redis/credentials version latency commands keys writes memory: needs tls";
 const NO_INFO: &str =
     "skipped redis/memory: not told: the user has no +info, which nothing else needs";
 
@@ -68,11 +70,37 @@ fn tls_that_fails() {
     let port = tls_front::start(server.socket(), "server.pem", false);
     let room = Room::new().with_url(&format!("rediss://localhost:{port}"));
     room.finds(&format!("--redis-ca-cert {}", file("ca.pem").display()), 0, &[NOTHING]);
-    let problem = "problem redis/tls: tls: the certificate is of an unknown authority: pass --redis-ca-cert → do that; or write redis:// in --redis if it speaks no TLS";
-    let skipped =
-        "skipped redis/credentials version latency commands keys writes memory: needs tls";
+    let problem = "problem redis/tls: the certificate is of an unknown authority: pass --redis-ca-cert → do that";
     let other = format!("--redis-ca-cert {}", file("other.pem").display());
-    room.finds(&other, 1, &[problem, skipped, UNKNOWN]);
+    room.finds(&other, 1, &[problem, FROM_TLS, UNKNOWN]);
+}
+
+/// What a server with OpenSSL does with words that are not TLS: it hangs up. Another says so.
+#[test]
+fn plain_words_to_a_port_that_speaks_tls() {
+    let server = RedisServer::start_with(&GOOD);
+    let port = tls_front::start(server.socket(), "server.pem", false);
+    let problem = "problem redis/tls: not a Redis server without TLS: use rediss:// → write rediss:// in --redis or REDIS_URL";
+    let room = Room::new().with_url(&format!("redis://localhost:{port}"));
+    room.finds("", 1, &[problem, FROM_TLS, UNKNOWN]);
+    let why = "connection lost → write rediss:// in --redis or REDIS_URL if it speaks TLS; else look into its log";
+    unreached(&Fake::cut_off(b"").url(), why);
+}
+
+#[test]
+fn tls_to_a_port_that_speaks_none() {
+    let check = |url: &str, why: &str| {
+        let room = Room::new().with_url(&url.replace("redis:", "rediss:"));
+        let ca = format!("--redis-ca-cert {}", file("ca.pem").display());
+        let problem = format!("problem redis/tls: {why}");
+        room.finds(&ca, 1, &[&problem, FROM_TLS, UNKNOWN]);
+    };
+    let error = Fake::saying(b"-ERR unknown command\r\n");
+    let why = "the port does not speak TLS → write redis:// in --redis or REDIS_URL, or let Redis speak TLS there";
+    check(&error.url(), why);
+    // Most greetings have no end of a line: Redis waits for it.
+    let why = "timed out after TIME (TLS handshake) → write redis:// in --redis or REDIS_URL if it speaks no TLS";
+    check(&Fake::silent().url(), why);
 }
 
 #[test]
@@ -121,9 +149,11 @@ fn each_missing_command_is_named_with_what_it_costs() {
     }
     let details = "warning redis/commands: may not run hgetall: show, --full and refreshes ask Nomad for everything → ACL SETUSER nc +hgetall";
     user(&without("hgetall"), 0, &[details, NO_INFO, NOTHING]);
-    let saving = "warning redis/commands: may not run copy: what has not changed is sent to Redis again and again → ACL SETUSER nc +copy";
-    user(&without("copy"), 0, &[saving, NO_INFO, NOTHING]);
-    for name in ["hincrby", "expire", "hmget"] {
+    let copy = "warning redis/commands: may not run copy: a refresh that finds nothing changed lists all nodes nevertheless → ACL SETUSER nc +copy";
+    user(&without("copy"), 0, &[copy, NO_INFO, NOTHING]);
+    let hmget = "warning redis/commands: may not run hmget: a refresh that finds nothing changed reads every record in full, and cache stats has no hit rate → ACL SETUSER nc +hmget";
+    user(&without("hmget"), 0, &[hmget, NO_INFO, NOTHING]);
+    for name in ["hincrby", "expire"] {
         let warning = format!(
             "warning redis/commands: may not run {name}: cache stats has no hit rate → ACL SETUSER nc +{name}"
         );
@@ -148,6 +178,17 @@ fn a_viewer_is_told_that_it_is_one() {
         &["~nomad:clients*", "+mget", "+pttl", "+hgetall"],
         0,
         &[&warning, skipped, NO_INFO, NOTHING],
+    );
+    // It reads what others cache, and is shown no question marks.
+    let room = Room::new();
+    room.sandbox.stdout("list");
+    let rules = ["ACL", "SETUSER", "nc", "on", ">pw", "-@all", "~*", "+mget", "+pttl", "+hgetall"];
+    assert_eq!(room.redis.cli(&rules), Value::Okay);
+    let url = format!("{}?user=nc&pass=pw", room.redis.url());
+    let said = Room { sandbox: room.sandbox.with("REDIS_URL", &url), ..room }.run("doctor").stdout;
+    assert!(
+        said.contains("  ok       key          nomad:clients:all: TIME left, ours\n"),
+        "{said}"
     );
 }
 
@@ -258,4 +299,51 @@ fn a_redis_that_was_silent_a_moment_ago_is_left_alone_by_runs() {
     room.sandbox.write(".cache/nomad-clients/redis-skip", &mark.replace(&place, &room.redis.url()));
     let warning = "warning redis/silence: it was silent TIME ago: runs on this machine do without it until TIME after that → wait TIME; if it comes back, look at its latency and load";
     room.finds("", 0, &[warning, NOTHING]);
+}
+
+/// Whoever only looks leaves nothing behind for the runs of others.
+#[test]
+fn a_redis_that_falls_silent_is_not_marked_for_later_runs() {
+    let room = Room::new();
+    let relay = Relay::start(room.redis.socket(), |question| match question.number {
+        0..5 => Treat::Pass,
+        _ => Treat::Late(Duration::from_secs(1)),
+    });
+    let room = room.with_url(&relay.url());
+    let problem = "problem redis/memory: timed out after TIME → is it stopped or overloaded, or does a firewall swallow what is sent? runs do without it meanwhile";
+    room.finds("", 1, &[problem, UNKNOWN]);
+    let relay = Relay::start(room.redis.socket(), |question| match question.number {
+        0..8 => Treat::Pass,
+        _ => Treat::Late(Duration::from_secs(1)),
+    });
+    let room = room.with_url(&relay.url());
+    room.finds("", 1, &[&problem.replace("memory", "entry"), UNKNOWN]);
+    assert!(!room.sandbox.cache().join("redis-skip").exists());
+}
+
+#[test]
+fn a_redis_that_is_slower_than_the_time_that_was_given_is_not_blamed() {
+    let room = Room::new();
+    let late = |_: &_| Treat::Late(Duration::from_millis(300));
+    let relay = Relay::start(room.redis.socket(), late);
+    let room = room.with_url(&relay.url());
+    let began = Instant::now();
+    let problem = "problem redis/reached: timed out after TIME → pass a longer --timeout";
+    room.finds("--timeout 800ms", 1, &[problem, FROM_REACHED, UNKNOWN]);
+    assert!(began.elapsed() < Duration::from_secs(2));
+}
+
+#[test]
+fn without_time_nobody_is_blamed() {
+    let (nomad, redis) = (nomad_sim::Silent::start(), Fake::silent());
+    let room = Room::new().with_url(&redis.url());
+    let room = Room { sandbox: room.sandbox.with("NOMAD_ADDR", &nomad.address()), ..room };
+    let expected = [
+        "skipped nomad/reached: no time left: pass a longer --timeout",
+        super::nomad::FROM_REACHED,
+        "skipped redis/reached: no time left: pass a longer --timeout",
+        FROM_REACHED,
+        UNKNOWN,
+    ];
+    room.finds("--timeout 1ms", 0, &expected);
 }

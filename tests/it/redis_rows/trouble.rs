@@ -208,7 +208,7 @@ pub(crate) fn http_server() -> Trouble {
 }
 
 pub(crate) fn garbage() -> Trouble {
-    Trouble::fake(Fake::saying(b"\x15\x03\x01\x00\x02\x02\x50"))
+    Trouble::fake(Fake::saying(b"\x16\x04\x01\x00\x02\x02\x50"))
 }
 
 /// Every command takes a second longer.

@@ -292,7 +292,9 @@ fn r11_a_cluster_is_named() {
 fn r17_not_a_redis_server() {
     let what = "not a Redis server";
     check(&Fake::saying(b"HTTP/1.1 400 Bad Request\r\n\r\n").url(), Kind::Unavailable, what);
-    check(&Fake::saying(b"\x15\x03\x01\x00\x02\x02\x50").url(), Kind::Unavailable, what);
+    check(&Fake::saying(b"\x16\x04\x01\x00\x02\x02\x50").url(), Kind::Unavailable, what);
+    let alert = Fake::saying(b"\x15\x03\x01\x00\x02\x02\x50").url();
+    check(&alert, Kind::Unavailable, "not a Redis server without TLS: use rediss://");
     check(&Fake::saying(b":1\r\n:1\r\n:1\r\n").url(), Kind::Unavailable, what);
     check(&Fake::saying(b"+OK\r\n+OK\r\n+OK\r\n").url(), Kind::Unavailable, what);
     let huge = Fake::cut_off(b"*2147483647\r\n*2147483647\r\n$9223372036854775807\r\n");

@@ -72,7 +72,10 @@ fn a_plain_port_is_no_tls_port_and_the_other_way_round() {
     let server = RedisServer::start();
     let port = start(server.socket(), "server.pem", false);
     let error = look(&format!("redis://localhost:{port}"), |_| ()).unwrap_err();
-    assert_eq!((error.kind, &*error.what), (Kind::Unavailable, "not a Redis server"));
+    assert_eq!(
+        (error.kind, &*error.what),
+        (Kind::Unavailable, "not a Redis server without TLS: use rediss://")
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// `0.4 ms`, `12 ms`, `1.5 s`
-pub(super) fn took(time: Duration) -> String {
+pub(crate) fn took(time: Duration) -> String {
     let ms = time.as_secs_f64() * 1000.0;
     match ms {
         ..10.0 => format!("{ms:.1} ms"),
@@ -13,7 +13,7 @@ pub(super) fn took(time: Duration) -> String {
 }
 
 /// `12 s`, `3 m 20 s`, `2 h 5 m`
-pub(super) fn span(seconds: u64) -> String {
+pub(crate) fn span(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds} s"),
         60..3600 => format!("{} m {} s", seconds / 60, seconds % 60),
@@ -23,7 +23,7 @@ pub(super) fn span(seconds: u64) -> String {
 
 /// `17 B`, `3.7 KiB`, `1.2 MiB`
 #[expect(clippy::cast_precision_loss, reason = "a tenth of a unit is enough")]
-pub(super) fn bytes(count: u64) -> String {
+pub(crate) fn bytes(count: u64) -> String {
     let amount = count as f64;
     match count {
         0..1024 => format!("{count} B"),
@@ -34,7 +34,7 @@ pub(super) fn bytes(count: u64) -> String {
 }
 
 /// `1 node`, `5 nodes`
-pub(super) fn count(count: u64, word: &str) -> String {
+pub(crate) fn count(count: u64, word: &str) -> String {
     if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
 }
 
@@ -49,7 +49,10 @@ mod tests {
         let took = |us| took(Duration::from_micros(us));
         assert_eq!([412, 12_345, 1_540_000].map(took), ["0.4 ms", "12 ms", "1.5 s"]);
         assert_eq!([59, 200, 7500].map(span), ["59 s", "3 m 20 s", "2 h 5 m"]);
-        assert_eq!([17, 3821, 1_258_291].map(bytes), ["17 B", "3.7 KiB", "1.2 MiB"]);
+        assert_eq!(
+            [17, 3821, 1_258_291, 6 << 30].map(bytes),
+            ["17 B", "3.7 KiB", "1.2 MiB", "6.0 GiB"]
+        );
         assert_eq!([count(1, "key"), count(2, "key")], ["1 key", "2 keys"]);
     }
 }

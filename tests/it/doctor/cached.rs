@@ -35,7 +35,7 @@ fn hot_stale_and_cold_say_why() {
     room.sandbox.stdout("list");
     assert_eq!(state(""), "HOT: 5 nodes, TIME old, served for TIME more without asking Nomad");
     room.redis.cli(&["DEL", "nomad:clients:all"]);
-    let stale = "STALE: 5 nodes, TIME old, no longer served (--ttl TIME): the next run asks Nomad what has changed";
+    let stale = "STALE: 5 nodes, TIME old, no longer served (--ttl 60s): the next run asks Nomad what has changed";
     assert_eq!(state(""), stale);
     let never = "STALE: with --ttl 0s nothing is ever fresh";
     assert_eq!(state("--ttl 0s"), never);
@@ -118,7 +118,7 @@ fn many_misses_are_worth_a_warning() {
     for _ in 0..10 {
         room.sandbox.stdout("refresh");
     }
-    let warning = "warning cache/last hour: 0 % of 10 runs from the cache, in -; the others in TIME → let nomad-clients serve keep the cache fresh, or set a longer --ttl";
+    let warning = "warning cache/last hour: 0 % of 10 runs from the cache; the others in TIME → let nomad-clients serve keep the cache fresh, or set a longer --ttl";
     room.finds("", 0, &[warning]);
 }
 
