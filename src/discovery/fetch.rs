@@ -317,7 +317,10 @@ impl<'a, 'h> Fetch<'a, 'h> {
     /// The answer is unaffected. A server that is gone is not asked to release the lease: it
     /// expires by itself.
     fn not_cached(&mut self, error: &store::Error) {
-        self.discovery.tell.verbose(format!("not cached: {error}"));
+        // Where it is told why nothing can be written that was said already.
+        if error.kind != store::Kind::ReadOnly {
+            self.discovery.tell.verbose(format!("not cached: {error}"));
+        }
         if error.kind == store::Kind::Unavailable {
             self.held.done();
         }

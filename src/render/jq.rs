@@ -40,8 +40,14 @@ impl Jq {
     /// and on a terminal without control characters.
     ///
     /// # Errors
-    /// The filter's own error, or more than 256 MB.
-    pub(crate) fn run(&self, json: &[u8], raw: bool, terminal: bool) -> Result<Vec<u8>, String> {
+    /// The filter's own error, more than 256 MB, or no end before time `is_over`.
+    pub(crate) fn run(
+        &self,
+        json: &[u8],
+        raw: bool,
+        terminal: bool,
+        is_over: &dyn Fn() -> bool,
+    ) -> Result<Vec<u8>, String> {
         let input = read::parse_single(json).map_err(|error| error.to_string())?;
         let context = Ctx::<JustLut<Val>>::new(&self.filter.lut, Vars::new([]));
         let mut out = Vec::new();
@@ -57,6 +63,9 @@ impl Jq {
             out.push(b'\n');
             if out.len() > LONGEST {
                 return Err("it gives more than 256 MB: does it ever end?".to_owned());
+            }
+            if is_over() {
+                return Err("timed out: does it ever end?".to_owned());
             }
         }
         Ok(out)

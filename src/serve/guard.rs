@@ -35,6 +35,9 @@ impl Guard {
     /// A name that was rebound to this address is not ours, whatever a browser believes (S3); a
     /// page of another origin may change nothing (S4).
     pub(super) fn check(&self, asked: &Parts, local: Local) -> Result<(), Problem> {
+        if is_nameless_probe(asked) {
+            return Ok(());
+        }
         let host = host(asked).filter(|host| self.is_ours(host, local));
         let Some(host) = host else {
             return Err(Problem::new(
@@ -112,6 +115,13 @@ fn host(asked: &Parts) -> Option<&str> {
     (hosts.next().is_none() && agrees).then_some(host)
 }
 
+/// What a load balancer asks with HTTP/1.0. A browser always says a name.
+fn is_nameless_probe(asked: &Parts) -> bool {
+    let is_named = asked.headers.contains_key(HOST) || asked.uri.authority().is_some();
+    let reads = matches!(asked.method, Method::GET | Method::HEAD);
+    !is_named && reads && matches!(asked.uri.path(), "/healthz" | "/readyz")
+}
+
 /// Name and port, the name in lower case, without a final dot and without brackets.
 fn split(host: &str) -> Option<(String, Option<u16>)> {
     let (name, port) = match host.rsplit_once(':') {
@@ -178,6 +188,15 @@ mod tests {
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let local = local.parse().map_or(Local::Unix, Local::Tcp);
         guard(None).check(&parts, local).map_or_else(|problem| problem.status.as_u16(), |()| 200)
+    }
+
+    #[test]
+    fn a_probe_without_a_name_is_answered_and_nothing_else_is() {
+        let ask = |method: &str, target: &str| status("127.0.0.1:8080", method, target, &[]);
+        assert_eq!([ask("GET", "/healthz"), ask("HEAD", "/readyz")], [200, 200]);
+        assert_eq!([ask("POST", "/healthz"), ask("GET", "/"), ask("GET", "/metrics")], [421; 3]);
+        let named = [("host", "evil.test:8080")];
+        assert_eq!(status("127.0.0.1:8080", "GET", "/healthz", &named), 421);
     }
 
     #[test]

@@ -80,9 +80,7 @@ impl Stores {
     /// Why not.
     pub fn check(&self) -> Result<(), Error> {
         match &self.0 {
-            Kind::Falling(falling) if falling.place.redis.asked => {
-                falling.redis.present().map(drop)
-            }
+            Kind::Falling(falling) if falling.place.redis.asked => falling.redis.check(),
             _ => self.run().present().map(drop),
         }
     }

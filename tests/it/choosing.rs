@@ -236,8 +236,20 @@ fn a_check_fails_with_ten_and_keeps_the_rows() {
     );
     room.prints("list -o name --dc dc2 --fail-on meta.rack=r1", "worker-4\nworker-5\n");
     assert_eq!(room.sandbox.run("list --json --fail-on status=ready").code, 10);
+    // What a limit leaves out is checked all the same.
+    let stderr = "3 nodes match meta.rack=r1: worker-1, worker-2, worker-3\n";
+    let limited = room.sandbox.run("list -o name --sort -name --limit 1 --fail-on meta.rack=r1");
+    assert_eq!((limited.stdout.as_str(), limited.code), ("worker-5\n", 10));
+    assert!(limited.stderr.contains("match"), "{stderr}{}", limited.stderr);
     let stderr = "error: invalid value for --fail-on: \"dwn\" is none of initializing, ready, down, disconnected\n";
     assert_eq!(room.sandbox.run("list --fail-on status=dwn"), failure(2, stderr));
+}
+
+#[test]
+fn a_filter_that_never_ends_is_ended() {
+    let room = Room::new();
+    let said = room.sandbox.run("list --jq range(1e18) --timeout 1s");
+    assert_eq!(said, failure(1, "error: --jq: timed out: does it ever end?\n"));
 }
 
 /// The values are those of jq 1.6, see tests/fixtures/jq.

@@ -119,6 +119,25 @@ fn d1_no_home_at_all() {
     assert_eq!(run.sim.asked().len(), 6, "straight to Nomad");
 }
 
+/// `ulimit -f`: the answer is there all the same.
+#[test]
+fn d1_files_that_may_not_grow() {
+    let run = Run::new();
+    let all = run.sandbox.stdout("list --json");
+    let limited = run.sandbox.command(["list", "--json", "--force"]);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -f 0; exec \"$0\" \"$@\""]).arg(limited.get_program());
+    shell.args(limited.get_args()).env_clear().current_dir(run.sandbox.home());
+    shell.envs(limited.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let said = Said::from(shell.output().unwrap());
+    let stderr = format!(
+        "warning: cache not used: cannot write the cache folder {}: file too large\n",
+        run.sandbox.cache().display()
+    );
+    assert_eq!((said.stderr, said.code), (stderr, 0));
+    assert!(said.stdout == all);
+}
+
 /// Every folder that somebody stands in would get a cache of its own.
 #[test]
 fn d1_a_home_that_is_no_whole_path() {

@@ -71,7 +71,16 @@ impl RedisStore {
         }
     }
 
+    /// Whether this Redis answers now, whatever it did a moment ago.
+    pub fn check(&self) -> Result<(), Error> {
+        self.present_by(Step { on_the_way: false, ..PRESENT }).map(drop)
+    }
+
     pub(super) fn present_now(&self) -> Result<Option<Present>, Error> {
+        self.present_by(PRESENT)
+    }
+
+    fn present_by(&self, step: Step) -> Result<Option<Present>, Error> {
         let sent = clock::now();
         let (literal, own) = (&self.keys.literal, &self.keys.own);
         let commands = [
@@ -79,7 +88,7 @@ impl RedisStore {
             command("PTTL", &[&own.all]),
             command("MGET", &[&self.keys.epoch, &literal.meta, &own.meta]),
         ];
-        let replies = self.ask(PRESENT, &commands)?;
+        let replies = self.ask(step, &commands)?;
         if let Some(error) = refusal(&replies) {
             return Err(of_reply(error));
         }
