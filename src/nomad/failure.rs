@@ -23,6 +23,8 @@ const FOREIGN: usize = 200;
 /// What was asked, for the words of a failure.
 pub(super) struct Asked<'a> {
     pub(super) address: &'a Address,
+    /// The connection goes to the proxy that HTTP_PROXY or HTTPS_PROXY names.
+    pub(super) is_proxied: bool,
     pub(super) region: Option<&'a str>,
     /// What was sent and must not come back in an error.
     pub(super) secrets: &'a [Secret],
@@ -46,10 +48,7 @@ impl Asked<'_> {
             ureq::Error::Protocol(_)
             | ureq::Error::Http(_)
             | ureq::Error::LargeResponseHeader(..) => self.not_http(),
-            ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => self.unreachable(
-                "the proxy refused the connection",
-                Some("set NO_PROXY if Nomad needs no proxy"),
-            ),
+            ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => self.no_way(),
             other => self.unreachable(&first_line(&other.to_string(), FOREIGN), Some(ADDRESS_HINT)),
         }
     }
@@ -88,6 +87,7 @@ impl Asked<'_> {
             return self.transport(inner);
         }
         let why = match error.kind() {
+            io::ErrorKind::ConnectionRefused if self.is_proxied => return self.no_way(),
             io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
             io::ErrorKind::UnexpectedEof
             | io::ErrorKind::ConnectionReset
@@ -100,6 +100,11 @@ impl Asked<'_> {
             _ => plain(error),
         };
         self.unreachable(&why, Some(ADDRESS_HINT))
+    }
+
+    fn no_way(&self) -> Error {
+        let hint = "set NO_PROXY if Nomad needs no proxy";
+        self.unreachable("the proxy refused the connection", Some(hint))
     }
 
     fn not_http(&self) -> Error {

@@ -89,6 +89,7 @@ impl HttpNomad {
         let limit = self.access.deadline.saturating_duration_since(now).min(most);
         Asked {
             address: &self.access.address,
+            is_proxied: self.access.proxy.is_some(),
             region: self.access.region.as_deref(),
             secrets: &self.secrets,
             what: what.to_owned(),

@@ -219,7 +219,9 @@ fn forbidden(details: &str) -> Error {
         Some(command) => format!("redis does not permit {command}"),
         None => "redis does not permit the keys: nomad:clients* not granted".to_owned(),
     };
-    Error { kind: Kind::Forbidden, what: format!("{what} (the user needs {ACL})") }
+    // Only a database other than 0 needs it.
+    let select = if command == Some("select") { " +select" } else { "" };
+    Error { kind: Kind::Forbidden, what: format!("{what} (the user needs {ACL}{select})") }
 }
 
 /// What the user was not granted.

@@ -256,7 +256,7 @@ fn through_a_proxy_the_answer_shows_what_is_broken() {
     let refusing = Refusing::start();
     let room = Room::new().at("http://nomad.example.com:4646");
     let room = Room { sandbox: room.sandbox.with("HTTP_PROXY", &refusing.address()), ..room };
-    let problem = "problem nomad/answer: cannot reach Nomad at http://nomad.example.com:4646: connection refused → set NOMAD_ADDR or pass --address";
+    let problem = "problem nomad/answer: cannot reach Nomad at http://nomad.example.com:4646: the proxy refused the connection → set NO_PROXY if Nomad needs no proxy";
     let way = "skipped nomad/reached: the proxy connects: see answer";
     let skipped = "skipped nomad/leader token permission version latency: needs answer";
     room.finds("", 1, &[way, problem, skipped, ASKED]);

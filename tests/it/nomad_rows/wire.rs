@@ -3,6 +3,8 @@
 use nomad_sim::{Fault, Fleet, Listen, Options, Request, Times, Where};
 
 use super::{EVERYTHING, NOTHING, Room};
+use crate::support::redis_server::free_port;
+use crate::support::sandbox::{Sandbox, failure};
 
 #[test]
 fn n22_a_thousand_nodes_cost_1001_calls_on_16_connections() {
@@ -168,4 +170,13 @@ fn only_the_list_is_ever_compressed() {
     encodings("--compress auto", "identity");
     encodings("--compress never", "identity");
     encodings("--compress always", "gzip");
+}
+
+/// Not Nomad's address is wrong then.
+#[test]
+fn n24_a_proxy_that_is_gone_is_named() {
+    let proxy = format!("http://127.0.0.1:{}", free_port());
+    let sandbox = Sandbox::local().nomad("http://192.0.2.1:4646").with("HTTP_PROXY", &proxy);
+    let stderr = "error: cannot reach Nomad at http://192.0.2.1:4646: the proxy refused the connection\nhint: set NO_PROXY if Nomad needs no proxy\n";
+    assert_eq!(sandbox.run("list"), failure(5, stderr));
 }
