@@ -294,14 +294,24 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Erro
     Ok(cli)
 }
 
-/// What is wrong with what was typed: the usage of a conflict names what variables say as well.
+/// What is wrong with what was typed: the library names no variable that is broken, and names those
+/// that are not in the usage of a conflict.
 fn without_variables(
     error: clap::Error,
     command: clap::Command,
     args: Vec<OsString>,
 ) -> clap::Error {
-    if error.kind() != clap::error::ErrorKind::ArgumentConflict {
-        return error;
+    let is_broken = |name: &&std::ffi::OsStr| {
+        std::env::var_os(name).is_some_and(|value| value.to_str().is_none())
+    };
+    let broken = command.get_arguments().filter_map(clap::Arg::get_env).find(is_broken);
+    match (error.kind(), broken) {
+        (kind @ clap::error::ErrorKind::InvalidUtf8, Some(name)) => {
+            let what = format!("the variable {} is not UTF-8\n", name.display());
+            return clap::Error::raw(kind, what);
+        }
+        (clap::error::ErrorKind::ArgumentConflict, _) => {}
+        _ => return error,
     }
     let ids: Vec<clap::Id> = command.get_arguments().map(|arg| arg.get_id().clone()).collect();
     let bare = ids
