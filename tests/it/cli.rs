@@ -55,15 +55,6 @@ fn without_a_command_the_help_is_on_stderr() {
 }
 
 #[test]
-fn a_variable_that_is_no_text_is_named() {
-    let sandbox = Sandbox::empty();
-    let mut command = sandbox.command(["list"]);
-    command.env("NOMAD_ADDR", OsStr::from_bytes(b"http://\xff"));
-    let said = Said::from(command.output().unwrap());
-    assert_eq!(said, failure(2, "error: the variable NOMAD_ADDR is not UTF-8\n"));
-}
-
-#[test]
 fn help_is_a_command_too() {
     let sandbox = Sandbox::empty();
     assert_eq!(sandbox.stdout("help"), sandbox.stdout("--help"));

@@ -18,7 +18,7 @@ use std::process::Command;
 
 use nomad_sim::{Fleet, Sim};
 
-use crate::support::sandbox::Sandbox;
+use crate::support::sandbox::{Said, Sandbox, failure};
 
 /// The program, begun by a shell that first lowers a limit.
 fn limited(sandbox: &Sandbox, limit: &str, args: &str) -> std::process::Output {
@@ -81,9 +81,7 @@ fn i2_a_long_argument_is_bounded() {
 fn i2_a_variable_that_is_no_text() {
     let sandbox = Sandbox::empty();
     let mut command = sandbox.command(["list"]);
-    let output = command.env("NOMAD_ADDR", OsString::from_vec(b"http://\xff".to_vec())).output();
-    let output = output.unwrap();
-    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.starts_with("error: invalid UTF-8 was detected"), "{stderr}");
+    command.env("NOMAD_ADDR", OsString::from_vec(b"http://\xff".to_vec()));
+    let said = Said::from(command.output().unwrap());
+    assert_eq!(said, failure(2, "error: the variable NOMAD_ADDR is not UTF-8\n"));
 }
