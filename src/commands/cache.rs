@@ -27,10 +27,9 @@ pub(super) fn clear(run: &mut Run<'_>) -> Result<(), Error> {
         writeln!(run.out, "cleared {}", place.place)?;
     }
     if cleared.places.iter().any(|place| kind(&place.place) == "redis") {
-        let ttl = run.config.place.ttl.as_secs();
-        run.tell.verbose(format!(
-            "a machine that can't reach this redis may show its own files, up to {ttl} s old"
-        ));
+        let text =
+            "a machine that can't reach this redis may show its own files, up to its --ttl old";
+        run.tell.verbose(text);
     }
     Ok(run.out.flush()?)
 }

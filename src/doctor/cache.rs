@@ -135,7 +135,7 @@ fn state(checks: &mut Checks, place: &Place, answering: &Answering) {
             format!("HOT: {nodes}, {old}, served for {left} more without asking Nomad")
         }
         (Heat::Stale, None) => {
-            format!("STALE: {nodes}, {old}, no longer served (--ttl {}s): the next run asks Nomad what has changed", place.ttl.as_secs())
+            format!("STALE: {nodes}, {old}, no longer served (--ttl {}): the next run asks Nomad what has changed", typed(place.ttl))
         }
         (Heat::Cold, None) => {
             "COLD: nothing is cached for this address and token: the next run asks Nomad for everything".to_owned()
@@ -188,5 +188,13 @@ fn last_hour(checks: &mut Checks, stats: &Stats) {
         checks.warning("last hour", said, advice);
     } else {
         checks.ok("last hour", said);
+    }
+}
+
+/// As people type it: `60s`, `500ms`.
+fn typed(ttl: Duration) -> String {
+    match ttl.subsec_millis() {
+        0 => format!("{}s", ttl.as_secs()),
+        _ => format!("{}ms", ttl.as_millis()),
     }
 }

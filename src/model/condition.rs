@@ -53,7 +53,8 @@ impl Condition {
     /// No such field, a sign that there is not (`==`, `=~`), no number or version after `<` or `>`,
     /// or a value that the field never has.
     pub fn parse(text: &str) -> Result<Self, String> {
-        if split(text).map_or(text, |(name, ..)| name).ends_with('.') {
+        let name = split(text).map_or(text, |(name, ..)| name);
+        if ["meta.", "attr.", "drivers."].contains(&name) {
             return Err("a key is missing: KEY, KEY=VALUE, KEY!=VALUE, KEY>=VALUE".to_owned());
         }
         let Some((name, how, value)) = split(text) else {
@@ -92,7 +93,7 @@ impl Condition {
             Some("status") => &["initializing", "ready", "down", "disconnected"],
             Some("eligibility") => &["eligible", "ineligible"],
             Some("drain") => &["true", "false"],
-            Some("datacenter" | "node_pool" | "name") => return self.with_values(),
+            Some("datacenter" | "name") => return self.with_values(),
             _ => return Ok(self),
         };
         for test in self.tests.iter().filter(|test| test.how != How::Is) {

@@ -1,6 +1,7 @@
 //! The cache: one protocol, spoken by Redis, by the files of this machine and by memory.
 //!
-//! Two things came to version 1 later and change nothing for programs that don't know them: `kept`,
+//! Two things came to the protocol in Redis later and change nothing there for programs that don't
+//! know them (their files are of another version): `kept`,
 //! a copy of `all` that lives as long as its list proves anything ([`Store::kept`]), and the cheap
 //! question that allows to publish it anew (`discovery::probe`). A copy counts only if it is what
 //! the meta line describes, so one that an older program left behind is none.

@@ -35,11 +35,11 @@ fn commands(checks: &mut Checks, rights: &Rights, user: &str) {
             Serves::Writing => ("nothing can be cached", true),
             Serves::Details => ("show, --full and refreshes ask Nomad for everything", false),
             Serves::Keeping => (
-                "a refresh that finds nothing changed reads every record in full, and cache stats has no hit rate",
+                "a refresh that finds nothing changed lists all nodes and reads every record, and cache stats has no hit rate",
                 false,
             ),
             Serves::Saving => {
-                ("a refresh that finds nothing changed lists all nodes nevertheless", false)
+                ("a refresh that finds nothing changed sends all records to Redis again", false)
             }
             Serves::Counting => ("cache stats has no hit rate", false),
         };

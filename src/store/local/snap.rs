@@ -12,7 +12,7 @@ use crate::store::judge::{Family, Seen};
 use crate::store::meta::Meta;
 use crate::store::sum;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// More than any header line of this program.
 const HEADER_LONGEST: u64 = 4096;
 /// As large as an answer of Nomad's may be.

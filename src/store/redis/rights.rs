@@ -22,9 +22,9 @@ pub enum Serves {
     Details,
     /// Nothing can be cached without it.
     Writing,
-    /// A refresh that finds nothing changed reads no records for it; the statistics too.
+    /// A refresh that finds nothing changed needs no list and no records; the statistics too.
     Keeping,
-    /// A refresh that finds nothing changed asks Nomad for no list.
+    /// A refresh that finds nothing changed sends Redis nothing.
     Saving,
     /// The statistics.
     Counting,

@@ -149,9 +149,9 @@ fn each_missing_command_is_named_with_what_it_costs() {
     }
     let details = "warning redis/commands: may not run hgetall: show, --full and refreshes ask Nomad for everything → ACL SETUSER nc +hgetall";
     user(&without("hgetall"), 0, &[details, NO_INFO, NOTHING]);
-    let copy = "warning redis/commands: may not run copy: a refresh that finds nothing changed lists all nodes nevertheless → ACL SETUSER nc +copy";
+    let copy = "warning redis/commands: may not run copy: a refresh that finds nothing changed sends all records to Redis again → ACL SETUSER nc +copy";
     user(&without("copy"), 0, &[copy, NO_INFO, NOTHING]);
-    let hmget = "warning redis/commands: may not run hmget: a refresh that finds nothing changed reads every record in full, and cache stats has no hit rate → ACL SETUSER nc +hmget";
+    let hmget = "warning redis/commands: may not run hmget: a refresh that finds nothing changed lists all nodes and reads every record, and cache stats has no hit rate → ACL SETUSER nc +hmget";
     user(&without("hmget"), 0, &[hmget, NO_INFO, NOTHING]);
     for name in ["hincrby", "expire"] {
         let warning = format!(

@@ -129,7 +129,7 @@ fn what_is_no_snapshot_is_ignored_and_rewritten() {
         fs::write(path, ["[".repeat(4000), "\n".to_owned()].concat()).unwrap();
     };
     ignored(deep, "its header is not readable");
-    ignored(|_, path| forge(path, r#""v":1"#, r#""v":2"#), "it is of another version");
+    ignored(|_, path| forge(path, r#""v":2"#, r#""v":1"#), "it is of another version");
     let age = |_: &LocalBench, path: &Path| forge(path, r#""ttl":60000"#, r#""ttl":-1"#);
     ignored(age, "its header is not readable");
 }

@@ -101,6 +101,22 @@ fn what_redis_can_not_copy_is_sent() {
     }
 }
 
+/// Whichever right is missing, no `all` is left that the old meta line calls fresh.
+#[test]
+fn what_is_refused_midway_serves_nothing() {
+    for right in ["pexpire", "del", "set", "time", "hlen", "strlen", "get"] {
+        let room = Room::new();
+        let (process, kept) = room.about_to_put_again();
+        room.server.cli(&["DEL", ALL]);
+        room.server.cli(&["ACL", "SETUSER", "default", &format!("-{right}")]);
+        let published = process.try_put_again(&kept);
+        room.server.cli(&["ACL", "SETUSER", "default", "+@all"]);
+        assert!(!matches!(published, Ok(Published::Done)), "{right}: {published:?}");
+        let left = room.left(ALL);
+        assert!(left <= 60_000, "{right}: {left}");
+    }
+}
+
 #[test]
 fn where_redis_can_copy_no_bytes_travel() {
     let room = Room::new();

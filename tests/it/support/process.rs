@@ -7,7 +7,8 @@ use std::time::Instant;
 use nomad_clients::model::node::NodeId;
 use nomad_clients::model::snapshot::Snapshot;
 use nomad_clients::store::{
-    Base, Enter, Entered, Flight, How, Kept, Look, Publication, Published, Refuse, Store, Want,
+    Base, Enter, Entered, Error, Flight, How, Kept, Look, Publication, Published, Refuse, Store,
+    Want,
 };
 
 use super::bench::Bench;
@@ -131,6 +132,10 @@ impl Process {
 
     /// Publishes what is kept, as nothing has changed.
     pub(crate) fn put_again(&self, kept: &Kept) -> Published {
+        self.try_put_again(kept).unwrap()
+    }
+
+    pub(crate) fn try_put_again(&self, kept: &Kept) -> Result<Published, Error> {
         let meta = self.flight().meta.as_ref().expect("something is kept");
         let publication = Publication {
             index: meta.index,
@@ -144,7 +149,7 @@ impl Process {
             keep: true,
             same: Some(meta),
         };
-        self.store.publish(self.flight(), &publication).unwrap()
+        self.store.publish(self.flight(), &publication)
     }
 
     /// What is kept, with the record of this node.
