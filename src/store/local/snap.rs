@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn any_other_line_says_why_it_is_ignored() {
         let reason = |header: Header| parsed(&header.line()).unwrap_err();
-        assert_eq!(reason(Header { v: 2, ..header() }), "it is of another version");
+        assert_eq!(reason(Header { v: 1, ..header() }), "it is of another version");
         assert_eq!(
             reason(Header { scope: "x".to_owned(), ..header() }),
             "it is of another cluster"
