@@ -15,11 +15,24 @@ use crate::support::alone::alone;
 use crate::support::redis_server::RedisServer;
 use crate::support::sandbox::Sandbox;
 use check::{Answer, Clear};
-use worker::Worker;
+use nomad_clients::discovery::PROBE_FROM;
+use worker::{Figures, Worker};
 
-const NODES: usize = 5;
 const WORKERS: usize = 8;
 const NAMES: [&str; 2] = ["east", "west"];
+
+/// What changes, and how often.
+#[derive(Clone, Copy)]
+pub(crate) struct Scenery {
+    /// Of each cluster.
+    nodes: usize,
+    /// Between two changes, at most.
+    pause: Duration,
+}
+
+const BUSY: Scenery = Scenery { nodes: 5, pause: Duration::from_millis(35) };
+/// So many nodes that Nomad is asked whether anything has changed, and often nothing has.
+const LARGE: Scenery = Scenery { nodes: 200, pause: Duration::from_millis(2500) };
 
 /// The truth, and everything that was shown.
 pub(crate) struct History {
@@ -28,7 +41,7 @@ pub(crate) struct History {
     pub(crate) answers: Mutex<Vec<Answer>>,
     pub(crate) clears: Mutex<Vec<Clear>>,
     pub(crate) odd: Mutex<Vec<String>>,
-    pub(crate) figures: Mutex<worker::Figures>,
+    pub(crate) figures: Mutex<Figures>,
     pub(crate) over: AtomicBool,
 }
 
@@ -42,10 +55,10 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    fn new(name: &'static str) -> Self {
-        let sim = worker::simulator(name, NODES);
-        let cluster = Self { sim, name, truth: RwLock::new(vec![0; NODES]) };
-        for node in 0..NODES {
+    fn new(name: &'static str, nodes: usize) -> Self {
+        let sim = worker::simulator(name, nodes);
+        let cluster = Self { sim, name, truth: RwLock::new(vec![0; nodes]) };
+        for node in 0..nodes {
             cluster.change(node);
         }
         cluster
@@ -65,10 +78,10 @@ impl Cluster {
 }
 
 impl History {
-    fn new() -> Self {
+    fn new(nodes: usize) -> Self {
         Self {
             began: Instant::now(),
-            clusters: NAMES.map(Cluster::new).into(),
+            clusters: NAMES.map(|name| Cluster::new(name, nodes)).into(),
             answers: Mutex::default(),
             clears: Mutex::default(),
             odd: Mutex::default(),
@@ -81,11 +94,12 @@ impl History {
         self.began.elapsed()
     }
 
-    fn change_until_over(&self, seed: u64) {
+    fn change_until_over(&self, seed: u64, scenery: Scenery) {
         let mut random = worker::Random(seed);
+        let pause = usize::try_from(scenery.pause.as_millis()).unwrap();
         while !self.over.load(Ordering::Relaxed) {
-            self.clusters[random.below(2)].change(random.below(NODES));
-            thread::sleep(Duration::from_millis(5 + random.below(30) as u64));
+            self.clusters[random.below(2)].change(random.below(scenery.nodes));
+            thread::sleep(Duration::from_millis(5 + random.below(pause) as u64));
         }
     }
 }
@@ -100,7 +114,18 @@ fn no_answer_from_redis_breaks_a_promise() {
     let _alone = alone();
     let redis = RedisServer::start();
     let sandboxes = (0..WORKERS).map(|_| Arc::new(Sandbox::redis(&redis.url()))).collect();
-    check(setting("HISTORY_SECONDS", 20), sandboxes);
+    check(setting("HISTORY_SECONDS", 20), sandboxes, BUSY);
+}
+
+/// The same of clusters whose nodes are not listed while nothing has changed.
+#[test]
+fn no_answer_of_a_large_cluster_breaks_a_promise() {
+    let _alone = alone();
+    assert!(LARGE.nodes as u64 >= PROBE_FROM);
+    let redis = RedisServer::start();
+    let sandboxes = (0..WORKERS).map(|_| Arc::new(Sandbox::redis(&redis.url()))).collect();
+    let figures = check(setting("HISTORY_SECONDS", 20), sandboxes, LARGE);
+    assert!(figures.of_one_call > 0, "some are answered without a list: {figures}");
 }
 
 /// Everybody on the files of one machine.
@@ -108,13 +133,13 @@ fn no_answer_from_redis_breaks_a_promise() {
 fn no_answer_from_files_breaks_a_promise() {
     let _alone = alone();
     let sandbox = Arc::new(Sandbox::local());
-    check(setting("HISTORY_SECONDS", 20) / 2, vec![sandbox; WORKERS]);
+    check(setting("HISTORY_SECONDS", 20) / 2, vec![sandbox; WORKERS], BUSY);
 }
 
-fn check(seconds: u64, sandboxes: Vec<Arc<Sandbox>>) {
-    let (seed, history) = (setting("SEED", 1), History::new());
+fn check(seconds: u64, sandboxes: Vec<Arc<Sandbox>>, scenery: Scenery) -> Figures {
+    let (seed, history) = (setting("SEED", 1), History::new(scenery.nodes));
     thread::scope(|scope| {
-        scope.spawn(|| history.change_until_over(seed));
+        scope.spawn(|| history.change_until_over(seed, scenery));
         for (number, sandbox) in sandboxes.into_iter().enumerate() {
             let (history, worker) = (&history, Worker::new(number, seed, sandbox));
             scope.spawn(move || worker.work(history));
@@ -139,6 +164,7 @@ fn check(seconds: u64, sandboxes: Vec<Arc<Sandbox>>) {
         (Vec::new(), Vec::new()),
         "seed {seed}"
     );
+    figures
 }
 
 /// Shown with `--nocapture`.

@@ -54,16 +54,18 @@ pub(crate) struct Figures {
     /// Runs that were stopped in the midst of a call to Redis and gave it up, and those of the same
     /// machine in the 15 s after it. The protocol promises them no order, and they say so.
     pub(crate) without_redis: u64,
+    /// Refreshes that took one call to Nomad: with many nodes it is the question whether anything has changed.
+    pub(crate) of_one_call: u64,
     pub(crate) rss_kb: u64,
     pub(crate) descriptors: u64,
 }
 
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { killed, stopped, without_redis, rss_kb, descriptors } = self;
+        let Self { killed, stopped, without_redis, of_one_call, rss_kb, descriptors } = self;
         write!(
             f,
-            "{killed} killed, {stopped} stopped, {without_redis} without Redis, at most {rss_kb} KB and {descriptors} descriptors a process"
+            "{killed} killed, {stopped} stopped, {without_redis} without Redis, {of_one_call} refreshed by one call, at most {rss_kb} KB and {descriptors} descriptors a process"
         )
     }
 }
@@ -97,6 +99,8 @@ impl Worker {
         let of = self.random.below(history.clusters.len());
         let cluster = &history.clusters[of];
         let (command, fresh) = self.command();
+        // That the last questions were in vain would keep this machine from asking again.
+        let _ = std::fs::remove_file(self.sandbox.cache().join("probes"));
         let (begin, true_at_begin) = (history.now(), cluster.versions());
         let mut child = self
             .sandbox
@@ -113,6 +117,9 @@ impl Worker {
         let (stdout, stderr, code) = finish(&mut child, history);
         let end = history.now();
         let warned = stderr.lines().any(|line| line.starts_with("warning: "));
+        if command.ends_with("--refresh") && stderr.contains(" · 1 Nomad call · ") {
+            history.figures.lock().unwrap().of_one_call += 1;
+        }
         let without_redis = warned || code == NOT_CLEARED;
         if without_redis {
             history.figures.lock().unwrap().without_redis += 1;
