@@ -1,5 +1,9 @@
 //! The built-in jq: a filter over what `--json` would print.
 
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
 use jaq_core::data::JustLut;
 use jaq_core::load::{Arena, Error as LoadError, File, Loader, span};
 use jaq_core::{Compiler, Ctx, Vars, unwrap_valr};
@@ -10,6 +14,8 @@ use crate::model::text::sanitised;
 
 /// More than any answer is, in bytes: a filter may go on for ever.
 const LONGEST: usize = 256 << 20;
+/// As much as a program's first thread usually has, in bytes: filters call themselves.
+const STACK: usize = 8 << 20;
 
 /// A filter that was understood.
 pub(crate) struct Jq {
@@ -39,15 +45,30 @@ impl Jq {
     /// What the filter makes of `json`: one compact value a line; with `raw` texts without quotes,
     /// and on a terminal without control characters.
     ///
+    /// A filter that is not done in `time` is left behind: it runs until the process ends, which is
+    /// soon, because nothing ends it from outside.
+    ///
     /// # Errors
-    /// The filter's own error, more than 256 MB, or no end before time `is_over`.
+    /// The filter's own error, more than 256 MB, or no end in `time`.
     pub(crate) fn run(
-        &self,
-        json: &[u8],
+        self: &Arc<Self>,
+        json: Vec<u8>,
         raw: bool,
         terminal: bool,
-        is_over: &dyn Fn() -> bool,
+        time: Duration,
     ) -> Result<Vec<u8>, String> {
+        let (sender, made) = mpsc::channel();
+        let this = Arc::clone(self);
+        let run = move || sender.send(this.made(&json, raw, terminal));
+        let thread = thread::Builder::new().stack_size(STACK).spawn(run);
+        thread.map_err(|error| format!("no thread to run it in: {error}"))?;
+        made.recv_timeout(time).unwrap_or_else(|why| match why {
+            mpsc::RecvTimeoutError::Timeout => Err("timed out: does it ever end?".to_owned()),
+            mpsc::RecvTimeoutError::Disconnected => Err("it broke down".to_owned()),
+        })
+    }
+
+    fn made(&self, json: &[u8], raw: bool, terminal: bool) -> Result<Vec<u8>, String> {
         let input = read::parse_single(json).map_err(|error| error.to_string())?;
         let context = Ctx::<JustLut<Val>>::new(&self.filter.lut, Vars::new([]));
         let mut out = Vec::new();
@@ -63,9 +84,6 @@ impl Jq {
             out.push(b'\n');
             if out.len() > LONGEST {
                 return Err("it gives more than 256 MB: does it ever end?".to_owned());
-            }
-            if is_over() {
-                return Err("timed out: does it ever end?".to_owned());
             }
         }
         Ok(out)

@@ -1,5 +1,7 @@
 //! What was asked of `list`, checked before anybody is asked for nodes.
 
+use std::sync::Arc;
+
 use crate::cli::List;
 use crate::commands::Run;
 use crate::discovery::Want;
@@ -25,7 +27,7 @@ pub(super) struct Choice {
     pub(super) count_by: Option<Vec<Field>>,
     /// At most so many counts.
     pub(super) counts: usize,
-    pub(super) jq: Option<Jq>,
+    pub(super) jq: Option<Arc<Jq>>,
     pub(super) raw: bool,
     pub(super) syntax: Syntax,
     pub(super) look: Look,
@@ -65,7 +67,7 @@ impl Choice {
                 .map(|condition| (text.clone(), condition))
                 .map_err(|why| usage("fail-on", why))
         });
-        let jq = printing.jq.as_deref().map(Jq::parse).transpose();
+        let jq = printing.jq.as_deref().map(|code| Jq::parse(code).map(Arc::new)).transpose();
         let structured = matches!(format, Format::Json | Format::Jsonl | Format::Yaml);
         let mut choice = Self {
             format,

@@ -18,8 +18,8 @@ pub(super) fn nodes(choice: &Choice, nodes: &[Full], run: &mut Run<'_>) -> Resul
         let mut json = Vec::new();
         render::json(&mut json, objects(choice, nodes).iter().map(Vec::as_slice), false)?;
         let terminal = choice.look.width.is_some();
-        let deadline = run.config.policy.deadline;
-        let made = jq.run(&json, choice.raw, terminal, &|| clock::now() > deadline);
+        let left = run.config.policy.deadline.saturating_duration_since(clock::now());
+        let made = jq.run(json, choice.raw, terminal, left);
         let made = made.map_err(|why| Error::Node { what: format!("--jq: {why}"), hint: None })?;
         return Ok(run.out.write_all(&made)?);
     }
