@@ -1,19 +1,20 @@
 //! The order of names that people expect: `web-2` before `web-10`.
 
 use std::cmp::Ordering;
-use std::iter::Peekable;
-use std::str::Chars;
 
 /// Compares two names, runs of ASCII digits by their value. Names that differ only in leading
 /// zeros are ordered by their text, so that equal means identical.
 pub fn compare(a: &str, b: &str) -> Ordering {
-    let (mut left, mut right) = (a.chars().peekable(), b.chars().peekable());
+    let (mut left, mut right) = (a, b);
     loop {
-        let order = match (left.peek(), right.peek()) {
+        let order = match (left.chars().next(), right.chars().next()) {
             (Some(x), Some(y)) if x.is_ascii_digit() && y.is_ascii_digit() => {
-                compare_numbers(&number(&mut left), &number(&mut right))
+                compare_numbers(number(&mut left), number(&mut right))
             }
-            (Some(_), Some(_)) => left.next().cmp(&right.next()),
+            (Some(x), Some(y)) => {
+                (left, right) = (&left[x.len_utf8()..], &right[y.len_utf8()..]);
+                x.cmp(&y)
+            }
             (None, None) => return a.cmp(b),
             (x, y) => return x.is_some().cmp(&y.is_some()),
         };
@@ -24,12 +25,11 @@ pub fn compare(a: &str, b: &str) -> Ordering {
 }
 
 /// Takes the run of digits that starts here, without leading zeros.
-fn number(chars: &mut Peekable<Chars<'_>>) -> String {
-    let mut digits = String::new();
-    while let Some(digit) = chars.next_if(char::is_ascii_digit) {
-        digits.push(digit);
-    }
-    digits.trim_start_matches('0').to_owned()
+fn number<'a>(text: &mut &'a str) -> &'a str {
+    let end = text.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, rest) = text.split_at(end);
+    *text = rest;
+    digits.trim_start_matches('0')
 }
 
 /// Without leading zeros the longer number is the larger one, however long both are.
@@ -50,6 +50,13 @@ mod tests {
             names,
             ["Web-1", "a2", "a99999999999999999999999", "web", "web-02", "web-2", "web-10"]
         );
+    }
+
+    #[test]
+    fn letters_of_any_length_and_numbers_in_between() {
+        let mut names = ["é10b", "é2", "é", "z", "日本2", "日本10", "é2a", "é10a"];
+        names.sort_by(|a, b| compare(a, b));
+        assert_eq!(names, ["z", "é", "é2", "é2a", "é10a", "é10b", "日本2", "日本10"]);
     }
 
     #[test]
