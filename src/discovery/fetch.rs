@@ -346,6 +346,6 @@ impl<'a, 'h> Fetch<'a, 'h> {
 /// The cached details of the nodes that have not changed.
 fn reusable(base: Option<&Base>, stubs: &[Stub]) -> Vec<Option<Reused>> {
     let fulls = base.map(|base| &base.fulls);
-    let bytes = fulls.map_or(0, |fulls| fulls.values().map(Vec::len).sum());
+    let bytes = fulls.map_or(0, |fulls| fulls.values().map(|full| full.len()).sum());
     parallel::map(stubs, bytes, |stub| Reused::of(fulls?.get(&stub.id)?, stub))
 }

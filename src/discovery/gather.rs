@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::model::diff::is_unchanged;
-use crate::model::node::{Facts, Full, NodeId, Stub};
+use crate::model::node::{Facts, Full, FullJson, Fulls, NodeId, Stub};
 use crate::model::rows::{Row, Rows};
 
 use super::answer::Tally;
@@ -14,7 +14,7 @@ pub(super) struct Nodes {
     /// JSON array of records.
     pub(super) all: Vec<u8>,
     /// Full records as JSON; `None` = as the cache has them, and nobody wants them.
-    pub(super) fulls: Option<Vec<(NodeId, Vec<u8>)>>,
+    pub(super) fulls: Option<Fulls>,
     pub(super) tally: Tally,
     pub(super) missing: Vec<(NodeId, String)>,
     /// The highest index among the list and the details.
@@ -31,7 +31,7 @@ pub(super) enum Reused {
 
 impl Reused {
     /// `None` if the node has changed since this full record, or if it has no details.
-    pub(super) fn of(json: &[u8], stub: &Stub) -> Option<Self> {
+    pub(super) fn of(json: &FullJson, stub: &Stub) -> Option<Self> {
         if let Some(row) = Row::kept(json, stub) {
             return Some(Self::Row(row));
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +51,12 @@ impl From<NodeId> for String {
         id.0
     }
 }
+
+/// A full record as JSON. Shared, because a refresh publishes most of what it has read.
+pub type FullJson = Arc<Vec<u8>>;
+
+/// The full records of many nodes.
+pub type Fulls = Vec<(NodeId, FullJson)>;
 
 /// What a task driver of a node is good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,8 +1,10 @@
 //! Records in the product's order, as the bytes that are cached and printed.
 
+use std::sync::Arc;
+
 use super::diff::{is_told_by, is_unchanged};
 use super::natural;
-use super::node::{Full, NodeId, Record, Stub};
+use super::node::{Full, FullJson, Fulls, NodeId, Record, Stub};
 use super::view::Wanted;
 
 /// The two forms of the same nodes, both in the product's order: by name (natural), then by id.
@@ -11,7 +13,7 @@ pub struct Rows {
     /// JSON array of records.
     pub all: Vec<u8>,
     /// Full records as JSON.
-    pub fulls: Vec<(NodeId, Vec<u8>)>,
+    pub fulls: Fulls,
 }
 
 /// One node, as bytes.
@@ -21,18 +23,18 @@ pub struct Row {
     name: String,
     /// The record is what of `full` stands before this, and a brace.
     end: usize,
-    full: Vec<u8>,
+    full: FullJson,
 }
 
 impl Row {
     pub fn of(node: Full) -> Self {
         let (full, end) = node.to_json();
-        Self { id: node.record.id, name: node.record.name, end, full }
+        Self { id: node.record.id, name: node.record.name, end, full: full.into() }
     }
 
     /// The cached bytes of a full record with details, if they say of the node what `stub` says:
     /// then neither need be written again, which is most of what a refresh costs otherwise.
-    pub fn kept(json: &[u8], stub: &Stub) -> Option<Self> {
+    pub fn kept(json: &FullJson, stub: &Stub) -> Option<Self> {
         let Stub { create_index, modify_index, .. } = stub;
         // What a record ends with; nothing else holds numbers under these names.
         let end = format!(r#","create_index":{create_index},"modify_index":{modify_index}"#);
@@ -43,7 +45,7 @@ impl Row {
         let same = has_details && is_unchanged(&read, stub) && is_told_by(&read, stub);
         let volumes = Wanted::keys(&["host_volumes"]).extra(json).ok()?.host_volumes;
         let same = same && volumes.as_ref() == Some(&stub.host_volumes);
-        same.then(|| Self { id: read.id, name: read.name, end, full: json.to_vec() })
+        same.then(|| Self { id: read.id, name: read.name, end, full: Arc::clone(json) })
     }
 
     pub fn id(&self) -> &NodeId {
@@ -166,7 +168,7 @@ mod tests {
         for junk in
             [&b""[..], b"{}", b"null", &made.full[..made.full.len() / 2], &made.full[..made.end]]
         {
-            assert_eq!(Row::kept(junk, &stub()), None);
+            assert_eq!(Row::kept(&junk.to_vec().into(), &stub()), None);
         }
     }
 }

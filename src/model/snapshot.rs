@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::node::{Full, NodeId, Record};
+use super::node::{Full, FullJson, Fulls, NodeId, Record};
 use super::parallel;
 use super::view::Wanted;
 
@@ -19,7 +19,7 @@ pub struct Snapshot {
     /// JSON array of records, by name (natural), then id: the very bytes of `list --json`.
     pub all: Vec<u8>,
     /// Full records as JSON, in no order; only if they were asked for.
-    pub fulls: Option<Vec<(NodeId, Vec<u8>)>>,
+    pub fulls: Option<Fulls>,
     /// Since the list was asked for.
     pub age: Duration,
     /// Since it was published: what the TTL counts from.
@@ -55,7 +55,7 @@ impl Snapshot {
     /// As [`Self::nodes`].
     pub fn assembled(
         all: &[u8],
-        fulls: Option<&[(NodeId, Vec<u8>)]>,
+        fulls: Option<&[(NodeId, FullJson)]>,
         wanted: &Wanted,
     ) -> Result<Vec<Full>, Unreadable> {
         let Some(fulls) = fulls else {

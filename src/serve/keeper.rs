@@ -9,7 +9,7 @@ use crate::clock;
 use crate::discovery::{
     self, Answer, Discovery, How, Leaving, Policy, Progress, Source, Tally, Want,
 };
-use crate::model::node::{Full, NodeId};
+use crate::model::node::{Full, Fulls, NodeId};
 use crate::model::remark::Tell;
 use crate::model::snapshot::{Snapshot, Unreadable};
 use crate::model::view::Wanted;
@@ -27,7 +27,7 @@ pub(super) struct Held {
     pub(super) count: u64,
     /// The bytes of `list --json`, newline included.
     pub(super) listed: Bytes,
-    fulls: Option<Vec<(NodeId, Vec<u8>)>>,
+    fulls: Option<Fulls>,
     nodes: OnceLock<Result<Vec<Full>, Unreadable>>,
     gzipped: OnceLock<Bytes>,
 }

@@ -32,7 +32,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::model::node::NodeId;
+use crate::model::node::{FullJson, NodeId};
 use crate::model::secret::Secret;
 use crate::model::snapshot::Snapshot;
 
@@ -236,7 +236,7 @@ pub struct Base {
     /// The publication it belongs to.
     pub rev: String,
     /// Full records as JSON.
-    pub fulls: HashMap<NodeId, Vec<u8>>,
+    pub fulls: HashMap<NodeId, FullJson>,
 }
 
 /// What a flight may publish anew.
@@ -244,7 +244,7 @@ pub struct Base {
 pub struct Kept {
     pub all: Vec<u8>,
     /// The record that was asked for; not verified.
-    pub first: Vec<u8>,
+    pub first: FullJson,
 }
 
 /// What one fetch writes.
@@ -263,7 +263,7 @@ pub struct Publication<'a> {
     /// Bytes of `all`; empty if partial.
     pub all: &'a [u8],
     /// Every full record, JSON, in the order of `all`.
-    pub fulls: &'a [(NodeId, Vec<u8>)],
+    pub fulls: &'a [(NodeId, FullJson)],
     /// A delta against this base; `None` = whole.
     pub base: Option<&'a Base>,
     /// `all` is worth a copy that outlives it.

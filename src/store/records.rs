@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::model::json::is_harmless;
-use crate::model::node::NodeId;
+use crate::model::node::{FullJson, Fulls, NodeId};
 use crate::model::snapshot::Snapshot;
 
 use super::meta::Meta;
@@ -16,7 +16,7 @@ pub(super) type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 /// The full records if `fields` (id and value) are exactly those that `meta` was published with:
 /// the number of fields is right, the sum covers every byte of the values, each value names its own
 /// field (two exchanged values have the same sum), and none could steer a terminal.
-pub(super) fn verified(meta: &Meta, fields: Fields) -> Option<Vec<(NodeId, Vec<u8>)>> {
+pub(super) fn verified(meta: &Meta, fields: Fields) -> Option<Fulls> {
     let counted = u64::try_from(fields.len()).is_ok_and(|count| count == meta.count);
     let hsum = || sum::of_values(fields.iter().map(|(_, value)| value.as_slice()));
     if !counted || hsum() != meta.hsum {
@@ -27,7 +27,7 @@ pub(super) fn verified(meta: &Meta, fields: Fields) -> Option<Vec<(NodeId, Vec<u
 
 /// What `meta` describes as far as its full records tell it: without `all`. `since`: how long ago it
 /// was published.
-pub(super) fn recorded(meta: &Meta, fulls: Vec<(NodeId, Vec<u8>)>, since: Duration) -> Snapshot {
+pub(super) fn recorded(meta: &Meta, fulls: Fulls, since: Duration) -> Snapshot {
     Snapshot {
         rev: meta.rev.clone(),
         index: meta.index,
@@ -39,11 +39,11 @@ pub(super) fn recorded(meta: &Meta, fulls: Vec<(NodeId, Vec<u8>)>, since: Durati
     }
 }
 
-fn named((field, value): (Vec<u8>, Vec<u8>)) -> Option<(NodeId, Vec<u8>)> {
+fn named((field, value): (Vec<u8>, Vec<u8>)) -> Option<(NodeId, FullJson)> {
     let field = std::str::from_utf8(&field).ok()?;
     let id = NodeId::parse(field).filter(|id| id.as_str() == field)?;
     let rest = value.strip_prefix(br#"{"id":""#)?.strip_prefix(field.as_bytes())?;
-    (rest.starts_with(b"\"") && is_harmless(&value)).then_some((id, value))
+    (rest.starts_with(b"\"") && is_harmless(&value)).then(|| (id, value.into()))
 }
 
 /// What a publication does to the hash.
@@ -55,17 +55,17 @@ pub(super) struct Difference<'a> {
 }
 
 pub(super) fn difference<'a>(publication: &Publication<'a>) -> Difference<'a> {
-    let all = publication.fulls.iter().map(|(id, full)| (id, full.as_slice()));
+    let bytes = |(id, full): &'a (NodeId, FullJson)| (id.as_str(), full.as_slice());
     let Some(base) = publication.base else {
         return Difference {
             gone: Vec::new(),
-            changed: all.map(|(id, full)| (id.as_str(), full)).collect(),
+            changed: publication.fulls.iter().map(bytes).collect(),
         };
     };
     let present: HashSet<_> = publication.fulls.iter().map(|(id, _)| id).collect();
     let gone = base.fulls.keys().filter(|id| !present.contains(id)).map(NodeId::as_str).collect();
-    let is_new = |(id, full): &(&NodeId, &[u8])| base.fulls.get(*id).is_none_or(|old| old != full);
-    let changed = all.filter(is_new).map(|(id, full)| (id.as_str(), full)).collect();
+    let is_new = |(id, full): &&(NodeId, FullJson)| base.fulls.get(id) != Some(full);
+    let changed = publication.fulls.iter().filter(is_new).map(bytes).collect();
     Difference { gone, changed }
 }
 

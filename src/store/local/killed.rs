@@ -8,7 +8,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::LocalStore;
-use crate::model::node::NodeId;
+use crate::model::node::{Fulls, NodeId};
 use crate::model::remark::Tell;
 use crate::model::secret::Secret;
 use crate::store::auto::Local as _;
@@ -95,9 +95,10 @@ impl Home {
     }
 }
 
-fn fulls(index: u64) -> Vec<(NodeId, Vec<u8>)> {
+fn fulls(index: u64) -> Fulls {
     let id = "6f1c36aa-0000-4000-8000-00000000000a";
-    vec![(NodeId::parse(id).unwrap(), format!(r#"{{"id":"{id}","of":{index}}}"#).into_bytes())]
+    let full = format!(r#"{{"id":"{id}","of":{index}}}"#).into_bytes();
+    vec![(NodeId::parse(id).unwrap(), full.into())]
 }
 
 fn all(index: u64) -> Vec<u8> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::node::NodeId;
+use crate::model::node::{Fulls, NodeId};
 use crate::model::snapshot::Snapshot;
 use crate::store::judge::{Verdict, judge, present};
 use crate::store::records::{Fields, recorded, verified};
@@ -123,7 +123,7 @@ impl LocalStore {
     }
 
     /// The full records that a header describes; `None` if they are not (any more) there.
-    pub(super) fn fulls(&self, header: &Header) -> Option<Vec<(NodeId, Vec<u8>)>> {
+    pub(super) fn fulls(&self, header: &Header) -> Option<Fulls> {
         if header.count == 0 {
             return verified(&header.meta(), Fields::new());
         }
@@ -150,7 +150,7 @@ impl LocalStore {
         }
         let records = self.full_file(&header)?;
         let first = lines(&records).find(|line| field(line) == first.as_str().as_bytes())?.to_vec();
-        Some(Kept { all, first })
+        Some(Kept { all, first: first.into() })
     }
 
     /// A publication with its full records and without `all`.

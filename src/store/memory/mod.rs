@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::clock;
+use crate::model::node::Fulls;
 use crate::model::remark::Tell;
 use crate::random;
 
@@ -114,7 +115,7 @@ impl MemoryStore {
         Seen { epoch: text(&self.keys.epoch), literal: family(true), own: family(false) }
     }
 
-    fn fulls(&self, meta: &Meta, literal: bool) -> Option<Vec<(NodeId, Vec<u8>)>> {
+    fn fulls(&self, meta: &Meta, literal: bool) -> Option<Fulls> {
         let (now, space) = (self.memory.now(), self.memory.space());
         let fields = space.hash(&self.keys.family(literal).hash, now).cloned().unwrap_or_default();
         drop(space);
@@ -202,7 +203,7 @@ impl Store for MemoryStore {
         let space = self.memory.space();
         let first = space.hash(hash, now)?.get(first.as_str().as_bytes())?.clone();
         let all = space.text(kept, now).filter(|all| meta.describes(all))?.to_vec();
-        Some(Kept { all, first })
+        Some(Kept { all, first: first.into() })
     }
 
     fn publish(&self, flight: &Flight, publication: &Publication<'_>) -> Result<Published, Error> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::{Cmd, Value};
 
 use crate::clock;
-use crate::model::node::NodeId;
+use crate::model::node::{Fulls, NodeId};
 use crate::model::snapshot::Snapshot;
 use crate::store::judge::{Family as Read, Hit, Seen, Verdict, judge, present};
 use crate::store::keys::Family;
@@ -37,8 +37,6 @@ const PRESENT: Step = Step { name: "PTTL, PTTL, MGET (no values)", ..LOOK };
 const PARTIAL: Step = Step { name: "MGET", budget: Budget::new(500, 3000), ..HASH };
 /// A partial publication is announced for so long: it can't be older when it is asked for.
 const PARTIAL_AGE: Duration = Duration::from_secs(2);
-
-type Fulls = Vec<(NodeId, Vec<u8>)>;
 
 impl RedisStore {
     pub(super) fn look_for(&self, want: Want) -> Result<Look, Error> {
@@ -175,7 +173,7 @@ impl RedisStore {
             return None;
         };
         let (all, first) = (bulk(kept)?, bulk(firsts.pop()?)?);
-        meta.describes(&all).then_some(Kept { all, first })
+        meta.describes(&all).then_some(Kept { all, first: first.into() })
     }
 
     pub(super) fn partial_of(&self, waited: &str) -> Result<Option<Snapshot>, Error> {

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use nomad_clients::model::node::{Detail, Facts, Full, NodeId};
+use nomad_clients::model::node::{Detail, Facts, Full, FullJson, Fulls, NodeId};
 use nomad_clients::model::rows::Rows;
 use nomad_clients::model::snapshot::Snapshot;
 use nomad_clients::store::meta::Meta;
@@ -84,11 +84,11 @@ impl Crook {
     fn copy(&self, literal: bool, first: &NodeId) -> Option<Kept> {
         self.actor.gate.must_pass("GET, HMGET");
         let first = self.ground.hash(&self.key(literal, "hash")).remove(first.as_str())?;
-        Some(Kept { all: self.ground.text(&self.key(literal, "kept"))?, first })
+        Some(Kept { all: self.ground.text(&self.key(literal, "kept"))?, first: first.into() })
     }
 
     /// The records of one family, verified only as far as this client does it.
-    fn records(&self, literal: bool, meta: &Meta) -> Option<Vec<(NodeId, Vec<u8>)>> {
+    fn records(&self, literal: bool, meta: &Meta) -> Option<Fulls> {
         self.actor.gate.must_pass("HGETALL");
         let fields = self.ground.hash(&self.key(literal, "hash"));
         let counted = fields.len() as u64 == meta.count;
@@ -98,7 +98,7 @@ impl Crook {
             Client::OnlyCounted => counted,
             _ => counted && summed,
         };
-        let named = |(id, full): (String, Vec<u8>)| Some((NodeId::parse(&id)?, full));
+        let named = |(id, full): (String, Vec<u8>)| Some((NodeId::parse(&id)?, full.into()));
         taken.then(|| fields.into_iter().filter_map(named).collect())
     }
 
@@ -158,13 +158,13 @@ impl Crook {
     }
 }
 
-fn all_of(fulls: &[(NodeId, Vec<u8>)]) -> Vec<u8> {
+fn all_of(fulls: &[(NodeId, FullJson)]) -> Vec<u8> {
     let nodes = fulls.iter().filter_map(|(_, full)| Full::from_json(full).ok()).collect();
     Rows::of(nodes).all
 }
 
 /// The record with details that nobody has told.
-fn with_details(full: Vec<u8>) -> Vec<u8> {
+fn with_details(full: FullJson) -> FullJson {
     let Ok(mut node) = Full::from_json(&full) else { return full };
     if node.extra.attributes.is_some() {
         return full;
@@ -174,7 +174,7 @@ fn with_details(full: Vec<u8>) -> Vec<u8> {
     (node.record.os, node.record.arch, node.record.meta) = (Some(os), Some(arch), Some(meta));
     (node.extra.attributes, node.extra.resources) = (Some(attributes), Some(resources));
     (node.extra.reserved, node.extra.host_networks) = (Some(reserved), Some(host_networks));
-    node.to_json().0
+    node.to_json().0.into()
 }
 
 fn detailed(base: Base) -> Base {

@@ -148,7 +148,7 @@ impl Ground for LocalGround {
         let snapshot = shown.or_else(|| store.partial(&flight.watch).ok()?)?;
         let is_readable = snapshot.fulls.is_some();
         let fulls = snapshot.fulls.unwrap_or_default().into_iter();
-        let hash = fulls.map(|(id, full): (NodeId, _)| (id.to_string(), full)).collect();
+        let hash = fulls.map(|(id, full): (NodeId, _)| (id.to_string(), full.to_vec())).collect();
         Some(Inspected { rev: snapshot.rev, has_all, is_readable, hash, left: None })
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use nomad_clients::discovery::{Answer, Error, How, Source};
-use nomad_clients::model::node::{NodeId, Record};
+use nomad_clients::model::node::{FullJson, Fulls, NodeId, Record};
 use nomad_clients::model::snapshot::Snapshot;
 use nomad_clients::store::meta::Meta;
 use nomad_clients::store::{Publication, Published, sum};
@@ -151,7 +151,7 @@ fn of_one_publication(world: &mut World, records: &[Marked], snapshot: &Snapshot
         world.violation('D', format!("{} was published otherwise", text(&snapshot.all)));
     }
     let fulls = snapshot.fulls.as_ref();
-    let differs = |fulls: &Vec<(NodeId, Vec<u8>)>| {
+    let differs = |fulls: &Fulls| {
         fulls.len() != issue.fulls.len()
             || fulls.iter().any(|(id, full)| issue.fulls.get(id) != Some(full))
     };
@@ -190,7 +190,7 @@ pub(super) fn published(
         return world.violation('D', "no meta after a publication");
     };
     let before = publication.same.and_then(|meta| world.issues.get(&meta.rev));
-    let fulls: BTreeMap<NodeId, Vec<u8>> = match before {
+    let fulls: BTreeMap<NodeId, FullJson> = match before {
         Some(issue) => issue.fulls.clone(),
         None => publication.fulls.iter().cloned().collect(),
     };
@@ -198,11 +198,11 @@ pub(super) fn published(
         world.violation('D', "published anew, and not what it was");
     }
     let rev = found.rev.trim_start_matches('p').to_owned();
-    let same = fulls.iter().map(|(id, full)| (id.as_str(), full)).eq(named(&found.hash));
+    let same = fulls.iter().map(|(id, full)| (id.as_str(), &**full)).eq(named(&found.hash));
     if !same && (!world.limits.touched || found.is_readable) {
         world.violation('D', format!("the hash holds {:?}", found.hash.keys()));
     }
-    let undetailed = |full: &Vec<u8>| {
+    let undetailed = |full: &FullJson| {
         let record: Option<Record> = serde_json::from_slice(full).ok();
         record.and_then(|record| Marked::of(&record)).is_none_or(|marked| marked.detail.is_none())
     };

@@ -23,7 +23,7 @@ pub(super) type Scene = fn(&Set<'_>) -> Option<()>;
 fn fulls(nodes: &[(&str, u64, &str)]) -> Records {
     let full = |(name, index, rack): &(&str, u64, &str)| {
         let facts = detail(name, *index, rack).facts;
-        (id(name), Full::new(&stub(name, *index), Some(facts)).to_json().0)
+        (id(name), Full::new(&stub(name, *index), Some(facts)).to_json().0.into())
     };
     nodes.iter().map(full).collect()
 }

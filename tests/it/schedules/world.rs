@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Display;
 use std::time::Instant;
 
-use nomad_clients::model::node::NodeId;
+use nomad_clients::model::node::{FullJson, NodeId};
 use nomad_clients::store::Published;
 
 use super::cluster::{Cluster, Marked, Truth};
@@ -50,7 +50,7 @@ pub(super) struct Issue {
     pub(super) listed: Listed,
     /// Empty if partial.
     pub(super) all: Vec<u8>,
-    pub(super) fulls: BTreeMap<NodeId, Vec<u8>>,
+    pub(super) fulls: BTreeMap<NodeId, FullJson>,
 }
 
 /// The newest that was shown.

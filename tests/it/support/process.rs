@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use nomad_clients::model::node::NodeId;
+use nomad_clients::model::node::{FullJson, NodeId};
 use nomad_clients::model::snapshot::Snapshot;
 use nomad_clients::store::{
     Base, Enter, Entered, Error, Flight, How, Kept, Look, Publication, Published, Refuse, Store,
@@ -16,11 +16,11 @@ use super::bench::Bench;
 pub(crate) const X: &str = "6f1c36aa-0000-4000-8000-00000000000a";
 pub(crate) const Y: &str = "6f1c36aa-0000-4000-8000-00000000000b";
 
-pub(crate) type Records = BTreeMap<NodeId, Vec<u8>>;
+pub(crate) type Records = BTreeMap<NodeId, FullJson>;
 
 /// A full record of node `id` at version `version` in cluster `scope`.
-pub(crate) fn full(id: &str, version: u64, scope: &str) -> Vec<u8> {
-    format!(r#"{{"id":"{id}","version":{version},"scope":"{scope}"}}"#).into_bytes()
+pub(crate) fn full(id: &str, version: u64, scope: &str) -> FullJson {
+    format!(r#"{{"id":"{id}","version":{version},"scope":"{scope}"}}"#).into_bytes().into()
 }
 
 /// Records of cluster `a0`.
@@ -112,7 +112,7 @@ impl Process {
     }
 
     pub(crate) fn put_with(&self, index: u64, records: &Records, with: With<'_>) -> Published {
-        let values: Vec<&[u8]> = records.values().map(Vec::as_slice).collect();
+        let values: Vec<&[u8]> = records.values().map(|full| full.as_slice()).collect();
         let all = [b"[".to_vec(), values.join(&b","[..]), b"]".to_vec()].concat();
         let fulls: Vec<_> = records.clone().into_iter().collect();
         let publication = Publication {
