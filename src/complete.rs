@@ -14,7 +14,6 @@ use crate::model::node::{Full, TextMap};
 use crate::model::remark::Tell;
 use crate::model::secret::is_secret;
 use crate::model::snapshot::Snapshot;
-use crate::model::text::sanitised;
 use crate::store::{self, Look, Want};
 
 /// More than this helps nobody.
@@ -38,12 +37,17 @@ pub(crate) fn candidates(global: &Global, word: Word, current: &str) -> Vec<Stri
         _ => snapshot(global, Want::Records).map(|it| of_records(&it.all, word, current)),
     };
     let found = found.unwrap_or_default();
-    // What a shell or a terminal could misunderstand is not offered.
-    let plain = |text: &String| {
-        text.starts_with(current) && !text.contains(' ') && sanitised(text) == *text
-    };
-    let found = found.into_iter().filter(|text| !text.is_empty());
-    found.filter(plain).take(MOST).collect()
+    let fitting = found.into_iter().filter(|text| text.starts_with(current));
+    fitting.filter(|text| is_plain(text, current)).take(MOST).collect()
+}
+
+/// Shells put what is offered on the command line as it is, so a name that one of them could take
+/// for a command, a pattern or an option is not offered. Who runs a node chooses its name and
+/// metadata.
+fn is_plain(text: &str, current: &str) -> bool {
+    let is_option = text.starts_with('-') && !current.starts_with('-');
+    let is_word = |c: char| c.is_alphanumeric() || "-_.:,=+/%".contains(c);
+    !text.is_empty() && !is_option && text.chars().all(is_word)
 }
 
 /// The last that the cache knows, however old.

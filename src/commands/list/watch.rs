@@ -11,6 +11,7 @@ use crate::discovery::{Answer, How};
 use crate::error::Error;
 use crate::model::json;
 use crate::model::node::{Full, NodeId};
+use crate::model::text::sanitised;
 use crate::render::{self, Format, Mark, Sheet, notice, screen};
 
 use super::choice::Choice;
@@ -151,7 +152,7 @@ fn draw(
         part => notice::short(part),
     };
     let mut foot = format!("{said} · every {every}");
-    let gone: Vec<&str> = shown.gone(nodes).into_iter().map(|(name, _)| name).collect();
+    let gone: Vec<_> = shown.gone(nodes).into_iter().map(|(name, _)| sanitised(name)).collect();
     if !gone.is_empty() {
         foot = format!("gone: {}\n{foot}", gone.join(", "));
     }

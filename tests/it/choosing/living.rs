@@ -3,10 +3,12 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
+use nomad_clients::model::node::NodeId;
 use nomad_sim::{Fault, Times, Where};
 use serde_json::{Value, json};
 
 use super::Room;
+use crate::support::pty::Pty;
 use crate::support::sandbox::failure;
 
 /// In a pipe: a line for each node, then one for each change.
@@ -52,6 +54,22 @@ fn a_watch_is_a_screen_or_lines() {
     assert_eq!(room.sandbox.run("list --watch=1ms"), failure(2, stderr));
 }
 
+/// Whoever runs a node chooses its name.
+#[test]
+fn s1_the_name_of_a_node_that_is_gone_steers_no_terminal() {
+    let room = Room::new();
+    room.sim.cluster().register("\u{1b}]0;x\u{7}\u{202e}evil");
+    let (mut pty, terminal) = Pty::open();
+    let mut command = room.sandbox.command(["list", "--watch=100ms", "--refresh"]);
+    let mut child = command.stdout(terminal).stderr(Stdio::null()).spawn().unwrap();
+    pty.until("\\u{1b}");
+    room.sim.cluster().purge("\u{1b}]0;x\u{7}\u{202e}evil");
+    let shown = pty.until("gone: \\u{1b}]0;x\\u{7}\\u{202e}evil");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!shown.contains(['\u{7}', '\u{202e}']) && !shown.contains("\u{1b}]"), "{shown:?}");
+}
+
 /// What a shell is told, `line` being what stands at the prompt.
 fn completed(room: &Room, line: &str) -> Vec<String> {
     let words: Vec<&str> = line.split(' ').collect();
@@ -80,6 +98,52 @@ fn values_are_completed_from_the_cache() {
     assert_eq!(completed(&room, "list --sort -na"), ["-name"]);
     assert_eq!(completed(&room, "list --cache none worker-"), Vec::<String>::new());
     assert_eq!(room.sim.asked(), Vec::<String>::new(), "Nomad is not asked");
+}
+
+/// Shells put what is offered on the command line without quotes.
+#[test]
+fn s1_what_a_shell_could_take_for_a_command_is_not_offered() {
+    let room = Room::new();
+    let harmful = [
+        "$(x)",
+        "`x`",
+        "$x",
+        "a;b",
+        "a|b",
+        "a&b",
+        "a>b",
+        "<a",
+        "a b",
+        "'a",
+        "\"a",
+        "a\\b",
+        "~a",
+        "#a",
+        "*a",
+        "a?",
+        "[a]",
+        "{a,b}",
+        "!a",
+        "^a",
+        "--cache=none",
+        "a\nb",
+        "a\u{202e}b",
+    ];
+    for name in harmful {
+        room.sim.cluster().register(name);
+        room.sim.cluster().set_meta(name, name, Some("x"));
+        room.sim.cluster().set_meta(name, "key", Some(name));
+    }
+    room.sim.cluster().register("grün_1.a:b,c=d+e/f%");
+    room.sandbox.stdout("refresh");
+    let is_name = |word: &String| !word.starts_with('-') && NodeId::parse(word).is_none();
+    let words = completed(&room, "show ").into_iter().filter(is_name);
+    let names = ["grün_1.a:b,c=d+e/f%", "worker-1", "worker-2", "worker-3", "worker-4", "worker-5"];
+    assert_eq!(words.collect::<Vec<_>>(), names);
+    assert_eq!(completed(&room, "list --meta key="), ["key=--cache=none"], "no option");
+    let keys = completed(&room, "list --meta ");
+    let offered = keys.iter().filter(|key| harmful.contains(&key.as_str()) || *key == "rack");
+    assert_eq!(offered.collect::<Vec<_>>(), ["rack"]);
 }
 
 /// What no cache knows is asked for and marked; without Nomad the page is still a page.

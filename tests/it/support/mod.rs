@@ -10,6 +10,7 @@ pub(crate) mod local_bench;
 pub(crate) mod memory;
 pub(crate) mod pki;
 pub(crate) mod process;
+pub(crate) mod pty;
 pub(crate) mod redis_server;
 pub(crate) mod relay;
 pub(crate) mod sandbox;
