@@ -230,7 +230,7 @@ impl Asked<'_> {
 
     /// `why` names the field that is not as the API has it.
     pub(super) fn shape(&self, why: &str) -> Error {
-        let why = without(why, self.secrets);
+        let why = self.foreign(why);
         let what = format!("not a Nomad API answer ({}, {}): {why}", self.what, self.address);
         Error { kind: Kind::NotNomad, what, hint: None }
     }

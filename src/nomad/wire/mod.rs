@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::model::node::{Detail, Stub};
-use crate::model::text::first_line;
+use crate::model::text::sanitised;
 
 use detail::DetailWire;
 use stub::StubWire;
@@ -71,12 +71,13 @@ struct VersionWire {
     version: String,
 }
 
+/// The error is whole: where it is cut, a secret in it could be cut in two and not be found.
 /// The second parse, which finds the path of the wrong field, costs only when there is one.
 fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     serde_json::from_slice(body).map_err(|_| {
         let mut json = serde_json::Deserializer::from_slice(body);
         match serde_path_to_error::deserialize::<_, T>(&mut json) {
-            Err(error) => first_line(&placed(&error), 200),
+            Err(error) => sanitised(&placed(&error)).into_owned(),
             Ok(_) => "text after the end of the JSON".to_owned(),
         }
     })

@@ -212,6 +212,23 @@ fn memory_of_failure(room: &Room, stderr: &str) -> u64 {
     watcher.join().unwrap()
 }
 
+/// S6: what a server repeats is hidden before it is cut off.
+#[test]
+fn n10_a_token_in_a_wrong_answer_is_hidden_also_at_its_cut() {
+    const TOKEN: &str = "6f1c36aa-1111-4000-8000-secretsecret";
+    let room = Room::new();
+    for before in [0, 100, 150, 170, 200] {
+        let body = format!("\"{}{TOKEN}\"", "x".repeat(before));
+        room.sim.fault(Where::List, Times::ALWAYS, Fault::body(body.as_str()));
+        let mut command = room.sandbox.command(["list", "-vv", "--cache", "none"]);
+        let output = command.env("NOMAD_TOKEN", TOKEN).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(6), "{said}");
+        assert!(!said.contains("6f1c"), "{said}");
+        assert!(said.contains("not a Nomad API answer"), "{said}");
+    }
+}
+
 const TOO_LARGE: &str = "error: answer larger than 256 MB (list, NOMAD)\n";
 
 #[test]
