@@ -11,8 +11,6 @@ use crate::clock;
 use super::errors::Late;
 use super::url::Route;
 
-/// The most that one answer may be long.
-const CAP: u64 = 256 << 20;
 /// Slower than this in the beginning is no transfer worth waiting for, but a drip.
 const DRIP: u64 = 64 << 10;
 
@@ -109,9 +107,6 @@ impl Line {
 
 impl Read for Line {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if self.received > CAP {
-            return Err(io::Error::other("its answer is larger than 256 MB"));
-        }
         loop {
             let left = self.left()?;
             let got = match &mut self.socket {
@@ -223,8 +218,35 @@ fn within<T: Send + 'static>(
 
 #[cfg(test)]
 mod tests {
-    use super::Budget;
+    use std::io::{BufReader, Write as _};
+    use std::os::unix::net::UnixListener;
     use std::time::Duration;
+
+    use redis::Value;
+
+    use super::super::reply::read;
+    use super::{Budget, Line, Route};
+
+    /// What of it is kept is not decided here.
+    #[test]
+    fn an_answer_of_any_length_is_read_to_its_end() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("socket");
+        let listener = UnixListener::bind(&path).unwrap();
+        let mut line = Line::open(&Route::Unix(path), Duration::from_secs(10)).unwrap();
+        let (mut socket, _) = listener.accept().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                socket.write_all(format!("${}\r\n", 300 << 20).as_bytes()).unwrap();
+                (0..300).for_each(|_| socket.write_all(&vec![b'x'; 1 << 20]).unwrap());
+                socket.write_all(b"\r\n:7\r\n").unwrap();
+            });
+            line.begin(Budget::flat(60_000));
+            let mut answer = BufReader::with_capacity(1 << 16, line);
+            assert_eq!(read(&mut answer).unwrap(), Value::Nil, "longer than what is kept");
+            assert_eq!(read(&mut answer).unwrap(), Value::Int(7));
+        });
+    }
 
     #[test]
     fn a_drip_is_given_up_before_a_transfer() {

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use crate::model::secret::Secret;
+use crate::model::text::sanitised;
 
 const PORT: u16 = 6379;
 
@@ -36,8 +37,14 @@ impl Target {
                 let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
                 format!("{scheme}://{host}:{port}/{}", self.db)
             }
-            Route::Unix(path) if self.db == 0 => format!("unix://{}", path.display()),
-            Route::Unix(path) => format!("unix://{}?db={}", path.display(), self.db),
+            Route::Unix(path) => {
+                let path = sanitised(&path.to_string_lossy()).into_owned();
+                if self.db == 0 {
+                    format!("unix://{path}")
+                } else {
+                    format!("unix://{path}?db={}", self.db)
+                }
+            }
         }
     }
 
@@ -53,7 +60,8 @@ impl Target {
     pub fn is_on_this_machine(&self) -> bool {
         match &self.route {
             Route::Tcp { host, .. } => {
-                host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+                host == "localhost"
+                    || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
             }
             Route::Unix(_) => true,
         }
@@ -186,6 +194,7 @@ mod tests {
         check("redis://:p%40%2Fw@h/", "redis://h:6379/0", None, Some("p@/w"));
         check("rediss://me:a:b@[::1]:1/2", "rediss://[::1]:1/2", Some("me"), Some("a:b"));
         check("unix:///run/r.sock", "unix:///run/r.sock", None, None);
+        check("unix:///a%1bb", "unix:///a\\u{1b}b", None, None);
         check("unix:///a%20b?db=4&user=u&pass=p%26", "unix:///a b?db=4", Some("u"), Some("p&"));
     }
 
@@ -221,6 +230,7 @@ mod tests {
         let target = |url: &str| parse_url(&Secret::new(url)).unwrap();
         assert!(target("redis://127.0.0.2").is_on_this_machine());
         assert!(target("redis://[::1]").is_on_this_machine());
+        assert!(target("redis://[::ffff:127.0.0.1]").is_on_this_machine());
         assert!(target("unix:///s").is_on_this_machine());
         assert!(!target("redis://10.0.0.1").is_on_this_machine());
         assert!(target("rediss://h").is_encrypted() && !target("redis://h").is_encrypted());
