@@ -8,6 +8,10 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use listenfd::ListenFd;
+use rustix::fs::Mode;
+use rustix::process::umask;
+
+use crate::model::text::sanitised;
 
 /// A place to listen at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +74,8 @@ pub(super) fn bind(listen: &Listen) -> Result<Socket, String> {
             Ok(Socket::Tcp(listener, bound))
         }
         Listen::Unix(path) => {
-            let failed = |error| format!("cannot listen on {}: {}", path.display(), plain(&error));
+            let shown = sanitised(&path.to_string_lossy()).into_owned();
+            let failed = |error| format!("cannot listen on {shown}: {}", plain(&error));
             bind_unix(path).map_err(failed)
         }
     }
@@ -87,7 +92,11 @@ fn bind_unix(path: &Path) -> io::Result<Socket> {
             _ => return Err(io::ErrorKind::AddrInUse.into()),
         }
     }
-    let listener = UnixListener::bind(path)?;
+    // From its first moment on nobody else may connect. Nothing else makes files yet.
+    let before = umask(Mode::from_raw_mode(0o177));
+    let listener = UnixListener::bind(path);
+    umask(before);
+    let listener = listener?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
     Ok(Socket::Unix(listener, Some(path.to_owned())))
 }
@@ -127,7 +136,9 @@ impl Socket {
     pub(super) fn name(&self) -> String {
         match self {
             Self::Tcp(_, address) => format!("http://{address}"),
-            Self::Unix(_, Some(path)) => format!("unix:{}", path.display()),
+            Self::Unix(_, Some(path)) => {
+                format!("unix:{}", sanitised(&path.to_string_lossy()))
+            }
             Self::Unix(_, None) => "a unix socket that was handed over".to_owned(),
         }
     }

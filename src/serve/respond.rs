@@ -86,7 +86,7 @@ pub(super) async fn respond(
         Route::Metrics => scrape(app).await,
         Route::OpenApi => Ok(page::openapi()),
         Route::Health => Ok(plain("ok\n")),
-        Route::Ready => ready(app).await,
+        Route::Ready => ready(app, asked.headers()).await,
     }
 }
 
@@ -278,8 +278,14 @@ async fn scrape(app: &Arc<App>) -> Result<Answer, Problem> {
     Ok(answer(StatusCode::OK, metrics::CONTENT_TYPE, text))
 }
 
-async fn ready(app: &Arc<App>) -> Result<Answer, Problem> {
-    app.readiness().await.map_err(|why| Problem::new(StatusCode::SERVICE_UNAVAILABLE, why))?;
+/// Everybody may ask; why not, which names addresses, is for those who may ask for nodes.
+async fn ready(app: &Arc<App>, headers: &HeaderMap) -> Result<Answer, Problem> {
+    let not_ready = |why| match app.guard.is_known(headers) {
+        true => Problem::new(StatusCode::SERVICE_UNAVAILABLE, why),
+        false => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not ready")
+            .hinted("ask with the access token to be told why"),
+    };
+    app.readiness().await.map_err(not_ready)?;
     Ok(plain("ready\n"))
 }
 

@@ -1,5 +1,7 @@
 //! Who may ask: names, pages of others, and the access token (S2–S5, S17, S22).
 
+use nomad_sim::{Fault, Times, Where};
+
 use super::Room;
 use crate::support::sandbox::failure;
 use crate::support::served::{Response, Served};
@@ -131,6 +133,20 @@ fn s22_reads_need_the_token_too() {
     assert_eq!(with("GET", "/api/clients", &[("authorization", &bearer)]).status, 200);
     let (code, said) = served.end();
     assert_eq!((code, said.contains("canary")), (0, false), "{said}");
+}
+
+/// Why not names the address of Nomad, which is nobody's business who may not ask for nodes.
+#[test]
+fn s22_strangers_are_not_told_why_it_is_not_ready() {
+    let room = Room::new();
+    room.sim.fault(Where::Everything, Times::ALWAYS, Fault::status(500, "canary"));
+    let served = beyond(&room);
+    let stranger = served.get("/readyz");
+    assert_eq!(stranger.problem(), (503, "not ready".to_owned()));
+    let bearer = format!("Bearer {TOKEN}");
+    let known = served.ask("GET", "/readyz", &[("authorization", &bearer)], "");
+    let (status, why) = known.problem();
+    assert!(status == 503 && why.contains("canary"), "{why}");
 }
 
 /// The login page gives a cookie that stands for the token and does not tell it.
