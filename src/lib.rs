@@ -130,7 +130,8 @@ fn done(
     };
     let result = commands::run(&cli.command, run);
     match &result {
-        Err(error) if !error.keeps_output() => {}
+        // Dropped it would write what it holds.
+        Err(error) if !error.keeps_output() => drop(out.into_parts()),
         _ => out.flush()?,
     }
     result

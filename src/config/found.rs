@@ -7,8 +7,9 @@ use crate::doctor::Found;
 use super::file::{self, File};
 use super::{Global, variable};
 
-/// Every variable that changes what this program does, and the key of the file that it overrules.
-const VARIABLES: [(&str, &str); 31] = [
+/// Every variable that changes what this program does, and the key of the file that it overrules; without
+/// `TERM`, which every terminal sets.
+const VARIABLES: [(&str, &str); 33] = [
     ("NOMAD_ADDR", "address"),
     ("NOMAD_REGION", "region"),
     ("NOMAD_TOKEN", "token-file"),
@@ -33,6 +34,8 @@ const VARIABLES: [(&str, &str); 31] = [
     ("NO_PROXY", ""),
     ("no_proxy", ""),
     ("NO_COLOR", ""),
+    ("NOMAD_CLIENTS_ACCESS_TOKEN", ""),
+    ("CLICOLOR", ""),
     ("CLICOLOR_FORCE", ""),
     ("NOMAD_CLI_NO_COLOR", ""),
     ("NOMAD_CLI_FORCE_COLOR", ""),

@@ -67,7 +67,8 @@ pub(super) fn prefix(text: &str) -> Result<String, String> {
         && text.bytes().all(plain)
         && !text.starts_with('.')
         && !scope;
-    let reserved = ["all", "hash", "meta", "epoch", "lease", "stats", "follow"].contains(&text);
+    let reserved =
+        ["all", "hash", "meta", "epoch", "lease", "stats", "follow", "kept"].contains(&text);
     if fits && !reserved {
         return Ok(text.to_owned());
     }
@@ -115,7 +116,7 @@ mod tests {
         assert_eq!(prefix("team-a.x_1").as_deref(), Ok("team-a.x_1"));
         let long = "x".repeat(65);
         let hex = "0123456789abcdef".repeat(2);
-        for text in ["../../etc", "a/b", "", ".x", "é", "all", "epoch", &long, &hex] {
+        for text in ["../../etc", "a/b", "", ".x", "é", "all", "epoch", "kept", &long, &hex] {
             assert!(prefix(text).is_err(), "{text}");
         }
     }
