@@ -43,9 +43,10 @@ impl Mounted {
         mount.args(["-t", "tmpfs", "-o", options, "none"]).arg(folder);
         let why = match mount.output() {
             Ok(output) if output.status.success() => return Some(Self(folder.to_owned())),
-            Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+            Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
             Err(error) => error.to_string(),
         };
+        let why = why.lines().next().unwrap_or_default();
         left_out(of, &format!("cannot mount a file system: {why}"));
         None
     }
