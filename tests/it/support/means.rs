@@ -1,15 +1,19 @@
-//! What only root can bring about: whoever can't is told which test was left out, and why.
+//! What not everybody can bring about: whoever can't is told which test was left out, and why.
 
 use std::io::Write as _;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Tells that the test `of` was left out. The usual macros would say it only of tests that fail, and
-/// `.ci/run` looks for these lines: where it runs as root there may be none.
-fn left_out(of: &str, why: &str) {
+/// Tells that the test `of` was left out. The usual macros would say it only of tests that fail.
+pub(crate) fn left_out(of: &str, why: &str) {
     let line = format!("left out: {of}: {why}\n");
     std::io::stderr().write_all(line.as_bytes()).unwrap();
+}
+
+/// The same of what only root can do: `.ci/run` refuses such lines where it runs as root.
+fn needs_root(of: &str, why: &str) {
+    left_out(of, &format!("needs root: {why}"));
 }
 
 /// A user whom no password file knows.
@@ -19,7 +23,7 @@ pub(crate) const NOBODY: u32 = 54_321;
 pub(crate) fn given_away(of: &str, paths: &[PathBuf]) -> bool {
     let given = paths.iter().try_for_each(|path| chown(path, Some(NOBODY), None));
     if let Err(why) = &given {
-        left_out(of, &format!("cannot give a file to another user: {why}"));
+        needs_root(of, &format!("to give a file to another user: {why}"));
     }
     given.is_ok()
 }
@@ -28,7 +32,7 @@ pub(crate) fn given_away(of: &str, paths: &[PathBuf]) -> bool {
 pub(crate) fn is_root(of: &str) -> bool {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
-        left_out(of, "only root can become another user");
+        needs_root(of, "to become another user");
     }
     is_root
 }
@@ -47,7 +51,7 @@ impl Mounted {
             Err(error) => error.to_string(),
         };
         let why = why.lines().next().unwrap_or_default();
-        left_out(of, &format!("cannot mount a file system: {why}"));
+        needs_root(of, &format!("to mount a file system: {why}"));
         None
     }
 
