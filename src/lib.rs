@@ -38,6 +38,20 @@ use error::Error;
 use model::remark::Tell;
 use render::console::Console;
 
+/// All that the process does, so that a panic tells nothing of it, nor does what a crash leaves.
+pub fn guarded(process: impl FnOnce() -> ExitCode) -> ExitCode {
+    // Text of a panic may hold anything, secrets too, and so does a dump of the memory.
+    panic::set_hook(Box::new(|_| ()));
+    signals::leave_no_core();
+    signals::survive_limits();
+    panic::catch_unwind(AssertUnwindSafe(process)).unwrap_or_else(|_| {
+        let hint = "please report it with what you typed";
+        Console::new(None, false)
+            .error("internal error: this is a mistake of nomad-clients", Some(hint));
+        ExitCode::FAILURE
+    })
+}
+
 /// Answers a shell that asks what may be typed; `None` if none asks.
 pub fn complete() -> Option<ExitCode> {
     match cli::complete(complete::candidates) {
@@ -49,16 +63,7 @@ pub fn complete() -> Option<ExitCode> {
 
 /// Does what was typed: data to stdout, everything else to stderr.
 pub fn run(cli: &Cli) -> ExitCode {
-    // Text of a panic may hold anything, secrets too, and so does a dump of the memory.
-    panic::set_hook(Box::new(|_| ()));
-    signals::leave_no_core();
-    signals::survive_limits();
-    let Ok((console, result)) = panic::catch_unwind(AssertUnwindSafe(|| prepared(cli))) else {
-        let hint = "please report it with what you typed";
-        Console::new(None, false)
-            .error("internal error: this is a mistake of nomad-clients", Some(hint));
-        return ExitCode::FAILURE;
-    };
+    let (console, result) = prepared(cli);
     match result {
         Ok(()) => ExitCode::SUCCESS,
         // Who closed the pipe has seen enough.

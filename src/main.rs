@@ -3,11 +3,13 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    if let Some(answered) = nomad_clients::complete() {
-        return answered;
-    }
-    match nomad_clients::cli::parse(std::env::args_os()) {
-        Ok(cli) => nomad_clients::run(&cli),
-        Err(said) => ExitCode::from(nomad_clients::cli::say(&said)),
-    }
+    nomad_clients::guarded(|| {
+        if let Some(answered) = nomad_clients::complete() {
+            return answered;
+        }
+        match nomad_clients::cli::parse(std::env::args_os()) {
+            Ok(cli) => nomad_clients::run(&cli),
+            Err(said) => ExitCode::from(nomad_clients::cli::say(&said)),
+        }
+    })
 }

@@ -49,7 +49,7 @@ mod tests {
     use crate::model::rows::Rows;
 
     /// What is put into texts: signs and words with a meaning somewhere.
-    const WORDS: [&str; 24] = [
+    const WORDS: [&str; 28] = [
         "\"",
         "\\",
         "{",
@@ -66,6 +66,10 @@ mod tests {
         "\u{1b}[2J",
         "\u{9b}",
         "\u{202e}",
+        "\u{200b}",
+        "\u{200e}",
+        "\u{61c}",
+        "\u{ad}",
         "null",
         "-1",
         "1e309",

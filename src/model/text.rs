@@ -51,14 +51,15 @@ fn is_harmful(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+            | '\u{fff9}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::{first_line, is_harmful, is_plain, sanitised};
+    use super::{first_line, is_plain, sanitised};
+    use crate::model::properties::{assert_harmless, harm};
 
     #[test]
     fn what_steers_a_terminal_becomes_visible() {
@@ -82,6 +83,19 @@ mod tests {
         assert_eq!(first_line("", 5), "");
     }
 
+    /// What the Unicode database calls harmful is shown as its number, and nothing else is.
+    #[test]
+    fn s1_of_every_character() {
+        for character in char::MIN..=char::MAX {
+            let text = character.to_string();
+            let safe = match harm(character) {
+                Some(_) => format!("\\u{{{:x}}}", u32::from(character)),
+                None => text.clone(),
+            };
+            assert_eq!(sanitised(&text), safe, "{:?}", harm(character));
+        }
+    }
+
     /// C0, DEL, C1, bidirectional and zero-width controls, and anything else between them.
     fn texts() -> impl Strategy<Value = String> {
         let harmful = prop::char::ranges(
@@ -103,13 +117,13 @@ mod tests {
         #[test]
         fn s1_nothing_that_steers_or_hides_comes_out(text in texts()) {
             let safe = sanitised(&text);
-            prop_assert!(!safe.chars().any(is_harmful), "{:?}", safe);
-            prop_assert!(!safe.chars().any(char::is_control));
+            assert_harmless(&safe);
             prop_assert_eq!(sanitised(&safe), &*safe, "made safe already");
-            let plain: String = text.chars().filter(|c| !is_harmful(*c)).collect();
+            let plain: String = text.chars().filter(|c| harm(*c).is_none()).collect();
             prop_assert_eq!(sanitised(&plain), &*plain, "nothing to make safe");
             let line = first_line(&text, 20);
-            prop_assert!(!line.chars().any(is_harmful) && line.chars().count() <= 20);
+            assert_harmless(&line);
+            prop_assert!(line.chars().count() <= 20);
         }
 
         #[test]

@@ -29,6 +29,8 @@ const UNFINISHED: &str = ".tmp";
 pub(super) struct Folder {
     path: PathBuf,
     handle: OwnedFd,
+    /// The user whose it is, and all of its files.
+    owner: u32,
 }
 
 /// How a folder is, and how much room there is.
@@ -97,6 +99,10 @@ impl Folder {
     /// # Errors
     /// As [`Folder::open`].
     pub(super) fn existing(path: &Path) -> Result<Self, String> {
+        Self::of(path, rustix::process::geteuid().as_raw())
+    }
+
+    fn of(path: &Path, owner: u32) -> Result<Self, String> {
         let wrong = |why: &str| Err(format!("cache folder {}: {why}", shown(path)));
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
         let handle = match rustix::fs::open(path, flags, Mode::empty()) {
@@ -108,7 +114,7 @@ impl Folder {
         };
         let stat = fstat(&handle)
             .map_err(|error| format!("cache folder {}: {}", shown(path), plain(&error.into())))?;
-        if stat.st_uid != rustix::process::geteuid().as_raw() {
+        if stat.st_uid != owner {
             return wrong("belongs to another user");
         }
         if stat.st_mode & 0o077 != 0 {
@@ -117,7 +123,7 @@ impl Folder {
                 stat.st_mode & 0o7777
             ));
         }
-        Ok(Self { path: path.to_owned(), handle })
+        Ok(Self { path: path.to_owned(), handle, owner })
     }
 
     /// Locks of NFS and SMB block while their server is away, or hold on one host only.
@@ -180,7 +186,7 @@ impl Folder {
         let stat = fstat(&file)?;
         let is_file = FileType::from_raw_mode(stat.st_mode).is_file();
         let why = match () {
-            () if stat.st_uid != rustix::process::geteuid().as_raw() => "belongs to another user",
+            () if stat.st_uid != self.owner => "belongs to another user",
             () if stat.st_mode & 0o022 != 0 => "can be written by others",
             () if is_file && stat.st_nlink > 1 => "has another name elsewhere",
             () => return Ok(file.into()),
@@ -272,4 +278,29 @@ pub(super) fn shown(path: &Path) -> String {
 /// The text of the system without its number.
 pub(super) fn plain(error: &io::Error) -> String {
     error.to_string().split(" (os error").next().unwrap_or_default().to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Folder, OFlags};
+
+    /// Only root can give a file away, but anybody can be taken for somebody else.
+    #[test]
+    fn s13_what_belongs_to_another_user_is_not_used() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("cache");
+        let own = Folder::open(&path).unwrap();
+        own.replace("epoch", &[b"1"]).unwrap();
+        let stranger = own.owner + 1;
+        let why = format!("cache folder {}: belongs to another user", path.display());
+        assert_eq!(Folder::of(&path, stranger).unwrap_err(), why);
+        assert!(Folder::of(&path, own.owner).is_ok());
+
+        let strange = Folder { owner: stranger, ..own };
+        let error = strange.file("epoch", OFlags::RDONLY).unwrap_err();
+        assert_eq!(error.to_string(), "epoch belongs to another user: remove it");
+        assert_eq!((strange.read("epoch", 9), strange.len("epoch")), (None, None));
+        let own = Folder::existing(&path).unwrap();
+        assert_eq!((own.read("epoch", 9), own.len("epoch")), (Some(b"1".to_vec()), Some(1)));
+    }
 }

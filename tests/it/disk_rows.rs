@@ -1,13 +1,14 @@
 //! The rows of disk and configuration: D1, D3, D4, D5 of the fault matrix, through the program.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use nomad_sim::{Fleet, Sim};
 
+use crate::support::means::{Mounted, NOBODY, given_away, is_root};
 use crate::support::sandbox::{Said, Sandbox, failure};
 
 /// A cluster, and a run that keeps its answers in files.
@@ -64,30 +65,6 @@ fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// A file system of its own on a folder, as long as the test may mount; taken away in the end.
-struct Mounted(PathBuf);
-
-impl Mounted {
-    fn tmpfs(folder: &Path, options: &str) -> Option<Self> {
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", options, "none"]).arg(folder);
-        let status = mount.stderr(Stdio::null()).status().ok()?;
-        status.success().then(|| Self(folder.to_owned()))
-    }
-
-    fn remount(&self, options: &str) {
-        let mut mount = Command::new("mount");
-        mount.args(["-o", &format!("remount,{options}")]).arg(&self.0);
-        assert!(mount.status().unwrap().success());
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
 #[test]
 fn d1_a_missing_folder_is_made_private() {
     let run = Run::new();
@@ -102,13 +79,16 @@ fn d1_a_missing_folder_is_made_private() {
     }
 }
 
-/// A user whom the password file does not know; only root can become one.
+/// A user whom the password file does not know. `d1_a_home_that_is_no_whole_path` is for everybody.
 #[test]
 fn d1_no_home_at_all() {
+    if !is_root("d1_no_home_at_all") {
+        return;
+    }
     let run = Run::new();
     let mut command = run.sandbox.command(["list", "--json"]);
-    command.env_remove("HOME").current_dir("/").uid(54_321);
-    let Ok(output) = command.output() else { return };
+    command.env_remove("HOME").current_dir("/").uid(NOBODY);
+    let output = command.output().unwrap();
     let stderr = "warning: no local cache: no home folder to keep it in\n";
     assert_eq!(
         (String::from_utf8(output.stderr).unwrap().as_str(), output.status.code()),
@@ -199,39 +179,39 @@ fn d1_open_to_others() {
     }
 }
 
+/// Whose folder is used is decided, for everybody, in `store::folder`.
 #[test]
 fn d1_of_another_user() {
     let run = Run::new();
-    // Only root can give a folder away.
-    if chown(run.folder(), Some(12345), None).is_err() {
-        return;
+    if given_away("d1_of_another_user", &[run.folder()]) {
+        run.unusable("belongs to another user");
     }
-    run.unusable("belongs to another user");
 }
 
+/// Root may write in any folder, so it needs a file system that takes nothing.
 #[test]
 fn d1_read_only() {
     let run = Run::new();
     let folder = run.folder();
     let why = format!("cache not used: cannot write the cache folder {}: ", folder.display());
-    match Mounted::tmpfs(&folder, "size=1m,mode=700") {
-        Some(mounted) => {
-            mounted.remount("ro");
-            run.check(&format!("{why}read-only file system"));
-        }
-        None => {
-            mode(&folder, 0o500);
-            run.check(&format!("{why}permission denied"));
-        }
+    if !rustix::process::geteuid().is_root() {
+        mode(&folder, 0o500);
+        run.check(&format!("{why}permission denied"));
+    } else if let Some(mounted) = Mounted::tmpfs("d1_read_only", &folder, "size=1m,mode=700") {
+        mounted.remount("ro");
+        run.check(&format!("{why}read-only file system"));
     }
 }
 
-/// Full from the start, and full only when the answer is to be written.
+/// Full from the start, and full only when the answer is to be written. What becomes of each write
+/// is tried, for everybody, in `store::local::killed`.
 #[test]
 fn d1_a_full_disk() {
     let run = Run::new();
     let folder = run.folder();
-    let Some(_mounted) = Mounted::tmpfs(&folder, "size=64k,mode=700") else { return };
+    let Some(_mounted) = Mounted::tmpfs("d1_a_full_disk", &folder, "size=64k,mode=700") else {
+        return;
+    };
     let fill = |path: PathBuf| {
         let zeros = vec![0; 1 << 20];
         let full = fs::write(&path, zeros).unwrap_err();

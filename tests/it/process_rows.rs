@@ -13,11 +13,18 @@
 //! | I4 | `cli::prefixes_can_not_leave_their_place` |
 
 use std::ffi::OsString;
+use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStringExt as _;
-use std::process::Command;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use nomad_sim::{Fleet, Sim};
+use rustix::process::{Resource, getrlimit};
 
+use crate::support::fake_redis::Fake;
 use crate::support::sandbox::{Said, Sandbox, failure};
 
 /// The program, begun by a shell that first lowers a limit.
@@ -57,6 +64,58 @@ fn p4_as_few_descriptors_as_can_be() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!((stderr.as_str(), output.status.code()), ("", Some(0)));
     assert!(output.stdout == all.as_bytes());
+}
+
+/// Tells [`panics_and_crashes`] that it is wanted.
+const PANICS: &str = "PANICS";
+
+/// The end of a process: a hook and a limit hold for all of it.
+#[test]
+#[ignore = "p5_a_panic_tells_nothing starts it"]
+fn panics_and_crashes() {
+    assert!(std::env::var_os(PANICS).is_some(), "p5_a_panic_tells_nothing starts it");
+    let code = nomad_clients::guarded(|| panic!("the token is {}", "canary"));
+    assert_eq!(code, ExitCode::FAILURE);
+    let core = getrlimit(Resource::Core);
+    assert_eq!((core.current, core.maximum), (Some(0), Some(0)));
+    std::process::abort();
+}
+
+/// Neither its text nor what a crash would leave; where it is permitted, that is a file here.
+#[test]
+fn p5_a_panic_tells_nothing() {
+    let here = tempfile::tempdir().unwrap();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -c \"$(ulimit -H -c)\"; exec \"$0\" \"$@\""]);
+    shell.arg(std::env::current_exe().unwrap());
+    shell.args(["--exact", "process_rows::panics_and_crashes", "--ignored", "--nocapture"]);
+    shell.env_clear().env(PANICS, "yes").env("RUST_BACKTRACE", "full").current_dir(here.path());
+    let output = shell.output().unwrap();
+    let said = Said::from(output.clone());
+    let stderr = "error: internal error: this is a mistake of nomad-clients\nhint: please report it with what you typed\n";
+    assert_eq!(said.stderr, stderr, "{}", said.stdout);
+    assert_eq!(output.status.signal(), Some(6), "it went on to the crash: {}", said.stdout);
+    assert!(!said.stdout.contains("canary"), "{}", said.stdout);
+    assert_eq!(fs::read_dir(here.path()).unwrap().count(), 0, "no dump of the memory");
+}
+
+/// The same holds from the start on: also of the process that a shell asks what may be typed.
+#[test]
+fn p5_a_shell_that_asks_leaves_no_dump_either() {
+    let (tell, asked) = mpsc::channel();
+    let redis = Fake::new(move |mut client| {
+        tell.send(()).unwrap();
+        let _ = io::copy(&mut client, &mut io::sink());
+    });
+    let sandbox = Sandbox::redis(&redis.url());
+    let mut command = sandbox.command(["--", "nomad-clients", "list", ""]);
+    command.env("NOMAD_CLIENTS_COMPLETE", "bash").env("_CLAP_COMPLETE_INDEX", "2");
+    let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+    asked.recv_timeout(Duration::from_secs(10)).unwrap();
+    let limits = fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().collect::<Vec<_>>()[4..6], ["0", "0"]);
+    assert!(child.wait().unwrap().success());
 }
 
 /// A megabyte in one argument or variable is refused or taken, in no time and few words.

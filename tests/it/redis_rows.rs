@@ -13,7 +13,7 @@ mod clearing;
 mod flying;
 mod killed;
 mod reading;
-mod spoilt;
+pub(crate) mod spoilt;
 pub(crate) mod trouble;
 
 use std::process::{Child, Stdio};

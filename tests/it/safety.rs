@@ -3,13 +3,14 @@
 //! | rows | where |
 //! |---|---|
 //! | S1, S15, S19: foreign text | `foreign`, `choosing`, `nomad_rows::answers` |
-//! | S2–S5, S16, S17, S22: what is served | `serve::safety`, `serve::limits`, `serve::browser` |
+//! | S2–S5, S16, S17, S22: what is served | `serve::safety`, `serve::limits`, `serve::answers`, `serve::browser` |
 //! | S6–S8: secrets | `secrets`, `choosing` |
 //! | S9, S24: whoever else writes to the Redis | `crooked` |
 //! | S10: who shares with whom | `sharing` |
 //! | S11, S12, S18: the way to Nomad | `way` |
 //! | S13, S14, S23: files | `files` |
 //! | S20: TLS | `tls`, `nomad_rows::reach` |
+//! | S21: what it is built from | `supply` |
 
 mod crooked;
 mod files;

@@ -1,7 +1,7 @@
 // Asks the server, listens to its events, and makes what it says fit to be shown.
 
 const HARMFUL =
-  /[\p{Cc}\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
+  /[\p{Cc}\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{e007f}]/gu;
 const SECRET = /token|secret|password/i;
 const EVENTS = ['ready', 'reset', 'new', 'changed', 'gone', 'beat'];
 

@@ -6,9 +6,9 @@ use super::{Room, check};
 use crate::support::redis_server::RedisServer;
 use crate::support::sandbox::Said;
 
-const KEYS: [&str; 5] = ["all", "hash", "meta", "epoch", "lease"];
+pub(crate) const KEYS: [&str; 5] = ["all", "hash", "meta", "epoch", "lease"];
 
-const HARMS: [&str; 11] = [
+pub(crate) const HARMS: [&str; 11] = [
     "evicted",
     "expired",
     "wrong type",
@@ -22,14 +22,14 @@ const HARMS: [&str; 11] = [
     "version 2",
 ];
 
-const MODES: [&str; 3] = ["list --json", "list --json --refresh", "list --json --full"];
+pub(crate) const MODES: [&str; 3] = ["list --json", "list --json --refresh", "list --json --full"];
 /// For a value that is data.
 const LARGE: usize = 100 << 20;
 /// For one that is a line: each script copies it.
 const LARGE_LINE: usize = 32 << 20;
 
 /// The names under which this cluster's entries stand; a free lease gets the name it would have.
-fn key(redis: &RedisServer, of: &str) -> String {
+pub(crate) fn key(redis: &RedisServer, of: &str) -> String {
     if of != "lease" {
         return format!("nomad:clients:{of}");
     }
@@ -58,7 +58,7 @@ fn spoilt(old: &[u8], how: &str) -> Vec<u8> {
     }
 }
 
-fn harm(redis: &RedisServer, key: &str, how: &str) {
+pub(crate) fn harm(redis: &RedisServer, key: &str, how: &str) {
     let field = first_field(redis, key);
     match (how, &field) {
         ("evicted", _) => drop(redis.cli(&["DEL", key])),

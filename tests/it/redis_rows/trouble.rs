@@ -74,12 +74,29 @@ pub(crate) fn silent_at_enter() -> Trouble {
     Trouble::fake(Fake::scripted(&[b":-2\r\n:-2\r\n*5\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n"]))
 }
 
+/// The same after a password.
+pub(crate) fn silent_at_enter_of_a_user() -> Trouble {
+    const MISSING: &[u8] = b"+OK\r\n:-2\r\n:-2\r\n*5\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n";
+    Trouble::fake(Fake::scripted(&[MISSING]))
+}
+
 /// TLS in front of a good Redis, which shows the certificate `cert`.
 pub(crate) fn tls(cert: &str, authority: &str) -> Trouble {
     let server = RedisServer::start();
     let port = tls_front::start(server.socket(), cert, false);
     let mut trouble = Trouble::at(format!("rediss://localhost:{port}"), server);
     trouble.options = format!(" --redis-ca-cert {}", file(authority).display());
+    trouble
+}
+
+/// TLS in front of a good Redis, which wants a certificate of its clients and is shown this one.
+pub(crate) fn tls_for_clients(cert: &str, key: &str) -> Trouble {
+    let server = RedisServer::start();
+    let port = tls_front::start(server.socket(), "server.pem", true);
+    let mut trouble = Trouble::at(format!("rediss://localhost:{port}"), server);
+    let [ca, cert, key] = ["ca.pem", cert, key].map(|name| file(name).display().to_string());
+    trouble.options =
+        format!(" --redis-ca-cert {ca} --redis-client-cert {cert} --redis-client-key {key}");
     trouble
 }
 

@@ -78,9 +78,9 @@ fn a_hundred_at_once_cost_one_fetch() {
     assert_eq!(calls, 6, "the calls are told once");
 }
 
-/// Requests to refresh are gathered: at most one list a second, none older than its request.
+/// At most one list a second, and none older than its request.
 #[test]
-fn wishes_for_news_are_gathered() {
+fn s17_requests_to_refresh_are_gathered() {
     let room = Room::new();
     room.served.get("/api/clients");
     room.sim.asked();

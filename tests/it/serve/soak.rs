@@ -4,13 +4,12 @@
 //! serve::soak::a_change -- --nocapture` for the figures.
 #![expect(clippy::print_stdout, reason = "the figures are what it is for")]
 
-use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Room;
-use crate::support::served::{Events, Served};
+use crate::support::served::Events;
 
 fn number(name: &str, usual: usize) -> usize {
     std::env::var(name).ok().map_or(usual, |text| text.parse().unwrap())
@@ -55,14 +54,6 @@ fn a_change_reaches_the_reader() {
             times[times.len() - 1]
         );
     }
-}
-
-/// Memory in KB and open descriptors of the server.
-fn size(served: &Served) -> (usize, usize) {
-    let status = fs::read_to_string(format!("/proc/{}/status", served.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    let memory = line.trim().trim_end_matches(" kB").parse().unwrap();
-    (memory, fs::read_dir(format!("/proc/{}/fd", served.id())).unwrap().count())
 }
 
 /// What goes on around the server, and how much of it.
@@ -142,7 +133,7 @@ fn memory_and_descriptors_stay_as_they_are() {
         let pause = Duration::from_millis(seconds as u64 * 1000 / 12);
         let size = |_| {
             thread::sleep(pause);
-            size(&bustle.room.served)
+            bustle.room.served.size()
         };
         let sizes: Vec<(usize, usize)> = (0..12).map(size).collect();
         bustle.over.store(true, Ordering::Relaxed);

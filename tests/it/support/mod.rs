@@ -7,6 +7,7 @@ pub(crate) mod browser;
 pub(crate) mod fake_nomad;
 pub(crate) mod fake_redis;
 pub(crate) mod local_bench;
+pub(crate) mod means;
 pub(crate) mod memory;
 pub(crate) mod pki;
 pub(crate) mod process;

@@ -85,6 +85,14 @@ impl Served {
         self.child.id()
     }
 
+    /// Memory in KB, and open descriptors.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let memory = line.trim().trim_end_matches(" kB").parse().unwrap();
+        (memory, std::fs::read_dir(format!("/proc/{}/fd", self.id())).unwrap().count())
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.at)
     }
