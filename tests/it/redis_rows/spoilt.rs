@@ -25,8 +25,9 @@ pub(crate) const HARMS: [&str; 11] = [
 pub(crate) const MODES: [&str; 3] = ["list --json", "list --json --refresh", "list --json --full"];
 /// For a value that is data.
 const LARGE: usize = 100 << 20;
-/// For one that is a line: each script copies it.
-const LARGE_LINE: usize = 32 << 20;
+/// For one that is a line: each script copies it, which on a busy machine takes 32 MB longer than
+/// a run waits.
+const LARGE_LINE: usize = 8 << 20;
 
 /// The names under which this cluster's entries stand; a free lease gets the name it would have.
 pub(crate) fn key(redis: &RedisServer, of: &str) -> String {
@@ -101,32 +102,43 @@ fn check_key(of: &str) {
     for how in HARMS {
         for mode in MODES {
             let expected = if mode.ends_with("--full") { &full } else { &all };
-            let said = asked_of_spoilt(&redis, &room, of, how, mode);
-            assert_eq!((said.stderr.as_str(), said.code), ("", 0), "{of}, {how}, {mode}");
-            check(&said, expected, "");
+            let (said, calls) = asked_of_spoilt(&redis, &room, of, how, mode);
+            let [spoilt, whole, rows, again] = said;
+            assert_eq!((spoilt.stderr.as_str(), spoilt.code), ("", 0), "{of}, {how}, {mode}");
+            check(&spoilt, expected, "");
             // A refresh has healed it; so has whoever could not use what was there.
-            check(&room.sandbox.run("list --json --full"), &full, "");
-            check(&room.sandbox.run("list --json"), &all, "");
-            room.sim.asked();
-            check(&room.sandbox.run("list --json --full"), &full, "");
-            assert_eq!(room.sim.asked().len(), 0, "{of}, {how}, {mode}");
+            check(&whole, &full, "");
+            check(&rows, &all, "");
+            check(&again, &full, "");
+            assert_eq!(calls, 0, "{of}, {how}, {mode}");
         }
     }
 }
 
-/// Fills the cache, spoils one key, and asks. A large value may take a busy machine longer than a run
-/// waits for Redis: then again.
-fn asked_of_spoilt(redis: &RedisServer, room: &Room, of: &str, how: &str, mode: &str) -> Said {
+/// Fills the cache, spoils one key, and asks: so, and then by those who come after, the last of whom
+/// should cost no call to Nomad. A large value may take a busy machine longer than a run waits for
+/// Redis: then all of it again.
+fn asked_of_spoilt(
+    redis: &RedisServer,
+    room: &Room,
+    of: &str,
+    how: &str,
+    mode: &str,
+) -> ([Said; 4], usize) {
     let mut tries = if how == "large" { 10 } else { 1 };
     loop {
         redis.cli(&["FLUSHALL"]);
         let _ = std::fs::remove_file(room.sandbox.cache().join("redis-skip"));
         assert_eq!(room.sandbox.run("list --json").code, 0);
         harm(redis, &key(redis, of), how);
-        let said = room.sandbox.run(mode);
+        let [spoilt, whole, rows] =
+            [mode, "list --json --full", "list --json"].map(|args| room.sandbox.run(args));
+        room.sim.asked();
+        let again = room.sandbox.run("list --json --full");
+        let said = [spoilt, whole, rows, again];
         tries -= 1;
-        if tries == 0 || !said.stderr.contains("timed out") {
-            return said;
+        if tries == 0 || !said.iter().any(|said| said.stderr.contains("timed out")) {
+            return (said, room.sim.asked().len());
         }
     }
 }
