@@ -1,7 +1,7 @@
 //! What changes while somebody looks: watch, completion at the prompt, and the events of a node.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
 use nomad_clients::model::node::NodeId;
 use nomad_sim::{Fault, Times, Where};
@@ -11,14 +11,25 @@ use super::Room;
 use crate::support::pty::Pty;
 use crate::support::sandbox::failure;
 
+/// Goes on until a test is over, also one that fails.
+struct Watch(Child);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// In a pipe: a line for each node, then one for each change.
 #[test]
 fn a_watch_tells_changes() {
     let room = Room::new();
     let mut command =
         room.sandbox.command(["list", "--watch=100ms", "--refresh", "-c", "name,meta.rack"]);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut watch = Watch(child);
+    let mut lines = BufReader::new(watch.0.stdout.take().unwrap()).lines();
     let mut next = || -> Value {
         let mut line: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
         let time = line.as_object_mut().unwrap().remove("time").unwrap();
@@ -41,8 +52,6 @@ fn a_watch_tells_changes() {
     room.sim.cluster().register("worker-9");
     let line = next();
     assert_eq!((&line["change"], &line["after"]["name"]), (&json!("new"), &json!("worker-9")));
-    child.kill().unwrap();
-    child.wait().unwrap();
 }
 
 #[test]
@@ -61,12 +70,10 @@ fn s1_the_name_of_a_node_that_is_gone_steers_no_terminal() {
     room.sim.cluster().register("\u{1b}]0;x\u{7}\u{202e}evil");
     let (mut pty, terminal) = Pty::open();
     let mut command = room.sandbox.command(["list", "--watch=100ms", "--refresh"]);
-    let mut child = command.stdout(terminal).stderr(Stdio::null()).spawn().unwrap();
+    let _watch = Watch(command.stdout(terminal).stderr(Stdio::null()).spawn().unwrap());
     pty.until("\\u{1b}");
     room.sim.cluster().purge("\u{1b}]0;x\u{7}\u{202e}evil");
     let shown = pty.until("gone: \\u{1b}]0;x\\u{7}\\u{202e}evil");
-    child.kill().unwrap();
-    child.wait().unwrap();
     assert!(!shown.contains(['\u{7}', '\u{202e}']) && !shown.contains("\u{1b}]"), "{shown:?}");
 }
 
