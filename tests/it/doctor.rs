@@ -5,11 +5,13 @@
 //! | here | nothing; the configuration |
 //! | `nomad` | name, connection, TLS, answer, leader, token, right, speed, clock |
 //! | `redis` | connection, TLS, credentials, rights, memory, role |
+//! | `tls` | certificates and alerts, the same for Nomad and Redis |
 //! | `cached` | keys, state, the cache folder; nothing is ever changed |
 
 mod cached;
 mod nomad;
 mod redis;
+mod tls;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
