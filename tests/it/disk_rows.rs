@@ -65,10 +65,10 @@ fn mode(path: &Path, mode: u32) {
 }
 
 /// A file system of its own on a folder, as long as the test may mount; taken away in the end.
-struct Mounted(PathBuf);
+pub(crate) struct Mounted(PathBuf);
 
 impl Mounted {
-    fn tmpfs(folder: &Path, options: &str) -> Option<Self> {
+    pub(crate) fn tmpfs(folder: &Path, options: &str) -> Option<Self> {
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", options, "none"]).arg(folder);
         let status = mount.stderr(Stdio::null()).status().ok()?;

@@ -5,12 +5,14 @@
 //! | here | nothing; the configuration |
 //! | `nomad` | name, connection, TLS, answer, leader, token, right, speed, clock |
 //! | `redis` | connection, TLS, credentials, rights, memory, role |
+//! | `refusing` | a Redis that asks for patience, takes no writes, or is old |
 //! | `tls` | certificates and alerts, the same for Nomad and Redis |
 //! | `cached` | keys, state, the cache folder; nothing is ever changed |
 
 mod cached;
 mod nomad;
 mod redis;
+mod refusing;
 mod tls;
 
 use std::os::unix::fs::PermissionsExt;
@@ -257,6 +259,31 @@ fn where_settings_come_from_is_told_without_their_values() {
         r#"{"link":"configuration","check":"options","state":"ok","said":"--region, --timeout","advice":null},"#,
     );
     assert!(said.stdout.contains(expected), "{}", said.stdout);
+}
+
+/// What other commands warn of on stderr.
+#[test]
+fn a_password_that_was_typed_is_a_warning_and_is_not_shown() {
+    let room = Room::new();
+    let with = |url: &str, of: &str| url.replace("://", &format!("://{of}canary@"));
+    let options = format!("--redis {}?pass=canary", room.redis.url());
+    let unneeded = "problem redis/credentials: redis refused the credentials → put the right ones into REDIS_URL or --redis: redis://USER:PASSWORD@HOST:PORT/0";
+    let warning = "warning configuration/options: --redis; others may see the password of --redis in the list of processes → set REDIS_URL instead";
+    let said = room.run(&format!("doctor --json {options}"));
+    let found = troubles(&said.stdout);
+    assert_eq!((&found[..2], said.code), (&[warning.to_owned(), unneeded.to_owned()][..], 1));
+    let url = with(&crate::support::fake_redis::nobody(), ":");
+    let both = format!("--redis {url} --address {}", with(&room.sim.address(), "me:"));
+    let warning = "warning configuration/options: --address, --redis; others may see the password of --address and of --redis in the list of processes → set NOMAD_ADDR and REDIS_URL instead";
+    let said = room.run(&format!("doctor --json {both}"));
+    assert_eq!((troubles(&said.stdout)[0].as_str(), said.stderr.as_str()), (warning, ""));
+    for args in [options, both] {
+        let said = room.run(&format!("doctor -vv {args}"));
+        assert!(!(said.stdout + &said.stderr).contains("canary"));
+    }
+    // Whoever sets the variable shows it to nobody.
+    let room = room.with_url(&url);
+    assert!(!room.run("doctor").stdout.contains("list of processes"));
 }
 
 const UNCONFIGURED: [&str; 5] = [

@@ -60,7 +60,12 @@ pub fn is_lost(error: &Error) -> bool {
 
 /// Redis is there and asks for patience: loading, failing over.
 pub fn is_busy(error: &Error) -> bool {
-    error.what.starts_with(BUSY)
+    busy_with(error).is_some()
+}
+
+/// What it asks for patience with.
+pub fn busy_with(error: &Error) -> Option<&str> {
+    error.what.strip_prefix(BUSY)
 }
 
 /// It began to answer, and the connection was lost.

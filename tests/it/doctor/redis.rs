@@ -277,7 +277,7 @@ fn what_is_not_chosen_is_not_checked() {
 fn a_clock_that_is_off_and_a_server_that_falls_silent() {
     let hello = b"*6\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$5\r\n9\x1b[1m\r\n$4\r\nrole\r\n$6\r\nmaster\r\n";
     let first: &'static [u8] =
-        [&hello[..], b"*2\r\n$10\r\n1000000000\r\n$1\r\n0\r\n"].concat().leak();
+        [&hello[..], b"*2\r\n$10\r\n1000000000\r\n$1\r\n0\r\n:-2\r\n"].concat().leak();
     let answers: &'static [&'static [u8]] = vec![first, hello, hello, hello].leak();
     let fake = Fake::scripted(answers);
     let room = Room::new().with_url(&fake.url());
