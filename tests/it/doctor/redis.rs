@@ -287,19 +287,22 @@ fn a_clock_that_is_off_and_a_server_that_falls_silent() {
     room.finds("", 1, &[problem, skipped, UNKNOWN, clock]);
 }
 
+/// The same room, where a run has found this Redis silent.
+pub(super) fn silent_before(room: Room) -> Room {
+    let silent = Fake::silent();
+    let sandbox = room.sandbox.with("REDIS_URL", &silent.url());
+    sandbox.run("list");
+    let mark = std::fs::read_to_string(sandbox.cache().join("redis-skip")).unwrap();
+    // The same mark, for the good one.
+    let mark = mark.replace(&(silent.url() + "/0"), &room.redis.url());
+    sandbox.write(".cache/nomad-clients/redis-skip", &mark);
+    Room { sandbox: sandbox.with("REDIS_URL", &room.redis.url()), ..room }
+}
+
 #[test]
 fn a_redis_that_was_silent_a_moment_ago_is_left_alone_by_runs() {
-    let room = Room::new();
-    let silent = Fake::silent();
-    let room = room.with_url(&silent.url());
-    room.sandbox.run("list");
-    let mark = std::fs::read_to_string(room.sandbox.cache().join("redis-skip")).unwrap();
-    let room = Room { sandbox: room.sandbox.with("REDIS_URL", &room.redis.url()), ..room };
-    // The same mark, for the good one.
-    let place = silent.url() + "/0";
-    room.sandbox.write(".cache/nomad-clients/redis-skip", &mark.replace(&place, &room.redis.url()));
     let warning = "warning redis/silence: it was silent TIME ago: runs on this machine do without it until TIME after that → wait TIME; if it comes back, look at its latency and load";
-    room.finds("", 0, &[warning, NOTHING]);
+    silent_before(Room::new()).finds("", 0, &[warning, NOTHING]);
 }
 
 /// Whoever only looks leaves nothing behind for the runs of others.
