@@ -139,7 +139,7 @@ mod tests {
             Error::Usage { what: what(), hint: hint() },
             Error::Config { what: what(), hint: hint() },
             Error::Node { what: what(), hint: hint() },
-            Error::Store(store::Error { kind: store::Kind::Unavailable, what: what() }),
+            Error::Store(store::Error { kind: store::Kind::Unavailable, what: what(), cure: None }),
             Error::Output(io::ErrorKind::StorageFull.into()),
             Error::Serve(crate::serve::Error::Open(what())),
             Error::Serve(crate::serve::Error::Listen(what())),

@@ -7,12 +7,8 @@ use crate::store::redis;
 
 use super::file::{File, shown};
 
-/// One line for each place where others can read a password; never the password.
-pub(super) fn warnings(global: &Global, file: &File, access: &Access) -> Vec<String> {
-    let in_file = file.leaks.then(|| {
-        let path = shown(&file.path);
-        format!("others may read {path}, which holds a password: chmod 600 {path}")
-    });
+/// Options that were typed with a password, and the variables to set in their stead.
+pub(super) fn typed(global: &Global, access: &Access) -> Vec<(&'static str, &'static str)> {
     let redis = global.redis.as_deref().map(|url| redis::parse_url(&Secret::new(url)));
     let in_redis = redis.is_some_and(|url| url.is_ok_and(|target| target.has_password()));
     let held = [
@@ -21,7 +17,16 @@ pub(super) fn warnings(global: &Global, file: &File, access: &Access) -> Vec<Str
     ];
     let typed = |option: &str| global.typed.iter().any(|typed| *typed == option);
     let shown = held.into_iter().filter(|(option, _, holds)| *holds && typed(option));
-    let typed = shown.map(|(option, variable, _)| {
+    shown.map(|(option, variable, _)| (option, variable)).collect()
+}
+
+/// One line for each place where others can read a password; never the password.
+pub(super) fn warnings(exposed: &[(&str, &str)], file: &File) -> Vec<String> {
+    let in_file = file.leaks.then(|| {
+        let path = shown(&file.path);
+        format!("others may read {path}, which holds a password: chmod 600 {path}")
+    });
+    let typed = exposed.iter().map(|(option, variable)| {
         format!("others may see the password of --{option} in the list of processes: set {variable} instead")
     });
     in_file.into_iter().chain(typed).collect()

@@ -60,6 +60,7 @@ pub(super) fn found(global: &Global, file: &File, usual: Option<&Path>) -> Found
         file: file.is_read().then(|| (file::shown(&file.path), keys)),
         usual: usual.map(file::shown),
         leaks: file.leaks,
+        exposed: Vec::new(),
         options: global.typed.iter().filter(|name| !is_own(name)).cloned().collect(),
         variables: set.iter().map(|(name, _)| *name).collect(),
     }

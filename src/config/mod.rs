@@ -77,10 +77,12 @@ impl Config {
     pub(crate) fn new(global: &Global, began: Instant) -> Result<Self, Error> {
         let folders = directories::ProjectDirs::from("", "", "nomad-clients");
         let usual = folders.as_ref().map(|folders| folders.config_dir().join("config.toml"));
+        // Below a relative home every folder that somebody stands in would be one to obey.
+        let usual = usual.filter(|file| file.is_absolute());
         let file = File::read(global.config.as_deref(), usual.as_deref())?;
         let found = found::found(global, &file, usual.as_deref());
         let builder = Builder { global, file, began };
-        // Below a relative home every folder that somebody stands in would get a cache of its own.
+        // Nor does each of them get a cache of its own.
         let cache = folders.map(|folders| folders.cache_dir().to_owned());
         builder.config(found, cache.filter(|folder| folder.is_absolute()))
     }
@@ -113,7 +115,9 @@ impl Builder<'_> {
         };
         let format = self.file.output.as_deref().map(str::parse::<Format>).transpose();
         let format = format.map_err(|why| Origin::File("output", &self.file).error(&why))?;
-        let warnings = exposed::warnings(self.global, &self.file, &access);
+        let exposed = exposed::typed(self.global, &access);
+        let warnings = exposed::warnings(&exposed, &self.file);
+        let found = Found { exposed, ..found };
         Ok(Config {
             access,
             place,

@@ -13,6 +13,8 @@ pub(crate) struct Found {
     pub(crate) usual: Option<String>,
     /// Others may read the file, and it holds a password.
     pub(crate) leaks: bool,
+    /// Options that were typed with a password, and the variables to set in their stead.
+    pub(crate) exposed: Vec<(&'static str, &'static str)>,
     /// Long names, without dashes.
     pub(crate) options: Vec<String>,
     /// Names of variables that are set.
@@ -40,9 +42,22 @@ pub(super) fn checks(found: &Found) -> Vec<Check> {
     }
     if !found.options.is_empty() {
         let options: Vec<String> = found.options.iter().map(|name| format!("--{name}")).collect();
-        checks.ok("options", options.join(", "));
+        self::options(&mut checks, &options.join(", "), &found.exposed);
     }
     checks.all
+}
+
+fn options(checks: &mut Checks, options: &str, exposed: &[(&str, &str)]) {
+    if exposed.is_empty() {
+        return checks.ok("options", options);
+    }
+    let typed: Vec<String> = exposed.iter().map(|(option, _)| format!("--{option}")).collect();
+    let variables: Vec<&str> = exposed.iter().map(|(_, variable)| *variable).collect();
+    let said = format!(
+        "{options}; others may see the password of {} in the list of processes",
+        typed.join(" and of ")
+    );
+    checks.warning("options", said, format!("set {} instead", variables.join(" and ")));
 }
 
 fn sets(keys: &[String], overruled: &[(String, String)]) -> String {

@@ -65,11 +65,15 @@ fn ready(checks: &mut Checks, path: &str, ready: &mut Ready) -> Option<Answering
     checks.ok("mode", format!("{:04o}, owned by this user (uid {})", space.mode, space.owner));
     match &space.writable {
         Ok(()) => checks.ok("writable", "files can be made in it"),
-        Err(why) => checks.problem(
-            "writable",
-            format!("no file can be made in it: {why}"),
-            format!("chmod 700 {path}"),
-        ),
+        Err(why) => {
+            let advice = match why.as_str() {
+                "read-only file system" => {
+                    "mount it for writing, or set XDG_CACHE_HOME to another disk".to_owned()
+                }
+                _ => format!("chmod 700 {path}"),
+            };
+            checks.problem("writable", format!("no file can be made in it: {why}"), advice);
+        }
     }
     let free = format!("{} free", bytes(space.free_bytes));
     match space.free_bytes {
@@ -89,4 +93,49 @@ fn ready(checks: &mut Checks, path: &str, ready: &mut Ready) -> Option<Answering
 
 fn shown(path: &Path) -> String {
     first_line(&path.to_string_lossy(), 400)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LITTLE, ready};
+    use crate::doctor::{Checks, Link, State};
+    use crate::store::{Ready, Space};
+
+    /// The lines of a folder with so much room, into which may be written or not.
+    fn said(free_bytes: u64, writable: Result<(), &str>, is_remote: bool) -> Vec<String> {
+        let writable = writable.map_err(str::to_owned);
+        let space = Space { mode: 0o700, owner: 7, free_bytes, writable };
+        let mut checks = Checks::of(Link::Files);
+        let mut found = Ready { space, is_remote, stats: None, ignored: None };
+        assert!(ready(&mut checks, "/f", &mut found).is_none());
+        let all = checks.all.into_iter().filter(|check| check.state != State::Ok);
+        all.map(|check| {
+            let (state, advice) = (check.state.name(), check.advice.unwrap_or_default());
+            format!("{state} {}: {} → {advice}", check.name, check.said)
+        })
+        .collect()
+    }
+
+    #[test]
+    fn a_disk_without_room() {
+        let advice = "make room, or set XDG_CACHE_HOME to another disk";
+        let full = format!("problem space: the disk is full → {advice}");
+        assert_eq!(said(0, Ok(()), false), [full]);
+        let little = format!("warning space: 1.0 MiB free → {advice}");
+        assert_eq!(said(1 << 20, Ok(()), false), [little]);
+        assert_eq!(said(LITTLE, Ok(()), false), [""; 0]);
+    }
+
+    #[test]
+    fn a_folder_that_is_of_no_use() {
+        let why = Err("permission denied");
+        let problem =
+            "problem writable: no file can be made in it: permission denied → chmod 700 /f";
+        assert_eq!(said(LITTLE, why, false), [problem]);
+        let why = Err("read-only file system");
+        let problem = "problem writable: no file can be made in it: read-only file system → mount it for writing, or set XDG_CACHE_HOME to another disk";
+        assert_eq!(said(LITTLE, why, false), [problem]);
+        let problem = "problem folder: /f is on a network file system, where a lock can block: it is not used → set XDG_CACHE_HOME to a folder on a disk of this machine";
+        assert_eq!(said(LITTLE, Ok(()), true), [problem]);
+    }
 }

@@ -21,6 +21,7 @@ pub mod secret;
 pub mod selection;
 pub mod snapshot;
 pub mod text;
+pub(crate) mod tls;
 pub mod value;
 pub mod version;
 pub mod view;

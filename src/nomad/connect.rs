@@ -13,6 +13,7 @@ use ureq::unversioned::transport::{
 use ureq::{Agent, Proxy};
 
 use super::address::{Address, Scheme};
+use super::parting::Parting;
 use super::resolve::Resolve;
 use super::unix::UnixConnector;
 use super::{Access, Error, Kind, tls};
@@ -35,6 +36,7 @@ pub(super) fn agent(access: &Access) -> Result<(Agent, String), Error> {
     let connector =
         ().chain(ConnectProxyConnector::default())
             .chain(TcpConnector::default())
+            .chain(Parting)
             .chain(NamedTls::new(uri, access)?)
             .chain(Tracing);
     Ok((Agent::with_parts(config, connector, Resolve::default()), base))

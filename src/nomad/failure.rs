@@ -3,10 +3,9 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use rustls::{AlertDescription, CertificateError};
-
 use crate::model::secret::{Secret, without};
 use crate::model::text::first_line;
+use crate::model::tls::{Server, Trouble};
 
 use super::address::{Address, Scheme};
 use super::body::Reply;
@@ -17,6 +16,14 @@ use super::{Error, Kind};
 /// For a connection, TLS included.
 pub(super) const CONNECT: Duration = Duration::from_secs(3);
 
+const NOMAD: Server = Server {
+    name: "Nomad",
+    whose: "Nomad's",
+    authority: "pass --ca-cert or set NOMAD_CACERT",
+    other_name: "pass --tls-server-name, for Nomad's own certificates server.<region>.nomad or client.<region>.nomad",
+    client: "--client-cert and --client-key",
+};
+
 /// The most characters of foreign text in an error.
 const FOREIGN: usize = 200;
 
@@ -25,6 +32,8 @@ pub(super) struct Asked<'a> {
     pub(super) address: &'a Address,
     /// The connection goes to the proxy that HTTP_PROXY or HTTPS_PROXY names.
     pub(super) is_proxied: bool,
+    /// There is a client certificate to show.
+    pub(super) has_certificate: bool,
     pub(super) region: Option<&'a str>,
     /// What was sent and must not come back in an error.
     pub(super) secrets: &'a [Secret],
@@ -119,8 +128,11 @@ impl Asked<'_> {
     }
 
     fn tls(&self, error: &rustls::Error) -> Error {
-        let (why, hint) = tls_words(error);
-        self.unreachable(&format!("TLS: {why}"), hint)
+        if matches!(error, rustls::Error::InvalidMessage(_)) {
+            return self.unreachable("TLS: the answer is not TLS", Some(PLAIN_HINT));
+        }
+        let Trouble { why, cure } = NOMAD.trouble(error, self.has_certificate);
+        self.unreachable(&format!("TLS: {why}"), Some(&cure))
     }
 
     fn unreachable(&self, why: &str, hint: Option<&str>) -> Error {
@@ -299,48 +311,6 @@ fn tls_cause(error: &io::Error) -> Option<&rustls::Error> {
         cause = inner.source();
     }
     None
-}
-
-/// What went wrong with TLS, and what cures it.
-fn tls_words(error: &rustls::Error) -> (String, Option<&'static str>) {
-    let (why, hint) = match error {
-        rustls::Error::InvalidCertificate(why) => return certificate_words(why),
-        rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
-            ("Nomad wants a client certificate", "pass --client-cert and --client-key")
-        }
-        rustls::Error::AlertReceived(
-            AlertDescription::UnknownCA
-            | AlertDescription::BadCertificate
-            | AlertDescription::CertificateUnknown,
-        ) => (
-            "Nomad refuses the client certificate",
-            "pass --client-cert and --client-key of Nomad's own CA",
-        ),
-        rustls::Error::InvalidMessage(_) => ("the answer is not TLS", PLAIN_HINT),
-        other => return (first_line(&other.to_string(), FOREIGN), None),
-    };
-    (why.to_owned(), Some(hint))
-}
-
-fn certificate_words(why: &CertificateError) -> (String, Option<&'static str>) {
-    let (why, hint) = match why {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => (
-            "the certificate has expired",
-            "renew Nomad's certificate, or set the clock of this machine",
-        ),
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            ("the certificate is not valid yet", "set the clock of this machine")
-        }
-        CertificateError::UnknownIssuer => {
-            ("the certificate is of an unknown authority", "pass --ca-cert or set NOMAD_CACERT")
-        }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => (
-            "the certificate is for another name",
-            "pass --tls-server-name, for Nomad's own certificates server.<region>.nomad or client.<region>.nomad",
-        ),
-        other => return (first_line(&format!("invalid certificate: {other:?}"), FOREIGN), None),
-    };
-    (why.to_owned(), Some(hint))
 }
 
 #[cfg(test)]

@@ -90,6 +90,7 @@ impl HttpNomad {
         Asked {
             address: &self.access.address,
             is_proxied: self.access.proxy.is_some(),
+            has_certificate: self.access.tls.client_cert.is_some(),
             region: self.access.region.as_deref(),
             secrets: &self.secrets,
             what: what.to_owned(),

@@ -5,6 +5,7 @@ mod body;
 mod connect;
 mod failure;
 mod http;
+mod parting;
 mod patience;
 mod probe;
 #[cfg(any(test, fuzzing))]

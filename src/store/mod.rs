@@ -327,11 +327,13 @@ impl Class {
 
 /// Why a store could not do a step.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{what}")]
+#[error("{what}{}", cure.as_ref().map(|cure| format!(": {cure}")).unwrap_or_default())]
 pub struct Error {
     pub kind: Kind,
     /// One line without credentials: `connection refused`, `not a Redis server`.
     pub what: String,
+    /// What to do about it, where the failure itself says that.
+    pub cure: Option<String>,
 }
 
 /// The kinds of failure that callers tell apart.

@@ -5,16 +5,20 @@
 //! | here | nothing; the configuration |
 //! | `nomad` | name, connection, TLS, answer, leader, token, right, speed, clock |
 //! | `redis` | connection, TLS, credentials, rights, memory, role |
+//! | `refusing` | a Redis that asks for patience, takes no writes, or is old |
+//! | `tls` | certificates and alerts, the same for Nomad and Redis |
 //! | `cached` | keys, state, the cache folder; nothing is ever changed |
 
 mod cached;
 mod nomad;
 mod redis;
+mod refusing;
+mod tls;
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
 
-use nomad_sim::{Fleet, Sim};
+use nomad_sim::{Fault, Fleet, Sim, Times, Where};
 use serde_json::Value;
 
 use crate::support::redis_server::RedisServer;
@@ -257,6 +261,31 @@ fn where_settings_come_from_is_told_without_their_values() {
     assert!(said.stdout.contains(expected), "{}", said.stdout);
 }
 
+/// What other commands warn of on stderr.
+#[test]
+fn a_password_that_was_typed_is_a_warning_and_is_not_shown() {
+    let room = Room::new();
+    let with = |url: &str, of: &str| url.replace("://", &format!("://{of}canary@"));
+    let options = format!("--redis {}?pass=canary", room.redis.url());
+    let unneeded = "problem redis/credentials: redis refused the credentials → put the right ones into REDIS_URL or --redis: redis://USER:PASSWORD@HOST:PORT/0";
+    let warning = "warning configuration/options: --redis; others may see the password of --redis in the list of processes → set REDIS_URL instead";
+    let said = room.run(&format!("doctor --json {options}"));
+    let found = troubles(&said.stdout);
+    assert_eq!((&found[..2], said.code), (&[warning.to_owned(), unneeded.to_owned()][..], 1));
+    let url = with(&crate::support::fake_redis::nobody(), ":");
+    let both = format!("--redis {url} --address {}", with(&room.sim.address(), "me:"));
+    let warning = "warning configuration/options: --address, --redis; others may see the password of --address and of --redis in the list of processes → set NOMAD_ADDR and REDIS_URL instead";
+    let said = room.run(&format!("doctor --json {both}"));
+    assert_eq!((troubles(&said.stdout)[0].as_str(), said.stderr.as_str()), (warning, ""));
+    for args in [options, both] {
+        let said = room.run(&format!("doctor -vv {args}"));
+        assert!(!(said.stdout + &said.stderr).contains("canary"));
+    }
+    // Whoever sets the variable shows it to nobody.
+    let room = room.with_url(&url);
+    assert!(!room.run("doctor").stdout.contains("list of processes"));
+}
+
 const UNCONFIGURED: [&str; 5] = [
     "skipped nomad/all: needs settings",
     "skipped redis/all: needs settings",
@@ -302,46 +331,56 @@ fn a_broken_configuration_is_a_problem_and_wrong_usage_is_not() {
     );
 }
 
+/// `redis/latency` and so on: every check that this report has.
+fn reported(json: &str) -> BTreeSet<String> {
+    let report: Value = serde_json::from_str(json).unwrap();
+    let text = |check: &Value, key: &str| check[key].as_str().unwrap().to_owned();
+    let checks = report["checks"].as_array().unwrap().iter();
+    checks.map(|check| text(check, "link") + "/" + &text(check, "check")).collect()
+}
+
+/// What the second column of a row of the guide names. The link stands before its first check.
+fn named(row: &str) -> Vec<String> {
+    let mut link = String::new();
+    let names = row.split(" | ").nth(1).unwrap().split('`').skip(1).step_by(2);
+    let names = names.map(|name| {
+        let capital = name.starts_with(|first: char| first.is_ascii_uppercase());
+        let (first, rest) = name.split_once(' ').unwrap_or((name, ""));
+        if capital {
+            link = first.to_lowercase();
+        }
+        format!("{link}/{}", if capital { rest } else { name })
+    });
+    names.filter(|name| !name.ends_with('/') && !name.ends_with("/ok")).collect()
+}
+
+#[test]
+fn the_names_in_a_row_belong_to_the_link_before_them() {
+    let row = "| slow | `Cache last hour`: few; `Redis`: not `ok`: `reached`, `tls` | `x` |";
+    assert_eq!(named(row), ["cache/last hour", "redis/reached", "redis/tls"]);
+}
+
 /// What the README tells people to look at is looked at, under that name.
 #[test]
 fn the_guide_names_only_what_is_checked() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let room = Room::new();
+    room.sandbox.stdout("list");
+    room.sandbox.stdout("list");
+    room.sim.fault(Where::List, Times::ALWAYS, Fault::header("X-Nomad-Lastcontact", Some("7000")));
+    let room = redis::silent_before(room);
+    let checked = reported(&room.run("doctor --json --timeout 20s").stdout);
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
+    let readme = readme.unwrap();
     let (_, guide) = readme.split_once("\n## Troubleshooting\n").unwrap();
     let guide = guide.split("\n## ").next().unwrap();
-    let source = sources(&root.join("src/doctor"));
-    let mut named = 0;
-    for row in guide
-        .lines()
-        .skip_while(|line| !line.starts_with("|---"))
-        .filter(|line| line.starts_with("| "))
-    {
-        let lines = row.split(" | ").nth(1).unwrap();
-        for name in lines.split('`').skip(1).step_by(2).filter(|name| !name.starts_with('→')) {
-            let links = ["Configuration", "Nomad", "Redis", "Files", "Cache"];
-            let check =
-                links.iter().find_map(|link| name.strip_prefix(link)).unwrap_or(name).trim();
-            let is_state = ["ok", ""].contains(&check);
-            assert!(
-                is_state || source.contains(&format!("\"{check}\"")),
-                "no check is called {check}"
-            );
-            named += 1;
-        }
-    }
-    assert!(named > 20, "the guide is found");
+    let rows = guide.lines().skip_while(|line| !line.starts_with("|---"));
+    let names: Vec<String> = rows.filter(|line| line.starts_with("| ")).flat_map(named).collect();
+    let unknown: Vec<&String> = names.iter().filter(|name| !checked.contains(*name)).collect();
+    assert_eq!(unknown, [""; 0], "nothing of {checked:?}");
+    assert!(names.len() > 20, "the guide is found");
     for symptom in
         ["stale data", "the cache does not work", "slow with a cache", "memory usage is high"]
     {
         assert!(guide.contains(&format!("\n| {symptom} | ")), "{symptom}");
     }
-}
-
-fn sources(folder: &Path) -> String {
-    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let text = |path: PathBuf| match path.is_dir() {
-        true => sources(&path),
-        false => std::fs::read_to_string(path).unwrap(),
-    };
-    paths.map(text).collect()
 }

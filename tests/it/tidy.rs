@@ -66,7 +66,7 @@ const DOORS: [(&str, &[&str]); 34] = [
     ("clap_complete::", &["src/cli"]),
     ("ureq::", &["src/nomad/"]),
     ("::redis::", &["src/store/redis/"]),
-    ("rustls::", &["src/nomad/", "src/store/redis/"]),
+    ("rustls::", &["src/model/tls.rs", "src/nomad/", "src/store/redis/"]),
     ("comfy_table::", &["src/render/"]),
     ("csv::", &["src/render/grid.rs", "src/render/properties.rs"]),
     ("serde_saphyr::", &["src/render/grid.rs"]),

@@ -207,6 +207,12 @@ impl Way<'_> {
 }
 
 fn advice(error: &Error) -> String {
+    if let Some(cure) = &error.cure {
+        return cure.clone();
+    }
+    if let Some(code) = errors::busy_with(error) {
+        return patience(code).to_owned();
+    }
     let text = match error.kind {
         Kind::Credentials => {
             "put the right ones into REDIS_URL or --redis: redis://USER:PASSWORD@HOST:PORT/0"
@@ -215,17 +221,19 @@ fn advice(error: &Error) -> String {
         Kind::ReadOnly if error.what.contains("memory") => {
             "raise maxmemory, or set maxmemory-policy allkeys-lru"
         }
+        Kind::ReadOnly if error.what.contains("replicas") => {
+            "bring its replicas back, or lower min-replicas-to-write"
+        }
         Kind::ReadOnly if error.what.contains("replica") => "name the primary with --redis",
-        Kind::ReadOnly => "look into the log of Redis: it can't save or misses its replicas",
+        Kind::ReadOnly => {
+            "look into Redis's log why it can't save: the disk, or the rights of its folder"
+        }
         Kind::Unavailable if errors::is_of_tls(error) => tls_advice(&error.what),
         Kind::Unavailable if errors::is_silent_to_tls(error) => {
             "write redis:// in --redis or REDIS_URL if it speaks no TLS"
         }
         Kind::Unavailable if errors::is_refused(error) => {
             "start Redis there, name another with --redis or REDIS_URL, or choose --cache local"
-        }
-        Kind::Unavailable if errors::is_busy(error) => {
-            "wait until it has loaded its data or has a primary again"
         }
         Kind::Unavailable if errors::is_black_hole(error) => {
             "is it stopped or overloaded, or does a firewall swallow what is sent? runs do without it meanwhile"
@@ -238,18 +246,23 @@ fn advice(error: &Error) -> String {
     text.to_owned()
 }
 
+/// What to wait for, as the code of the error says.
+fn patience(code: &str) -> &'static str {
+    match code {
+        "LOADING" => "wait until it has loaded its data",
+        "BUSY" => "wait until its script has ended, or end that with SCRIPT KILL",
+        "MASTERDOWN" => "wait until it has its primary again, or name the primary with --redis",
+        _ => "wait until it is ready again",
+    }
+}
+
 fn tls_advice(what: &str) -> &'static str {
     match what {
         errors::WANTS_TLS => "write rediss:// in --redis or REDIS_URL",
         errors::NO_TLS => "write redis:// in --redis or REDIS_URL, or let Redis speak TLS there",
-        _ if what.contains(": pass --") => "do that",
-        _ if what.contains("clock") => "renew the certificate of Redis, or set the clock",
-        _ if what.contains("is not valid: ") => {
-            "give Redis a certificate that an authority has signed for it"
-        }
-        _ if what.contains("certificate") || what.contains("cannot read ") => {
+        // One of the files, before anything was sent.
+        _ => {
             "name other files with --redis-ca-cert, --redis-client-cert and --redis-client-key, or repair them"
         }
-        _ => "look into the log of Redis, or write redis:// if it speaks no TLS",
     }
 }

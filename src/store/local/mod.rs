@@ -57,7 +57,7 @@ impl LocalStore {
     /// # Errors
     /// There is no folder that is this user's alone; names path and cause.
     pub fn open(place: &Place, boot: BootClock, tell: Tell) -> Result<Self, Error> {
-        let unavailable = |what| Error { kind: Kind::Unavailable, what };
+        let unavailable = |what| Error { kind: Kind::Unavailable, what, cure: None };
         let path = place.folder.as_deref();
         let path = path.ok_or_else(|| unavailable("no home folder to keep it in".to_owned()))?;
         let folder = Folder::open(path).map_err(unavailable)?;
@@ -88,7 +88,7 @@ impl LocalStore {
     fn cannot(&self, what: &str, error: &io::Error) -> Error {
         let what =
             format!("cannot {what} the cache folder {}: {}", self.folder.place(), plain(error));
-        Error { kind: Kind::ReadOnly, what }
+        Error { kind: Kind::ReadOnly, what, cure: None }
     }
 }
 
@@ -145,8 +145,11 @@ impl Store for LocalStore {
 
     fn clear(&self) -> Cleared {
         // The place stands beside it.
-        let outcome =
-            self.clear_all().map_err(|error| Error { kind: Kind::ReadOnly, what: plain(&error) });
+        let outcome = self.clear_all().map_err(|error| Error {
+            kind: Kind::ReadOnly,
+            what: plain(&error),
+            cure: None,
+        });
         Cleared { places: vec![ClearedPlace { place: self.folder.place(), outcome }] }
     }
 

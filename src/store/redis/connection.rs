@@ -5,17 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{Cmd, Value};
-use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use rustls::ClientConfig;
 
 use crate::store::Error;
 
 use super::errors::{
-    BROKEN_OFF, LOST, NOT_REDIS, WANTS_TLS, of_handshake, of_io, of_reply, refused_credentials,
-    unavailable,
+    BROKEN_OFF, LOST, NOT_REDIS, WANTS_TLS, of_io, of_reply, refused_credentials, unavailable,
 };
 use super::line::{Budget, Line};
 use super::reply;
-use super::tls;
+use super::tls::Secured;
 use super::url::{Route, Target};
 use super::words::Spoken;
 
@@ -52,8 +51,7 @@ impl Connection {
         let line = Line::open(&target.route, limit).map_err(|error| of_io(&error))?;
         let stream = match (&target.route, config) {
             (Route::Tcp { host, tls: true, .. }, Some(config)) => {
-                let stream = tls::wrap(line, host, config).map_err(|error| of_handshake(&error))?;
-                Stream::Tls(Box::new(stream))
+                Stream::Tls(Box::new(Secured::new(line, host, config)?))
             }
             _ => Stream::Plain(line),
         };
@@ -172,14 +170,14 @@ fn parting_word(replies: Vec<Value>) -> Option<Error> {
 
 enum Stream {
     Plain(Line),
-    Tls(Box<StreamOwned<ClientConnection, Line>>),
+    Tls(Box<Secured>),
 }
 
 impl Stream {
     fn line(&mut self) -> &mut Line {
         match self {
             Self::Plain(line) => line,
-            Self::Tls(tls) => &mut tls.sock,
+            Self::Tls(tls) => tls.line(),
         }
     }
 

@@ -14,7 +14,7 @@ pub const NOT_REDIS: &str = "not a Redis server";
 /// Seen by an alert of TLS in place of a reply.
 pub const WANTS_TLS: &str = "not a Redis server without TLS: use rediss://";
 pub const NO_TLS: &str = "tls: the port does not speak TLS";
-const HANDSHAKE: &str = " (TLS handshake)";
+pub(super) const HANDSHAKE: &str = " (TLS handshake)";
 const REFUSED: &str = "refused";
 const BUSY: &str = "busy: ";
 /// It was there and is gone.
@@ -35,7 +35,7 @@ impl From<Late> for io::Error {
 }
 
 pub(super) fn unavailable(what: impl Into<String>) -> Error {
-    Error { kind: Kind::Unavailable, what: what.into() }
+    Error { kind: Kind::Unavailable, what: what.into(), cure: None }
 }
 
 /// Nothing listens where Redis is looked for.
@@ -60,7 +60,12 @@ pub fn is_lost(error: &Error) -> bool {
 
 /// Redis is there and asks for patience: loading, failing over.
 pub fn is_busy(error: &Error) -> bool {
-    error.what.starts_with(BUSY)
+    busy_with(error).is_some()
+}
+
+/// What it asks for patience with.
+pub fn busy_with(error: &Error) -> Option<&str> {
+    error.what.strip_prefix(BUSY)
 }
 
 /// It began to answer, and the connection was lost.
@@ -76,11 +81,8 @@ pub fn is_black_hole(error: &Error) -> bool {
 /// A failure of the connection.
 pub(super) fn of_io(error: &io::Error) -> Error {
     let inner = error.get_ref();
-    if let Some(tls) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        return unavailable(match tls {
-            rustls::Error::InvalidMessage(_) => NO_TLS.to_owned(),
-            tls => format!("tls: {}", of_tls(tls)),
-        });
+    if let Some(failure) = inner.and_then(|inner| inner.downcast_ref::<Error>()) {
+        return failure.clone();
     }
     unavailable(match error.kind() {
         io::ErrorKind::ConnectionRefused => REFUSED.to_owned(),
@@ -98,50 +100,6 @@ pub(super) fn of_io(error: &io::Error) -> Error {
         _ if inner.is_some() => tame(&error.to_string()),
         kind => kind.to_string(),
     })
-}
-
-/// A failure before the first question, while TLS was agreed on.
-pub(super) fn of_handshake(error: &io::Error) -> Error {
-    let failure = of_io(error);
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof => unavailable(NO_TLS),
-        _ if is_lost(&failure) => unavailable("tls: connection lost in the handshake"),
-        _ if is_black_hole(&failure) => unavailable(format!("{failure}{HANDSHAKE}")),
-        _ => failure,
-    }
-}
-
-fn of_tls(error: &rustls::Error) -> String {
-    use rustls::AlertDescription as Alert;
-    use rustls::CertificateError as Bad;
-    use rustls::Error::{AlertReceived, InvalidCertificate};
-    match error {
-        InvalidCertificate(bad) => match bad {
-            Bad::Expired | Bad::ExpiredContext { .. } => {
-                "the certificate has expired (or this machine's clock is wrong)".to_owned()
-            }
-            Bad::NotValidYet | Bad::NotValidYetContext { .. } => {
-                "the certificate is not valid yet (or this machine's clock is wrong)".to_owned()
-            }
-            Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
-                "the certificate is for another name: pass that one in --redis".to_owned()
-            }
-            Bad::UnknownIssuer => {
-                "the certificate is of an unknown authority: pass --redis-ca-cert".to_owned()
-            }
-            other => format!("the certificate is not valid: {}", tame(&other.to_string())),
-        },
-        AlertReceived(Alert::CertificateRequired) => {
-            "redis wants a client certificate: pass --redis-client-cert and --redis-client-key"
-                .to_owned()
-        }
-        AlertReceived(Alert::UnknownCA | Alert::BadCertificate | Alert::CertificateUnknown) => {
-            "redis refuses the client certificate: pass --redis-client-cert and --redis-client-key of its own CA"
-                .to_owned()
-        }
-        AlertReceived(alert) => format!("the server refused: {alert:?}"),
-        other => tame(&other.to_string()),
-    }
 }
 
 /// An error that Redis answered with.
@@ -169,7 +127,7 @@ pub(super) fn of_reply(error: &ServerError) -> Error {
         "ERR" => details,
         code => format!("{} {details}", tame(code)),
     };
-    Error { kind, what }
+    Error { kind, what, cure: None }
 }
 
 /// Who does not know a command repeats its arguments, which for AUTH are the credentials.
@@ -206,7 +164,7 @@ fn is_about_auth(details: &str) -> bool {
 
 pub(super) fn refused_credentials() -> Error {
     let what = "redis refused the credentials".to_owned();
-    Error { kind: Kind::Credentials, what }
+    Error { kind: Kind::Credentials, what, cure: None }
 }
 
 /// Names the command if Redis does: it stands between quotes.
@@ -221,7 +179,8 @@ fn forbidden(details: &str) -> Error {
     };
     // Only a database other than 0 needs it.
     let select = if command == Some("select") { " +select" } else { "" };
-    Error { kind: Kind::Forbidden, what: format!("{what} (the user needs {ACL}{select})") }
+    let what = format!("{what} (the user needs {ACL}{select})");
+    Error { kind: Kind::Forbidden, what, cure: None }
 }
 
 /// What the user was not granted.

@@ -111,18 +111,20 @@ impl RedisStore {
 
     fn greeted(&self, limit: Limit) -> Result<Greeting, Error> {
         let hello = command("HELLO", &[]);
-        let both = [hello.clone(), command("TIME", &[])];
-        let replies = self.ask(limit.step("HELLO, TIME"), &both)?;
+        // Who is not ready yet still says hello and what the time is.
+        let ready = command("PTTL", &[&self.keys.literal.all]);
+        let all = [hello.clone(), command("TIME", &[]), ready];
+        let replies = self.ask(limit.step("HELLO, TIME, PTTL"), &all)?;
         let mut greeting = match &replies[0] {
             Value::ServerError(error) if error.code() != "ERR" => return Err(of_reply(error)),
             // Before Redis 6 there was no such command.
             Value::ServerError(_) => Greeting::default(),
             reply => introduced(reply).ok_or_else(|| unavailable(NOT_REDIS))?,
         };
-        if let Value::ServerError(error) = &replies[1]
-            && super::errors::asks_for_patience(error)
+        if let Some(error) = replies[1..].iter().find_map(patience)
+            && greeting.mode != "cluster"
         {
-            return Err(of_reply(error));
+            return Err(error);
         }
         greeting.time = seconds(&replies[1]);
         let mut took = Vec::with_capacity(ROUNDS);
@@ -262,6 +264,14 @@ fn key_found(key: &str, wanted: &str, whose: Whose, replies: &[Value]) -> Option
 
 fn is_wrong_type(reply: &Value) -> bool {
     matches!(reply, Value::ServerError(error) if error.code() == "WRONGTYPE")
+}
+
+/// What a server says that is not ready.
+fn patience(reply: &Value) -> Option<Error> {
+    match reply {
+        Value::ServerError(error) if errors::asks_for_patience(error) => Some(of_reply(error)),
+        _ => None,
+    }
 }
 
 /// Names and values in turn.

@@ -1,6 +1,6 @@
 //! TLS to a Redis: the roots, the client's certificate, the handshake.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,10 +9,21 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
+use crate::model::tls::{Server, Trouble};
 use crate::store::{Error, RedisPlace};
 
-use super::errors::{tame, unavailable};
+use super::errors::{HANDSHAKE, NO_TLS, is_black_hole, is_lost, of_io, tame, unavailable};
 use super::line::Line;
+
+const REDIS: Server = Server {
+    name: "redis",
+    whose: "Redis's",
+    authority: "pass --redis-ca-cert",
+    other_name: "pass that one in --redis",
+    client: "--redis-client-cert and --redis-client-key",
+};
+
+const LOST_CURE: &str = "look into Redis's log; if it wants a client certificate, pass --redis-client-cert and --redis-client-key";
 
 /// Reads the files that `place` names; without a CA file the system's roots are used.
 pub(super) fn config(place: &RedisPlace) -> Result<Arc<ClientConfig>, Error> {
@@ -60,16 +71,90 @@ fn unreadable(file: &Path, why: &rustls::pki_types::pem::Error) -> Error {
     unavailable(format!("tls: cannot read {}: {}", file.display(), tame(&why.to_string())))
 }
 
-/// Shakes hands within the line's budget. The certificate must be for `host`.
-pub(super) fn wrap(
-    mut line: Line,
-    host: &str,
-    config: Arc<ClientConfig>,
-) -> io::Result<StreamOwned<ClientConnection, Line>> {
-    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-    let mut tls = ClientConnection::new(config, name).map_err(io::Error::other)?;
-    while tls.is_handshaking() {
-        tls.complete_io(&mut line)?;
+/// A line that is encrypted. Its failures are told in words for people.
+pub(super) struct Secured {
+    stream: StreamOwned<ClientConnection, Line>,
+    /// There is a client certificate to show.
+    shown: bool,
+}
+
+impl Secured {
+    /// Shakes hands within the line's budget. The certificate must be for `host`.
+    pub(super) fn new(
+        mut line: Line,
+        host: &str,
+        config: Arc<ClientConfig>,
+    ) -> Result<Self, Error> {
+        let shown = config.client_auth_cert_resolver.has_certs();
+        let name =
+            ServerName::try_from(host.to_owned()).map_err(|why| of_io(&io::Error::other(why)))?;
+        let tls = ClientConnection::new(config, name).map_err(|why| of_io(&io::Error::other(why)));
+        let mut tls = tls?;
+        while tls.is_handshaking() {
+            if let Err(lost) = tls.complete_io(&mut line) {
+                let error = last_word(&mut tls, &mut line, &lost).unwrap_or(lost);
+                return Err(of_handshake(error, shown, line.has_received()));
+            }
+        }
+        Ok(Self { stream: StreamOwned::new(tls, line), shown })
     }
-    Ok(StreamOwned::new(tls, line))
+
+    pub(super) fn line(&mut self) -> &mut Line {
+        &mut self.stream.sock
+    }
+}
+
+impl Read for Secured {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(buf).map_err(|error| worded(error, self.shown))
+    }
+}
+
+impl Write for Secured {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.stream.write(buf).map_err(|error| worded(error, self.shown))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush().map_err(|error| worded(error, self.shown))
+    }
+}
+
+/// Who refuses a handshake says why and hangs up, and then a write may fail before that is read.
+fn last_word(tls: &mut ClientConnection, line: &mut Line, lost: &io::Error) -> Option<io::Error> {
+    while is_lost(&of_io(lost)) && tls.read_tls(line).ok()? > 0 {
+        if let Err(why) = tls.process_new_packets() {
+            return Some(io::Error::other(why));
+        }
+    }
+    None
+}
+
+/// A failure before the first question. `spoke`: something came back.
+fn of_handshake(error: io::Error, shown: bool, spoke: bool) -> Error {
+    let is_end = error.kind() == io::ErrorKind::UnexpectedEof;
+    let failure = of_io(&worded(error, shown));
+    match spoke {
+        false if is_end => unavailable(NO_TLS),
+        false if is_black_hole(&failure) => unavailable(format!("{failure}{HANDSHAKE}")),
+        _ if is_lost(&failure) => Error {
+            cure: Some(LOST_CURE.to_owned()),
+            ..unavailable("tls: connection lost in the handshake")
+        },
+        _ => failure,
+    }
+}
+
+/// What the library says, as the [`Error`] that it is for people.
+fn worded(error: io::Error, shown: bool) -> io::Error {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let failure = match inner {
+        None => return error,
+        Some(rustls::Error::InvalidMessage(_)) => unavailable(NO_TLS),
+        Some(tls) => {
+            let Trouble { why, cure } = REDIS.trouble(tls, shown);
+            Error { cure: Some(cure), ..unavailable(format!("tls: {why}")) }
+        }
+    };
+    io::Error::other(failure)
 }

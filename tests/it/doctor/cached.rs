@@ -6,6 +6,7 @@ use std::path::Path;
 
 use nomad_sim::{Fleet, Sim};
 
+use crate::support::means::Mounted;
 use crate::support::redis_server::RedisServer;
 use crate::support::sandbox::Sandbox;
 
@@ -140,6 +141,36 @@ fn a_folder_that_is_open_to_others() {
     room.sandbox.write(".cache", "a file");
     let problem = "problem files/folder: HOME/.cache/nomad-clients can't be made: HOME/.cache is no folder → let this user write there, or set XDG_CACHE_HOME to a folder of its own";
     room.finds("", 1, &[problem, skipped, asked]);
+}
+
+const NOBODY: &str = "skipped cache/last hour: nobody asked";
+
+/// A relative one is none: every folder that somebody stands in would get a cache of its own.
+#[test]
+fn no_home_folder() {
+    let room = Room::new();
+    let room = Room { sandbox: room.sandbox.with("HOME", "here"), ..room };
+    let problem = "problem files/folder: this user has no home folder to keep files in → set HOME or XDG_CACHE_HOME";
+    room.finds("", 1, &[problem, "skipped files/mode writable space: needs folder", NOBODY]);
+    let file = r#"{"link":"configuration","check":"file","state":"ok","said":"none: this user has no home folder","advice":null}"#;
+    assert!(room.run("doctor --json").stdout.contains(file));
+}
+
+/// Only root may mount; what is said of a full disk is also tried where it is decided.
+#[test]
+fn a_disk_that_is_full_or_nearly() {
+    let room = Room::new();
+    let folder = room.sandbox.cache();
+    std::fs::create_dir_all(&folder).unwrap();
+    let Some(_mounted) =
+        Mounted::tmpfs("a_disk_that_is_full_or_nearly", &folder, "size=64k,mode=700")
+    else {
+        return;
+    };
+    let advice = "make room, or set XDG_CACHE_HOME to another disk";
+    room.finds("", 0, &[&format!("warning files/space: SIZE free → {advice}"), NOBODY]);
+    std::fs::write(folder.join("ballast"), vec![0; 1 << 20]).unwrap_err();
+    room.finds("", 1, &[&format!("problem files/space: the disk is full → {advice}"), NOBODY]);
 }
 
 #[test]

@@ -70,7 +70,8 @@ fn tls_that_fails() {
     let port = tls_front::start(server.socket(), "server.pem", false);
     let room = Room::new().with_url(&format!("rediss://localhost:{port}"));
     room.finds(&format!("--redis-ca-cert {}", file("ca.pem").display()), 0, &[NOTHING]);
-    let problem = "problem redis/tls: the certificate is of an unknown authority: pass --redis-ca-cert → do that";
+    let problem =
+        "problem redis/tls: the certificate is of an unknown authority → pass --redis-ca-cert";
     let other = format!("--redis-ca-cert {}", file("other.pem").display());
     room.finds(&other, 1, &[problem, FROM_TLS, UNKNOWN]);
 }
@@ -276,7 +277,7 @@ fn what_is_not_chosen_is_not_checked() {
 fn a_clock_that_is_off_and_a_server_that_falls_silent() {
     let hello = b"*6\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$5\r\n9\x1b[1m\r\n$4\r\nrole\r\n$6\r\nmaster\r\n";
     let first: &'static [u8] =
-        [&hello[..], b"*2\r\n$10\r\n1000000000\r\n$1\r\n0\r\n"].concat().leak();
+        [&hello[..], b"*2\r\n$10\r\n1000000000\r\n$1\r\n0\r\n:-2\r\n"].concat().leak();
     let answers: &'static [&'static [u8]] = vec![first, hello, hello, hello].leak();
     let fake = Fake::scripted(answers);
     let room = Room::new().with_url(&fake.url());
@@ -286,19 +287,22 @@ fn a_clock_that_is_off_and_a_server_that_falls_silent() {
     room.finds("", 1, &[problem, skipped, UNKNOWN, clock]);
 }
 
+/// The same room, where a run has found this Redis silent.
+pub(super) fn silent_before(room: Room) -> Room {
+    let silent = Fake::silent();
+    let sandbox = room.sandbox.with("REDIS_URL", &silent.url());
+    sandbox.run("list");
+    let mark = std::fs::read_to_string(sandbox.cache().join("redis-skip")).unwrap();
+    // The same mark, for the good one.
+    let mark = mark.replace(&(silent.url() + "/0"), &room.redis.url());
+    sandbox.write(".cache/nomad-clients/redis-skip", &mark);
+    Room { sandbox: sandbox.with("REDIS_URL", &room.redis.url()), ..room }
+}
+
 #[test]
 fn a_redis_that_was_silent_a_moment_ago_is_left_alone_by_runs() {
-    let room = Room::new();
-    let silent = Fake::silent();
-    let room = room.with_url(&silent.url());
-    room.sandbox.run("list");
-    let mark = std::fs::read_to_string(room.sandbox.cache().join("redis-skip")).unwrap();
-    let room = Room { sandbox: room.sandbox.with("REDIS_URL", &room.redis.url()), ..room };
-    // The same mark, for the good one.
-    let place = silent.url() + "/0";
-    room.sandbox.write(".cache/nomad-clients/redis-skip", &mark.replace(&place, &room.redis.url()));
     let warning = "warning redis/silence: it was silent TIME ago: runs on this machine do without it until TIME after that → wait TIME; if it comes back, look at its latency and load";
-    room.finds("", 0, &[warning, NOTHING]);
+    silent_before(Room::new()).finds("", 0, &[warning, NOTHING]);
 }
 
 /// Whoever only looks leaves nothing behind for the runs of others.

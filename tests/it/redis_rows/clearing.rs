@@ -27,7 +27,7 @@ fn r20_nobody_listens_or_answers() {
 
 #[test]
 fn r20_tls_that_can_not_be_trusted() {
-    let expired = "tls: the certificate has expired (or this machine's clock is wrong)";
+    let expired = "tls: the certificate has expired: renew Redis's certificate, or set the clock of this machine";
     check(&trouble::tls("expired.pem", "ca.pem"), 7, expired);
     check(&trouble::tls_to_a_plain_port(), 7, "tls: the port does not speak TLS");
 }

@@ -66,7 +66,7 @@ fn r3_the_next_run_does_not_wait() {
 
 #[test]
 fn r4_tls_that_can_not_be_trusted() {
-    let expired = "tls: the certificate has expired (or this machine's clock is wrong)";
+    let expired = "tls: the certificate has expired: renew Redis's certificate, or set the clock of this machine";
     check_local(&trouble::tls("expired.pem", "ca.pem"), expired);
     let other = "tls: the certificate is for another name: pass that one in --redis";
     check_local(&trouble::tls("other.pem", "ca.pem"), other);

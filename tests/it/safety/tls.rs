@@ -3,7 +3,7 @@
 use nomad_sim::{Fleet, Listen, Options, Sim};
 
 use crate::support::pki::file;
-use crate::support::redis_server::{RedisServer, free_port};
+use crate::support::redis_server::RedisServer;
 use crate::support::sandbox::{Said, Sandbox, failure};
 use crate::support::tls_front;
 
@@ -119,7 +119,7 @@ fn s20_a_certificate_that_nomad_does_not_want_or_that_is_not_valid_yet() {
             shown("server.key")
         )
     };
-    let why = "Nomad refuses the client certificate\nhint: pass --client-cert and --client-key of Nomad's own CA";
+    let why = "Nomad refuses the client certificate, whose authority it does not know\nhint: pass --client-cert and --client-key of its own CA";
     nomad.distrusted(&nomad.sandbox(), &args("foreign-client.pem"), why);
     let early = Nomad::with("early.pem", false);
     let why = "the certificate is not valid yet\nhint: set the clock of this machine";
@@ -135,24 +135,7 @@ struct Tls {
 
 impl Tls {
     fn with(cert: &str, clients: bool) -> Self {
-        let port = free_port();
-        let (number, cert, key, ca) =
-            (port.to_string(), shown(cert), shown("server.key"), shown("ca.pem"));
-        let clients = if clients { "yes" } else { "no" };
-        let server = RedisServer::start_with(&[
-            "--bind",
-            "127.0.0.1",
-            "--tls-port",
-            &number,
-            "--tls-cert-file",
-            &cert,
-            "--tls-key-file",
-            &key,
-            "--tls-ca-cert-file",
-            &ca,
-            "--tls-auth-clients",
-            clients,
-        ]);
+        let (server, port) = RedisServer::start_tls(cert, clients, &[]);
         Self { server, url: format!("rediss://localhost:{port}"), port }
     }
 }
@@ -219,13 +202,13 @@ fn s20_every_reason_to_leave_a_redis_alone_is_named_with_its_cure() {
             "expired.pem",
             false,
             &ours,
-            "tls: the certificate has expired (or this machine's clock is wrong)",
+            "tls: the certificate has expired: renew Redis's certificate, or set the clock of this machine",
         ),
         (
             "early.pem",
             false,
             &ours,
-            "tls: the certificate is not valid yet (or this machine's clock is wrong)",
+            "tls: the certificate is not valid yet: set the clock of this machine",
         ),
         (
             "other.pem",
@@ -249,7 +232,7 @@ fn s20_every_reason_to_leave_a_redis_alone_is_named_with_its_cure() {
             "server.pem",
             true,
             &foreign,
-            "tls: redis refuses the client certificate: pass --redis-client-cert and --redis-client-key of its own CA",
+            "tls: redis refuses the client certificate, whose authority it does not know: pass --redis-client-cert and --redis-client-key of its own CA",
         ),
     ] {
         let redis = Tls::with(cert, clients);

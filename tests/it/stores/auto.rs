@@ -91,7 +91,7 @@ fn a_machine_that_can_keep_nothing_says_why() {
     let heard = |change: fn(AutoStore) -> AutoStore| {
         let ear = Ear::default();
         let redis = Arc::new(RedisStore::new(&place("a0", &nobody()), ear.tell()).unwrap());
-        let why = Error { kind: Kind::Unavailable, what: "no home folder".to_owned() };
+        let why = Error { kind: Kind::Unavailable, what: "no home folder".to_owned(), cure: None };
         let store = change(AutoStore::new(redis, Err(why), ear.tell()));
         let mut run = Process::new(Arc::new(store), 'N');
         assert!(matches!(run.come(How::Get), Entered::Alone));

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use redis::{Parser, Value};
 use tempfile::TempDir;
 
+use super::pki::file;
+
 pub(crate) struct RedisServer {
     folder: TempDir,
     child: Child,
@@ -24,6 +26,23 @@ impl RedisServer {
     pub(crate) fn cluster() -> Self {
         let bus = free_port().to_string();
         Self::start_with(&["--cluster-enabled", "yes", "--cluster-port", &bus])
+    }
+
+    /// One that speaks TLS on a port of loopback, and nothing else there; with `clients` it demands
+    /// a certificate of them. Gives the port too.
+    pub(crate) fn start_tls(cert: &str, clients: bool, more: &[&str]) -> (Self, u16) {
+        let (port, shown) = (free_port(), |name: &str| file(name).display().to_string());
+        let (number, cert, key, ca) =
+            (port.to_string(), shown(cert), shown("server.key"), shown("ca.pem"));
+        let tls = [
+            ["--bind", "127.0.0.1"],
+            ["--tls-port", &number],
+            ["--tls-cert-file", &cert],
+            ["--tls-key-file", &key],
+            ["--tls-ca-cert-file", &ca],
+            ["--tls-auth-clients", if clients { "yes" } else { "no" }],
+        ];
+        (Self::start_with(&[tls.as_flattened(), more].concat()), port)
     }
 
     /// `arguments` as `redis-server` takes them: `["--maxmemory", "1mb"]`.

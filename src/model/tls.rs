@@ -1,0 +1,140 @@
+//! Why TLS failed, in the same words for Nomad and for Redis, and what cures it.
+
+use rustls::{AlertDescription, CertificateError, Error};
+
+use super::text::first_line;
+
+/// Of foreign text in a reason.
+const CHARACTERS: usize = 200;
+
+/// The other end, and the options that belong to it.
+pub(crate) struct Server {
+    /// As errors name it.
+    pub(crate) name: &'static str,
+    pub(crate) whose: &'static str,
+    /// What cures a certificate of an unknown authority.
+    pub(crate) authority: &'static str,
+    /// What cures a certificate for another name.
+    pub(crate) other_name: &'static str,
+    /// The options of the client certificate and its key.
+    pub(crate) client: &'static str,
+}
+
+/// One failure, to be told on one line.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    pub(crate) why: String,
+    pub(crate) cure: String,
+}
+
+impl Trouble {
+    fn new(why: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self { why: why.into(), cure: cure.into() }
+    }
+}
+
+impl Server {
+    /// `shown`: there was a client certificate to show. A server that got none can't complain
+    /// about a certificate, only about having got none.
+    pub(crate) fn trouble(&self, error: &Error, shown: bool) -> Trouble {
+        match error {
+            Error::InvalidCertificate(why) => self.untrusted(why),
+            Error::AlertReceived(alert) if is_of_certificates(*alert) && !shown => self.wanted(),
+            Error::AlertReceived(alert) if is_of_certificates(*alert) => self.refused(*alert),
+            Error::AlertReceived(AlertDescription::HandshakeFailure) => self.broken_off(shown),
+            Error::AlertReceived(AlertDescription::ProtocolVersion) => Trouble::new(
+                format!("{} speaks neither TLS 1.2 nor TLS 1.3", self.name),
+                "let it speak one of them",
+            ),
+            Error::AlertReceived(alert) => {
+                Trouble::new(format!("{} refused: {alert:?}", self.name), self.look())
+            }
+            other => Trouble::new(first_line(&other.to_string(), CHARACTERS), self.look()),
+        }
+    }
+
+    /// This end does not trust the server.
+    fn untrusted(&self, why: &CertificateError) -> Trouble {
+        match why {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Trouble::new(
+                "the certificate has expired",
+                format!("renew {} certificate, or set the clock of this machine", self.whose),
+            ),
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                Trouble::new("the certificate is not valid yet", "set the clock of this machine")
+            }
+            CertificateError::UnknownIssuer => {
+                Trouble::new("the certificate is of an unknown authority", self.authority)
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                Trouble::new("the certificate is for another name", self.other_name)
+            }
+            other => Trouble::new(
+                first_line(&format!("the certificate is not valid: {other}"), CHARACTERS),
+                format!("give {} one that an authority has signed for it", self.name),
+            ),
+        }
+    }
+
+    /// Servers of Go older than 1.21 call a missing one a bad one.
+    fn wanted(&self) -> Trouble {
+        Trouble::new(
+            format!("{} wants a client certificate", self.name),
+            format!("pass {}", self.client),
+        )
+    }
+
+    /// The server does not trust this end.
+    fn refused(&self, alert: AlertDescription) -> Trouble {
+        let Self { name, client, .. } = self;
+        let (which, cure) = match alert {
+            AlertDescription::CertificateExpired => (
+                ", which has expired",
+                format!("pass {client} of a new one, or set the clocks of both ends"),
+            ),
+            AlertDescription::CertificateRevoked => {
+                (", which was revoked", format!("pass {client} of another one"))
+            }
+            AlertDescription::UnknownCA => {
+                (", whose authority it does not know", format!("pass {client} of its own CA"))
+            }
+            _ => ("", format!("pass {client} of its own CA, made for clients and valid now")),
+        };
+        Trouble::new(format!("{name} refuses the client certificate{which}"), cure)
+    }
+
+    /// In TLS 1.2 the same alert also stands for a certificate that is missing.
+    fn broken_off(&self, shown: bool) -> Trouble {
+        let Self { name, client, .. } = self;
+        let look = self.look();
+        match shown {
+            true => Trouble::new(
+                format!("{name} refuses the handshake, in spite of a client certificate"),
+                format!("{look}: it may want another one, or another cipher"),
+            ),
+            false => Trouble::new(
+                format!("{name} refuses the handshake, as one that wants a client certificate"),
+                format!("pass {client}; if it wants none, {look}"),
+            ),
+        }
+    }
+
+    fn look(&self) -> String {
+        format!("look into {} log", self.whose)
+    }
+}
+
+/// Alerts that only a client's certificate, or none, can cause.
+fn is_of_certificates(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied
+            | AlertDescription::CertificateRequired
+    )
+}

@@ -1,0 +1,145 @@
+//! TLS that fails, to Nomad and to Redis: both say the same, each with its own options.
+//!
+//! | the other end | is |
+//! |---|---|
+//! | TLS 1.3 | `tls_front` |
+//! | TLS 1.2, as OpenSSL speaks it | a `redis-server`, also where Nomad is looked for: no word gets through |
+//! | any alert | a fake, which answers the greeting with it |
+
+use crate::support::fake_redis::Fake;
+use crate::support::pki::file;
+use crate::support::redis_server::RedisServer;
+use crate::support::sandbox::{Said, Sandbox, failure};
+use crate::support::tls_front;
+
+use super::Room;
+
+const NO_NOMAD: &str = "skipped nomad/answer leader token permission version latency: needs tls";
+const NO_REDIS: &str =
+    "skipped redis/credentials version latency commands keys writes memory: needs tls";
+const UNKNOWN: &str =
+    "skipped cache/state: not known: nothing is cached here yet, or a link above is broken";
+
+/// As the words about Nomad are, those about Redis.
+fn of_redis(text: &str) -> String {
+    let text = text.replace("Nomad's", "Redis's").replace("Nomad", "redis");
+    text.replace("--client-", "--redis-client-")
+}
+
+/// What is said of the server at `host`, by `doctor` and by `list`, if this certificate is shown.
+#[track_caller]
+fn says(host: &str, client: Option<&str>, nomad: [&str; 2], redis: [&str; 2]) {
+    let (address, url) = (format!("https://{host}"), format!("rediss://{host}"));
+    let shown = |name: &str| file(name).display().to_string();
+    let client = client
+        .map(|cert| format!(" --client-cert {} --client-key {}", shown(cert), shown("server.key")));
+    let client = client.unwrap_or_default();
+    let of_nomad = format!("--ca-cert {}{client}", shown("ca.pem"));
+    let of_redis = of_nomad.replace("--c", "--redis-c");
+    let room = Room::new();
+    let room = Room { sandbox: Sandbox::redis(&url).nomad(&address), ..room };
+    let ([why, cure], [redis_why, redis_cure]) = (nomad, redis);
+    let nomad = format!("problem nomad/tls: cannot reach Nomad at {address}: TLS: {why} → {cure}");
+    let redis = format!("problem redis/tls: {redis_why} → {redis_cure}");
+    let expected = [&*nomad, NO_NOMAD, &redis, NO_REDIS, UNKNOWN];
+    room.finds(&format!("{of_nomad} {of_redis}"), 1, &expected);
+    let stderr = format!("error: cannot reach Nomad at {address}: TLS: {why}\nhint: {cure}\n");
+    let list = format!("list -o name {of_nomad} --cache none");
+    assert_eq!(room.sandbox.run(&list), failure(5, &stderr));
+    let stderr =
+        format!("warning: redis unavailable (tls: {redis_why}: {redis_cure}): using local cache\n");
+    let sandbox = Sandbox::redis(&url).nomad(&room.sim.address());
+    let stdout = "worker-1\nworker-2\nworker-3\nworker-4\nworker-5\n".to_owned();
+    let said = sandbox.run(&format!("list -o name {of_redis}"));
+    assert_eq!(said, Said { stdout, stderr, code: 0 });
+}
+
+/// The same of both.
+#[track_caller]
+fn check(host: &str, client: Option<&str>, why: &str, cure: &str) {
+    let (redis_why, redis_cure) = (of_redis(why), of_redis(cure));
+    says(host, client, [why, cure], [&redis_why, &redis_cure]);
+}
+
+const MISSING: &str = "Nomad wants a client certificate";
+const PASS: &str = "pass --client-cert and --client-key";
+const EXPIRED: &str = "Nomad refuses the client certificate, which has expired";
+const RENEW: &str =
+    "pass --client-cert and --client-key of a new one, or set the clocks of both ends";
+const FOREIGN: &str = "Nomad refuses the client certificate, whose authority it does not know";
+const OWN: &str = "pass --client-cert and --client-key of its own CA";
+const MAYBE: &str = "Nomad refuses the handshake, as one that wants a client certificate";
+const MAYBE_PASS: &str =
+    "pass --client-cert and --client-key; if it wants none, look into Nomad's log";
+
+#[test]
+fn a_certificate_for_another_name() {
+    let server = RedisServer::start();
+    let host = format!("localhost:{}", tls_front::start(server.socket(), "other.pem", false));
+    let why = "the certificate is for another name";
+    let nomad = "pass --tls-server-name, for Nomad's own certificates server.<region>.nomad or client.<region>.nomad";
+    says(&host, None, [why, nomad], [why, "pass that one in --redis"]);
+}
+
+#[test]
+fn a_certificate_that_has_expired() {
+    let server = RedisServer::start();
+    let host = format!("localhost:{}", tls_front::start(server.socket(), "expired.pem", false));
+    let cure = "renew Nomad's certificate, or set the clock of this machine";
+    check(&host, None, "the certificate has expired", cure);
+}
+
+#[test]
+fn a_client_certificate_that_is_missing_or_not_wanted() {
+    let server = RedisServer::start();
+    let host = format!("localhost:{}", tls_front::start(server.socket(), "server.pem", true));
+    check(&host, None, MISSING, PASS);
+    check(&host, Some("expired.pem"), EXPIRED, RENEW);
+    check(&host, Some("foreign-client.pem"), FOREIGN, OWN);
+}
+
+/// OpenSSL hangs up as soon as it has said why, while the rest of the handshake is being sent.
+#[test]
+fn the_same_over_tls_1_2() {
+    let (_server, port) =
+        RedisServer::start_tls("server.pem", true, &["--tls-protocols", "TLSv1.2"]);
+    let host = format!("localhost:{port}");
+    check(&host, None, MAYBE, MAYBE_PASS);
+    check(&host, Some("expired.pem"), EXPIRED, RENEW);
+    check(&host, Some("foreign-client.pem"), FOREIGN, OWN);
+}
+
+/// Servers of Go before 1.21 call a missing certificate a bad one.
+#[test]
+fn alerts_that_no_server_here_sends() {
+    let fake = |alert: u8| Fake::saying(vec![21, 3, 3, 0, 2, 2, alert].leak());
+    let answers = |alert: u8, client: Option<&str>, why: &str, cure: &str| {
+        let url = fake(alert).url();
+        check(url.trim_start_matches("redis://"), client, why, cure);
+    };
+    let (bad, revoked, handshake, internal, version) = (42, 44, 40, 80, 70);
+    let client = Some("client.pem");
+    answers(bad, None, MISSING, PASS);
+    let refuses = "Nomad refuses the client certificate";
+    let valid = "pass --client-cert and --client-key of its own CA, made for clients and valid now";
+    answers(bad, client, refuses, valid);
+    let was = "Nomad refuses the client certificate, which was revoked";
+    answers(revoked, client, was, "pass --client-cert and --client-key of another one");
+    let spite = "Nomad refuses the handshake, in spite of a client certificate";
+    let other = "look into Nomad's log: it may want another one, or another cipher";
+    answers(handshake, client, spite, other);
+    let neither = "Nomad speaks neither TLS 1.2 nor TLS 1.3";
+    answers(version, None, neither, "let it speak one of them");
+    answers(internal, None, "Nomad refused: InternalError", "look into Nomad's log");
+}
+
+/// It has begun to speak TLS: to write `redis://` would be no help, and a secret given away.
+#[test]
+fn a_redis_that_hangs_up_in_the_midst_of_a_handshake() {
+    // The beginning of a record.
+    let host = Fake::cut_off(&[22, 3, 3, 0, 80, 2]).url();
+    let room = Room::new().with_url(&host.replace("redis:", "rediss:"));
+    let problem = "problem redis/tls: connection lost in the handshake → look into Redis's log; if it wants a client certificate, pass --redis-client-cert and --redis-client-key";
+    let ca = format!("--redis-ca-cert {}", file("ca.pem").display());
+    room.finds(&ca, 1, &[problem, NO_REDIS, UNKNOWN]);
+}
