@@ -91,6 +91,11 @@ impl Error {
         }
     }
 
+    /// Whoever read has seen enough and closed the pipe: no failure of what was asked.
+    pub(crate) fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
     /// Whether what was printed is kept although the command failed.
     pub(crate) fn keeps_output(&self) -> bool {
         matches!(self, Self::Partial(_) | Self::Matched(_) | Self::Unwell)

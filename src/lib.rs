@@ -25,7 +25,7 @@ mod signals;
 pub mod store;
 
 use std::cell::OnceCell;
-use std::io::{self, BufWriter, ErrorKind, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -67,7 +67,7 @@ pub fn run(cli: &Cli) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         // Who closed the pipe has seen enough.
-        Err(Error::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
         // The report has told it.
         Err(error @ Error::Unwell) => ExitCode::from(error.exit_code()),
         Err(error) => {
@@ -137,7 +137,13 @@ fn done(
     match &result {
         // Dropped it would write what it holds.
         Err(error) if !error.keeps_output() => drop(out.into_parts()),
-        _ => out.flush()?,
+        _ => {
+            let flushed = out.flush().map_err(Error::Output);
+            // A verdict stands also where nobody reads to the end.
+            if !flushed.as_ref().is_err_and(Error::is_closed_pipe) || result.is_ok() {
+                flushed?;
+            }
+        }
     }
     result
 }

@@ -41,14 +41,27 @@ fn calls(tell: &Tell) -> Tell {
     })
 }
 
+/// The verdict stands also where nobody reads to the end.
 fn report(asked: &Doctor, checks: &[Check], look: &Look, out: &mut dyn Write) -> Result<(), Error> {
+    let is_broken = checks.iter().any(|check| check.state == State::Problem);
+    match written(asked, checks, look, out) {
+        Err(error) if !is_broken || !error.is_closed_pipe() => Err(error),
+        _ if is_broken => Err(Error::Unwell),
+        _ => Ok(()),
+    }
+}
+
+fn written(
+    asked: &Doctor,
+    checks: &[Check],
+    look: &Look,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
     if asked.json {
         out.write_all(&render::doctor_json(checks))?;
         out.write_all(b"\n")?;
     } else {
         render::doctor(out, checks, look)?;
     }
-    out.flush()?;
-    let is_broken = checks.iter().any(|check| check.state == State::Problem);
-    if is_broken { Err(Error::Unwell) } else { Ok(()) }
+    Ok(out.flush()?)
 }

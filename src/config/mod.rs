@@ -29,7 +29,9 @@ use crate::store::scope::Scope;
 use crate::store::{Choice, Place, RedisPlace, redis};
 
 pub(crate) use serving::serving;
-pub(crate) use terminal::{Colour, plain_look, stderr_is_terminal, stdout_size, stdout_width};
+pub(crate) use terminal::{
+    Colour, plain_look, stderr_is_terminal, stdout_is_closed, stdout_size, stdout_width,
+};
 
 use file::File;
 use value::{Origin, choice, concurrency, duration, prefix, truth};

@@ -2,6 +2,8 @@
 
 use std::io::IsTerminal as _;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 use crate::render::Look;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +49,14 @@ pub(crate) fn stdout_size() -> Option<(usize, usize)> {
 /// The width of the terminal that stdout is, in columns.
 pub(crate) fn stdout_width() -> Option<usize> {
     stdout_size().map(|(width, _)| width)
+}
+
+/// Whether nobody can read any more what is written to stdout.
+pub(crate) fn stdout_is_closed() -> bool {
+    let stdout = std::io::stdout();
+    let mut closed = [PollFd::new(&stdout, PollFlags::empty())];
+    let asked = poll(&mut closed, Some(&Timespec::default()));
+    asked.is_ok() && closed[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
 }
 
 /// Whether people look at stderr.

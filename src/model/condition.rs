@@ -93,7 +93,10 @@ impl Condition {
             Some("status") => &["initializing", "ready", "down", "disconnected"],
             Some("eligibility") => &["eligible", "ineligible"],
             Some("drain") => &["true", "false"],
-            Some("datacenter" | "name") => return self.with_values(),
+            Some("datacenter" | "name" | "version") => return self.with_values(),
+            _ if self.field.name().starts_with("drivers.") => {
+                &["healthy", "unhealthy", "undetected"]
+            }
             _ => return Ok(self),
         };
         for test in self.tests.iter().filter(|test| test.how != How::Is) {

@@ -69,6 +69,13 @@ impl Server {
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 Trouble::new("the certificate is for another name", self.other_name)
             }
+            // Told by a library below, whose errors have no type here.
+            CertificateError::Other(inner) if inner.to_string().contains("CaUsedAsEndEntity") => {
+                Trouble::new(
+                    "the certificate is that of an authority, which is not one for a server",
+                    format!("let that authority sign one for {}", self.name),
+                )
+            }
             other => Trouble::new(
                 first_line(&format!("the certificate is not valid: {other}"), CHARACTERS),
                 format!("give {} one that an authority has signed for it", self.name),

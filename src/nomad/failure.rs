@@ -146,7 +146,7 @@ impl Asked<'_> {
         match status {
             401 | 403 => self.denied(status),
             429 => self.answered(status, &text).hinted(LIMIT_HINT),
-            _ if reply.is_html() => self.not_nomad("text/html"),
+            _ if reply.is_html() => self.page(status, &text),
             400 if text.contains("HTTP request to an HTTPS server") => {
                 self.answered(status, &text).hinted("use https:// in the address")
             }
@@ -155,6 +155,21 @@ impl Asked<'_> {
                 .hinted("does the address need a path prefix, or has it one too many?"),
             _ if status < 500 => self.answered(status, &text).of(Kind::NotNomad),
             _ => self.trouble(status, &text),
+        }
+    }
+
+    /// A page of something before Nomad, of which many say what they miss.
+    fn page(&self, status: u16, text: &str) -> Error {
+        let error = self.not_nomad("text/html");
+        match status {
+            400 if text.contains("HTTP request was sent to HTTPS port") => {
+                error.hinted("use https:// in the address")
+            }
+            400 if text.contains("No required SSL certificate") => {
+                error.hinted("pass --client-cert and --client-key: the proxy wants a certificate")
+            }
+            502..=504 => error.hinted(PROXY_HINT),
+            _ => error,
         }
     }
 
@@ -260,6 +275,7 @@ fn seconds(limit: Duration) -> f64 {
 
 const PLAIN_HINT: &str = "use http:// in the address if Nomad has no TLS";
 const ADDRESS_HINT: &str = "set NOMAD_ADDR or pass --address";
+const PROXY_HINT: &str = "a proxy says that it gets no answer: is Nomad behind it up? else set NOMAD_ADDR or pass --address";
 const LIMIT_HINT: &str =
     "Nomad limits connections and requests per address: try again, or lower --concurrency";
 

@@ -206,7 +206,19 @@ fn format(list: &List, run: &Run<'_>) -> Result<Format, Error> {
     }
     let said = printing.output.as_deref().map(str::parse).transpose();
     let said = said.map_err(|what| Error::Usage { what, hint: None })?;
-    Ok(said.or(run.config.format).unwrap_or(Format::Table))
+    let usual = run.config.format.filter(|format| fits(list, run, *format));
+    Ok(said.or(usual).unwrap_or(Format::Table))
+}
+
+/// What is usual for a list may be impossible for what is asked now.
+fn fits(list: &List, run: &Run<'_>, format: Format) -> bool {
+    let is_watch = list.watch.is_some();
+    match format {
+        Format::Table | Format::Json | Format::Jsonl => true,
+        Format::Wide => !is_watch || run.width.is_some(),
+        Format::Name | Format::Id => !is_watch && list.printing.count_by.is_none(),
+        Format::Yaml | Format::Csv | Format::Tsv => !is_watch,
+    }
 }
 
 /// Columns that were typed win over those of the configuration, which shape tables, CSV and TSV.

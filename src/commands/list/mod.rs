@@ -39,7 +39,11 @@ pub(super) fn run(list: &List, run: &mut Run<'_>) -> Result<(), Error> {
     }
     run.nodes(how, choice.want, |run, answer| {
         told_if_stale(answer, &run.tell);
-        let nodes = write(list, &choice, answer, run)?;
+        let nodes = rows(list, &choice, answer, run)?;
+        let printed = print(&choice, answer, nodes.as_deref(), run);
+        if printed.as_ref().is_err_and(|error| !error.is_closed_pipe()) {
+            return printed;
+        }
         let shown = nodes.as_deref().map(|nodes| shown(nodes, &choice));
         if answer.tally.total() == 0 && run.watched {
             run.tell.summary("no clients");
@@ -55,7 +59,7 @@ pub(super) fn run(list: &List, run: &mut Run<'_>) -> Result<(), Error> {
         choice.check(nodes.as_deref().unwrap_or_default())?;
         // The process ends here: to take ten thousand nodes apart first costs an eighth of its time.
         std::mem::forget(nodes);
-        Ok(())
+        printed
     })
 }
 
@@ -64,22 +68,29 @@ fn shown<'a>(nodes: &'a [Full], choice: &Choice) -> &'a [Full] {
     &nodes[..choice.selection.most().min(nodes.len())]
 }
 
-/// The nodes that were chosen, of which those below the limit were written; `None` = all, and nobody
-/// has looked at them one by one.
-fn write(
+/// The nodes that were chosen; `None` = all, and nobody looks at them one by one.
+fn rows(
     list: &List,
     choice: &Choice,
     answer: &Answer,
-    run: &mut Run<'_>,
+    run: &Run<'_>,
 ) -> Result<Option<Vec<Full>>, Error> {
-    if choice.is_cached_bytes(list) {
+    let nodes = (!choice.is_cached_bytes(list)).then(|| chosen(list, choice, answer, run));
+    nodes.transpose()
+}
+
+/// Writes those below the limit.
+fn print(
+    choice: &Choice,
+    answer: &Answer,
+    nodes: Option<&[Full]>,
+    run: &mut Run<'_>,
+) -> Result<(), Error> {
+    let Some(nodes) = nodes else {
         run.out.write_all(&answer.snapshot.all)?;
-        run.out.write_all(b"\n")?;
-        return Ok(None);
-    }
-    let nodes = chosen(list, choice, answer, run)?;
-    print::nodes(choice, shown(&nodes, choice), run)?;
-    Ok(Some(nodes))
+        return Ok(run.out.write_all(b"\n")?);
+    };
+    print::nodes(choice, shown(nodes, choice), run)
 }
 
 /// The nodes that are wanted, in the wanted order, without a limit.

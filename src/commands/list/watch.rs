@@ -60,9 +60,14 @@ pub(super) fn watch(
             shown.remember(choice, &nodes);
             Ok(())
         });
+        if round.as_ref().is_err_and(Error::is_closed_pipe) {
+            return matched.and(round);
+        }
         shown.survive(round, run)?;
         matched?;
-        wait(draws, &mut shown, run);
+        if !waited(draws, &mut shown, run) {
+            return Ok(());
+        }
     }
 }
 
@@ -207,7 +212,7 @@ fn line(
 }
 
 /// Until the next round; a window that changes its size is drawn anew at once.
-fn wait(draws: bool, shown: &mut Shown, run: &mut Run<'_>) {
+fn waited(draws: bool, shown: &mut Shown, run: &mut Run<'_>) -> bool {
     let until = clock::now() + shown.interval;
     while let Some(left) = until.checked_duration_since(clock::now()).filter(|left| !left.is_zero())
     {
@@ -216,7 +221,11 @@ fn wait(draws: bool, shown: &mut Shown, run: &mut Run<'_>) {
         if draws && size.map(|(width, _)| width) != run.width {
             run.width = size.map(|(width, _)| width);
             shown.screen.resized();
-            return;
+            return true;
+        }
+        if config::stdout_is_closed() {
+            return false;
         }
     }
+    true
 }

@@ -54,6 +54,18 @@ fn a_watch_tells_changes() {
     assert_eq!((&line["change"], &line["after"]["name"]), (&json!("new"), &json!("worker-9")));
 }
 
+/// Also while nothing changes that could be written.
+#[test]
+fn a_watch_ends_when_nobody_reads_any_more() {
+    let room = Room::new();
+    let mut command = room.sandbox.command(["list", "--watch=100ms", "-c", "name"]);
+    let mut watch = Watch(command.stdout(Stdio::piped()).spawn().unwrap());
+    let mut lines = BufReader::new(watch.0.stdout.take().unwrap()).lines();
+    assert!(lines.next().unwrap().unwrap().contains("worker-1"));
+    drop(lines);
+    assert_eq!(watch.0.wait().unwrap().code(), Some(0));
+}
+
 #[test]
 fn a_watch_is_a_screen_or_lines() {
     let room = Room::new();

@@ -103,11 +103,14 @@ fn what_nomad_said_is_short_and_harmless() {
 #[test]
 fn html_is_not_nomad_whatever_its_status() {
     let what = "not a Nomad API answer (text/html) from {at}";
-    for status in [200, 400, 404, 500, 502, 503] {
+    for status in [200, 400, 404, 500] {
         list(Fault::html(status), (Kind::NotNomad, what, ADDRESS));
     }
+    let proxy = "a proxy says that it gets no answer: is Nomad behind it up? else set NOMAD_ADDR or pass --address";
     let page = "\n <!DOCTYPE html><title>502</title>";
-    list(Fault::status(502, page), (Kind::NotNomad, what, ADDRESS));
+    for fault in [Fault::html(502), Fault::html(503), Fault::status(504, page)] {
+        list(fault, (Kind::NotNomad, what, Some(proxy)));
+    }
     list(Fault::status(200, page), (Kind::NotNomad, what, ADDRESS));
 }
 

@@ -154,8 +154,32 @@ fn n06_an_error_that_packs_a_bomb_is_read_in_part() {
 #[test]
 fn n07_an_html_page_is_no_answer() {
     let stderr = format!("error: not a Nomad API answer (text/html) from NOMAD\n{ADDRESS}");
-    for status in [200, 404, 502, 503] {
+    for status in [200, 404, 500] {
         fails(Fault::html(status), 6, &stderr);
+    }
+    let stderr = "error: not a Nomad API answer (text/html) from NOMAD\nhint: a proxy says that it gets no answer: is Nomad behind it up? else set NOMAD_ADDR or pass --address\n";
+    for status in [502, 503, 504] {
+        fails(Fault::html(status), 6, stderr);
+    }
+}
+
+/// As nginx says it.
+#[test]
+fn n07_a_page_that_says_what_it_misses() {
+    for (text, hint) in [
+        (
+            "<title>400 No required SSL certificate was sent</title>",
+            "pass --client-cert and --client-key: the proxy wants a certificate",
+        ),
+        (
+            "<center>The plain HTTP request was sent to HTTPS port</center>",
+            "use https:// in the address",
+        ),
+    ] {
+        let html = [("Content-Type", "text/html")];
+        let stderr =
+            format!("error: not a Nomad API answer (text/html) from NOMAD\nhint: {hint}\n");
+        fails(Fault::answer(400, &html, text), 6, &stderr);
     }
 }
 

@@ -147,6 +147,12 @@ fn n03_a_certificate_of_another_name_is_refused() {
 }
 
 #[test]
+fn n03_an_authority_that_plays_the_server_is_named() {
+    let why = "TLS: the certificate is that of an authority, which is not one for a server\nhint: let that authority sign one for Nomad";
+    tls("self-signed.pem", false, "", why);
+}
+
+#[test]
 fn n03_a_missing_client_certificate_is_named() {
     let why = "TLS: Nomad wants a client certificate\nhint: pass --client-cert and --client-key";
     tls("server.pem", true, "--ca-cert CA", why);

@@ -47,6 +47,10 @@ impl Pki {
         let mut expired = params(&here);
         expired.not_after = date_time_ymd(2020, 1, 2);
         issue("expired.pem", expired, &ours);
+        // As a command of one line makes it: its own authority, and taken for a server.
+        let mut own = params(&here);
+        own.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        pki.write("self-signed.pem", &own.self_signed(&key).unwrap().pem());
         let mut early = params(&here);
         early.not_before = date_time_ymd(4000, 1, 1);
         issue("early.pem", early, &ours);
