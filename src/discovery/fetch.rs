@@ -304,7 +304,13 @@ impl<'a, 'h> Fetch<'a, 'h> {
                 self.published = rev.map(|rev| if partial { format!("p{rev}") } else { rev });
             }
             // A clear or a newer fetch came in between. Ours is still true for whoever asked.
-            Ok(Published::Fenced | Published::Rebase) => drop(self.held.done()),
+            Ok(Published::Fenced | Published::Rebase) => {
+                self.discovery.tell.verbose(
+                    "not cached: a clear or a newer fetch came in between, or a right is missing \
+                     (nomad-clients doctor)",
+                );
+                self.held.done();
+            }
             Ok(Published::Older { index, rev }) => {
                 self.known = Some((index, rev));
                 return false;
