@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Room;
 use super::trouble::{self, ACL, Trouble};
+use crate::support::redis_server::RedisServer;
 
 /// What the calls of a second list tell of what the first one cached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +99,18 @@ fn r7_keys_or_a_command_that_is_not_granted() {
     check(&stranger, &format!("{keys} {needs}: using local cache"), Cached::Local);
     let inner = "cannot write the cache in redis: redis does not permit a command of the script";
     check(&trouble::member_without("+hset"), &format!("{inner} {needs}"), Cached::Nothing);
+}
+
+/// The scripts take what they may not read for what is not there: a publication is then refused as
+/// one that came too late.
+#[test]
+fn r7_without_get_nothing_is_cached_and_v_says_why() {
+    let redis = RedisServer::start();
+    redis.cli(&["ACL", "SETUSER", "default", "-get"]);
+    let said = Room::new(&redis.url()).sandbox.run("list -v -o id");
+    let first = said.stderr.lines().next();
+    let why = "not cached: a clear or a newer fetch came in between, or a right is missing (nomad-clients doctor)";
+    assert_eq!((first, said.code), (Some(why), 0));
 }
 
 #[test]
