@@ -258,7 +258,7 @@ fn seconds(limit: Duration) -> f64 {
     (limit.as_secs_f64() * parts).round() / parts
 }
 
-const PLAIN_HINT: &str = "use http:// in the address if Nomad has no TLS";
+pub(super) const PLAIN_HINT: &str = "use http:// in the address if Nomad has no TLS";
 const ADDRESS_HINT: &str = "set NOMAD_ADDR or pass --address";
 const LIMIT_HINT: &str =
     "Nomad limits connections and requests per address: try again, or lower --concurrency";
