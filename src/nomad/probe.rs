@@ -55,6 +55,9 @@ pub enum Agent {
     TokenUnknown,
 }
 
+/// Who speaks TLS has answered its greeting by then.
+const SOON: Duration = Duration::from_secs(1);
+
 impl HttpNomad {
     /// What the name of Nomad's host resolves to.
     ///
@@ -176,7 +179,9 @@ impl HttpNomad {
         let asked = Asked { limit, timeout: limit, ..self.probing("TLS handshake", limit) };
         let late = ureq::Error::Timeout(ureq::Timeout::Global);
         let error = if error.kind == Kind::TimedOut { asked.transport(&late) } else { error };
-        Error { hint: Some(PLAIN_HINT.to_owned()), ..error }
+        // A slow one that does speak it may just need more.
+        let longer = if limit < SOON { "pass a longer --timeout, or " } else { "" };
+        Error { hint: Some(format!("{longer}{PLAIN_HINT}")), ..error }
     }
 }
 

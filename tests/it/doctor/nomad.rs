@@ -108,6 +108,10 @@ fn a_handshake_that_never_was() {
         let skipped = "skipped nomad/answer leader token permission version latency: needs tls";
         Room::new().at(&address).finds("", 1, &[&problem, skipped, ASKED]);
     };
+    let silent = Fake::silent().url().replace("redis://", "https://");
+    let said = Room::new().at(&silent).run("doctor --json --timeout 400ms").stdout;
+    let advice = "s (TLS handshake) → pass a longer --timeout, or use http:// in the address if Nomad has no TLS";
+    assert!(super::troubles(&said)[0].ends_with(advice), "{said}");
     let host = |fake: &Fake| fake.url().replace("redis://", "");
     check(&host(&Fake::silent()), "timed out after 3s (TLS handshake)");
     check(&host(&Fake::cut_off(b"")), "connection closed without an answer");
