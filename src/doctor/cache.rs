@@ -39,7 +39,7 @@ impl Answering {
             key: file.key.clone(),
             kind: file.kind.to_owned(),
             is_right_kind: true,
-            bytes: Some(file.bytes),
+            bytes: file.bytes,
             ttl: file.ttl,
             whose: Whose::Ours,
         };

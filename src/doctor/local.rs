@@ -7,7 +7,7 @@ use crate::model::text::first_line;
 use crate::store::{Place, Ready, Room, room};
 
 use super::cache::Answering;
-use super::{Check, Checks, Link};
+use super::{Check, Checks, Link, State};
 
 /// Less than this, and the nodes of a large cluster do not fit.
 const LITTLE: u64 = 64 << 20;
@@ -18,7 +18,8 @@ pub(super) struct Examined {
     pub(super) answering: Option<Answering>,
 }
 
-pub(super) fn examined(place: &Place) -> Examined {
+/// `is_spare`: Redis is the cache, and nobody misses these files while it answers.
+pub(super) fn examined(place: &Place, is_spare: bool) -> Examined {
     let mut checks = Checks::of(Link::Files);
     let path = place.folder.as_deref().map(shown).unwrap_or_default();
     let answering = match room(place) {
@@ -40,10 +41,18 @@ pub(super) fn examined(place: &Place) -> Examined {
             "set HOME or XDG_CACHE_HOME",
         ),
         Room::Unusable(why) => {
-            let advice = format!("chown it to this user and chmod 700 it, or remove it: {path}");
+            let is_folder =
+                place.folder.as_deref().is_some_and(|path| path.is_dir() && !path.is_symlink());
+            // No right of a link or a file makes a folder of it.
+            let advice = match is_folder {
+                true => format!("chown it to this user and chmod 700 it, or remove it: {path}"),
+                false => format!("remove it, or set XDG_CACHE_HOME to a real folder: {path}"),
+            };
             broken(&mut checks, &why, &advice)
         }
     };
+    let problems = checks.all.iter_mut().filter(|check| check.state == State::Problem);
+    problems.filter(|_| is_spare).for_each(|check| check.state = State::Warning);
     Examined { checks: checks.all, answering }
 }
 

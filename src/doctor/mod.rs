@@ -170,8 +170,8 @@ pub(crate) fn examined(case: &Case) -> Vec<Check> {
         let nomad = nomad::examined(&case.access, time, &case.tell);
         (nomad, redis.map(|redis| redis.join().unwrap_or_else(|panic| resume_unwind(panic))))
     });
-    let files = uses_files.then(|| local::examined(&case.place));
     let answering = redis.as_ref().and_then(|redis| redis.answering.as_ref());
+    let files = uses_files.then(|| local::examined(&case.place, answering.is_some()));
     let answering = answering.or(files.as_ref().and_then(|files| files.answering.as_ref()));
     let cache = cache::checks(&case.place, answering, nomad.index);
     let clock = clock::checks(nomad.clock, redis.as_ref().and_then(|redis| redis.clock));

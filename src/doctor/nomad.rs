@@ -62,12 +62,10 @@ impl Way<'_> {
             }
         }
         let leader = nomad.leader(self.time.step());
-        // Whoever can be reached and does not finish the handshake does not speak TLS.
-        let silent =
-            |error: &Error| error.kind == Kind::TimedOut && error.what.ends_with("(connect)");
         match &leader {
-            Err(broken) if broken.in_tls || self.is_https() && silent(&broken.error) => {
-                return self.broken("tls", &broken.error, &ALL[3..]);
+            Err(broken) if broken.in_tls => return self.broken("tls", &broken.error, &ALL[3..]),
+            Err(broken) if broken.unasked && self.is_https() => {
+                self.checks.skipped("tls", "not tried: see answer");
             }
             _ => self.encryption(),
         }
@@ -235,6 +233,11 @@ impl Way<'_> {
             }
         }
         self.index = best.what.index;
+        if led && self.index.is_none() {
+            let said = "the answer has no usable X-Nomad-Index: nothing is ever cached";
+            let advice = "let the proxy before Nomad pass the X-Nomad-* headers unchanged";
+            self.checks.warning("index", said, advice);
+        }
         self.clock = best.date.map(Reading::now);
         let said = format!("a list of one node takes {}", took(best.took));
         if best.took > SLOW {

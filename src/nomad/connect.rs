@@ -142,6 +142,8 @@ impl<In: Transport> Connector<In> for NamedTls {
 /// whether anything came nor that the connection was reset in the middle of a body.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Trace {
+    /// There is a connection, and the handshake of TLS is done if there is one.
+    pub(super) connected: bool,
     /// At least one byte of an answer came.
     pub(super) answered: bool,
     /// The connection was reset after that.
@@ -195,7 +197,7 @@ impl<T: Transport> Transport for Traced<T> {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
-        Trace::note(|trace| trace.answered = false);
+        Trace::note(|trace| *trace = Trace { connected: true, answered: false, ..*trace });
         self.0.transmit_output(amount, timeout)
     }
 

@@ -273,7 +273,7 @@ fn seconds(limit: Duration) -> f64 {
     (limit.as_secs_f64() * parts).round() / parts
 }
 
-const PLAIN_HINT: &str = "use http:// in the address if Nomad has no TLS";
+pub(super) const PLAIN_HINT: &str = "use http:// in the address if Nomad has no TLS";
 const ADDRESS_HINT: &str = "set NOMAD_ADDR or pass --address";
 const PROXY_HINT: &str = "a proxy says that it gets no answer: is Nomad behind it up? else set NOMAD_ADDR or pass --address";
 const LIMIT_HINT: &str =

@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 
 use crate::clock;
 
+use super::address::Scheme;
 use super::body::{Failure, Reply};
-use super::failure::{Asked, CONNECT, is_tls};
+use super::connect::Trace;
+use super::failure::{Asked, CONNECT, PLAIN_HINT, is_tls};
 use super::http::{HttpNomad, REQUEST, judged};
 use super::patience::{unix_seconds, within};
 use super::resolve::{LIMIT, looked_up};
-use super::{Error, wire};
+use super::{Error, Kind, wire};
 
 /// What an answer showed beside its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub struct Broken {
     pub error: Error,
     /// The handshake of TLS failed: nothing was asked.
     pub in_tls: bool,
+    /// Nothing could be asked: there was no connection, or no handshake of TLS on it.
+    pub unasked: bool,
     /// Nomad is there and has no leader.
     pub leaderless: bool,
 }
@@ -50,6 +54,9 @@ pub enum Agent {
     /// The token is malformed or has expired.
     TokenUnknown,
 }
+
+/// Who speaks TLS has answered its greeting by then.
+const SOON: Duration = Duration::from_secs(1);
 
 impl HttpNomad {
     /// What the name of Nomad's host resolves to.
@@ -151,16 +158,36 @@ impl HttpNomad {
         let began = clock::now();
         let sent = self.send_alive(&self.path(path), false, asked);
         let took = clock::now().saturating_duration_since(began);
-        let in_tls = sent.as_ref().is_err_and(is_of_tls);
+        let refused = sent.as_ref().is_err_and(is_of_tls);
+        let unasked = refused || sent.is_err() && !Trace::so_far().connected;
+        // A proxy may be what fails.
+        let ignored = unasked && !refused && !asked.is_proxied;
+        let ignored = ignored && asked.address.scheme == Scheme::Https;
+        let in_tls = refused || ignored;
         let leaderless = sent.as_ref().is_ok_and(is_leaderless);
-        let judged = judged(sent, asked);
-        judged.map(|reply| (reply, took)).map_err(|error| Broken { error, in_tls, leaderless })
+        let error = match judged(sent, asked) {
+            Ok(reply) => return Ok((reply, took)),
+            Err(error) if ignored => self.ignored(error, asked.limit),
+            Err(error) => error,
+        };
+        Err(Broken { error, in_tls, unasked, leaderless })
+    }
+
+    /// Whoever takes a connection and leaves the greeting of TLS without an answer speaks none.
+    fn ignored(&self, error: Error, limit: Duration) -> Error {
+        let limit = limit.min(CONNECT);
+        let asked = Asked { limit, timeout: limit, ..self.probing("TLS handshake", limit) };
+        let late = ureq::Error::Timeout(ureq::Timeout::Global);
+        let error = if error.kind == Kind::TimedOut { asked.transport(&late) } else { error };
+        // A slow one that does speak it may just need more.
+        let longer = if limit < SOON { "pass a longer --timeout, or " } else { "" };
+        Error { hint: Some(format!("{longer}{PLAIN_HINT}")), ..error }
     }
 }
 
 impl Broken {
     fn of(error: Error) -> Self {
-        Self { error, in_tls: false, leaderless: false }
+        Self { error, in_tls: false, unasked: false, leaderless: false }
     }
 }
 

@@ -105,7 +105,7 @@ struct Key<'a> {
     key: &'a str,
     #[serde(rename = "type")]
     kind: &'static str,
-    bytes: u64,
+    bytes: Option<u64>,
     ttl_ms: Option<u64>,
 }
 
@@ -163,7 +163,8 @@ pub(crate) fn stats(to: &mut dyn Write, stats: &Stats, cluster: &Cluster) -> io:
     line(to, "Nodes", &stats.nodes.map_or("-".to_owned(), |nodes| nodes.to_string()))?;
     for key in &stats.keys {
         let ttl = key.ttl.map(|ttl| format!(", {} left", age(ttl))).unwrap_or_default();
-        line(to, "Key", &format!("{} ({}, {}{ttl})", key.key, key.kind, bytes(key.bytes)))?;
+        let size = key.bytes.map_or("-".to_owned(), bytes);
+        line(to, "Key", &format!("{} ({}, {size}{ttl})", key.key, key.kind))?;
     }
     if let Some(memory) = &stats.memory {
         let max =
@@ -276,7 +277,7 @@ mod tests {
             keys: vec![KeyStats {
                 key: "nomad:clients:all".to_owned(),
                 kind: "string",
-                bytes: 3821,
+                bytes: Some(3821),
                 ttl: Some(Duration::from_secs(48)),
             }],
             memory: Some(Memory {

@@ -112,7 +112,8 @@ pub struct KeyStats {
     pub key: String,
     /// `string`, `hash` or `file`.
     pub kind: &'static str,
-    pub bytes: u64,
+    /// `None` = this user may not know.
+    pub bytes: Option<u64>,
     pub ttl: Option<Duration>,
 }
 

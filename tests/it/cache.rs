@@ -110,3 +110,32 @@ fn the_page_of_stats_has_every_figure() {
         "{page}"
     );
 }
+
+/// A size that this user may not ask for is not made up.
+#[test]
+fn a_size_that_is_not_known_is_none() {
+    let (sim, redis) = (Sim::start(Fleet::recorded()), RedisServer::start());
+    Sandbox::redis(&redis.url()).nomad(&sim.address()).stdout("list");
+    let sizes = |rights: &str| {
+        let user: Vec<&str> =
+            "ACL SETUSER nc on >pw -@all ~*".split(' ').chain(rights.split(' ')).collect();
+        assert_eq!(redis.cli(&user), ::redis::Value::Okay);
+        let url = format!("{}?user=nc&pass=pw", redis.url());
+        let sandbox = Sandbox::redis(&url).nomad(&sim.address());
+        let page = sandbox.stdout("cache stats");
+        let of = |line: &str| line.split(", ").nth(1).unwrap().trim_end_matches(')').to_owned();
+        let text: Vec<bool> = page
+            .lines()
+            .filter(|line| line.starts_with("Key "))
+            .map(|line| of(line) == "-")
+            .collect();
+        let keys = stats(&sandbox)["keys"].as_array().unwrap().clone();
+        let json: Vec<bool> = keys.iter().map(|key| key["bytes"].is_null()).collect();
+        assert!(keys.iter().all(|key| key.as_object().unwrap().contains_key("bytes")));
+        assert_eq!(text, json, "{page}");
+        json
+    };
+    assert_eq!(sizes("+mget +pttl +hgetall"), [true; 4]);
+    assert_eq!(sizes("+mget +pttl +hgetall +strlen"), [false, true, false, false]);
+    assert_eq!(sizes("+mget +pttl +hgetall +strlen +memory|usage"), [false; 4]);
+}

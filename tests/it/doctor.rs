@@ -368,7 +368,9 @@ fn the_guide_names_only_what_is_checked() {
     room.sandbox.stdout("list");
     room.sim.fault(Where::List, Times::ALWAYS, Fault::header("X-Nomad-Lastcontact", Some("7000")));
     let room = redis::silent_before(room);
-    let checked = reported(&room.run("doctor --json --timeout 20s").stdout);
+    let mut checked = reported(&room.run("doctor --json --timeout 20s").stdout);
+    room.sim.fault(Where::List, Times::ALWAYS, Fault::header("X-Nomad-Index", None));
+    checked.extend(reported(&room.run("doctor --json --timeout 20s").stdout));
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
     let readme = readme.unwrap();
     let (_, guide) = readme.split_once("\n## Troubleshooting\n").unwrap();

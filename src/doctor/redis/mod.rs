@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::model::figures::took;
 use crate::model::remark::Tell;
-use crate::store::redis::errors::{self, ACL};
+use crate::store::redis::errors;
 use crate::store::redis::{Greeting, RedisStore};
 use crate::store::{Choice, Error, Kind, Place};
 
@@ -43,7 +43,7 @@ pub(super) fn examined(place: &Place, time: Time, tell: &Tell) -> Examined {
     let mut way = Way { place, time, given: Duration::ZERO, checks, clock: None, answering: None };
     match RedisStore::new(place, tell.clone()) {
         Ok(store) => way.walk(&store),
-        Err(error) => way.broken("address", &error),
+        Err(error) => way.stopped("address", &error, &advice(&error)),
     }
     Examined { checks: way.checks.all, clock: way.clock, answering: way.answering }
 }
@@ -79,18 +79,18 @@ impl Way<'_> {
         self.clock = greeting.time.map(Reading::now);
         self.silence(store);
         match store.rights(self.step()) {
-            Ok(found) => rights::check(&mut self.checks, &found, self.place, store.user()),
-            Err(error) => return self.broken("commands", &error),
+            Ok(found) => rights::check(&mut self.checks, &found, self.place, store),
+            Err(error) => return self.broken(store, "commands", &error),
         }
         match store.memory_now(self.step()) {
             Ok(memory) => memory::check(&mut self.checks, memory),
-            Err(error) => return self.broken("memory", &error),
+            Err(error) => return self.broken(store, "memory", &error),
         }
         match store.entry(self.step()) {
             Ok(entry) => self.answering = Some(Answering::redis(entry)),
             // Told above: with its command or key.
             Err(error) if error.kind == Kind::Forbidden => {}
-            Err(error) => self.broken("entry", &error),
+            Err(error) => self.broken(store, "entry", &error),
         }
     }
 
@@ -109,12 +109,12 @@ impl Way<'_> {
         }
         if errors::is_of_tls(error) || errors::is_silent_to_tls(error) {
             self.checks.ok("reached", "connected");
-            return self.broken("tls", error);
+            return self.broken(store, "tls", error);
         }
         if error.kind == Kind::Credentials {
             self.checks.ok("reached", "answers");
             self.encryption(store);
-            return self.broken("credentials", error);
+            return self.broken(store, "credentials", error);
         }
         // A server with OpenSSL hangs up without a word when it is greeted without TLS.
         if errors::is_lost(error) && store.place().starts_with("redis://") {
@@ -122,11 +122,15 @@ impl Way<'_> {
                 "write rediss:// in --redis or REDIS_URL if it speaks TLS; else look into its log";
             return self.stopped("reached", error, advice);
         }
-        self.broken("reached", error);
+        self.broken(store, "reached", error);
     }
 
-    fn broken(&mut self, name: &str, error: &Error) {
-        self.stopped(name, error, &advice(error));
+    fn broken(&mut self, store: &RedisStore, name: &str, error: &Error) {
+        let advice = match error.kind {
+            Kind::Forbidden => rights::cure(store),
+            _ => advice(error),
+        };
+        self.stopped(name, error, &advice);
     }
 
     /// What comes behind `name` can't be known.
@@ -217,7 +221,7 @@ fn advice(error: &Error) -> String {
         Kind::Credentials => {
             "put the right ones into REDIS_URL or --redis: redis://USER:PASSWORD@HOST:PORT/0"
         }
-        Kind::Forbidden => return format!("give the user {ACL}"),
+        Kind::Forbidden => "let the user run it",
         Kind::ReadOnly if error.what.contains("memory") => {
             "raise maxmemory, or set maxmemory-policy allkeys-lru"
         }

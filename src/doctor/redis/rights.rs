@@ -2,18 +2,26 @@
 
 use crate::doctor::Checks;
 use crate::store::Place;
-use crate::store::redis::errors::ACL;
-use crate::store::redis::{Right, Rights, Serves};
+use crate::store::redis::{RedisStore, Right, Rights, Serves};
 
-/// `user` is the one that was named.
-pub(super) fn check(checks: &mut Checks, rights: &Rights, place: &Place, user: Option<&str>) {
-    let user = user.unwrap_or("default");
-    commands(checks, rights, user);
+pub(super) fn check(checks: &mut Checks, rights: &Rights, place: &Place, store: &RedisStore) {
+    let user = user(store);
+    commands(checks, rights, user, &store.acl());
     keys(checks, rights, place, user);
     writes(checks, rights);
 }
 
-fn commands(checks: &mut Checks, rights: &Rights, user: &str) {
+/// What lets this user fill the cache, whatever it was granted before.
+pub(super) fn cure(store: &RedisStore) -> String {
+    format!("ACL SETUSER {} {}", user(store), store.acl())
+}
+
+/// Who names none is this one.
+fn user(store: &RedisStore) -> &str {
+    store.user().unwrap_or("default")
+}
+
+fn commands(checks: &mut Checks, rights: &Rights, user: &str, acl: &str) {
     let granted = rights.commands.iter().filter(|(_, right)| right.granted);
     let granted: Vec<&str> = granted.map(|(_, right)| right.name.as_str()).collect();
     if !granted.is_empty() {
@@ -22,7 +30,7 @@ fn commands(checks: &mut Checks, rights: &Rights, user: &str) {
     let reads_only = is_viewer(rights);
     if reads_only {
         let said = "may run nothing that writes: reads what others cache, caches nothing";
-        let advice = format!("enough for a viewer; else: ACL SETUSER {user} {ACL}");
+        let advice = format!("enough for a viewer; else: ACL SETUSER {user} {acl}");
         checks.warning("commands", said, advice);
     }
     for (serves, Right { name, .. }) in rights.commands.iter().filter(|(_, right)| !right.granted) {

@@ -53,7 +53,12 @@ impl LocalStore {
         let files = [(self.name("snap"), ttl), (header.full.clone(), self.detail_ttl)];
         let present = files.into_iter().filter_map(|(key, ttl)| {
             let bytes = self.folder.len(&key)?;
-            Some(KeyStats { key, kind: "file", bytes, ttl: Some(ttl.saturating_sub(since)) })
+            Some(KeyStats {
+                key,
+                kind: "file",
+                bytes: Some(bytes),
+                ttl: Some(ttl.saturating_sub(since)),
+            })
         });
         present.collect()
     }

@@ -146,7 +146,7 @@ impl MemoryStore {
         .map(|(key, kind)| KeyStats {
             key: key.clone(),
             kind,
-            bytes: space.bytes(key, now) as u64,
+            bytes: Some(space.bytes(key, now) as u64),
             ttl: u64::try_from(space.ttl_left(key, now)).ok().map(Duration::from_millis),
         })
         .collect()

@@ -9,7 +9,7 @@ use redis::{Cmd, Value};
 use crate::clock;
 use crate::store::Error;
 
-use super::errors::{self, Lack, of_reply};
+use super::errors::{self, ACL, Lack, of_reply};
 use super::examine::Limit;
 use super::{RedisStore, command};
 
@@ -54,6 +54,12 @@ pub struct Rights {
 const WRONG: &str = "nomad-clients-doctor";
 
 impl RedisStore {
+    /// What the user needs to fill this cache, as `ACL SETUSER` takes it.
+    pub fn acl(&self) -> String {
+        let select = if self.target.db == 0 { "" } else { " +select" };
+        format!("{ACL}{select}")
+    }
+
     /// Asks for every command and every key.
     ///
     /// # Errors

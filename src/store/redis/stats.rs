@@ -183,7 +183,7 @@ impl Ages {
 /// `pair`: the replies to PTTL and to the question for the size. `None` for a key that is absent.
 fn key_stats(key: &str, kind: &'static str, pair: &[Value]) -> Option<KeyStats> {
     let left = int(pair.first()?).filter(|left| *left != -2)?;
-    let bytes = pair.get(1).and_then(int).and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0);
+    let bytes = pair.get(1).and_then(int).and_then(|bytes| u64::try_from(bytes).ok());
     let ttl = u64::try_from(left).ok().map(Duration::from_millis);
     Some(KeyStats { key: key.to_owned(), kind, bytes, ttl })
 }

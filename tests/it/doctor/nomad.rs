@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use nomad_sim::{Fault, Fleet, Listen, Options, Refusing, Silent, Sim, Times, Where};
 
+use crate::support::fake_redis::Fake;
 use crate::support::redis_server::RedisServer;
 use crate::support::sandbox::Sandbox;
 use crate::support::tls_front;
@@ -94,6 +95,53 @@ fn certificates_are_named_as_what_they_are() {
         "--tls-skip-verify",
         "warning nomad/tls: encrypted, but anybody can pretend to be Nomad: its certificate is not verified → unset NOMAD_SKIP_VERIFY and --tls-skip-verify, and name its authority with --ca-cert",
     );
+}
+
+/// No certificate is praised that nobody has shown.
+#[test]
+fn a_handshake_that_never_was() {
+    let check = |host: &str, why: &str| {
+        let address = format!("https://{host}");
+        let problem = format!(
+            "problem nomad/tls: cannot reach Nomad at {address}: {why} → use http:// in the address if Nomad has no TLS"
+        );
+        let skipped = "skipped nomad/answer leader token permission version latency: needs tls";
+        Room::new().at(&address).finds("", 1, &[&problem, skipped, ASKED]);
+    };
+    let silent = Fake::silent().url().replace("redis://", "https://");
+    let said = Room::new().at(&silent).run("doctor --json --timeout 400ms").stdout;
+    let advice = "s (TLS handshake) → pass a longer --timeout, or use http:// in the address if Nomad has no TLS";
+    assert!(super::troubles(&said)[0].ends_with(advice), "{said}");
+    let host = |fake: &Fake| fake.url().replace("redis://", "");
+    check(&host(&Fake::silent()), "timed out after 3s (TLS handshake)");
+    check(&host(&Fake::cut_off(b"")), "connection closed without an answer");
+    check(&host(&Fake::saying(b"-ERR unknown command\r\n")), "TLS: the answer is not TLS");
+    let sim = Sim::start(Fleet::recorded());
+    check(&sim.address().replace("http://", ""), "TLS: the answer is not TLS");
+}
+
+/// Through a proxy nobody can tell whose silence it is.
+#[test]
+fn no_handshake_through_a_proxy_that_is_not_there() {
+    let refusing = Refusing::start();
+    let room = Room::new().at("https://nomad.example.com:4646");
+    let room = Room { sandbox: room.sandbox.with("HTTPS_PROXY", &refusing.address()), ..room };
+    let way = "skipped nomad/reached: the proxy connects: see answer";
+    let tls = "skipped nomad/tls: not tried: see answer";
+    let problem = "problem nomad/answer: cannot reach Nomad at https://nomad.example.com:4646: the proxy refused the connection → set NO_PROXY if Nomad needs no proxy";
+    let skipped = "skipped nomad/leader token permission version latency: needs answer";
+    room.finds("", 1, &[way, tls, problem, skipped, ASKED]);
+}
+
+/// As behind a proxy that drops what it does not know.
+#[test]
+fn an_answer_without_its_index() {
+    for index in [None, Some("soon")] {
+        let room = Room::new();
+        room.sim.fault(Where::List, Times::ALWAYS, Fault::header("X-Nomad-Index", index));
+        let warning = "warning nomad/index: the answer has no usable X-Nomad-Index: nothing is ever cached → let the proxy before Nomad pass the X-Nomad-* headers unchanged";
+        room.finds("", 0, &[warning, ASKED]);
+    }
 }
 
 #[test]

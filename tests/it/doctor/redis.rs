@@ -193,6 +193,30 @@ fn a_viewer_is_told_that_it_is_one() {
     );
 }
 
+/// Another database than 0 has to be chosen. What is advised is done, and all is well.
+#[test]
+fn a_database_that_may_not_be_chosen() {
+    let server = RedisServer::start_with(&GOOD);
+    let member: Vec<&str> =
+        ["ACL", "SETUSER", "nc", "on", ">pw"].into_iter().chain(ACL.split(' ')).collect();
+    assert_eq!(server.cli(&member), Value::Okay);
+    let room = Room::new().with_url(&format!("{}?user=nc&pass=pw&db=3", server.url()));
+    let cure = format!("ACL SETUSER nc {ACL} +select");
+    let problem = format!(
+        "problem redis/reached: redis does not permit select (the user needs {ACL} +select) → {cure}"
+    );
+    room.finds("", 1, &[&problem, FROM_REACHED, UNKNOWN]);
+    assert_eq!(server.cli(&cure.split(' ').collect::<Vec<_>>()), Value::Okay);
+    room.finds("", 0, &[NO_INFO, NOTHING]);
+    let viewer = "ACL SETUSER nc -@all +mget +pttl +hgetall +select";
+    assert_eq!(server.cli(&viewer.split(' ').collect::<Vec<_>>()), Value::Okay);
+    let said = room.run("doctor --json").stdout;
+    assert!(
+        super::troubles(&said)[0].ends_with(&format!("→ enough for a viewer; else: {cure}")),
+        "{said}"
+    );
+}
+
 #[test]
 fn keys_that_are_not_granted() {
     let rights = without("nothing");

@@ -232,7 +232,7 @@ fn stats_tell_state_age_and_files() {
     let keys: Vec<_> = hot.keys.iter().map(|key| (key.kind, key.bytes, key.key.clone())).collect();
     let of = |path: &std::path::Path| {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        ("file", fs::metadata(path).unwrap().len(), name)
+        ("file", Some(fs::metadata(path).unwrap().len()), name)
     };
     assert_eq!(keys, [of(&bench.path("a0", "snap")), of(&bench.fulls()[0])]);
     let ttl = |at: usize| hot.keys[at].ttl.unwrap().as_secs();

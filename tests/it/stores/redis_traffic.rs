@@ -234,7 +234,7 @@ fn stats_tell_what_is_there_and_what_it_was_good_for() {
             ("nomad:clients:epoch", "string"),
         ]
     );
-    assert!(stats.keys.iter().all(|key| key.bytes > 0 && key.ttl.is_some()));
+    assert!(stats.keys.iter().all(|key| key.bytes > Some(0) && key.ttl.is_some()));
 }
 
 #[test]
