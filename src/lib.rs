@@ -2,8 +2,8 @@
 //!
 //! [`cli`] says what may be typed, `config` what is meant, `commands` what is done. [`discovery`]
 //! decides: cache or Nomad. [`nomad`] and [`store`] are the two outside worlds, one small trait
-//! each. `render` turns facts into text, `serve` turns requests into the same facts. [`model`] is the
-//! facts.
+//! each; `host` is what this machine remembers between runs. `render` turns facts into text, `serve`
+//! turns requests into the same facts. [`model`] is the facts.
 
 pub mod cli;
 pub mod clock;
@@ -13,6 +13,7 @@ mod config;
 pub mod discovery;
 mod doctor;
 mod error;
+mod host;
 pub mod model;
 pub mod nomad;
 #[cfg(any(test, fuzzing))]

@@ -7,16 +7,11 @@
 //! the meta line describes, so one that an older program left behind is none.
 
 pub mod auto;
-mod boot;
-mod dead;
-mod fault;
-mod folder;
 mod judge;
 mod keys;
 pub mod local;
 pub mod memory;
 pub mod meta;
-mod notes;
 mod open;
 mod probes;
 #[cfg(any(test, fuzzing))]
@@ -38,8 +33,8 @@ use crate::model::snapshot::Snapshot;
 
 use scope::Scope;
 
-pub use boot::BootClock;
-pub use folder::Space;
+pub use crate::host::BootClock;
+pub use crate::host::Space;
 pub use open::{Stores, open};
 pub use probes::Probes;
 pub use report::{Cleared, ClearedPlace, KeyStats, Memory, Minute, Present, Sample, State, Stats};

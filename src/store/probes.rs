@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::BootClock;
-use super::notes::Notes;
 use super::scope::Scope;
+use crate::host::notes::Notes;
 
 const NAME: &str = "probes";
 /// After this many answers in a row that something has changed, the question is left out.

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::remark::Tell;
 
-use super::folder::{Folder, Space, plain};
 use super::local::LocalStore;
 use super::{BootClock, Place, Stats, Store as _};
+use crate::host::folder::{Folder, Space, plain};
 
 /// What is known of the folder.
 #[derive(Debug)]
@@ -63,8 +63,8 @@ fn can_be_made(path: &Path) -> Result<(), String> {
     let above = path.ancestors().skip(1).find(|above| above.exists());
     let above = above.ok_or("no folder above it is there")?;
     if !above.is_dir() {
-        return Err(format!("{} is no folder", super::folder::shown(above)));
+        return Err(format!("{} is no folder", crate::host::folder::shown(above)));
     }
     Folder::may_write(above)
-        .map_err(|error| format!("{}: {}", super::folder::shown(above), plain(&error)))
+        .map_err(|error| format!("{}: {}", crate::host::folder::shown(above), plain(&error)))
 }

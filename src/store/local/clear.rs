@@ -3,8 +3,8 @@
 use std::io;
 use std::time::Duration;
 
+use crate::host::folder::Writing;
 use crate::random;
-use crate::store::folder::Writing;
 
 use super::snap::Header;
 use super::{EPOCH, LocalStore, flight};

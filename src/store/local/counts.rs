@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::fs::OFlags;
 
-use crate::store::folder::{Folder, Writing};
+use crate::host::folder::{Folder, Writing};
 use crate::store::{Minute, Sample};
 
 /// Beyond this the lines of before the last hour are dropped, in bytes.

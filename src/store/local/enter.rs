@@ -1,8 +1,8 @@
 //! ENTER on files: is there something fresh after all, who fetches, or is it this one's turn?
 
 use crate::clock;
+use crate::host::folder::Lock;
 use crate::random;
-use crate::store::folder::Lock;
 use crate::store::{Enter, Entered, Error, Flight, How, Refuse};
 
 use super::flight::{self, Holder, Taken};

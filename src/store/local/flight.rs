@@ -8,9 +8,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::OFlags;
 
+use crate::host::fault::{self, Act};
+use crate::host::folder::{Folder, Lock};
 use crate::store::Class;
-use crate::store::fault::{self, Act};
-use crate::store::folder::{Folder, Lock};
 
 /// How long a failure is told to those who waited for it, in milliseconds.
 const FAILURE_MS: u64 = 2000;

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::OFlags;
 
-use crate::store::folder::{Folder, Lock};
+use crate::host::folder::{Folder, Lock};
 
 /// The lock, while it is held; the kernel frees it when its owner dies.
 #[derive(Debug, Default)]

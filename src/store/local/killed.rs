@@ -8,11 +8,11 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::LocalStore;
+use crate::host::fault::{Fault, plan};
 use crate::model::node::{Fulls, NodeId};
 use crate::model::remark::Tell;
 use crate::model::secret::Secret;
 use crate::store::auto::Local as _;
-use crate::store::fault::{Fault, plan};
 use crate::store::scope::{Cluster, Scope};
 use crate::store::{
     BootClock, Choice, Enter, Entered, Error, Flight, How, Look, Place, Publication, Published,

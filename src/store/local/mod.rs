@@ -22,12 +22,12 @@ use crate::model::remark::Tell;
 use crate::model::snapshot::Snapshot;
 
 use super::auto::Local;
-use super::folder::{Folder, plain};
 use super::scope::Scope;
 use super::{
     Base, BootClock, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, Kept, Kind, Look,
     NodeId, Place, Present, Publication, Published, Sample, Stats, Store, Want,
 };
+use crate::host::folder::{Folder, plain};
 
 use flight::Flights;
 use follow::Follower;

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::clock;
-use crate::store::folder::Writing;
+use crate::host::folder::Writing;
 use crate::store::meta::Meta;
 use crate::store::records::difference;
 use crate::store::{Class, Error, Flight, Publication, Published, sum};

@@ -6,8 +6,8 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
+use crate::host::folder::Folder;
 use crate::random;
-use crate::store::folder::Folder;
 use crate::store::judge::{Family, Seen};
 use crate::store::meta::Meta;
 use crate::store::sum;

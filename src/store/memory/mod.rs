@@ -13,17 +13,17 @@ use crate::model::remark::Tell;
 use crate::random;
 
 use super::auto::Local;
-use super::dead::Dead;
 use super::judge::{Family, Hit, Seen, Verdict, judge};
 use super::keys::{self, Keys};
 use super::meta::Meta;
-use super::notes::Notes;
 use super::records::{recorded, verified};
 use super::scope::Scope;
 use super::{
     Base, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, Kept, KeyStats, Look,
     Minute, NodeId, Place, Publication, Published, Sample, Snapshot, State, Stats, Store, Want,
 };
+use crate::host::cleared_epochs::ClearedEpochs;
+use crate::host::notes::Notes;
 
 use script::Script;
 
@@ -75,7 +75,7 @@ pub struct MemoryStore {
     scope: Scope,
     ttl: Duration,
     detail_ttl: Duration,
-    dead: Dead,
+    dead: ClearedEpochs,
     tell: Tell,
 }
 
@@ -87,7 +87,7 @@ impl MemoryStore {
             scope: place.scope.clone(),
             ttl: place.ttl,
             detail_ttl: place.detail_ttl.max(place.ttl),
-            dead: Dead::new(Notes::new(None)),
+            dead: ClearedEpochs::new(Notes::new(None)),
             tell,
         }
     }

@@ -11,7 +11,6 @@ mod line;
 mod look;
 mod reply;
 mod rights;
-mod skip;
 mod stats;
 mod tls;
 mod url;
@@ -27,18 +26,18 @@ use crate::clock;
 use crate::model::node::NodeId;
 use crate::model::remark::Tell;
 
-use super::dead::Dead;
 use super::keys::Keys;
-use super::notes::Notes;
 use super::scope::Scope;
 use super::{
     Base, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, Kept, Look, Place, Present,
     Publication, Published, RedisPlace, Sample, Snapshot, Stats, Store, Want,
 };
+use crate::host::cleared_epochs::ClearedEpochs;
+use crate::host::notes::Notes;
 
+use crate::host::redis_backoff::RedisBackoff;
 use connection::{CONNECT, Connection, Manner};
 use line::Budget;
-use skip::Skip;
 use words::Spoken;
 
 pub use super::judge::OTHERS;
@@ -63,10 +62,10 @@ pub struct RedisStore {
     ttl: Duration,
     detail_ttl: Duration,
     idle: Mutex<Vec<Connection>>,
-    dead: Dead,
+    dead: ClearedEpochs,
     /// When a dead epoch had come back and was cleared again: once a run is enough.
     cleared_again: Mutex<Option<Instant>>,
-    skip: Skip,
+    skip: RedisBackoff,
     tell: Tell,
 }
 
@@ -87,7 +86,7 @@ impl RedisStore {
         let target = parse_url(&place.redis.url).map_err(errors::unavailable)?;
         let notes = Notes::new(place.folder.clone());
         Ok(Self {
-            skip: Skip::new(notes.clone(), target.place()),
+            skip: RedisBackoff::new(notes.clone(), target.place()),
             target,
             files: place.redis.clone(),
             tls: Mutex::default(),
@@ -96,7 +95,7 @@ impl RedisStore {
             ttl: place.ttl,
             detail_ttl: place.detail_ttl.max(place.ttl),
             idle: Mutex::default(),
-            dead: Dead::new(notes),
+            dead: ClearedEpochs::new(notes),
             cleared_again: Mutex::default(),
             tell,
         })

@@ -13,22 +13,22 @@ const PATIENCE: Duration = Duration::from_millis(250);
 
 /// The notes of one cache folder.
 #[derive(Debug, Clone)]
-pub(super) struct Notes {
+pub(crate) struct Notes {
     folder: Option<PathBuf>,
 }
 
 impl Notes {
-    pub(super) fn new(folder: Option<PathBuf>) -> Self {
+    pub(crate) fn new(folder: Option<PathBuf>) -> Self {
         Self { folder }
     }
 
     /// `None` if there is no such note, or it can't be read.
-    pub(super) fn read(&self, name: &str) -> Option<String> {
+    pub(crate) fn read(&self, name: &str) -> Option<String> {
         text(&Folder::existing(self.folder.as_deref()?).ok()?, name)
     }
 
     /// Replaces a note by what `change` makes of the present one; `false` if it can't be written.
-    pub(super) fn replace(
+    pub(crate) fn replace(
         &self,
         name: &str,
         change: impl FnOnce(Option<String>) -> String,

@@ -26,7 +26,7 @@ const UNFINISHED: &str = ".tmp";
 
 /// A folder that only its owner can read, reached by its handle: no name is looked up twice.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(crate) struct Folder {
     path: PathBuf,
     handle: OwnedFd,
     /// The user whose it is, and all of its files.
@@ -47,11 +47,11 @@ pub struct Space {
 /// A lock on a file, that ends with this value: also if a process that was started meanwhile has
 /// inherited the file.
 #[derive(Debug)]
-pub(super) struct Lock(File);
+pub(crate) struct Lock(File);
 
 /// The right to replace files. Dropping it gives it back.
 #[derive(Debug)]
-pub(super) struct Writing<'a> {
+pub(crate) struct Writing<'a> {
     folder: &'a Folder,
     _lock: Lock,
 }
@@ -61,7 +61,7 @@ impl Lock {
     ///
     /// # Errors
     /// This file system has no locks.
-    pub(super) fn take(file: File) -> io::Result<Result<Self, File>> {
+    pub(crate) fn take(file: File) -> io::Result<Result<Self, File>> {
         match file.try_lock() {
             Ok(()) => Ok(Ok(Self(file))),
             Err(TryLockError::WouldBlock) => Ok(Err(file)),
@@ -69,7 +69,7 @@ impl Lock {
         }
     }
 
-    pub(super) fn file(&self) -> &File {
+    pub(crate) fn file(&self) -> &File {
         &self.0
     }
 }
@@ -85,7 +85,7 @@ impl Folder {
     ///
     /// # Errors
     /// Path and cause: it is no folder, a link, another user's, open to others, or can't be made.
-    pub(super) fn open(path: &Path) -> Result<Self, String> {
+    pub(crate) fn open(path: &Path) -> Result<Self, String> {
         match DirBuilder::new().recursive(true).mode(0o700).create(path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 Err(format!("cache folder {}: cannot be made: {}", shown(path), plain(&error)))
@@ -98,7 +98,7 @@ impl Folder {
     ///
     /// # Errors
     /// As [`Folder::open`].
-    pub(super) fn existing(path: &Path) -> Result<Self, String> {
+    pub(crate) fn existing(path: &Path) -> Result<Self, String> {
         Self::of(path, rustix::process::geteuid().as_raw())
     }
 
@@ -128,19 +128,19 @@ impl Folder {
 
     /// Locks of NFS and SMB block while their server is away, or hold on one host only.
     #[cfg(target_os = "linux")]
-    pub(super) fn is_remote(&self) -> bool {
+    pub(crate) fn is_remote(&self) -> bool {
         const REMOTE: [u32; 3] = [0x6969, 0xff53_4d42, 0xfe53_4d42];
         // The width of the number differs from one kind of processor to the next.
         rustix::fs::fstatfs(&self.handle).is_ok_and(|stat| REMOTE.contains(&(stat.f_type as u32)))
     }
 
     #[cfg(not(target_os = "linux"))]
-    pub(super) fn is_remote(&self) -> bool {
+    pub(crate) fn is_remote(&self) -> bool {
         false
     }
 
     /// Who owns it, and whether there is room.
-    pub(super) fn space(&self) -> io::Result<Space> {
+    pub(crate) fn space(&self) -> io::Result<Space> {
         let (stat, system) = (fstat(&self.handle)?, fstatvfs(&self.handle)?);
         Ok(Space {
             mode: stat.st_mode & 0o7777,
@@ -151,17 +151,17 @@ impl Folder {
     }
 
     /// Whether files may be made in that folder. Nothing is made.
-    pub(super) fn may_write(path: &Path) -> io::Result<()> {
+    pub(crate) fn may_write(path: &Path) -> io::Result<()> {
         let wanted = Access::WRITE_OK | Access::EXEC_OK;
         Ok(accessat(CWD, path, wanted, AtFlags::EACCESS)?)
     }
 
-    pub(super) fn place(&self) -> String {
+    pub(crate) fn place(&self) -> String {
         shown(&self.path)
     }
 
     /// The whole file; `None` if it is missing, unreadable or longer than `longest` bytes.
-    pub(super) fn read(&self, name: &str, longest: u64) -> Option<Vec<u8>> {
+    pub(crate) fn read(&self, name: &str, longest: u64) -> Option<Vec<u8>> {
         let file = self.file(name, OFlags::RDONLY).ok()?;
         let len =
             file.metadata().ok().filter(|meta| meta.is_file() && meta.len() <= longest)?.len();
@@ -171,7 +171,7 @@ impl Folder {
     }
 
     /// The length of a file; `None` if there is no such file.
-    pub(super) fn len(&self, name: &str) -> Option<u64> {
+    pub(crate) fn len(&self, name: &str) -> Option<u64> {
         let meta = self.file(name, OFlags::RDONLY).ok()?.metadata().ok()?;
         meta.is_file().then_some(meta.len())
     }
@@ -180,7 +180,7 @@ impl Folder {
     ///
     /// # Errors
     /// Also if somebody else could have written it, or it has another name elsewhere.
-    pub(super) fn file(&self, name: &str, flags: OFlags) -> io::Result<File> {
+    pub(crate) fn file(&self, name: &str, flags: OFlags) -> io::Result<File> {
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let file = openat(&self.handle, name, flags, Mode::RUSR | Mode::WUSR)?;
         let stat = fstat(&file)?;
@@ -199,7 +199,7 @@ impl Folder {
     ///
     /// # Errors
     /// Somebody keeps it, or this file system has no locks.
-    pub(super) fn writing(&self, limit: Duration) -> io::Result<Writing<'_>> {
+    pub(crate) fn writing(&self, limit: Duration) -> io::Result<Writing<'_>> {
         let mut file = self.file(LOCK, OFlags::RDWR | OFlags::CREATE)?;
         let began = clock::now();
         loop {
@@ -219,7 +219,7 @@ impl Folder {
     }
 
     /// Replaces a file in one step: whoever reads sees the old or the new.
-    pub(super) fn replace(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
+    pub(crate) fn replace(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
         let temporary = format!("{name}.{}{UNFINISHED}", random::hex16());
         fault::before(Act::Writes)?;
         let mut file = self.file(&temporary, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL)?;
@@ -244,7 +244,7 @@ impl Folder {
     }
 
     /// The names of all files.
-    pub(super) fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         let Ok(entries) = Dir::read_from(&self.handle) else { return Vec::new() };
         entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
     }
@@ -252,17 +252,17 @@ impl Folder {
 
 impl Writing<'_> {
     /// Replaces a file in one step: whoever reads sees the old or the new.
-    pub(super) fn replace(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
+    pub(crate) fn replace(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
         self.folder.replace(name, parts)
     }
 
     /// Removes a file; that it is missing already is fine.
-    pub(super) fn remove(&self, name: &str) -> io::Result<()> {
+    pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
         self.folder.remove(name)
     }
 
     /// Removes all these files, as far as that is possible: nothing names them any more.
-    pub(super) fn remove_all(&self, which: impl Fn(&str) -> bool) {
+    pub(crate) fn remove_all(&self, which: impl Fn(&str) -> bool) {
         for name in self.folder.names() {
             if which(&name) {
                 let _ = self.remove(&name);
@@ -271,12 +271,12 @@ impl Writing<'_> {
     }
 }
 
-pub(super) fn shown(path: &Path) -> String {
+pub(crate) fn shown(path: &Path) -> String {
     first_line(&path.to_string_lossy(), 400)
 }
 
 /// The text of the system without its number.
-pub(super) fn plain(error: &io::Error) -> String {
+pub(crate) fn plain(error: &io::Error) -> String {
     error.to_string().split(" (os error").next().unwrap_or_default().to_lowercase()
 }
 

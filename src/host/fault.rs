@@ -7,24 +7,24 @@ use std::io::Write as _;
 
 /// What is about to be done to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Act {
+pub(crate) enum Act {
     /// Takes space.
     Writes,
     Removes,
 }
 
 #[cfg(not(test))]
-pub(super) fn before(_: Act) -> io::Result<()> {
+pub(crate) fn before(_: Act) -> io::Result<()> {
     Ok(())
 }
 
 #[cfg(not(test))]
-pub(super) fn write(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)
 }
 
 #[cfg(test)]
-pub(super) use planned::{Fault, before, plan, write};
+pub(crate) use planned::{Fault, before, plan, write};
 
 #[cfg(test)]
 mod planned {
@@ -35,7 +35,7 @@ mod planned {
 
     /// How the steps from a certain one on fail.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub(in crate::store) enum Fault {
+    pub(crate) enum Fault {
         /// The process is gone: nothing happens any more.
         Killed,
         /// The disk is full: nothing can be written, removing works.
@@ -48,11 +48,11 @@ mod planned {
 
     /// From the step `at` on, steps of this thread fail; `None` ends it. Gives the steps that the
     /// plan of before had left, `None` if it has come to its end.
-    pub(in crate::store) fn plan(next: Option<(Fault, u32)>) -> Option<u32> {
+    pub(crate) fn plan(next: Option<(Fault, u32)>) -> Option<u32> {
         PLAN.replace(next).and_then(|(_, left)| (left > 0).then_some(left))
     }
 
-    pub(in crate::store) fn before(act: Act) -> io::Result<()> {
+    pub(crate) fn before(act: Act) -> io::Result<()> {
         match PLAN.get() {
             Some((Fault::Full, 0)) if act == Act::Removes => Ok(()),
             Some((Fault::Full, 0)) => Err(io::ErrorKind::StorageFull.into()),
@@ -66,7 +66,7 @@ mod planned {
     }
 
     /// Half of it may be all that is written.
-    pub(in crate::store) fn write(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn write(file: &mut File, bytes: &[u8]) -> io::Result<()> {
         let (first, second) = bytes.split_at(bytes.len() / 2);
         for half in [first, second] {
             before(Act::Writes)?;

@@ -25,7 +25,7 @@ impl BootClock {
         Self { now: Arc::new(clock::boot_ms), id }
     }
 
-    pub(super) fn ms(&self) -> u64 {
+    pub(crate) fn ms(&self) -> u64 {
         (self.now)()
     }
 }

@@ -13,18 +13,18 @@ const KEPT: usize = 64;
 
 /// The epochs that this host has cleared.
 #[derive(Debug)]
-pub(super) struct Dead {
+pub(crate) struct ClearedEpochs {
     notes: Notes,
     /// Those of this process, for hosts where no note can be written.
     own: Mutex<Vec<String>>,
 }
 
-impl Dead {
-    pub(super) fn new(notes: Notes) -> Self {
+impl ClearedEpochs {
+    pub(crate) fn new(notes: Notes) -> Self {
         Self { notes, own: Mutex::default() }
     }
 
-    pub(super) fn holds(&self, epoch: &[u8]) -> bool {
+    pub(crate) fn holds(&self, epoch: &[u8]) -> bool {
         let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
         own.iter().any(|dead| dead.as_bytes() == epoch)
             || self.notes.read(NAME).is_some_and(|text| {
@@ -33,7 +33,7 @@ impl Dead {
     }
 
     /// Something that is no nonce could match no meta line: it need not be remembered.
-    pub(super) fn remember(&self, epoch: &[u8]) {
+    pub(crate) fn remember(&self, epoch: &[u8]) {
         let Some(epoch) = std::str::from_utf8(epoch).ok().filter(|epoch| is_nonce(epoch)) else {
             return;
         };
@@ -55,20 +55,20 @@ fn is_nonce(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Dead, NAME};
-    use crate::store::notes::Notes;
+    use super::{ClearedEpochs, NAME};
+    use crate::host::notes::Notes;
 
     #[test]
     fn the_last_64_are_remembered_by_every_process_of_the_host() {
         let home = tempfile::tempdir().unwrap();
         let notes = Notes::new(Some(home.path().join("cache")));
-        let dead = Dead::new(notes.clone());
+        let dead = ClearedEpochs::new(notes.clone());
         for number in 0..70 {
             dead.remember(format!("{number:016x}").as_bytes());
         }
         dead.remember(format!("{:016x}", 69).as_bytes());
         dead.remember(b"../no nonce\n");
-        let other = Dead::new(notes.clone());
+        let other = ClearedEpochs::new(notes.clone());
         let holds = |number: u64| other.holds(format!("{number:016x}").as_bytes());
         assert_eq!([holds(5), holds(6), holds(69), holds(70)], [false, true, true, false]);
         assert!(!other.holds(b""));
@@ -77,9 +77,9 @@ mod tests {
 
     #[test]
     fn without_a_folder_the_process_remembers_its_own() {
-        let dead = Dead::new(Notes::new(None));
+        let dead = ClearedEpochs::new(Notes::new(None));
         dead.remember(b"ab");
         assert!(dead.holds(b"ab") && !dead.holds(b"cd"));
-        assert!(!Dead::new(Notes::new(None)).holds(b"ab"));
+        assert!(!ClearedEpochs::new(Notes::new(None)).holds(b"ab"));
     }
 }

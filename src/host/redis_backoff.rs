@@ -2,33 +2,33 @@
 
 use std::time::Duration;
 
-use crate::store::BootClock;
-use crate::store::notes::Notes;
+use super::BootClock;
+use super::notes::Notes;
 
 const NAME: &str = "redis-skip";
 const LASTS: Duration = Duration::from_secs(15);
 
 /// The mark of one Redis in the cache folder.
 #[derive(Debug)]
-pub(super) struct Skip {
+pub(crate) struct RedisBackoff {
     notes: Notes,
     /// Which Redis, without credentials.
     place: String,
 }
 
-impl Skip {
-    pub(super) fn new(notes: Notes, place: String) -> Self {
+impl RedisBackoff {
+    pub(crate) fn new(notes: Notes, place: String) -> Self {
         Self { notes, place }
     }
 
-    pub(super) fn set(&self) {
+    pub(crate) fn set(&self) {
         let boot = BootClock::of_this_boot();
         let line = format!("{} {} {}\n", boot.id, boot.ms(), self.place);
         self.notes.replace(NAME, |_| line);
     }
 
     /// How long ago this Redis was silent, if that was a moment ago.
-    pub(super) fn since(&self) -> Option<Duration> {
+    pub(crate) fn since(&self) -> Option<Duration> {
         let text = self.notes.read(NAME)?;
         let boot = BootClock::of_this_boot();
         since(text.trim_end_matches('\n'), &boot.id, boot.ms(), &self.place)
@@ -47,8 +47,8 @@ fn since(line: &str, boot: &str, now_ms: u64, place: &str) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Skip, since};
-    use crate::store::notes::Notes;
+    use super::{RedisBackoff, since};
+    use crate::host::notes::Notes;
 
     #[test]
     fn a_mark_counts_for_its_redis_its_boot_and_15_seconds() {
@@ -66,10 +66,10 @@ mod tests {
     fn what_is_set_is_found() {
         let home = tempfile::tempdir().unwrap();
         let notes = Notes::new(Some(home.path().join("cache")));
-        let skip = Skip::new(notes.clone(), "redis://h:1/0".to_owned());
+        let skip = RedisBackoff::new(notes.clone(), "redis://h:1/0".to_owned());
         assert_eq!(skip.since(), None);
         skip.set();
         assert!(skip.since().is_some());
-        assert_eq!(Skip::new(notes, "redis://h:2/0".to_owned()).since(), None);
+        assert_eq!(RedisBackoff::new(notes, "redis://h:2/0".to_owned()).since(), None);
     }
 }

@@ -1,0 +1,11 @@
+//! What this machine remembers between runs: the cache folder, the notes in it, and its boot clock.
+
+mod boot;
+pub(crate) mod cleared_epochs;
+pub(crate) mod fault;
+pub(crate) mod folder;
+pub(crate) mod notes;
+pub(crate) mod redis_backoff;
+
+pub use boot::BootClock;
+pub use folder::Space;
