@@ -71,7 +71,7 @@ impl Guard {
         let Some(token) = &self.token else { return true };
         let bearer = headers.get(AUTHORIZATION).and_then(|value| bearer(value.as_bytes()));
         let is_token = bearer.is_some_and(|said| same(said, token.reveal().as_bytes()));
-        is_token || cookie(headers).is_some_and(|said| same(said, session(token).as_bytes()))
+        is_token || cookies(headers).any(|said| same(said, session(token).as_bytes()))
     }
 
     /// The value of the cookie for who has typed the token; `None` if it is another.
@@ -97,13 +97,13 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
 }
 
-fn cookie(headers: &HeaderMap) -> Option<&[u8]> {
+/// All of that name: a browser may hold one for each path above this one.
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     let pairs =
         headers.get_all(COOKIE).iter().flat_map(|value| value.as_bytes().split(|b| *b == b';'));
-    let mut values = pairs.filter_map(|pair| {
+    pairs.filter_map(|pair| {
         pair.trim_ascii().strip_prefix(COOKIE_NAME.as_bytes())?.strip_prefix(b"=")
-    });
-    values.next()
+    })
 }
 
 /// The one name that was asked for: a second one, or another in the target, is a trick.
@@ -275,6 +275,7 @@ mod tests {
         let session = guard.session("canary-0123456789-0123456789").unwrap();
         assert!(!session.contains("canary") && guard.session("canary").is_none());
         assert!(known("cookie", &format!("a=b; {COOKIE_NAME}={session}")));
+        assert!(known("cookie", &format!("{COOKIE_NAME}=old; {COOKIE_NAME}={session}")));
         assert!(!known("cookie", &format!("{COOKIE_NAME}=canary-0123456789-0123456789")));
         assert!(!known("cookie", &format!("x{COOKIE_NAME}={session}")));
         let open = Guard { token: None, names: Vec::new() };

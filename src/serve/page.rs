@@ -70,7 +70,7 @@ fn file(kind: &'static str, text: &'static str, headers: &HeaderMap) -> Answer {
 mod tests {
     use serde_json::Value;
 
-    use super::{ASSETS, OPENAPI, PAGE};
+    use super::{ASSETS, LOGIN, OPENAPI, PAGE};
     use crate::model::field::KNOWN;
     use crate::serve::route::{FILTERS, OTHERS, ROUTES};
 
@@ -132,11 +132,14 @@ mod tests {
     #[test]
     fn every_file_of_the_page_is_served() {
         let texts = ASSETS.iter().filter(|(_, _, text)| !text.starts_with("<svg"));
-        for text in texts.map(|(_, _, text)| *text).chain([PAGE]) {
-            for quoted in text.split(['"', '\'']) {
-                let name = quoted.strip_prefix("/assets/").or_else(|| quoted.strip_prefix("./"));
+        for text in texts.map(|(_, _, text)| *text).chain([PAGE, LOGIN]) {
+            for quoted in text.split(['"', '\'', '`']) {
+                let name = quoted.strip_prefix("assets/").or_else(|| quoted.strip_prefix("./"));
                 let known = |name: &str| ASSETS.iter().any(|(known, _, _)| *known == name);
                 assert!(name.is_none_or(known), "{quoted}");
+                // Below a path of a proxy an absolute address leads elsewhere.
+                let path = quoted.strip_prefix('/').unwrap_or_default();
+                assert!(!path.starts_with(char::is_alphabetic), "{quoted} is not relative");
             }
             // The name of a kind of element is no address.
             let text = text.replace("http://www.w3.org/2000/svg", "");

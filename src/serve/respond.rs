@@ -120,13 +120,15 @@ pub(super) fn is_public(route: &Route) -> bool {
 pub(super) fn unknown(route: &Route) -> Answer {
     if *route == Route::Page {
         let mut answer =
-            answer(StatusCode::SEE_OTHER, "text/plain; charset=utf-8", "sign in at /login\n");
-        answer.headers_mut().insert(LOCATION, HeaderValue::from_static("/login"));
+            answer(StatusCode::SEE_OTHER, "text/plain; charset=utf-8", "sign in at login\n");
+        // Relative: a reverse proxy may serve this below a path that it does not tell.
+        answer.headers_mut().insert(LOCATION, HeaderValue::from_static("login"));
         return answer;
     }
     let why = Problem::new(StatusCode::UNAUTHORIZED, "this needs the access token");
-    let mut answer =
-        problem(&why.hinted("send it as Authorization: Bearer TOKEN, or sign in at /login"));
+    let mut answer = problem(
+        &why.hinted("send it as Authorization: Bearer TOKEN, or sign in on the login page"),
+    );
     answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     answer
 }
@@ -190,9 +192,10 @@ fn sign_in(app: &App, body: &[u8]) -> Answer {
     };
     let mut answer = answer(StatusCode::SEE_OTHER, "text/plain; charset=utf-8", "signed in\n");
     let headers = answer.headers_mut();
-    headers.insert(LOCATION, HeaderValue::from_static("/"));
-    let cookie =
-        format!("{COOKIE_NAME}={session}; Path=/; Max-Age=2592000; HttpOnly; SameSite=Strict");
+    headers.insert(LOCATION, HeaderValue::from_static("./"));
+    // Without a Path it is sent to all that is beside the login page, below whatever path a proxy
+    // serves this, and to nothing else on that host.
+    let cookie = format!("{COOKIE_NAME}={session}; Max-Age=2592000; HttpOnly; SameSite=Strict");
     headers.insert(SET_COOKIE, HeaderValue::from_str(&cookie).expect("hexadecimal digits"));
     answer
 }

@@ -11,12 +11,15 @@ const REOPEN_MS = 5_000;
 
 const numbers = new Intl.NumberFormat('en');
 
-/** The JSON and the headers of an answer, or an error in the server's words; whoever is not signed in is sent to the login page. */
+/**
+ * The JSON and the headers of an answer, or an error in the server's words; a client that is not signed in is sent to the
+ * login page. `path` is relative, like every address of the page: it may be served below a path of a reverse proxy.
+ */
 export async function ask(path, method = 'GET') {
   const response = await fetch(path, { method, cache: 'no-cache', headers: { Accept: 'application/json' } })
     .catch(() => { throw new Error('The server does not answer.'); });
   if (response.status === 401) {
-    location.href = '/login';
+    location.href = 'login';
     // The page is on its way out: nothing after this may show an error.
     return new Promise(() => {});
   }
@@ -34,7 +37,7 @@ export function listen(hear, lose) {
   let heard;
   const open = () => {
     heard = performance.now();
-    const mine = source = new EventSource('/api/events');
+    const mine = source = new EventSource('api/events');
     for (const name of EVENTS) {
       mine.addEventListener(name, (event) => {
         heard = performance.now();

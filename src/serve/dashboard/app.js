@@ -211,7 +211,7 @@ async function load() {
   isLoading = true;
   schedule();
   try {
-    const { body, headers } = await ask('/api/clients');
+    const { body, headers } = await ask('api/clients');
     if (mine !== turn) return;
     complain(null);
     setAge(headers.has('Age') ? Number(headers.get('Age')) * 1000 : null);
@@ -227,7 +227,7 @@ async function load() {
 }
 
 async function refresh() {
-  const { body } = await ask('/api/discover/clients?refresh=true');
+  const { body } = await ask('api/discover/clients?refresh=true');
   const { clients, stats } = body.output;
   setAge(0);
   replace(clients);

@@ -52,7 +52,7 @@ export class Detail {
     const mine = this.#asked += 1;
     this.#note(words);
     try {
-      const { body } = await ask(`/api/clients/${encodeURIComponent(id)}`);
+      const { body } = await ask(`api/clients/${encodeURIComponent(id)}`);
       if (mine !== this.#asked) return;
       this.#node = body;
       this.#note('');

@@ -89,7 +89,7 @@ async function act(words, action, loadStats) {
 }
 
 async function clearCache() {
-  const { body } = await ask('/api/cache/clear', 'POST');
+  const { body } = await ask('api/cache/clear', 'POST');
   return body.cleared.length ? `Cleared ${body.cleared.map(visible).join(', ')}` : 'There was nothing to clear';
 }
 
@@ -101,7 +101,7 @@ export function watchStats() {
   const load = async () => {
     const mine = asked += 1;
     try {
-      const { body } = await ask('/api/cache/stats');
+      const { body } = await ask('api/cache/stats');
       if (mine !== asked) return;
       show(body);
     } catch (error) {
