@@ -1,7 +1,7 @@
 //! Server-sent events: what differs between one publication and the next, for all who listen.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use crate::clock;
 use crate::model::json;
 
 use super::keeper::Held;
+use super::nomad_contact::NomadContact;
 
 /// So many answers can be events at the same time; the other connections stay free for questions.
 pub(super) const READERS: usize = 192;
@@ -32,6 +33,7 @@ struct State {
     /// When its list was asked for.
     listed: Option<Instant>,
     following: bool,
+    contact: Arc<NomadContact>,
     /// The rev that `kept` begins after.
     base: String,
     kept: VecDeque<Batch>,
@@ -64,6 +66,11 @@ impl Change {
 }
 
 impl Hub {
+    /// Its events tell the state of this contact.
+    pub(super) fn of(contact: Arc<NomadContact>) -> Self {
+        Self(Mutex::new(State { contact, ..State::default() }))
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -150,8 +157,12 @@ impl State {
         let (rev, age) = (json::bytes(&self.rev), json::bytes(&self.age_ms()));
         let (rev, age) = (String::from_utf8_lossy(&rev), String::from_utf8_lossy(&age));
         let following = self.following;
+        let nomad = json::bytes(&self.contact.at(clock::now()));
+        let nomad = String::from_utf8_lossy(&nomad);
         let id = if self.rev.is_empty() { String::new() } else { format!("id: {}\n", self.rev) };
-        let data = format!("{{\"rev\":{rev},\"age_ms\":{age},\"following\":{following}}}");
+        let data = format!(
+            "{{\"rev\":{rev},\"age_ms\":{age},\"following\":{following},\"nomad\":{nomad}}}"
+        );
         format!("event: {name}\n{id}data: {data}\n\n").into()
     }
 

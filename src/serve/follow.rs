@@ -9,12 +9,13 @@ use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::clock;
 use crate::discovery::{Source, Want};
-use crate::nomad::{self, Hold, Pulse};
+use crate::nomad::{self, Hold};
 use crate::random;
 
 use super::App;
 use super::desk::Outcome;
-use super::keeper::Seen;
+use super::keeper::{NoPulse, Seen};
+use super::nomad_contact::Question;
 
 /// A held request goes on at Nomad until its time is over, whatever becomes of us.
 const LONGEST_HOLD: Duration = Duration::from_secs(55);
@@ -97,24 +98,39 @@ pub(super) async fn follow(app: Arc<App>, rhythm: Rhythm, mut role: watch::Recei
             continue;
         }
         match pulse {
-            Ok(Pulse { index: Some(index), leader: true, .. }) => follower.moved(index).await,
-            Ok(_) => follower.failed("nomad has no leader or no index").await,
-            Err(error) => follower.failed(&error.to_string()).await,
+            Ok(index) => follower.moved(index).await,
+            Err(why) => follower.failed(&why.to_string()).await,
         }
     }
 }
 
 impl Follower {
     /// One question at a time, held until something moves or the publication wants to be renewed.
-    async fn pulse(&self) -> Result<Pulse, nomad::Error> {
+    async fn pulse(&self) -> Result<u64, NoPulse> {
         let hold = match self.index {
             None => None,
             Some(index) => Some(Hold { index, wait: self.hold().await }),
         };
         self.app.metrics.probed();
-        let nomad = self.app.keeper.nomad.again(clock::now() + 2 * LONGEST_HOLD);
-        let asked = spawn_blocking(move || nomad.pulse(hold)).await;
-        asked.unwrap_or_else(|_| Err(broken()))
+        let keeper = Arc::clone(&self.app.keeper);
+        let asked = spawn_blocking(move || keeper.pulse(hold, 2 * LONGEST_HOLD));
+        tokio::select! {
+            asked = asked => asked.unwrap_or_else(|_| Err(broken())),
+            index = self.overtaken() => Ok(index),
+        }
+    }
+
+    /// The index, when a later question has told a newer one than the held question names: that one
+    /// is lost somewhere, and its answer would come when its time is over.
+    async fn overtaken(&self) -> u64 {
+        let mut index = self.app.index.subscribe();
+        while index.changed().await.is_ok() {
+            let now = *index.borrow_and_update();
+            if self.index.is_some_and(|known| known < now) {
+                return now;
+            }
+        }
+        std::future::pending().await
     }
 
     async fn hold(&self) -> Duration {
@@ -128,7 +144,6 @@ impl Follower {
     /// The index of Nomad is known: is there anything to list?
     async fn moved(&mut self, index: u64) {
         self.failures = 0;
-        self.app.keeper.hub.follows(true);
         let seen = self.app.desk.look(Want::Records).await;
         let fresh = match &seen {
             Seen::Hit { held, since, .. } => held.index == index && *since < self.rhythm.renewal(),
@@ -136,7 +151,8 @@ impl Follower {
         };
         if fresh {
             self.index = Some(index);
-            return;
+            self.app.keeper.answered(Question::List);
+            return self.app.keeper.hub.follows(true);
         }
         // What is not known yet has not moved.
         let moved = self.index.is_some_and(|known| known != index);
@@ -153,6 +169,7 @@ impl Follower {
                     self.pause = self.rhythm.next_pause(self.pause, changed);
                     self.app.metrics.listed(changed, self.pause);
                 }
+                self.app.keeper.hub.follows(true);
             }
             Err(_) => self.failed("the list failed").await,
         }
@@ -164,16 +181,18 @@ impl Follower {
         self.app.metrics.failed();
         self.app.keeper.hub.follows(false);
         self.app.keeper.tell.warning(format!("cannot follow Nomad: {why}"));
-        sleep(RETRY[usize::from(self.failures > 3)]).await;
+        // Or until somebody else has an answer.
+        let mut answered = self.app.index.subscribe();
+        let _ = timeout(RETRY[usize::from(self.failures > 3)], answered.changed()).await;
     }
 }
 
-fn broken() -> nomad::Error {
-    nomad::Error {
+fn broken() -> NoPulse {
+    NoPulse::Nomad(nomad::Error {
         kind: nomad::Kind::Config,
         what: "the request was dropped".to_owned(),
         hint: None,
-    }
+    })
 }
 
 /// While somebody reads events or this process follows: notices what others publish, and fills a

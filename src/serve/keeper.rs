@@ -13,11 +13,12 @@ use crate::model::node::{Full, Fulls, NodeId};
 use crate::model::remark::Tell;
 use crate::model::snapshot::{Snapshot, Unreadable};
 use crate::model::view::Wanted;
-use crate::nomad::HttpNomad;
+use crate::nomad::{self, Hold, HttpNomad, Pulse};
 use crate::store::{Look, Probes, Sample, Stores};
 
 use super::Backend;
 use super::events::Hub;
+use super::nomad_contact::{NomadContact, Question, Trouble};
 
 /// One publication, with everything that is made of it at most once.
 pub(super) struct Held {
@@ -100,6 +101,7 @@ pub(super) struct Keeper {
     pub(super) tell: Tell,
     pub(super) leaving: Arc<Leaving>,
     pub(super) hub: Hub,
+    pub(super) contact: Arc<NomadContact>,
     known: Mutex<Known>,
     counts: Mutex<Sample>,
 }
@@ -117,8 +119,9 @@ impl Keeper {
     pub(super) fn new(backend: Backend) -> Self {
         let Backend { nomad, stores, policy, probes, tell, leaving, .. } = backend;
         let (known, counts) = (Mutex::default(), Mutex::default());
-        let hub = Hub::default();
-        Self { nomad, stores, policy, probes, tell, leaving, hub, known, counts }
+        let contact = Arc::<NomadContact>::default();
+        let hub = Hub::of(Arc::clone(&contact));
+        Self { nomad, stores, policy, probes, tell, leaving, hub, contact, known, counts }
     }
 
     /// Asks the store which publication is fresh, and reads it only if it is not the one in memory.
@@ -156,6 +159,9 @@ impl Keeper {
         let before = known.shown.replace(Arc::clone(held));
         known.fetched = None;
         self.hub.turn(before.as_deref(), held, age);
+        if clock::now().checked_sub(age).is_some_and(|asked| self.contact.listed(asked)) {
+            self.hub.beat();
+        }
     }
 
     /// Asks Nomad, or waits for another who does. `moved`: something has changed for sure.
@@ -165,10 +171,17 @@ impl Keeper {
         want: Want,
         moved: bool,
     ) -> Result<Fetched, discovery::Error> {
-        let mut discovery = self.discovery(clock::now());
+        let asked = clock::now();
+        let mut discovery = self.discovery(asked);
         discovery.policy.moved = moved;
-        let answer = discovery.nodes(how, want)?;
-        let Answer { snapshot, source, missing, tally, .. } = answer;
+        let answer =
+            discovery.nodes(how, want).inspect_err(|error| self.list_failed(asked, error))?;
+        let Answer { snapshot, source, missing, tally, outage } = answer;
+        match &outage {
+            Some(outage) => self.list_failed(asked, outage),
+            None if matches!(source, Source::Nomad { .. }) => self.answered(Question::List),
+            None => {}
+        }
         let age = snapshot.age;
         let held = Arc::new(Held::new(snapshot));
         let is_complete = !held.rev.is_empty() && missing.is_empty();
@@ -197,11 +210,40 @@ impl Keeper {
     /// Whether Nomad and the cache that was asked for can be used.
     pub(super) fn ready(&self, patience: Duration) -> Result<(), String> {
         self.stores.check().map_err(|error| format!("the cache can't be used: {error}"))?;
-        let pulse = self.nomad.again(clock::now() + patience).pulse(None);
-        match pulse {
-            Ok(pulse) if pulse.leader => Ok(()),
-            Ok(_) => Err("nomad has no leader".to_owned()),
-            Err(error) => Err(error.to_string()),
+        self.pulse(None, patience).map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    /// The index of Nomad, from a server that hears from a leader; what comes of the question goes
+    /// to the contact.
+    pub(super) fn pulse(&self, hold: Option<Hold>, patience: Duration) -> Result<u64, NoPulse> {
+        let asked = clock::now();
+        let pulse = match self.nomad.again(asked + patience).pulse(hold) {
+            Ok(Pulse { leader: true, index: Some(index), .. }) => Ok(index),
+            Ok(Pulse { leader: true, index: None, .. }) => Err(NoPulse::NoIndex),
+            Ok(_) => Err(NoPulse::NoLeader),
+            Err(error) => Err(NoPulse::Nomad(error)),
+        };
+        match &pulse {
+            Ok(_) | Err(NoPulse::NoIndex) => self.answered(Question::Pulse),
+            Err(why) => self.failed(Question::Pulse, asked, (why.trouble(), &why.to_string())),
+        }
+        pulse
+    }
+
+    fn list_failed(&self, asked: Instant, error: &discovery::Error) {
+        self.failed(Question::List, asked, (Trouble::of_list(error), &error.to_string()));
+    }
+
+    /// Whoever watches is told when the contact begins or ends, not only with the next beat.
+    pub(super) fn answered(&self, question: Question) {
+        if self.contact.answered(question, clock::now()) {
+            self.hub.beat();
+        }
+    }
+
+    fn failed(&self, question: Question, asked: Instant, why: (Trouble, &str)) {
+        if self.contact.failed(question, asked, why, clock::now()) {
+            self.hub.beat();
         }
     }
 
@@ -224,6 +266,28 @@ impl Known {
     fn of(&self, rev: &str, want: Want) -> Option<Arc<Held>> {
         let all = self.fetched.iter().chain(&self.shown);
         all.filter(|held| held.rev == rev && held.serves(want)).map(Arc::clone).next()
+    }
+}
+
+/// Why a pulse does not tell the index.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoPulse {
+    #[error("Nomad has no leader")]
+    NoLeader,
+    /// Something between that keeps headers back.
+    #[error("Nomad's answer has no index")]
+    NoIndex,
+    #[error(transparent)]
+    Nomad(nomad::Error),
+}
+
+impl NoPulse {
+    fn trouble(&self) -> Trouble {
+        match self {
+            Self::NoLeader => Trouble::NoLeader,
+            Self::NoIndex => Trouble::Unusable,
+            Self::Nomad(error) => Trouble::of(error),
+        }
     }
 }
 

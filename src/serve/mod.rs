@@ -1,6 +1,7 @@
 //! The web: the same answers as the command line, a live page, and a cache that stays fresh by itself.
 
 mod accept;
+mod ask_nomad;
 mod body;
 mod desk;
 mod events;
@@ -12,6 +13,7 @@ mod line;
 mod listen;
 mod metrics;
 mod nodes;
+mod nomad_contact;
 mod page;
 mod problem;
 #[cfg(any(test, fuzzing))]
@@ -111,8 +113,14 @@ struct App {
     metrics: Metrics,
     cluster: Cluster,
     tells_calls: bool,
-    /// Rung when somebody begins to read events.
+    /// Rung when somebody begins to read events, for who reads what others publish.
     joined: Notify,
+    /// Rung at the same time, for who asks Nomad whether it answers.
+    watched: Notify,
+    /// When Nomad was last asked that.
+    asked: Mutex<Option<Instant>>,
+    /// Nomad's index as that question told it.
+    index: watch::Sender<u64>,
     /// What was found when somebody last asked whether this is ready.
     ready: Mutex<Option<(Instant, Result<(), String>)>>,
 }
@@ -212,6 +220,7 @@ fn work(app: &Arc<App>, rhythm: Option<Rhythm>) -> Option<Election> {
         |app: &Arc<App>, work: fn(Arc<App>) -> Work| drop(tokio::spawn(work(Arc::clone(app))));
     spawn(app, |app| Box::pin(async move { app.desk.run_fetches().await }));
     spawn(app, |app| Box::pin(housekeeping(app)));
+    spawn(app, |app| Box::pin(ask_nomad::watch(app)));
     let Some(rhythm) = rhythm else {
         drop(tokio::spawn(follow::watch(Arc::clone(app), None)));
         return None;
@@ -253,6 +262,9 @@ impl App {
             cluster,
             tells_calls: settings.tells_calls,
             joined: Notify::new(),
+            watched: Notify::new(),
+            asked: Mutex::default(),
+            index: watch::Sender::new(0),
             ready: Mutex::default(),
         }
     }
@@ -266,9 +278,24 @@ impl App {
 
     /// Fills the cache if it is cold or old.
     async fn fill(&self) -> Outcome {
-        let outcome = self.desk.fetch(How::Get, Want::Records).await.outcome;
+        self.fetch(How::Get).await
+    }
+
+    /// A list now, for nobody in particular.
+    async fn refresh(&self) -> Outcome {
+        self.fetch(How::Refresh).await
+    }
+
+    async fn fetch(&self, how: How) -> Outcome {
+        let outcome = self.desk.fetch(how, Want::Records).await.outcome;
         self.called(&outcome);
         outcome
+    }
+
+    /// Somebody has begun to read events.
+    fn joined(&self) {
+        self.joined.notify_one();
+        self.watched.notify_one();
     }
 
     fn called(&self, outcome: &Outcome) {

@@ -256,7 +256,7 @@ async fn events(app: &App, headers: &HeaderMap) -> Result<Answer, Problem> {
     let last = headers.get("last-event-id").map(|last| last.to_str().unwrap_or_default());
     let full = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many read the events");
     let stream = app.keeper.hub.join(last).ok_or_else(full)?;
-    app.joined.notify_one();
+    app.joined();
     let mut answer = answer(StatusCode::OK, "text/event-stream", "");
     *answer.body_mut() = Content::Stream(stream);
     // A proxy that collects what it passes on would hold the events back.
