@@ -5,10 +5,7 @@ use std::fs::OpenOptions;
 use std::os::unix::ffi::OsStrExt as _;
 use std::process::Stdio;
 
-use crate::support::sandbox::{Said, Sandbox, failure};
-
-/// Nobody listens there: port 1 of this machine.
-const NOBODY: &str = "http://127.0.0.1:1";
+use crate::support::sandbox::{Said, Sandbox, UNUSED as NOBODY, failure};
 
 fn refused(address: &str) -> Said {
     let hint = "hint: set NOMAD_ADDR or pass --address";
@@ -168,7 +165,7 @@ fn option_variable_file_default() {
     let (option, variable, file) =
         ("http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3");
     let sandbox = || {
-        let sandbox = Sandbox::local();
+        let sandbox = Sandbox::local().configured();
         sandbox.write(".config/nomad-clients/config.toml", &format!("address = '{file}'\n"));
         sandbox
     };
@@ -215,7 +212,7 @@ fn a_file_is_named_with_the_line_that_is_wrong() {
 
 #[test]
 fn a_file_that_is_named_must_be_there() {
-    let sandbox = Sandbox::local().with("NOMAD_CLIENTS_CONFIG", "missing.toml");
+    let sandbox = Sandbox::local().configured().with("NOMAD_CLIENTS_CONFIG", "missing.toml");
     let hint = "hint: repair that file, or name another one with --config FILE";
     let stderr = |why: &str| format!("error: cannot read the configuration ({why}\n{hint}\n");
     check(&sandbox, "list", 3, &stderr("missing.toml): no such file or directory"));
@@ -250,7 +247,7 @@ fn tokens_are_read_from_files() {
 
 #[test]
 fn encryption_can_be_demanded() {
-    let sandbox = Sandbox::empty();
+    let sandbox = Sandbox::empty().with("NOMAD_CLIENTS_CACHE", "auto");
     let stderr = |what: &str, hint: &str| {
         format!("error: plain {what} refused (--require-tls)\nhint: {hint}\n")
     };

@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nomad_sim::{Fleet, Sim};
 
-use crate::support::means::{Mounted, NOBODY, given_away, is_root};
+use crate::support::means::{Mounted, given_away, is_root};
+use crate::support::other_user::OtherUser;
 use crate::support::sandbox::{Said, Sandbox, failure};
 
 /// A cluster, and a run that keeps its answers in files.
@@ -86,9 +86,9 @@ fn d1_no_home_at_all() {
         return;
     }
     let run = Run::new();
-    let mut command = run.sandbox.command(["list", "--json"]);
-    command.env_remove("HOME").current_dir("/").uid(NOBODY);
-    let output = command.output().unwrap();
+    let own = run.sandbox.command(["list", "--json"]);
+    let other = OtherUser::of(&own);
+    let output = other.command(&own).env_remove("HOME").output().unwrap();
     let stderr = "warning: no local cache: no home folder to keep it in\n";
     assert_eq!(
         (String::from_utf8(output.stderr).unwrap().as_str(), output.status.code()),

@@ -270,3 +270,44 @@ fn tls_advice(what: &str) -> &'static str {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    use super::{ALL, Time, examined};
+    use crate::clock;
+    use crate::model::remark::Tell;
+    use crate::model::secret::Secret;
+    use crate::store::scope::{Cluster, Scope};
+    use crate::store::{Choice, Place, RedisPlace};
+
+    /// Here and not through the program, which would look at the usual port of this machine, where
+    /// somebody else's Redis may run.
+    #[test]
+    fn nobody_misses_a_redis_that_nobody_named() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = Secret::new(format!("redis://{}", listener.local_addr().unwrap()));
+        drop(listener);
+        let redis =
+            RedisPlace { url, asked: false, ca_cert: None, client_cert: None, client_key: None };
+        let place = Place {
+            choice: Choice::Auto,
+            redis,
+            folder: None,
+            scope: Scope::of(&Cluster::default()),
+            prefix: "nomad:clients".to_owned(),
+            ttl: Duration::from_secs(60),
+            detail_ttl: Duration::from_secs(300),
+        };
+        let time = Time { until: clock::now() + Duration::from_secs(60) };
+        let found = examined(&place, time, &Tell::nobody()).checks;
+        let said: Vec<(&str, &str)> =
+            found[1..].iter().map(|check| (check.name.as_str(), check.said.as_str())).collect();
+        let mut expected =
+            vec![("reached", "not there (refused): the files of this machine are the cache")];
+        expected.extend(ALL[2..].iter().map(|name| (*name, "needs reached")));
+        assert_eq!(said, expected);
+    }
+}

@@ -181,7 +181,7 @@ fn s6_trouble_with_files_tells_no_secret() {
 /// What is wrong is named, and never what stands there.
 #[test]
 fn s6_inputs_that_are_wrong_tell_no_secret() {
-    let sandbox = Sandbox::local();
+    let sandbox = Sandbox::local().configured();
     for text in [
         "redis = 'redis://:canary@host:port'",
         "redis = 'rediss//:canary@host'",
@@ -249,7 +249,7 @@ fn s6_a_process_shows_no_secret() {
 fn s6_a_password_that_was_typed_is_worth_a_warning() {
     let sim = Sim::start(Fleet::recorded());
     let redis = RedisServer::start_with(&["--requirepass", "canary"]);
-    let sandbox = Sandbox::empty().nomad(&sim.address());
+    let sandbox = Sandbox::empty().nomad(&sim.address()).with("NOMAD_CLIENTS_CACHE", "auto");
     let said = sandbox.run(&format!("list -o name --redis {}?pass=canary", redis.url()));
     let warning = |option: &str, variable: &str| {
         format!(

@@ -11,7 +11,12 @@ use tempfile::TempDir;
 pub(crate) struct Sandbox {
     home: TempDir,
     vars: Vec<(String, String)>,
+    /// Its files name Nomad and Redis.
+    configured: bool,
 }
+
+/// Where nobody listens.
+pub(crate) const UNUSED: &str = "http://127.0.0.1:1";
 
 /// What one run said, whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +36,14 @@ impl Sandbox {
         Self::empty().with("REDIS_URL", url)
     }
 
+    /// Names nothing: for runs that ask nobody, or whose arguments say whom to ask.
     pub(crate) fn empty() -> Self {
-        Self { home: TempDir::new().unwrap(), vars: Vec::new() }
+        Self { home: TempDir::new().unwrap(), vars: Vec::new(), configured: false }
+    }
+
+    /// The same for runs whose files say whom to ask.
+    pub(crate) fn configured(self) -> Self {
+        Self { configured: true, ..self }
     }
 
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
@@ -60,6 +71,16 @@ impl Sandbox {
         path
     }
 
+    /// What must be said so that no run looks for a Nomad or a Redis at its usual port, where one of
+    /// this machine may listen.
+    fn unused(&self) -> impl Iterator<Item = (&str, &str)> {
+        let named = |name: &str| self.vars.iter().any(|(known, _)| known == name);
+        let nomad = !self.configured && !named("NOMAD_ADDR");
+        let redis = !self.configured && !named("REDIS_URL") && !named("NOMAD_CLIENTS_CACHE");
+        let nomad = nomad.then_some(("NOMAD_ADDR", UNUSED));
+        nomad.into_iter().chain(redis.then_some(("NOMAD_CLIENTS_CACHE", "local")))
+    }
+
     /// The program with these arguments, not yet started.
     pub(crate) fn command<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(cargo_bin!("nomad-clients"));
@@ -69,6 +90,7 @@ impl Sandbox {
             .env("HOME", self.home())
             .current_dir(self.home())
             .stdin(Stdio::null());
+        command.envs(self.unused());
         command.envs(self.vars.iter().map(|(name, value)| (name, value)));
         command
     }

@@ -195,7 +195,7 @@ fn s6_what_is_configured_is_used_and_not_told() {
         write("token", "file-canary\n")
     );
     let (sandbox, options) =
-        (Sandbox::empty(), format!(" --config {}", write("config.toml", &text)));
+        (Sandbox::empty().configured(), format!(" --config {}", write("config.toml", &text)));
     for args in ["list", "refresh", "show worker-1", "cache stats", "doctor"] {
         let said = check_silent(&sandbox, &options, args);
         assert_eq!(said.code, 0, "{args}: {said:?}");
