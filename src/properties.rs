@@ -2,7 +2,7 @@
 //!
 //! `tests/fuzz/targets/` has a fuzzer for each; only `cfg(test)` and `cfg(fuzzing)` build them.
 
-pub use crate::model::properties::{order, sanitiser, syntax};
+pub use crate::model::properties::{order, pattern, sanitiser, syntax};
 pub use crate::nomad::properties::{address, list_json, node_json};
 pub use crate::render::properties::csv;
 pub use crate::serve::properties::target;
@@ -12,7 +12,7 @@ pub use crate::store::properties::{cached, meta, redis_url};
 pub type Property = fn(&[u8]);
 
 /// All of them, by the names of the fuzzers.
-pub const ALL: [(&str, Property); 12] = [
+pub const ALL: [(&str, Property); 13] = [
     ("address", address),
     ("cached", cached),
     ("configuration", configuration),
@@ -21,6 +21,7 @@ pub const ALL: [(&str, Property); 12] = [
     ("meta", meta),
     ("node_json", node_json),
     ("order", order),
+    ("pattern", pattern),
     ("redis_url", redis_url),
     ("sanitiser", sanitiser),
     ("syntax", syntax),
@@ -81,7 +82,7 @@ mod tests {
     ];
 
     /// What people write, for each property that asks of it.
-    const TYPED: [(&str, &[&str]); 9] = [
+    const TYPED: [(&str, &[&str]); 10] = [
         (
             "meta",
             &[
@@ -151,6 +152,16 @@ mod tests {
                 "docker=healthy",
                 "<2.0,1.9.3",
                 "dc,-memory_mb",
+            ],
+        ),
+        (
+            "pattern",
+            &[
+                "web-*\nweb-12",
+                "*[[[[[[x\n[[[[[[[[[[[[",
+                "[!a-z]*[]x-]?\n5-]é",
+                "*a*b*c*?[0-9]\nxaxxbxxcc7",
+                "[^]a]*[z-a][\n]b",
             ],
         ),
         (

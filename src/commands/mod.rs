@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::discovery::{Answer, Discovery, How, Leaving, Source, Want};
 use crate::error::Error;
 use crate::model::node::NodeId;
+use crate::model::pattern::Pattern;
 use crate::model::remark::Tell;
 use crate::nomad::{self, HttpNomad};
 use crate::render::console::Console;
@@ -130,6 +131,15 @@ impl Run<'_> {
         let colour = self.config.colour.on(self.width.is_some());
         Look { width: self.width, colour, headers, secrets }
     }
+}
+
+/// Whether a NODE that was typed can name any.
+///
+/// # Errors
+/// A pattern that is too long.
+fn node_is_possible(node: &str) -> Result<(), Error> {
+    let usage = |why| Error::Usage { what: format!("invalid value for NODE: {why}"), hint: None };
+    Pattern::parse(node).map(drop).map_err(usage)
 }
 
 /// An old answer is never shown without saying so.

@@ -9,9 +9,10 @@ use crate::model::node::{Full, NodeId};
 use crate::model::snapshot::Snapshot;
 use crate::render;
 
-use super::{Run, complete};
+use super::{Run, complete, node_is_possible};
 
 pub(super) fn run(show: &Show, run: &mut Run<'_>) -> Result<(), Error> {
+    node_is_possible(&show.node)?;
     run.nodes(How::Get, Want::Full, |run, answer| {
         let (id, json) = wanted(show, answer)?;
         if show.json {

@@ -4,6 +4,9 @@ use std::collections::HashSet;
 
 use super::field::{self, Field, KNOWN};
 
+/// Each of them stands in each row.
+const MOST: usize = 100;
+
 /// Columns that were named.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Columns {
@@ -16,7 +19,7 @@ impl Columns {
     /// `NAME,meta.KEY` or `+meta.KEY`, which adds; `None` if nothing is named at all.
     ///
     /// # Errors
-    /// What is no column, or that none is named.
+    /// What is no column, or that none is named, or too many.
     pub fn parse(said: &[String]) -> Result<Option<Self>, String> {
         if said.is_empty() {
             return Ok(None);
@@ -30,6 +33,9 @@ impl Columns {
         }
         let mut named = HashSet::new();
         fields.retain(|field| named.insert(field.name().to_owned()));
+        if fields.len() > MOST {
+            return Err(format!("at most {MOST} columns can be named"));
+        }
         Ok(Some(Self { fields, adds }))
     }
 

@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::field::Field;
 use super::node::Full;
-use super::pick::glob;
+use super::pattern::Pattern;
 use super::value::{by_value, is_empty, text};
+use super::work::Work;
 
 /// A field, and what its value must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub struct Condition {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Test {
     how: How,
-    than: String,
+    than: Pattern,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +36,9 @@ enum How {
     More,
     AtLeast,
 }
+
+/// Steps that a condition takes on a node, whatever the value.
+const EACH: usize = 32;
 
 /// Longest first, so that `<=` is not taken for `<`.
 const SIGNS: [(&str, How); 6] = [
@@ -51,7 +55,7 @@ impl Condition {
     ///
     /// # Errors
     /// No such field, a sign that there is not (`==`, `=~`), no number or version after `<` or `>`,
-    /// or a value that the field never has.
+    /// a pattern that is too long, or a value that the field never has.
     pub fn parse(text: &str) -> Result<Self, String> {
         let name = split(text).map_or(text, |(name, ..)| name);
         if ["meta.", "attr.", "drivers."].contains(&name) {
@@ -100,8 +104,9 @@ impl Condition {
             _ => return Ok(self),
         };
         for test in self.tests.iter().filter(|test| test.how != How::Is) {
-            if !possible.iter().any(|value| glob(&test.than, value)) {
-                return Err(format!("{:?} is none of {}", test.than, possible.join(", ")));
+            let work = Work::unbounded();
+            if !possible.iter().any(|value| test.than.fits(value, &work)) {
+                return Err(format!("{:?} is none of {}", test.than.text(), possible.join(", ")));
             }
         }
         Ok(self)
@@ -109,35 +114,42 @@ impl Condition {
 
     /// Of a field that every node has.
     fn with_values(self) -> Result<Self, String> {
-        let empty = |test: &Test| test.how != How::Is && test.than.is_empty();
+        let empty = |test: &Test| test.how != How::Is && test.than.text().is_empty();
         if self.tests.iter().any(empty) {
             return Err("an empty value, which no node has".to_owned());
         }
         Ok(self)
     }
 
-    pub fn holds(&self, node: &Full) -> bool {
+    pub fn holds(&self, node: &Full, work: &Work) -> bool {
         let value = self.field.value(node);
-        self.tests.iter().any(|test| test.holds(&value))
+        let shown = text(&value);
+        work.spend(EACH + shown.len());
+        self.tests.iter().any(|test| test.holds(&value, &shown, work))
     }
 }
 
 impl Test {
+    /// # Errors
+    /// No number or version to compare with, or a pattern that is too long.
     fn new(how: How, than: &str) -> Result<Self, String> {
         let orders = matches!(how, How::Less | How::AtMost | How::More | How::AtLeast);
         if orders && by_value(than, than).is_none() {
             return Err(format!("{than:?} is no number and no version"));
         }
-        Ok(Self { how, than: than.to_owned() })
+        let than = if orders { Pattern::literal(than) } else { Pattern::parse(than)? };
+        Ok(Self { how, than })
     }
 
-    fn holds(&self, value: &Value) -> bool {
-        let shown = text(value);
-        let order = || by_value(&shown, &self.than);
+    fn holds(&self, value: &Value, shown: &str, work: &Work) -> bool {
+        let order = || {
+            work.spend(EACH + shown.len() + self.than.text().len());
+            by_value(shown, self.than.text())
+        };
         match self.how {
             How::Is => !is_empty(value) && *value != Value::Bool(false),
-            How::Equal => !value.is_null() && glob(&self.than, &shown),
-            How::Unequal => value.is_null() || !glob(&self.than, &shown),
+            How::Equal => !value.is_null() && self.than.fits(shown, work),
+            How::Unequal => value.is_null() || !self.than.fits(shown, work),
             How::Less => order() == Some(Ordering::Less),
             How::AtMost => order().is_some_and(Ordering::is_le),
             How::More => order() == Some(Ordering::Greater),

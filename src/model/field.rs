@@ -1,5 +1,7 @@
 //! The fields of a node by the names that people type: in columns, filters, sort keys and counts.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::node::{Full, TextMap};
@@ -145,6 +147,10 @@ impl Field {
         match (&self.inner, self.known.key) {
             (Some(key), "meta") => inner_text(node.record.meta.as_ref(), key),
             (Some(key), "attributes") => inner_text(node.extra.attributes.as_ref(), key),
+            // Who runs a node chooses how many of these there are: none but one is read.
+            (Some(path), "drivers") => member(Some(&node.record.drivers), path),
+            (Some(path), "host_volumes") => member(node.extra.host_volumes.as_ref(), path),
+            (Some(path), "host_networks") => member(node.extra.host_networks.as_ref(), path),
             (Some(path), key) => within(&outer(node, key), path),
             (None, key) => outer(node, key),
         }
@@ -153,6 +159,16 @@ impl Field {
 
 fn inner_text(map: Option<&TextMap>, key: &str) -> Value {
     map.and_then(|map| map.get(key)).map_or(Value::Null, |text| Value::from(text.as_str()))
+}
+
+fn member<T: serde::Serialize>(map: Option<&BTreeMap<String, T>>, path: &str) -> Value {
+    let Some(map) = map else { return Value::Null };
+    if let Some(found) = map.get(path) {
+        return json(found);
+    }
+    let inner =
+        path.split_once('.').and_then(|(key, rest)| Some(within(&json(map.get(key)?), rest)));
+    inner.unwrap_or(Value::Null)
 }
 
 /// The member of that name, or the member of a member: `a.b` is looked for before `b` in `a`.

@@ -1,7 +1,8 @@
 //! The nodes that somebody names, and what is wrong with a name that fits none or several.
 
 use super::node::Record;
-use super::pick::{is_glob, matches, nearest};
+use super::pattern::is_glob;
+use super::pick::{matches, nearest};
 use super::text::sanitised;
 
 /// A name that fits no node, or several.
@@ -16,14 +17,14 @@ pub struct NotOne {
 /// The positions of all nodes that the arguments name, in the order of the nodes; all without arguments.
 ///
 /// # Errors
-/// An argument that matches nothing, unless it is a glob.
+/// An argument that matches nothing, unless it is a glob, or a pattern that is too long.
 pub fn named(records: &[impl AsRef<Record>], arguments: &[String]) -> Result<Vec<usize>, NotOne> {
     if arguments.is_empty() {
         return Ok((0..records.len()).collect());
     }
     let mut found = Vec::new();
     for argument in arguments {
-        let matching = matches(records, argument);
+        let matching = matching(records, argument)?;
         if matching.is_empty() && !is_glob(argument) {
             return Err(unknown(records, argument));
         }
@@ -39,11 +40,20 @@ pub fn named(records: &[impl AsRef<Record>], arguments: &[String]) -> Result<Vec
 /// # Errors
 /// It names none, or several.
 pub fn single(records: &[impl AsRef<Record>], argument: &str) -> Result<usize, NotOne> {
-    match matches(records, argument)[..] {
+    match matching(records, argument)?[..] {
         [] => Err(unknown(records, argument)),
         [only] => Ok(only),
         ref several => Err(ambiguous(records, argument, several)),
     }
+}
+
+fn matching(records: &[impl AsRef<Record>], argument: &str) -> Result<Vec<usize>, NotOne> {
+    let invalid = |why| NotOne {
+        what: format!("invalid NODE {:?}: {why}", shown(argument)),
+        hint: None,
+        ambiguous: false,
+    };
+    matches(records, argument).map_err(invalid)
 }
 
 fn ambiguous(records: &[impl AsRef<Record>], argument: &str, several: &[usize]) -> NotOne {

@@ -11,6 +11,7 @@ pub mod live;
 pub mod natural;
 pub mod node;
 pub(crate) mod parallel;
+pub mod pattern;
 pub mod pick;
 mod picking;
 #[cfg(any(test, fuzzing))]
@@ -25,3 +26,4 @@ pub(crate) mod tls;
 pub mod value;
 pub mod version;
 pub mod view;
+pub mod work;

@@ -9,9 +9,11 @@ use super::columns::Columns;
 use super::condition::Condition;
 use super::json;
 use super::node::Full;
+use super::pattern::{self, Pattern};
 use super::selection::{FILTERS, Selection};
 use super::text::{first_line, sanitised};
 use super::value::compare;
+use super::work::Work;
 
 /// More of them would make one input slow, not more telling.
 const MOST_VALUES: usize = 12;
@@ -37,7 +39,9 @@ pub fn syntax(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes).into_owned();
     let nodes = sample();
     if let Ok(condition) = Condition::parse(&text) {
-        assert!(nodes.iter().filter(|node| condition.holds(node)).count() <= nodes.len());
+        let work = Work::unbounded();
+        assert!(nodes.iter().filter(|node| condition.holds(node, &work)).count() <= nodes.len());
+        assert_cheap(&text, &nodes, &work);
     }
     let said = [text];
     if let Ok(Some(columns)) = Columns::parse(&said) {
@@ -49,10 +53,90 @@ pub fn syntax(bytes: &[u8]) {
     for option in FILTERS.iter().map(|(option, _)| *option).chain(others) {
         let mut selection = Selection::default();
         if selection.add(option, &said).is_ok() {
-            let once = selection.of(nodes.iter().collect());
-            assert_eq!(selection.of(once.clone()), once, "who is chosen is chosen again");
+            let work = Work::unbounded();
+            let chosen = |nodes| selection.of(nodes, &work).expect("this work has no limit");
+            let once = chosen(nodes.iter().collect());
+            assert_cheap(&said[0], &nodes, &work);
+            assert_eq!(chosen(once.clone()), once, "who is chosen is chosen again");
         }
     }
+}
+
+/// What was asked costs at most so many steps for each character of the nodes and each alternative,
+/// of which what was typed has at most as many as bytes.
+fn assert_cheap(typed: &str, nodes: &[Full], work: &Work) {
+    let values: usize = nodes.iter().map(|node| node.json(true).len()).sum();
+    let most = 50 * (values + typed.len()) * (typed.len() + 1);
+    assert!(work.spent() <= most as u64, "{} steps for {typed:?}", work.spent());
+}
+
+/// A pattern, and on the other lines what it is compared with.
+pub fn pattern(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let (pattern, text) = text.split_once('\n').unwrap_or((&text, ""));
+    let is_long = pattern::is_glob(pattern) && pattern.chars().count() > pattern::LONGEST;
+    let parsed = Pattern::parse(pattern);
+    assert_eq!(parsed.is_err(), is_long, "{pattern:?}");
+    let Ok(parsed) = parsed else { return };
+    let work = Work::unbounded();
+    let fits = parsed.fits(text, &work);
+    let characters = text.chars().count() as u64;
+    assert!(work.spent() <= 7 * characters, "{} steps for {characters}", work.spent());
+    let wild: Vec<char> = pattern.chars().collect();
+    let plain: Vec<char> = text.chars().take(COMPARED + 1).collect();
+    if plain.len() <= COMPARED && wild.len() <= COMPARED {
+        assert_eq!(fits, naively(&wild, &plain), "{pattern:?} {text:?}");
+    }
+}
+
+/// Longer ones take the naive way too long.
+const COMPARED: usize = 40;
+
+/// Whether the pattern fits, by all ways to divide the text among its parts.
+fn naively(pattern: &[char], text: &[char]) -> bool {
+    let mut fits = vec![false; text.len() + 1];
+    fits[text.len()] = true;
+    // From the last part to the first: whether what begins at each place fits the parts from there.
+    for part in parts(pattern).into_iter().rev() {
+        for at in 0..=text.len() {
+            fits[at] = match part {
+                ['*'] => fits[at..].contains(&true),
+                part => at < text.len() && stands_for(part, text[at]) && fits[at + 1],
+            };
+        }
+    }
+    fits[0]
+}
+
+/// `*`, `?`, `[…]` and single characters, as they are written.
+fn parts(mut pattern: &[char]) -> Vec<&[char]> {
+    let mut parts = Vec::new();
+    while !pattern.is_empty() {
+        let first = 1 + usize::from(matches!(pattern.get(1), Some('!' | '^')));
+        let end = pattern.iter().skip(first + 1).position(|end| *end == ']');
+        let length = end.filter(|_| pattern[0] == '[').map_or(1, |end| first + end + 2);
+        let (part, rest) = pattern.split_at(length);
+        parts.push(part);
+        pattern = rest;
+    }
+    parts
+}
+
+fn stands_for(part: &[char], character: char) -> bool {
+    let (negated, mut members) = match part {
+        ['?'] => return true,
+        ['[', '!' | '^', members @ .., ']'] => (true, members),
+        ['[', members @ .., ']'] => (false, members),
+        single => return single == [character],
+    };
+    let mut found = false;
+    while let Some(first) = members.first() {
+        let is_range = members.len() > 2 && members[1] == '-';
+        let last = if is_range { members[2] } else { *first };
+        found |= *first <= character && character <= last;
+        members = &members[if is_range { 3 } else { 1 }..];
+    }
+    found != negated
 }
 
 /// Values of metadata, one a line: whoever chooses them must not break the sort.

@@ -6,7 +6,8 @@ use std::cmp::Ordering;
 use super::condition::Condition;
 use super::field::{Field, list};
 use super::node::Full;
-use super::value::compare;
+use super::value::{Rank, compare};
+use super::work::{TooMuch, Work};
 
 /// All conditions must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,6 +23,9 @@ struct Key {
     field: Field,
     descending: bool,
 }
+
+/// More columns order nothing any more.
+const KEYS: usize = 16;
 
 /// The options that compare one field with a list of values, and that field.
 pub const FILTERS: [(&str, &str); 6] = [
@@ -59,6 +63,9 @@ impl Selection {
             "sort" => {
                 let keys: Result<Vec<_>, _> = values.iter().map(|keys| sort_keys(keys)).collect();
                 self.sort = keys?.concat();
+                if self.sort.len() > KEYS {
+                    return Err(format!("at most {KEYS} columns can order the nodes"));
+                }
             }
             other => return Err(format!("{other:?} is no filter")),
         }
@@ -94,10 +101,13 @@ impl Selection {
     }
 
     /// Those of `nodes` that are wanted, in the wanted order; equal ones stay as they stood.
-    pub fn of<N: Borrow<Full>>(&self, nodes: Vec<N>) -> Vec<N> {
-        let mut nodes = self.all_of(nodes);
+    ///
+    /// # Errors
+    /// It takes more than `work` allows.
+    pub fn of<N: Borrow<Full>>(&self, nodes: Vec<N>, work: &Work) -> Result<Vec<N>, TooMuch> {
+        let mut nodes = self.ordered(self.chosen(nodes, work), work)?;
         nodes.truncate(self.most());
-        nodes
+        Ok(nodes)
     }
 
     /// How many of them are shown at most.
@@ -105,25 +115,49 @@ impl Selection {
         self.limit.unwrap_or(usize::MAX)
     }
 
-    /// The same without a limit.
-    pub fn all_of<N: Borrow<Full>>(&self, mut nodes: Vec<N>) -> Vec<N> {
-        let holds = |node: &Full| self.conditions.iter().all(|condition| condition.holds(node));
-        nodes.retain(|node| holds(node.borrow()));
-        if !self.sort.is_empty() {
-            nodes.sort_by(|a, b| self.order(a.borrow(), b.borrow()));
-        }
+    /// The same without a limit, however long it takes.
+    pub fn all_of<N: Borrow<Full>>(&self, nodes: Vec<N>) -> Vec<N> {
+        let work = Work::unbounded();
+        self.ordered(self.chosen(nodes, &work), &work).unwrap_or_default()
+    }
+
+    /// Once too much was done nothing is looked at any more.
+    fn chosen<N: Borrow<Full>>(&self, mut nodes: Vec<N>, work: &Work) -> Vec<N> {
+        nodes.retain(|node| {
+            let mut conditions = self.conditions.iter();
+            conditions.all(|condition| !work.is_over() && condition.holds(node.borrow(), work))
+        });
         nodes
     }
 
-    /// Nothing stands last in either direction.
-    fn order(&self, a: &Full, b: &Full) -> Ordering {
-        let by = |key: &Key| {
-            let (a, b) = (key.field.value(a), key.field.value(b));
-            let empty = super::value::is_empty(&a) || super::value::is_empty(&b);
-            let order = compare(&a, &b);
-            if key.descending && !empty { order.reverse() } else { order }
+    fn ordered<N: Borrow<Full>>(&self, nodes: Vec<N>, work: &Work) -> Result<Vec<N>, TooMuch> {
+        if self.sort.is_empty() {
+            return work.checked().map(|()| nodes);
+        }
+        // Each step of a sort compares a value with at most as much as it is long itself.
+        let steps = usize::BITS - nodes.len().leading_zeros();
+        let rank = |node: &Full, key: &Key| {
+            let rank = Rank::of(&key.field.value(node));
+            work.spend((rank.text.len() + 1).saturating_mul(steps as usize));
+            work.checked().map(|()| rank)
         };
-        self.sort.iter().map(by).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+        let ranked = nodes.into_iter().map(|node| {
+            let ranks = self.sort.iter().map(|key| rank(node.borrow(), key));
+            Ok((ranks.collect::<Result<Vec<_>, _>>()?, node))
+        });
+        let mut ranked = ranked.collect::<Result<Vec<_>, _>>()?;
+        ranked.sort_by(|(a, _), (b, _)| self.order(a, b));
+        Ok(ranked.into_iter().map(|(_, node)| node).collect())
+    }
+
+    /// Nothing stands last in either direction.
+    fn order(&self, a: &[Rank], b: &[Rank]) -> Ordering {
+        let by = |((key, a), b): ((&Key, &Rank), &Rank)| {
+            let order = a.compare(b);
+            if key.descending && !a.is_empty && !b.is_empty { order.reverse() } else { order }
+        };
+        let orders = self.sort.iter().zip(a).zip(b).map(by);
+        orders.into_iter().find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
     }
 }
 
@@ -153,4 +187,55 @@ pub fn count_by(nodes: &[Full], fields: &[Field]) -> Vec<(Vec<serde_json::Value>
         b.1.cmp(&a.1).then_with(|| values().unwrap_or(Ordering::Equal))
     });
     counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Selection;
+    use crate::model::node::Full;
+    use crate::model::properties::sample;
+    use crate::model::work::{TooMuch, Work};
+
+    fn selection(option: &str, value: &str) -> Selection {
+        let mut selection = Selection::default();
+        selection.add(option, &[value.to_owned()]).unwrap();
+        selection
+    }
+
+    /// Nodes whose metadata was made to be slow.
+    fn hostile() -> Vec<Full> {
+        let slow = |mut node: Full| {
+            node.record.meta = Some([("k".to_owned(), "[".repeat(2000))].into());
+            node
+        };
+        sample().into_iter().cycle().take(40).map(slow).collect()
+    }
+
+    #[test]
+    fn a_request_is_given_up_when_it_costs_too_much() {
+        let pattern = format!("k=*{}x", "[".repeat(200));
+        for asked in [selection("meta", &pattern), selection("sort", "meta.k")] {
+            let work = Work::unbounded();
+            asked.of(hostile(), &work).unwrap();
+            assert!((40 * 2000..1_000_000).contains(&work.spent()), "{} steps", work.spent());
+            let most = work.spent();
+            assert!(asked.of(hostile(), &Work::at_most(most)).is_ok());
+            assert_eq!(asked.of(hostile(), &Work::at_most(most - 1)), Err(TooMuch));
+            assert!(asked.of(hostile(), &Work::of_request()).is_ok());
+        }
+        let mut asked = Selection::default();
+        asked.add("meta", &vec!["none!=y".to_owned(); 5000]).unwrap();
+        let work = Work::at_most(100_000);
+        assert_eq!(asked.of(hostile(), &work), Err(TooMuch));
+        assert!(work.spent() < 110_000, "nothing is done any more: {} steps", work.spent());
+    }
+
+    #[test]
+    fn an_order_by_many_columns_is_refused() {
+        let keys = (0..17).map(|at| format!("meta.{at}")).collect::<Vec<_>>();
+        let mut asked = Selection::default();
+        let why = asked.add("sort", &[keys.join(",")]).unwrap_err();
+        assert_eq!(why, "at most 16 columns can order the nodes");
+        assert!(asked.add("sort", &[keys[..16].join(",")]).is_ok());
+    }
 }

@@ -24,21 +24,39 @@ pub fn text(value: &Value) -> String {
 
 /// Numbers and versions by their value, then other text naturally (`web-2` before `web-10`), nothing last.
 pub fn compare(a: &Value, b: &Value) -> Ordering {
-    match (is_empty(a), is_empty(b)) {
-        (true, true) => return Ordering::Equal,
-        (true, false) => return Ordering::Greater,
-        (false, true) => return Ordering::Less,
-        (false, false) => {}
+    Rank::of(a).compare(&Rank::of(b))
+}
+
+/// A value, read once for all comparisons of a sort.
+pub(super) struct Rank {
+    number: Option<f64>,
+    place: Option<(f64, Option<Version>)>,
+    pub(super) text: String,
+    pub(super) is_empty: bool,
+}
+
+impl Rank {
+    pub(super) fn of(value: &Value) -> Self {
+        let text = text(value);
+        Self { number: value.as_f64(), place: place(&text), is_empty: is_empty(value), text }
     }
-    if let (Some(a), Some(b)) = (a.as_f64(), b.as_f64()) {
-        return a.total_cmp(&b);
+
+    pub(super) fn compare(&self, other: &Self) -> Ordering {
+        match (self.is_empty, other.is_empty) {
+            (true, true) => return Ordering::Equal,
+            (true, false) => return Ordering::Greater,
+            (false, true) => return Ordering::Less,
+            (false, false) => {}
+        }
+        if let (Some(a), Some(b)) = (self.number, other.number) {
+            return a.total_cmp(&b);
+        }
+        let order = match (&self.place, &other.place) {
+            (Some((x, v)), Some((y, w))) => x.total_cmp(y).then_with(|| v.cmp(w)),
+            (a, b) => b.is_some().cmp(&a.is_some()),
+        };
+        order.then_with(|| natural::compare(&self.text, &other.text))
     }
-    let (a, b) = (text(a), text(b));
-    let order = match (place(&a), place(&b)) {
-        (Some((x, v)), Some((y, w))) => x.total_cmp(&y).then_with(|| v.cmp(&w)),
-        (a, b) => b.is_some().cmp(&a.is_some()),
-    };
-    order.then_with(|| natural::compare(&a, &b))
 }
 
 /// Where numbers and versions stand among each other, before all other text: by the number or the

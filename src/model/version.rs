@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::natural;
 
 /// A dotted version with an optional pre-release (`-…`). What follows `+` says nothing of the order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Version {
     numbers: Vec<u64>,
     pre: Option<String>,
@@ -33,6 +33,15 @@ impl Version {
     }
 }
 
+/// As in the order: `1.9` is `1.9.0`.
+impl PartialEq for Version {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Version {}
+
 impl PartialOrd for Version {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
@@ -57,6 +66,8 @@ impl Ord for Version {
 
 #[cfg(test)]
 mod tests {
+    use std::cmp::Ordering;
+
     use super::Version;
 
     #[test]
@@ -76,11 +87,12 @@ mod tests {
         let versions: Vec<Version> =
             order.iter().map(|text| Version::parse(text).unwrap()).collect();
         assert!(versions.windows(2).all(|pair| pair[0] < pair[1]));
-        let same = [("1.9", "1.9.0"), ("2.0.5+ent", "2.0.5"), ("V3", "3")];
-        assert!(
-            same.iter()
-                .all(|(a, b)| Version::parse(a).unwrap().cmp(&Version::parse(b).unwrap()).is_eq())
-        );
+        for (a, b) in [("1.9", "1.9.0"), ("2.0.5+ent", "2.0.5"), ("V3", "3")] {
+            let (a, b) = (Version::parse(a).unwrap(), Version::parse(b).unwrap());
+            assert_eq!((a.cmp(&b), &a), (Ordering::Equal, &b), "equal in the order is equal");
+        }
+        let (a, b) = (Version::parse("1-rc1").unwrap(), Version::parse("1-rc01").unwrap());
+        assert_ne!(a, b);
     }
 
     #[test]

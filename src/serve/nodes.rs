@@ -14,6 +14,7 @@ use crate::discovery::{How, Source, Tally, Want};
 use crate::model::columns;
 use crate::model::json;
 use crate::model::node::{Full, NodeId};
+use crate::model::work::Work;
 use crate::render::{self, Grid};
 use crate::store::sum;
 
@@ -266,7 +267,7 @@ async fn chosen(held: &Arc<Held>, choice: &Arc<Choice>) -> Result<Bytes, Problem
 
 fn array(held: &Held, choice: &Choice) -> Result<Bytes, Problem> {
     let nodes: Vec<&Full> = held.nodes()?.iter().collect();
-    let nodes = choice.selection.of(nodes);
+    let nodes = choice.selection.of(nodes, &Work::of_request())?;
     let objects = match &choice.columns {
         Some(columns) => Grid::of(&nodes, &columns.after(columns::of_record(false))).objects(),
         None => nodes.iter().map(|node| node.json(choice.full)).collect(),

@@ -8,6 +8,7 @@ use crate::model::find::NotOne;
 use crate::model::json;
 use crate::model::snapshot::Unreadable;
 use crate::model::text::sanitised;
+use crate::model::work::TooMuch;
 use crate::nomad::{self, Kind};
 use crate::store::Class;
 
@@ -83,6 +84,12 @@ impl From<NotOne> for Problem {
     fn from(error: NotOne) -> Self {
         let status = if error.ambiguous { StatusCode::CONFLICT } else { StatusCode::NOT_FOUND };
         Self { status, what: error.what, hint: error.hint }
+    }
+}
+
+impl From<TooMuch> for Problem {
+    fn from(error: TooMuch) -> Self {
+        Self::bad(error.to_string()).hinted("ask for less, or use fewer and shorter patterns")
     }
 }
 

@@ -3,6 +3,7 @@
 use hyper::Uri;
 
 use crate::model::properties::sample;
+use crate::model::work::Work;
 
 use super::problem::Problem;
 use super::route::{ROUTES, Refused, Route, route};
@@ -26,7 +27,10 @@ fn assert_answerable(route: &Route) {
     assert!(ROUTES.iter().any(|(path, _)| *path == route.name()));
     let (Route::Discover(choice) | Route::Clients(choice)) = route else { return };
     let nodes = sample();
-    let count = choice.selection.of(nodes.iter().collect()).len();
+    let count = choice
+        .selection
+        .of(nodes.iter().collect(), &Work::of_request())
+        .map_or(0, |them| them.len());
     assert!(count <= nodes.len());
     if choice.is_everything() {
         assert_eq!(count, nodes.len(), "the bytes of the cache are everything");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::discovery::{How, Want};
 use crate::model::columns::Columns;
+use crate::model::pattern::Pattern;
 use crate::model::pick::nearest;
 use crate::model::selection::Selection;
 
@@ -182,9 +183,11 @@ fn decoded(text: &str) -> Result<String, Refused> {
     if text.len() > LONGEST {
         return Err(Refused::NotFound);
     }
+    let bad = |why: &str| Refused::Problem(Problem::bad(why));
     let decoded = percent_encoding::percent_decode_str(text).decode_utf8();
-    let bad = |_| Refused::Problem(Problem::bad("the path is not UTF-8"));
-    decoded.map(std::borrow::Cow::into_owned).map_err(bad)
+    let decoded = decoded.map_err(|_| bad("the path is not UTF-8"))?;
+    Pattern::parse(&decoded).map_err(|why| bad(&why))?;
+    Ok(decoded.into_owned())
 }
 
 /// `fetches`: the parameters may ask for a fetch.
@@ -194,7 +197,6 @@ fn choice(query: &str, fetches: bool) -> Result<Choice, Problem> {
     let (mut columns, mut limit) = (Vec::new(), None);
     let (mut refresh, mut force) = (false, false);
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        // A pattern is compared with every name there is.
         if value.len() > LONGEST {
             return Err(Problem::bad(format!("a value may have {LONGEST} bytes")));
         }
@@ -277,6 +279,8 @@ mod tests {
         let options = Err(Refused::Options("GET, POST, HEAD, OPTIONS".to_owned()));
         assert_eq!(to("OPTIONS", "/api/discover/clients"), options);
         assert!(matches!(to("GET", "/api/clients/%ff"), Err(Refused::Problem(_))));
+        let long = format!("/api/clients/{}", "*".repeat(257));
+        assert!(matches!(to("GET", &long), Err(Refused::Problem(_))));
     }
 
     fn discover(query: &str) -> Result<(Option<How>, Want, bool), String> {
@@ -313,6 +317,21 @@ mod tests {
             ("stats=ready", "400 unknown parameter \"stats\"; the nearest are status, attr, class"),
             ("columns=", "400 invalid value for columns: no column is named"),
             (&format!("meta={}", "x".repeat(1025)), "400 a value may have 1024 bytes"),
+            (
+                &format!("meta=a%3D*{}x", "[".repeat(1000)),
+                "400 invalid value for meta: a pattern may have at most 256 characters",
+            ),
+            (
+                &format!(
+                    "columns={}",
+                    (0..101).map(|at| format!("meta.{at},")).collect::<String>()
+                ),
+                "400 invalid value for columns: at most 100 columns can be named",
+            ),
+            (
+                &format!("sort={}", (0..17).map(|at| format!("meta.{at},")).collect::<String>()),
+                "400 invalid value for sort: at most 16 columns can order the nodes",
+            ),
         ] {
             assert_eq!(discover(query), Err(why.to_owned()), "{query}");
         }

@@ -76,6 +76,15 @@ fn wrong_usage() {
     let names = "  [possible values: table, wide, json, jsonl, yaml, csv, tsv, name, id]\n\n  tip: a similar value exists: 'yaml'\n";
     let stderr = format!("error: invalid value 'xml' for '--output <FORMAT>'\n{names}\n{more}");
     check(&sandbox, "list -o xml", 2, &stderr);
+    let long = "[".repeat(257);
+    for (line, of) in [
+        (format!("list {long}"), "NODE"),
+        (format!("show {long}"), "NODE"),
+        (format!("list --dc {long}"), "--datacenter"),
+    ] {
+        let why = "a pattern may have at most 256 characters";
+        check(&sandbox, &line, 2, &format!("error: invalid value for {of}: {why}\n"));
+    }
     for line in
         ["list --bogus", "show", "show a b", "-q -v list", "completions tcsh", "list --json -o id"]
     {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::cli::List;
-use crate::commands::Run;
+use crate::commands::{Run, node_is_possible};
 use crate::discovery::Want;
 use crate::error::Error;
 use crate::model::columns::{self, Columns};
@@ -12,6 +12,7 @@ use crate::model::field::{self, Field};
 use crate::model::node::Full;
 use crate::model::selection::Selection;
 use crate::model::view::Wanted;
+use crate::model::work::Work;
 use crate::render::jq::Jq;
 use crate::render::{self, Format, Look, Shape, Syntax, usual};
 
@@ -51,6 +52,7 @@ impl Choice {
         let printing = &list.printing;
         let format = format(list, run)?;
         let columns = columns(list, run)?;
+        list.nodes.iter().try_for_each(|node| node_is_possible(node))?;
         let mut selection = Selection::default();
         for (option, values) in list.filters.options() {
             let file = if option == "sort" { run.config.sort.as_slice() } else { &[] };
@@ -181,10 +183,11 @@ impl Choice {
     /// # Errors
     /// Nodes are what `--fail-on` says that none may be.
     pub(super) fn check(&self, nodes: &[Full]) -> Result<(), Error> {
+        let work = Work::unbounded();
         for (text, condition) in &self.fail_on {
             let found: Vec<&str> = nodes
                 .iter()
-                .filter(|node| condition.holds(node))
+                .filter(|node| condition.holds(node, &work))
                 .map(|node| node.record.name.as_str())
                 .collect();
             if !found.is_empty() {
