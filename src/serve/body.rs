@@ -11,17 +11,16 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use hyper::body::{Body, Frame, SizeHint};
-use tokio::sync::mpsc::Receiver;
 
+use super::events::Reader;
 use super::line::Line;
 
 /// What an answer holds.
-#[derive(Debug)]
 pub(super) enum Content {
     /// One after the other.
     Parts(VecDeque<Bytes>),
-    /// Until the sender is gone.
-    Stream(Receiver<Bytes>),
+    /// Events, as long as there are any.
+    Stream(Reader),
 }
 
 impl Content {
@@ -66,7 +65,7 @@ impl Body for Outgoing {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let next = match &mut self.content {
             Content::Parts(parts) => parts.pop_front(),
-            Content::Stream(events) => ready!(events.poll_recv(context)),
+            Content::Stream(events) => ready!(events.poll_next(context)),
         };
         Poll::Ready(next.map(|part| Ok(Frame::data(part))))
     }

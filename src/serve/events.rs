@@ -1,30 +1,30 @@
 //! Server-sent events: what differs between one publication and the next, for all who listen.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use serde_json::value::RawValue;
-use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::clock;
 use crate::model::json;
 
+use super::budget::Budget;
+use super::changes::frames;
 use super::keeper::Held;
 use super::nomad_contact::NomadContact;
+use super::replay::{At, Log, pieces};
 
 /// So many answers can be events at the same time; the other connections stay free for questions.
 pub(super) const READERS: usize = 192;
-/// Batches that a slow reader may be behind, before it is dropped.
-const BEHIND: usize = 16;
-/// What is kept for readers who come back, in bytes and in batches.
-const KEPT_BYTES: usize = 8 << 20;
-const KEPT: usize = 512;
 
 /// Where changes come in and readers listen.
-#[derive(Default)]
-pub(super) struct Hub(Mutex<State>);
+#[derive(Clone, Default)]
+pub(super) struct Hub {
+    state: Arc<Mutex<State>>,
+    budget: Budget,
+}
 
 #[derive(Default)]
 struct State {
@@ -34,45 +34,36 @@ struct State {
     listed: Option<Instant>,
     following: bool,
     contact: Arc<NomadContact>,
-    /// The rev that `kept` begins after.
-    base: String,
-    kept: VecDeque<Batch>,
-    bytes: usize,
-    readers: Vec<Sender<Bytes>>,
+    log: Log,
+    /// How many signs of life there were: each reader is sent the last one that he has not seen.
+    beats: u64,
+    /// Who is to be woken when something comes, by number.
+    readers: HashMap<u64, Option<Waker>>,
+    joined: u64,
+    closed: bool,
 }
 
-/// What one publication changed.
-struct Batch {
-    rev: String,
-    frames: Bytes,
-}
-
-/// What became of a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Change {
-    New,
-    Changed,
-    Gone,
-}
-
-impl Change {
-    fn name(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Changed => "changed",
-            Self::Gone => "gone",
-        }
-    }
+/// One who reads the events, each when he has taken the one before.
+pub(super) struct Reader {
+    hub: Hub,
+    number: u64,
+    /// What is said to this one alone, before all else.
+    greeting: Option<Bytes>,
+    /// In the log.
+    position: u64,
+    /// The last sign of life that he was sent.
+    beat: u64,
 }
 
 impl Hub {
     /// Its events tell the state of this contact.
-    pub(super) fn of(contact: Arc<NomadContact>) -> Self {
-        Self(Mutex::new(State { contact, ..State::default() }))
+    pub(super) fn new(contact: Arc<NomadContact>, budget: Budget) -> Self {
+        let state = State { contact, ..State::default() };
+        Self { state: Arc::new(Mutex::new(state)), budget }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The publication that is shown from now on, and the one before it.
@@ -80,20 +71,24 @@ impl Hub {
         if !self.is_news(now, age) {
             return;
         }
-        // Comparing takes its time, in which others must not wait for the hub. Turns follow one
-        // after the other: nothing changes meanwhile.
-        let frames = before.map(|before| frames(&before.all(), &now.all()));
+        // Comparing and copying take their time, in which others must not wait for the hub. Turns
+        // follow one after the other: nothing changes meanwhile.
+        let changes = before.and_then(|before| {
+            let frames = frames(&before.all(), &now.all());
+            pieces(&frames, &self.budget)
+        });
         let mut state = self.state();
         state.rev.clone_from(&now.rev);
-        let Some(mut frames) = frames else {
-            state.base.clone_from(&now.rev);
-            let frames = state.greeting("reset");
-            return state.send(&frames);
+        let (changes, last) = match changes {
+            Some(changes) => (changes, state.beat()),
+            // Whoever listens asks for all nodes again: that is less than all these changes.
+            None => {
+                state.log.clear();
+                (Vec::new(), state.greeting("reset"))
+            }
         };
-        frames.extend_from_slice(&state.beat());
-        let frames = Bytes::from(frames);
-        state.keep(frames.clone());
-        state.send(&frames);
+        state.log.add(changes, self.budget.share(last), &now.rev);
+        wake(state);
     }
 
     fn is_news(&self, now: &Held, age: Duration) -> bool {
@@ -105,46 +100,96 @@ impl Hub {
     /// A sign of life, and how old the nodes are.
     pub(super) fn beat(&self) {
         let mut state = self.state();
-        let beat = state.beat();
-        state.send(&beat);
+        state.beats += 1;
+        wake(state);
     }
 
     /// Somebody, here or elsewhere, follows Nomad.
     pub(super) fn follows(&self, following: bool) {
         let mut state = self.state();
         if std::mem::replace(&mut state.following, following) != following {
-            let beat = state.beat();
-            state.send(&beat);
+            state.beats += 1;
+            wake(state);
         }
     }
 
     pub(super) fn readers(&self) -> usize {
-        let mut state = self.state();
-        state.readers.retain(|reader| !reader.is_closed());
-        state.readers.len()
+        self.state().readers.len()
     }
 
     /// A new reader; `last` is the rev of the last event that it has seen. `None` if there are too many.
-    pub(super) fn join(&self, last: Option<&str>) -> Option<Receiver<Bytes>> {
-        if self.readers() >= READERS {
+    pub(super) fn join(&self, last: Option<&str>) -> Option<Reader> {
+        let mut state = self.state();
+        if state.readers.len() >= READERS {
             return None;
         }
-        let mut state = self.state();
-        let (sender, receiver) = channel(BEHIND);
-        let first = match last {
-            None => state.greeting("ready"),
-            Some(last) => state.since(last).unwrap_or_else(|| state.greeting("reset")),
+        let missed = last.and_then(|last| state.log.after(last));
+        let greeting = match (missed, last) {
+            (Some(_), _) => RETRY.into(),
+            (None, Some(_)) => state.greeting("reset"),
+            (None, None) => state.greeting("ready"),
         };
-        sender.try_send(first).ok()?;
-        state.readers.push(sender);
-        Some(receiver)
+        let position = missed.unwrap_or_else(|| state.log.end());
+        // Who has got what he missed is told how old it is.
+        let beat = if missed.is_some() { state.beats.wrapping_sub(1) } else { state.beats };
+        state.joined += 1;
+        let number = state.joined;
+        state.readers.insert(number, None);
+        Some(Reader { hub: self.clone(), number, greeting: Some(greeting.into()), position, beat })
     }
 
     /// Ends all streams.
     pub(super) fn close(&self) {
-        self.state().readers.clear();
+        let mut state = self.state();
+        state.closed = true;
+        wake(state);
     }
 }
+
+/// Wakes all readers, outside the lock.
+fn wake(mut state: MutexGuard<'_, State>) {
+    let wakers: Vec<Waker> = state.readers.values_mut().filter_map(Option::take).collect();
+    drop(state);
+    wakers.into_iter().for_each(Waker::wake);
+}
+
+impl Reader {
+    /// The next bytes for this reader, shared with all others; `None` at the end, and for one who is
+    /// so far behind that what he lacks is gone: he comes back and says how far he got.
+    pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if let Some(greeting) = self.greeting.take() {
+            return Poll::Ready(Some(greeting));
+        }
+        let mut state = self.hub.state();
+        if state.closed {
+            return Poll::Ready(None);
+        }
+        match state.log.at(self.position) {
+            At::Piece(piece) => {
+                self.position += 1;
+                Poll::Ready(Some(piece))
+            }
+            At::Dropped => Poll::Ready(None),
+            At::End if self.beat != state.beats => {
+                self.beat = state.beats;
+                Poll::Ready(Some(state.beat().into()))
+            }
+            At::End => {
+                state.readers.insert(self.number, Some(context.waker().clone()));
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.hub.state().readers.remove(&self.number);
+    }
+}
+
+/// How soon a reader comes back, in milliseconds.
+const RETRY: &str = "retry: 1000\n";
 
 impl State {
     fn age_ms(&self) -> Option<u64> {
@@ -153,7 +198,7 @@ impl State {
     }
 
     /// The id comes with the last frame of a batch: whoever was cut off in its midst gets it again.
-    fn event(&self, name: &str) -> Bytes {
+    fn event(&self, name: &str) -> String {
         let (rev, age) = (json::bytes(&self.rev), json::bytes(&self.age_ms()));
         let (rev, age) = (String::from_utf8_lossy(&rev), String::from_utf8_lossy(&age));
         let following = self.following;
@@ -163,87 +208,27 @@ impl State {
         let data = format!(
             "{{\"rev\":{rev},\"age_ms\":{age},\"following\":{following},\"nomad\":{nomad}}}"
         );
-        format!("event: {name}\n{id}data: {data}\n\n").into()
+        format!("event: {name}\n{id}data: {data}\n\n")
     }
 
-    fn beat(&self) -> Bytes {
-        self.event("beat")
+    fn beat(&self) -> Vec<u8> {
+        self.event("beat").into()
     }
 
     /// The first words to a reader who has to ask for the nodes.
-    fn greeting(&self, name: &str) -> Bytes {
-        [b"retry: 1000\n", &self.event(name)[..]].concat().into()
+    fn greeting(&self, name: &str) -> Vec<u8> {
+        [RETRY, &self.event(name)].concat().into()
     }
-
-    /// All that came after `last`; `None` if that is not known any more.
-    fn since(&self, last: &str) -> Option<Bytes> {
-        let from = if last == self.base && !last.is_empty() {
-            0
-        } else {
-            self.kept.iter().position(|batch| batch.rev == last)? + 1
-        };
-        let missed = self.kept.iter().skip(from).flat_map(|batch| batch.frames.iter().copied());
-        let beat = self.beat();
-        Some(b"retry: 1000\n".iter().copied().chain(missed).chain(beat).collect())
-    }
-
-    fn keep(&mut self, frames: Bytes) {
-        self.bytes += frames.len();
-        self.kept.push_back(Batch { rev: self.rev.clone(), frames });
-        while self.bytes > KEPT_BYTES || self.kept.len() > KEPT {
-            let Some(oldest) = self.kept.pop_front() else { return };
-            self.bytes -= oldest.frames.len();
-            self.base = oldest.rev;
-        }
-    }
-
-    /// Whoever does not keep up is dropped: he comes back and says how far he got.
-    fn send(&mut self, frames: &Bytes) {
-        self.readers.retain(|reader| reader.try_send(frames.clone()).is_ok());
-    }
-}
-
-/// What differs, in the order of the nodes; those that are gone come last.
-fn frames(before: &[u8], now: &[u8]) -> Vec<u8> {
-    let (before, now) = (records(before), records(now));
-    let mut known: HashMap<&str, &str> = before.iter().map(|json| (id(json), *json)).collect();
-    let mut frames = Vec::new();
-    for json in now {
-        match known.remove(id(json)) {
-            None => write(&mut frames, Change::New, json),
-            Some(old) if old == json => {}
-            Some(_) => write(&mut frames, Change::Changed, json),
-        }
-    }
-    for json in before.iter().filter(|json| known.contains_key(id(json))) {
-        write(&mut frames, Change::Gone, json);
-    }
-    frames
-}
-
-fn write(to: &mut Vec<u8>, change: Change, json: &str) {
-    for part in ["event: ", change.name(), "\ndata: ", json, "\n\n"] {
-        to.extend_from_slice(part.as_bytes());
-    }
-}
-
-/// The records as they stand: compact JSON without line breaks.
-fn records(all: &[u8]) -> Vec<&str> {
-    let records: Vec<&RawValue> = serde_json::from_slice(all).unwrap_or_default();
-    records.into_iter().map(RawValue::get).collect()
-}
-
-/// A record begins with its id: `{"id":"…36 characters…"`.
-fn id(json: &str) -> &str {
-    json.get(7..43).unwrap_or(json)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Poll, Waker};
     use std::time::Duration;
 
-    use super::{BEHIND, Hub, READERS};
+    use super::{Hub, READERS, Reader};
     use crate::serve::keeper::Held;
+    use crate::serve::replay::KEPT_BYTES;
 
     const IDS: [&str; 3] = [
         "aaaaaaaa-0000-4000-8000-000000000001",
@@ -259,9 +244,24 @@ mod tests {
         Held::of(rev, &format!("[{}]", records.join(",")))
     }
 
-    /// The names and ids of the events of one chunk, and the data of those that carry a record.
-    fn told(chunk: &[u8]) -> Vec<String> {
-        let text = std::str::from_utf8(chunk).unwrap();
+    fn poll(reader: &mut Reader) -> Poll<Option<bytes::Bytes>> {
+        reader.poll_next(&mut Context::from_waker(Waker::noop()))
+    }
+
+    /// All that there is for this reader now, and whether the stream goes on.
+    fn read(reader: &mut Reader) -> (String, bool) {
+        let mut text = Vec::new();
+        loop {
+            match poll(reader) {
+                Poll::Ready(Some(piece)) => text.extend_from_slice(&piece),
+                end => return (String::from_utf8(text).unwrap(), end.is_pending()),
+            }
+        }
+    }
+
+    /// The names and ids of those events, and the data of those that carry a record.
+    fn told(reader: &mut Reader) -> Vec<String> {
+        let (text, _) = read(reader);
         let event = |event: &str| {
             let field = |name: &str| {
                 event.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default()
@@ -277,12 +277,12 @@ mod tests {
     fn changes_come_in_one_batch_and_its_last_event_has_the_id() {
         let hub = Hub::default();
         let mut early = hub.join(None).unwrap();
-        assert_eq!(told(&early.try_recv().unwrap()), ["ready"]);
+        assert_eq!(told(&mut early), ["ready"]);
         let first = held("N1", &[record(0, 1), record(1, 1)]);
         hub.turn(None, &first, Duration::ZERO);
-        assert_eq!(told(&early.try_recv().unwrap()), ["reset N1"]);
+        assert_eq!(told(&mut early), ["reset N1"]);
         let mut late = hub.join(None).unwrap();
-        assert_eq!(told(&late.try_recv().unwrap()), ["ready N1"]);
+        assert_eq!(told(&mut late), ["ready N1"]);
         let second = held("N2", &[record(0, 2), record(2, 1)]);
         hub.turn(Some(&first), &second, Duration::ZERO);
         let expected = [
@@ -291,10 +291,10 @@ mod tests {
             format!("gone  {}", record(1, 1)),
             "beat N2".to_owned(),
         ];
-        assert_eq!(told(&early.try_recv().unwrap()), expected);
-        assert_eq!(told(&late.try_recv().unwrap()), expected);
+        assert_eq!(told(&mut early), expected);
+        assert_eq!(told(&mut late), expected);
         hub.turn(Some(&second), &second, Duration::ZERO);
-        assert!(late.try_recv().is_err(), "the same publication is no news");
+        assert!(poll(&mut late).is_pending(), "the same publication is no news");
     }
 
     #[test]
@@ -304,7 +304,7 @@ mod tests {
         hub.turn(None, &at("N1", 1), Duration::ZERO);
         hub.turn(Some(&at("N1", 1)), &at("N2", 2), Duration::ZERO);
         hub.turn(Some(&at("N2", 2)), &at("N3", 2), Duration::ZERO);
-        let back = |last: &str| told(&hub.join(Some(last)).unwrap().try_recv().unwrap());
+        let back = |last: &str| told(&mut hub.join(Some(last)).unwrap());
         let changed = format!("changed  {}", record(0, 2));
         assert_eq!(back("N1"), [&changed, "beat N2", "beat N3", "beat N3"]);
         assert_eq!(back("N2"), ["beat N3", "beat N3"]);
@@ -313,41 +313,65 @@ mod tests {
         assert_eq!(back(""), ["reset N3"]);
     }
 
-    #[test]
-    fn what_is_kept_is_bounded() {
-        let hub = Hub::default();
-        let big = |rev: String, value: u32| {
-            let record = format!(
-                "{{\"id\":\"{}\",\"x\":\"{}\",\"v\":{value}}}",
-                IDS[0],
-                "x".repeat(1 << 20)
-            );
-            Held::of(&rev, &format!("[{record}]"))
-        };
-        hub.turn(None, &big("N0".to_owned(), 0), Duration::ZERO);
-        for at in 1..20 {
-            hub.turn(
-                Some(&big(format!("N{}", at - 1), at - 1)),
-                &big(format!("N{at}"), at),
-                Duration::ZERO,
-            );
-        }
-        let back = |last: &str| hub.join(Some(last)).unwrap().try_recv().unwrap();
-        assert_eq!(told(&back("N5")), ["reset N19"]);
-        assert!(back("N15").len() > 4 << 20);
-        assert!(hub.state().bytes <= super::KEPT_BYTES);
+    /// A record of `bytes` bytes and a little more.
+    fn big(at: usize, bytes: usize) -> Held {
+        let x = "x".repeat(bytes);
+        held(&format!("N{at}"), &[format!("{{\"id\":\"{}\",\"x\":\"{x}\",\"v\":{at}}}", IDS[0])])
     }
 
     #[test]
-    fn a_slow_reader_is_dropped_and_there_is_a_most() {
+    fn readers_who_come_back_share_what_is_kept() {
         let hub = Hub::default();
-        let slow = hub.join(None).unwrap();
-        for _ in 0..BEHIND {
-            hub.beat();
+        hub.turn(None, &big(0, 1 << 20), Duration::ZERO);
+        for at in 1..4 {
+            hub.turn(Some(&big(at - 1, 1 << 20)), &big(at, 1 << 20), Duration::ZERO);
         }
-        assert!(slow.is_closed() && hub.readers() == 0);
-        let readers: Vec<_> = (0..READERS).map(|_| hub.join(None).unwrap()).collect();
-        assert!(hub.join(None).is_none());
+        let alone = hub.budget.used();
+        let mut readers: Vec<_> = (0..READERS).map(|_| hub.join(Some("N0")).unwrap()).collect();
+        let next = |reader: &mut Reader| match poll(reader) {
+            Poll::Ready(Some(piece)) => piece,
+            end => panic!("{end:?}"),
+        };
+        let pieces: Vec<_> =
+            readers.iter_mut().flat_map(|reader| [next(reader), next(reader)]).collect();
+        assert_eq!(hub.budget.used(), alone);
+        assert!(pieces.iter().skip(1).step_by(2).all(|piece| piece.as_ptr() == pieces[1].as_ptr()));
+        assert!(read(&mut readers[0]).0.len() > 2 << 20);
+    }
+
+    #[test]
+    fn who_is_too_far_behind_has_to_come_back_and_too_many_changes_are_a_reset() {
+        let hub = Hub::default();
+        hub.turn(None, &big(0, 1 << 20), Duration::ZERO);
+        let mut slow = hub.join(None).unwrap();
+        let turns = KEPT_BYTES / (1 << 20) + 2;
+        for at in 1..turns {
+            hub.turn(Some(&big(at - 1, 1 << 20)), &big(at, 1 << 20), Duration::ZERO);
+        }
+        let (text, goes_on) = read(&mut slow);
+        assert!(text.contains("event: ready") && !text.contains("changed") && !goes_on);
+        assert_eq!(told(&mut hub.join(Some("N0")).unwrap()), [format!("reset N{}", turns - 1)]);
+        let mut quick = hub.join(None).unwrap();
+        told(&mut quick);
+        hub.turn(Some(&big(turns - 1, 1 << 20)), &big(turns, KEPT_BYTES), Duration::ZERO);
+        assert_eq!(told(&mut quick), [format!("reset N{turns}")]);
+        assert_eq!(told(&mut hub.join(Some("N99")).unwrap()), [format!("reset N{turns}")]);
+        assert!(hub.budget.used() < 1 << 10, "{}", hub.budget.used());
+    }
+
+    #[test]
+    fn signs_of_life_do_not_pile_up_and_there_is_a_most() {
+        let hub = Hub::default();
+        let mut slow = hub.join(None).unwrap();
+        (0..50).for_each(|_| hub.beat());
+        assert_eq!(told(&mut slow), ["ready", "beat"]);
+        hub.follows(true);
+        assert_eq!(told(&mut slow), ["beat"]);
+        drop(slow);
+        let mut readers: Vec<_> = (0..READERS).map(|_| hub.join(None).unwrap()).collect();
+        assert!(hub.join(None).is_none() && hub.readers() == READERS);
+        hub.close();
+        assert!(!read(&mut readers[0]).1);
         drop(readers);
         assert!(hub.join(None).is_some());
     }

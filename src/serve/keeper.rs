@@ -17,6 +17,7 @@ use crate::nomad::{self, Hold, HttpNomad, Pulse};
 use crate::store::{Look, Probes, Sample, Stores};
 
 use super::Backend;
+use super::budget::Budget;
 use super::events::Hub;
 use super::nomad_contact::{NomadContact, Question, Trouble};
 
@@ -120,7 +121,7 @@ impl Keeper {
         let Backend { nomad, stores, policy, probes, tell, leaving, .. } = backend;
         let (known, counts) = (Mutex::default(), Mutex::default());
         let contact = Arc::<NomadContact>::default();
-        let hub = Hub::of(Arc::clone(&contact));
+        let hub = Hub::new(Arc::clone(&contact), Budget::default());
         Self { nomad, stores, policy, probes, tell, leaving, hub, contact, known, counts }
     }
 

@@ -3,6 +3,8 @@
 mod accept;
 mod ask_nomad;
 mod body;
+mod budget;
+mod changes;
 mod desk;
 mod events;
 mod follow;
@@ -18,6 +20,7 @@ mod page;
 mod problem;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
+mod replay;
 mod respond;
 mod route;
 mod server;

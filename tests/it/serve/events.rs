@@ -1,5 +1,8 @@
 //! Server-sent events: changes as they happen, for who stays and for who comes back.
 
+use std::io::{Read as _, Write as _};
+
+use nomad_sim::Fleet;
 use serde_json::json;
 
 use super::Room;
@@ -86,4 +89,46 @@ fn the_end_of_the_server_is_the_end_of_the_stream() {
     assert_eq!(room.served.end(), (0, String::new()));
     assert!(began.elapsed().as_secs() < 4, "{:?}", began.elapsed());
     while events.next().is_some() {}
+}
+
+/// All nodes change three times; then each of many readers comes back for all of it and takes
+/// nothing. What they lack is in memory once.
+#[test]
+#[cfg(target_os = "linux")]
+fn readers_who_come_back_and_do_not_read_cost_no_memory() {
+    const NODES: u32 = 190;
+    const READERS: usize = 185;
+    let room = Room::of(Fleet::generated(NODES), "--no-follow --ttl 10m");
+    let refresh = || room.served.get("/api/discover/clients?refresh=true&columns=id,name").json();
+    let names = refresh()["output"]["clients"].as_array().unwrap().clone();
+    let first = room.served.events(None).news().id;
+    for turn in 0..3 {
+        for node in &names {
+            let value = turn.to_string().repeat(13_000);
+            room.sim.cluster().set_meta(node["name"].as_str().unwrap(), "big", Some(&value));
+        }
+        assert_eq!(refresh()["output"]["stats"]["changed"], NODES);
+    }
+    let (before, _) = room.served.size();
+    let request = format!(
+        "GET /api/events HTTP/1.1\r\nhost: {}\r\nlast-event-id: {first}\r\n\r\n",
+        room.served.at
+    );
+    let readers: Vec<_> = (0..READERS)
+        .map(|_| {
+            let mut reader = room.served.connect();
+            reader.write_all(request.as_bytes()).unwrap();
+            // Head and first changes are there: it was answered.
+            reader.read_exact(&mut [0; 4096]).unwrap();
+            reader
+        })
+        .collect();
+    let (with, _) = room.served.size();
+    // Each would hold 7.4 MB of its own: 1.4 GB.
+    assert!(with < before + 64_000, "{before} KB, with {READERS} readers {with} KB");
+    let mut back = room.served.events(Some(&first));
+    for _ in 0..3 * NODES {
+        assert_eq!(back.news().name, "changed");
+    }
+    drop(readers);
 }
