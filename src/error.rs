@@ -144,7 +144,7 @@ mod tests {
             Error::Usage { what: what(), hint: hint() },
             Error::Config { what: what(), hint: hint() },
             Error::Node { what: what(), hint: hint() },
-            Error::Store(store::Error { kind: store::Kind::Unavailable, what: what(), cure: None }),
+            Error::Store(store::Error::Refused),
             Error::Output(io::ErrorKind::StorageFull.into()),
             Error::Serve(crate::serve::Error::Open(what())),
             Error::Serve(crate::serve::Error::Listen(what())),

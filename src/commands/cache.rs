@@ -17,25 +17,21 @@ pub(super) fn clear(run: &mut Run<'_>) -> Result<(), Error> {
         return Err(Error::NotCleared {
             what: format!(
                 "cache NOT cleared in {}: {error}; old data may be served up to {} s; rerun",
-                kind(&place.place),
+                if place.is_redis { "redis" } else { &place.place },
                 run.config.place.ttl.as_secs()
             ),
-            denied: matches!(error.kind, Kind::Credentials | Kind::Forbidden),
+            denied: matches!(error.kind(), Kind::Credentials | Kind::Forbidden),
         });
     }
     for place in &cleared.places {
         writeln!(run.out, "cleared {}", place.place)?;
     }
-    if cleared.places.iter().any(|place| kind(&place.place) == "redis") {
+    if cleared.places.iter().any(|place| place.is_redis) {
         let text =
             "a machine that can't reach this redis may show its own files, up to its --ttl old";
         run.tell.verbose(text);
     }
     Ok(run.out.flush()?)
-}
-
-fn kind(place: &str) -> &str {
-    if place.contains("://") { "redis" } else { place }
 }
 
 pub(super) fn stats(json: bool, run: &mut Run<'_>) -> Result<(), Error> {

@@ -67,7 +67,7 @@ pub(crate) fn completions(shell: Shell, out: &mut dyn Write) -> Result<(), Error
 impl Run<'_> {
     fn store(&self) -> Result<Arc<dyn Store>, Error> {
         let opened = store::open(&self.config.place, &self.tell);
-        opened.map_err(|error| Error::Config { what: error.what, hint: None })
+        opened.map_err(|error| Error::Config { what: error.to_string(), hint: None })
     }
 
     /// Asks for the nodes; `show` does with the answer what the command is for. The statistics are

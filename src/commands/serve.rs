@@ -32,7 +32,7 @@ pub(super) fn run(serve: &Serve, run: &mut Run<'_>) -> Result<(), Error> {
     let stores = Stores::open(&run.config.place, &tell);
     let backend = Backend {
         nomad: nomad.map_err(|error| Error::Discovery(error.into()))?,
-        stores: stores.map_err(|error| Error::Config { what: error.what, hint: None })?,
+        stores: stores.map_err(|error| Error::Config { what: error.to_string(), hint: None })?,
         policy: run.config.policy,
         probes: run.config.place.probes(),
         cluster: run.config.cluster.clone(),

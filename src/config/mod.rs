@@ -309,7 +309,10 @@ impl Builder<'_> {
 
     fn redis(&self) -> Result<RedisPlace, Error> {
         let (global, file) = (self.global, &self.file);
-        let check = |text: &str| redis::parse_url(&Secret::new(text)).map(|_| Secret::new(text));
+        let check = |text: &str| {
+            let read = redis::parse_url(&Secret::new(text));
+            read.map(|_| Secret::new(text)).map_err(|error| error.to_string())
+        };
         let url = self.text(
             ["redis", "REDIS_URL"],
             global.redis.as_deref(),

@@ -324,10 +324,10 @@ impl<'a, 'h> Fetch<'a, 'h> {
     /// expires by itself.
     fn not_cached(&mut self, error: &store::Error) {
         // Where it is told why nothing can be written that was said already.
-        if error.kind != store::Kind::ReadOnly {
+        if error.kind() != store::Kind::ReadOnly {
             self.discovery.tell.verbose(format!("not cached: {error}"));
         }
-        if error.kind == store::Kind::Unavailable {
+        if error.kind() == store::Kind::Unavailable {
             self.held.done();
         }
     }

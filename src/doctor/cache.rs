@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::figures::{bytes, count, span, took};
-use crate::store::redis::{Entry, KeyFound, OTHERS, Whose};
+use crate::store::redis::{Entry, Flaw, Ignored, KeyFound, Whose};
 use crate::store::{Choice, KeyStats, Minute, Place, State as Heat, Stats};
 
 use super::{Check, Checks, Link};
@@ -17,6 +17,8 @@ const FEW: u64 = 10;
 pub(super) struct Answering {
     keys: Vec<KeyFound>,
     stats: Stats,
+    /// The plain names are another's: nothing of ours can be there.
+    others: bool,
     why: Option<String>,
     index: Option<u64>,
     /// How long the reading took, where it is more than a file.
@@ -28,7 +30,8 @@ impl Answering {
         Self {
             keys: entry.keys,
             stats: entry.stats,
-            why: entry.why.map(str::to_owned),
+            others: entry.why == Some(Ignored::Flaw(Flaw::Others)),
+            why: entry.why.map(|why| why.text().to_owned()),
             index: entry.index,
             took: Some(entry.took),
         }
@@ -43,7 +46,14 @@ impl Answering {
             ttl: file.ttl,
             whose: Whose::Ours,
         };
-        Self { keys: stats.keys.iter().map(found).collect(), stats, why, index: None, took: None }
+        Self {
+            keys: stats.keys.iter().map(found).collect(),
+            stats,
+            others: false,
+            why,
+            index: None,
+            took: None,
+        }
     }
 }
 
@@ -123,7 +133,7 @@ fn state(checks: &mut Checks, place: &Place, answering: &Answering) {
         );
     }
     let said = match (state, answering.why.as_deref()) {
-        (Heat::Cold, Some(OTHERS)) => {
+        (Heat::Cold, Some(_)) if answering.others => {
             "COLD: nothing is cached for this address and token; the plain names are another's".to_owned()
         }
         (_, Some(why)) => {

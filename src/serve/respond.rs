@@ -222,7 +222,7 @@ async fn clear(app: &Arc<App>) -> Result<Answer, Problem> {
     let cleared = cleared.map_err(|_| Problem::broken())?;
     for place in &cleared.places {
         if let Err(error) = &place.outcome {
-            let denied = matches!(error.kind, Kind::Credentials | Kind::Forbidden);
+            let denied = matches!(error.kind(), Kind::Credentials | Kind::Forbidden);
             let status =
                 if denied { StatusCode::FORBIDDEN } else { StatusCode::SERVICE_UNAVAILABLE };
             let what = format!("cache NOT cleared in {}: {error}", place.place);

@@ -8,7 +8,6 @@ use crate::model::node::NodeId;
 use crate::model::remark::Tell;
 use crate::model::snapshot::Snapshot;
 
-use super::redis::errors::{is_black_hole, is_broken_off, is_busy, is_refused};
 use super::{
     Base, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, Kept, Kind, Look, Present,
     Publication, Published, Sample, Stats, Store, Want,
@@ -107,11 +106,11 @@ impl AutoStore {
         if self.given_up.swap(true, Ordering::Relaxed) {
             return;
         }
-        if is_broken_off(error) {
+        if *error == Error::Truncated {
             self.broken_off.store(true, Ordering::Relaxed);
             return self.tell.verbose(format!("redis unavailable ({error}): asking Nomad"));
         }
-        let is_absent = error.kind == Kind::Unavailable && !self.asked;
+        let is_absent = error.kind() == Kind::Unavailable && !self.asked;
         let instead = match (&self.local, self.falls_back) {
             (Ok(_), true) => "using local cache".to_owned(),
             // Nobody misses the Redis, but without files every run asks for everything.
@@ -121,11 +120,11 @@ impl AutoStore {
             (Err(why), true) => format!("no local cache ({why}): asking Nomad"),
             (_, false) => "asking Nomad".to_owned(),
         };
-        let text = match error.kind {
+        let text = match error.kind() {
             Kind::Unavailable => format!("redis unavailable ({error}): {instead}"),
             _ => format!("{error}: {instead}"),
         };
-        self.tell_once(text, is_absent || is_busy(error));
+        self.tell_once(text, is_absent || matches!(error, Error::Busy(_)));
     }
 
     /// One warning a run; what nobody misses, or what passes by itself, only with `-v`.
@@ -139,7 +138,8 @@ impl AutoStore {
 
     /// Redis can be read and not be written: whoever asks fetches for himself.
     fn alone(&self, error: &Error) -> Entered {
-        let passes = error.what == "redis is a read-only replica";
+        // A failover may be under way.
+        let passes = *error == Error::Replica;
         self.tell_once(format!("{error}: nothing is cached"), passes);
         Entered::Alone
     }
@@ -168,10 +168,10 @@ impl AutoStore {
     /// What can't be published is printed all the same. The lease is given back, so that those who
     /// wait need not wait for its end.
     fn unpublished(&self, flight: &Flight, error: &Error) -> Published {
-        let passes = error.kind == Kind::Unavailable && !is_black_hole(error);
-        let is_absent = error.kind == Kind::Unavailable && !self.asked;
+        let passes = error.kind() == Kind::Unavailable && !error.is_timeout();
+        let is_absent = error.kind() == Kind::Unavailable && !self.asked;
         self.tell_once(format!("cannot write the cache in redis: {error}"), passes || is_absent);
-        if error.kind != Kind::Unavailable {
+        if error.kind() != Kind::Unavailable {
             self.redis.release(flight);
         }
         Published::Fenced
@@ -179,7 +179,7 @@ impl AutoStore {
 
     /// A Redis that nobody asked for and that refuses the connection was no cache.
     fn was_no_cache(&self, place: &ClearedPlace) -> bool {
-        !self.asked && place.outcome.as_ref().is_err_and(is_refused)
+        !self.asked && place.outcome == Err(Error::Refused)
     }
 }
 
@@ -209,7 +209,7 @@ impl Store for AutoStore {
     fn enter(&self, enter: &Enter<'_>) -> Result<Entered, Error> {
         if self.uses_redis() {
             match self.redis.enter(enter) {
-                Err(error) if matches!(error.kind, Kind::Forbidden | Kind::ReadOnly) => {
+                Err(error) if matches!(error.kind(), Kind::Forbidden | Kind::ReadOnly) => {
                     return Ok(self.alone(&error));
                 }
                 entered => {
@@ -277,7 +277,7 @@ impl Store for AutoStore {
         if self.uses_redis() {
             match self.redis.follow(name) {
                 Ok(follows) => return Ok(follows),
-                Err(error) if error.kind == Kind::Unavailable => self.give_up(&error),
+                Err(error) if error.kind() == Kind::Unavailable => self.give_up(&error),
                 Err(_) => return Ok(true),
             }
         }

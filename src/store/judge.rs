@@ -8,8 +8,37 @@ use crate::model::snapshot::Snapshot;
 use super::meta::Meta;
 use super::{Present, scope::Scope, sum};
 
-/// Why nothing of ours is under the plain names.
-pub const OTHERS: &str = "it holds the nodes of another cluster or token";
+/// What is wrong with an entry that is there and not served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    NoEpoch,
+    NoMeta,
+    UnreadableMeta,
+    /// The plain names hold the nodes of another cluster or token.
+    Others,
+    Cleared,
+    WrongType,
+    WrongSum,
+    /// Control characters, which no JSON of this program's holds.
+    Harmful,
+    WrongExpiry,
+}
+
+impl Flaw {
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::NoEpoch => "it has no epoch",
+            Self::NoMeta => "it has no meta line",
+            Self::UnreadableMeta => "its meta line is not readable",
+            Self::Others => "it holds the nodes of another cluster or token",
+            Self::Cleared => "it was cleared",
+            Self::WrongType => "its value is of the wrong type",
+            Self::WrongSum => "its sum is not right",
+            Self::Harmful => "it holds what no JSON of ours holds",
+            Self::WrongExpiry => "its expiry is not ours",
+        }
+    }
+}
 
 /// What LOOK read of one family of keys.
 #[derive(Debug, Clone, Default)]
@@ -49,11 +78,11 @@ pub(super) struct Miss {
     /// The publication that is there and can't be used.
     pub refuse: Option<String>,
     /// What is wrong with the entry; `None` if there simply is nothing fresh.
-    pub why: Option<&'static str>,
+    pub why: Option<Flaw>,
 }
 
 impl Miss {
-    fn ignored(why: &'static str) -> Self {
+    fn ignored(why: Flaw) -> Self {
         Self { refuse: None, why: Some(why) }
     }
 }
@@ -109,12 +138,12 @@ fn choose(literal: Family, own: Family, scope: &Scope) -> Result<(Meta, Family, 
     match mine(&own) {
         Some(meta) => Ok((meta, own, false)),
         None if literal.meta.as_deref().is_some_and(|line| Meta::parse(line).is_none()) => {
-            Err(Miss::ignored("its meta line is not readable"))
+            Err(Miss::ignored(Flaw::UnreadableMeta))
         }
         None if literal.meta.is_none() && literal.ttl_left != -2 => {
-            Err(Miss::ignored("it has no meta line"))
+            Err(Miss::ignored(Flaw::NoMeta))
         }
-        None if literal.meta.is_some() => Err(Miss::ignored(OTHERS)),
+        None if literal.meta.is_some() => Err(Miss::ignored(Flaw::Others)),
         None => Err(Miss::default()),
     }
 }
@@ -126,27 +155,26 @@ fn usable(
     epoch: Option<&[u8]>,
     ttl: Duration,
 ) -> Result<Duration, Miss> {
-    let epoch = epoch.ok_or(Miss::ignored("it has no epoch"))?;
+    let epoch = epoch.ok_or(Miss::ignored(Flaw::NoEpoch))?;
     if meta.epoch.as_bytes() != epoch {
-        return Err(Miss::ignored("it was cleared"));
+        return Err(Miss::ignored(Flaw::Cleared));
     }
     let all = match &family.all {
         Some(all) if meta.len > 0 => all,
         None if meta.len > 0 && family.ttl_left != -2 => {
-            return Err(Miss::ignored("its value is of the wrong type"));
+            return Err(Miss::ignored(Flaw::WrongType));
         }
         _ => return Err(Miss::default()),
     };
     let refuse = |why| Miss { refuse: Some(meta.rev.clone()), why };
     if u64::try_from(all.len()).ok() != Some(meta.len) || sum::of(all) != meta.sum {
-        return Err(refuse(Some("its sum is not right")));
+        return Err(refuse(Some(Flaw::WrongSum)));
     }
     // Whoever may write there can make the sums right too.
     if !is_harmless(all) {
-        return Err(refuse(Some("it holds what no JSON of ours holds")));
+        return Err(refuse(Some(Flaw::Harmful)));
     }
-    let since =
-        since(meta, family.ttl_left).ok_or_else(|| refuse(Some("its expiry is not ours")))?;
+    let since = since(meta, family.ttl_left).ok_or_else(|| refuse(Some(Flaw::WrongExpiry)))?;
     // A TTL of zero means never, even for what was published in this very millisecond.
     if since > ttl || ttl.is_zero() { Err(refuse(None)) } else { Ok(since) }
 }
@@ -168,7 +196,7 @@ fn since(meta: &Meta, ttl_left: i64) -> Option<Duration> {
 mod tests {
     use std::time::Duration;
 
-    use super::{Family, Miss, Seen, Verdict, judge, present};
+    use super::{Family, Flaw, Miss, Seen, Verdict, judge, present};
     use crate::store::scope::{Cluster, Scope};
     use crate::store::sum;
 
@@ -239,22 +267,19 @@ mod tests {
         let refused = Some("N1".to_owned());
         assert_eq!(
             miss(|seen| seen.literal.ttl_left = -1),
-            (refused.clone(), Some("its expiry is not ours"))
+            (refused.clone(), Some(Flaw::WrongExpiry))
         );
         assert_eq!(miss(|seen| seen.literal.ttl_left = 1), (refused.clone(), None));
         assert_eq!(
             miss(|seen| seen.literal.all = Some(b"[2]".to_vec())),
-            (refused, Some("its sum is not right"))
+            (refused, Some(Flaw::WrongSum))
         );
-        assert_eq!(
-            miss(|seen| seen.literal.all = None),
-            (None, Some("its value is of the wrong type"))
-        );
-        assert_eq!(miss(|seen| seen.epoch = None), (None, Some("it has no epoch")));
-        assert_eq!(miss(|seen| seen.epoch = Some(b"cd".to_vec())), (None, Some("it was cleared")));
-        assert_eq!(miss(|seen| seen.literal.meta = None), (None, Some("it has no meta line")));
+        assert_eq!(miss(|seen| seen.literal.all = None), (None, Some(Flaw::WrongType)));
+        assert_eq!(miss(|seen| seen.epoch = None), (None, Some(Flaw::NoEpoch)));
+        assert_eq!(miss(|seen| seen.epoch = Some(b"cd".to_vec())), (None, Some(Flaw::Cleared)));
+        assert_eq!(miss(|seen| seen.literal.meta = None), (None, Some(Flaw::NoMeta)));
         let junk = |seen: &mut Seen| seen.literal.meta = Some(b"null".to_vec());
-        assert_eq!(miss(junk), (None, Some("its meta line is not readable")));
+        assert_eq!(miss(junk), (None, Some(Flaw::UnreadableMeta)));
     }
 
     #[test]
@@ -262,7 +287,7 @@ mod tests {
         let other = Scope::of(&Cluster { host: "other".to_owned(), ..Cluster::default() });
         let mine = Scope::of(&Cluster::default());
         let taken = verdict(|seen| seen.literal = family(&other, 50_000));
-        let why = Some("it holds the nodes of another cluster or token");
+        let why = Some(Flaw::Others);
         assert_eq!(taken, Verdict::Miss(Miss { refuse: None, why }));
         let overflow = verdict(|seen| {
             seen.literal = family(&other, 50_000);

@@ -7,6 +7,7 @@
 //! the meta line describes, so one that an older program left behind is none.
 
 pub mod auto;
+pub mod error;
 mod judge;
 mod keys;
 pub mod local;
@@ -35,6 +36,7 @@ use scope::Scope;
 
 pub use crate::host::BootClock;
 pub use crate::host::Space;
+pub use error::{Error, Kind};
 pub use open::{Stores, open};
 pub use probes::Probes;
 pub use report::{Cleared, ClearedPlace, KeyStats, Memory, Minute, Present, Sample, State, Stats};
@@ -318,28 +320,4 @@ impl Class {
             _ => Self::Outage,
         }
     }
-}
-
-/// Why a store could not do a step.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{what}{}", cure.as_ref().map(|cure| format!(": {cure}")).unwrap_or_default())]
-pub struct Error {
-    pub kind: Kind,
-    /// One line without credentials: `connection refused`, `not a Redis server`.
-    pub what: String,
-    /// What to do about it, where the failure itself says that.
-    pub cure: Option<String>,
-}
-
-/// The kinds of failure that callers tell apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Refused, no such host, TLS, timed out, loading, not a Redis server: use another store.
-    Unavailable,
-    /// The credentials were refused.
-    Credentials,
-    /// Reading works, this step is not permitted.
-    Forbidden,
-    /// Reading works, writing does not (read-only, out of memory): fetch, cache nothing.
-    ReadOnly,
 }

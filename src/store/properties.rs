@@ -77,7 +77,10 @@ pub fn redis_url(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let target = match parse_url(&Secret::new(&*text)) {
         Ok(target) => target,
-        Err(why) => return assert!(why.is_ascii() && why.len() < 100, "{why:?}"),
+        Err(error) => {
+            let why = error.to_string();
+            return assert!(why.is_ascii() && why.len() < 100, "{why:?}");
+        }
     };
     let place = target.place();
     if let Some((scheme, rest)) = text.split_once("://").filter(|(scheme, _)| *scheme != "unix") {

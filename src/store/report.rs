@@ -66,6 +66,8 @@ pub struct Cleared {
 
 #[derive(Debug, Clone)]
 pub struct ClearedPlace {
+    /// It is a Redis, which other machines may read too.
+    pub is_redis: bool,
     /// `redis://localhost:6379/0` or the folder.
     pub place: String,
     pub outcome: Result<(), Error>,

@@ -5,6 +5,7 @@ mod contract;
 mod redis_chaos;
 mod redis_faults;
 mod redis_kept;
+mod redis_rights;
 mod redis_tls;
 mod redis_traffic;
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use crate::model::figures::took;
 use crate::model::remark::Tell;
-use crate::store::redis::errors;
+use crate::store::error::{Busy, Error, Kind, Tls};
 use crate::store::redis::{Greeting, RedisStore};
-use crate::store::{Choice, Error, Kind, Place};
+use crate::store::{Choice, Place};
 
 use super::cache::Answering;
 use super::clock::Reading;
@@ -89,7 +89,7 @@ impl Way<'_> {
         match store.entry(self.step()) {
             Ok(entry) => self.answering = Some(Answering::redis(entry)),
             // Told above: with its command or key.
-            Err(error) if error.kind == Kind::Forbidden => {}
+            Err(error) if error.kind() == Kind::Forbidden => {}
             Err(error) => self.broken(store, "entry", &error),
         }
     }
@@ -102,22 +102,22 @@ impl Way<'_> {
     /// Nobody misses a Redis that nobody named: the files of this machine are the cache.
     fn unreached(&mut self, store: &RedisStore, error: &Error) {
         let is_missed = self.place.redis.asked || self.place.choice == Choice::Redis;
-        if !is_missed && error.kind == Kind::Unavailable && !self.time.is_over() {
+        if !is_missed && error.kind() == Kind::Unavailable && !self.time.is_over() {
             let said = format!("not there ({error}): the files of this machine are the cache");
             self.checks.skipped("reached", said);
             return self.checks.skip_all(&ALL[2..], "needs reached");
         }
-        if errors::is_of_tls(error) || errors::is_silent_to_tls(error) {
+        if matches!(error, Error::Tls(_) | Error::WantsTls | Error::HandshakeTimedOut { .. }) {
             self.checks.ok("reached", "connected");
             return self.broken(store, "tls", error);
         }
-        if error.kind == Kind::Credentials {
+        if *error == Error::CredentialsRefused {
             self.checks.ok("reached", "answers");
             self.encryption(store);
             return self.broken(store, "credentials", error);
         }
         // A server with OpenSSL hangs up without a word when it is greeted without TLS.
-        if errors::is_lost(error) && store.place().starts_with("redis://") {
+        if *error == Error::Lost && store.place().starts_with("redis://") {
             let advice =
                 "write rediss:// in --redis or REDIS_URL if it speaks TLS; else look into its log";
             return self.stopped("reached", error, advice);
@@ -126,7 +126,7 @@ impl Way<'_> {
     }
 
     fn broken(&mut self, store: &RedisStore, name: &str, error: &Error) {
-        let advice = match error.kind {
+        let advice = match error.kind() {
             Kind::Forbidden => rights::cure(store),
             _ => advice(error),
         };
@@ -135,8 +135,7 @@ impl Way<'_> {
 
     /// What comes behind `name` can't be known.
     fn stopped(&mut self, name: &str, error: &Error, advice: &str) {
-        let is_late = errors::is_black_hole(error);
-        let what = error.what.strip_prefix("tls: ").unwrap_or(&error.what);
+        let (is_late, what) = (error.is_timeout(), error.what());
         if is_late && self.time.is_over() {
             self.checks.skipped(name, NO_TIME);
         } else if is_late && self.given < RUN {
@@ -211,63 +210,52 @@ impl Way<'_> {
 }
 
 fn advice(error: &Error) -> String {
-    if let Some(cure) = &error.cure {
-        return cure.clone();
+    if let Some(cure) = error.cure() {
+        return cure.to_owned();
     }
-    if let Some(code) = errors::busy_with(error) {
-        return patience(code).to_owned();
-    }
-    let text = match error.kind {
-        Kind::Credentials => {
+    let text = match error {
+        Error::CredentialsRefused => {
             "put the right ones into REDIS_URL or --redis: redis://USER:PASSWORD@HOST:PORT/0"
         }
-        Kind::Forbidden => "let the user run it",
-        Kind::ReadOnly if error.what.contains("memory") => {
-            "raise maxmemory, or set maxmemory-policy allkeys-lru"
-        }
-        Kind::ReadOnly if error.what.contains("replicas") => {
-            "bring its replicas back, or lower min-replicas-to-write"
-        }
-        Kind::ReadOnly if error.what.contains("replica") => "name the primary with --redis",
-        Kind::ReadOnly => {
+        Error::NoRight(_) => "let the user run it",
+        Error::OutOfMemory => "raise maxmemory, or set maxmemory-policy allkeys-lru",
+        Error::TooFewReplicas => "bring its replicas back, or lower min-replicas-to-write",
+        Error::Replica => "name the primary with --redis",
+        Error::CannotSave => {
             "look into Redis's log why it can't save: the disk, or the rights of its folder"
         }
-        Kind::Unavailable if errors::is_of_tls(error) => tls_advice(&error.what),
-        Kind::Unavailable if errors::is_silent_to_tls(error) => {
+        Error::Busy(with) => patience(*with),
+        Error::WantsTls => "write rediss:// in --redis or REDIS_URL",
+        Error::Tls(Tls::Plain) => {
+            "write redis:// in --redis or REDIS_URL, or let Redis speak TLS there"
+        }
+        // One of the files, before anything was sent.
+        Error::Tls(_) => {
+            "name other files with --redis-ca-cert, --redis-client-cert and --redis-client-key, or repair them"
+        }
+        Error::HandshakeTimedOut { .. } => {
             "write redis:// in --redis or REDIS_URL if it speaks no TLS"
         }
-        Kind::Unavailable if errors::is_refused(error) => {
+        Error::Refused => {
             "start Redis there, name another with --redis or REDIS_URL, or choose --cache local"
         }
-        Kind::Unavailable if errors::is_black_hole(error) => {
+        Error::TimedOut { .. } => {
             "is it stopped or overloaded, or does a firewall swallow what is sent? runs do without it meanwhile"
         }
-        Kind::Unavailable if error.what.starts_with(errors::NOT_REDIS) => {
-            "name a Redis with --redis or REDIS_URL; rediss:// if it speaks TLS"
-        }
-        Kind::Unavailable => "check the address in --redis or REDIS_URL",
+        Error::NotRedis => "name a Redis with --redis or REDIS_URL; rediss:// if it speaks TLS",
+        Error::MaxClients => "raise maxclients, or find out who keeps so many connections",
+        _ => "check the address in --redis or REDIS_URL",
     };
     text.to_owned()
 }
 
-/// What to wait for, as the code of the error says.
-fn patience(code: &str) -> &'static str {
-    match code {
-        "LOADING" => "wait until it has loaded its data",
-        "BUSY" => "wait until its script has ended, or end that with SCRIPT KILL",
-        "MASTERDOWN" => "wait until it has its primary again, or name the primary with --redis",
-        _ => "wait until it is ready again",
-    }
-}
-
-fn tls_advice(what: &str) -> &'static str {
-    match what {
-        errors::WANTS_TLS => "write rediss:// in --redis or REDIS_URL",
-        errors::NO_TLS => "write redis:// in --redis or REDIS_URL, or let Redis speak TLS there",
-        // One of the files, before anything was sent.
-        _ => {
-            "name other files with --redis-ca-cert, --redis-client-cert and --redis-client-key, or repair them"
-        }
+/// What to wait for.
+fn patience(with: Busy) -> &'static str {
+    match with {
+        Busy::Loading => "wait until it has loaded its data",
+        Busy::Script => "wait until its script has ended, or end that with SCRIPT KILL",
+        Busy::MasterDown => "wait until it has its primary again, or name the primary with --redis",
+        Busy::ClusterDown | Busy::TryAgain => "wait until it is ready again",
     }
 }
 

@@ -109,7 +109,7 @@ impl LocalStore {
         let snapshot = match judge(seen, &self.scope, self.ttl, Duration::ZERO) {
             Verdict::Hit(hit) => hit.snapshot,
             Verdict::Miss(miss) => {
-                miss.why.inspect(|why| self.ignored(why));
+                miss.why.inspect(|why| self.ignored(why.text()));
                 return Ok(Look::Miss { refuse: miss.refuse });
             }
         };

@@ -24,7 +24,7 @@ use crate::model::snapshot::Snapshot;
 use super::auto::Local;
 use super::scope::Scope;
 use super::{
-    Base, BootClock, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, Kept, Kind, Look,
+    Base, BootClock, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, Kept, Look,
     NodeId, Place, Present, Publication, Published, Sample, Stats, Store, Want,
 };
 use crate::host::folder::{Folder, plain};
@@ -57,13 +57,12 @@ impl LocalStore {
     /// # Errors
     /// There is no folder that is this user's alone; names path and cause.
     pub fn open(place: &Place, boot: BootClock, tell: Tell) -> Result<Self, Error> {
-        let unavailable = |what| Error { kind: Kind::Unavailable, what, cure: None };
         let path = place.folder.as_deref();
-        let path = path.ok_or_else(|| unavailable("no home folder to keep it in".to_owned()))?;
-        let folder = Folder::open(path).map_err(unavailable)?;
+        let path = path.ok_or(Error::NoHome)?;
+        let folder = Folder::open(path).map_err(Error::Folder)?;
         if folder.is_remote() {
             let why = "is on a network file system, where a lock can block";
-            return Err(unavailable(format!("cache folder {}: {why}", folder.place())));
+            return Err(Error::Folder(format!("cache folder {}: {why}", folder.place())));
         }
         Ok(Self {
             folder,
@@ -86,9 +85,8 @@ impl LocalStore {
     }
 
     fn cannot(&self, what: &str, error: &io::Error) -> Error {
-        let what =
-            format!("cannot {what} the cache folder {}: {}", self.folder.place(), plain(error));
-        Error { kind: Kind::ReadOnly, what, cure: None }
+        let place = self.folder.place();
+        Error::Files(format!("cannot {what} the cache folder {place}: {}", plain(error)))
     }
 }
 
@@ -145,12 +143,9 @@ impl Store for LocalStore {
 
     fn clear(&self) -> Cleared {
         // The place stands beside it.
-        let outcome = self.clear_all().map_err(|error| Error {
-            kind: Kind::ReadOnly,
-            what: plain(&error),
-            cure: None,
-        });
-        Cleared { places: vec![ClearedPlace { place: self.folder.place(), outcome }] }
+        let outcome = self.clear_all().map_err(|error| Error::Files(plain(&error)));
+        let place = self.folder.place();
+        Cleared { places: vec![ClearedPlace { is_redis: false, place, outcome }] }
     }
 
     fn follow(&self, _: &str) -> Result<bool, Error> {

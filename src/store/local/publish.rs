@@ -28,7 +28,7 @@ pub(super) fn publish(
     published.map_err(|error| {
         let error = store.cannot("write", &error);
         // The answer is unaffected, but every run will ask Nomad until somebody looks into it.
-        store.tell.warning(error.what.as_str());
+        store.tell.warning(error.to_string());
         error
     })
 }

@@ -164,7 +164,7 @@ impl Store for MemoryStore {
         let Hit { mut snapshot, meta, literal } = match self.verdict(seen) {
             Verdict::Hit(hit) => *hit,
             Verdict::Miss(miss) => {
-                miss.why.inspect(|why| self.ignored(why));
+                miss.why.inspect(|why| self.ignored(why.text()));
                 return Ok(Look::Miss { refuse: miss.refuse });
             }
         };
@@ -257,7 +257,8 @@ impl Store for MemoryStore {
             self.dead.remember(epoch);
         }
         space.delete(&self.keys.ten());
-        Cleared { places: vec![ClearedPlace { place: "memory".to_owned(), outcome: Ok(()) }] }
+        let place = "memory".to_owned();
+        Cleared { places: vec![ClearedPlace { is_redis: false, place, outcome: Ok(()) }] }
     }
 
     fn count(&self, sample: &Sample) {

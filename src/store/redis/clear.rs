@@ -9,7 +9,7 @@ use crate::clock;
 use crate::store::Error;
 
 use super::connection::{CONNECT, Connection, Manner};
-use super::errors::{BROKEN_OFF, LOST, Late, is_black_hole, is_busy, of_io, of_reply, unavailable};
+use super::errors::of_reply;
 use super::line::Budget;
 use super::{RedisStore, Step, bulk, command};
 
@@ -18,7 +18,8 @@ const UNTIL_SURE: Duration = Duration::from_secs(5);
 const ONE_RUN: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(100);
 const ATTEMPT_MS: u64 = 1000;
-/// WAIT takes up to 500 ms by itself.
+/// The time that a replica has.
+const CONFIRMED: Duration = Duration::from_millis(500);
 const WAIT: Budget = Budget::flat(1000);
 const AGAIN: Step =
     Step { name: "GET, DEL", budget: Budget::flat(500), manner: Manner::Writes, on_the_way: false };
@@ -52,15 +53,15 @@ impl RedisStore {
         let until = clock::now() + UNTIL_SURE;
         // Silence to the end: the length of the last try is of no interest, and whatever Redis
         // said before it is of more.
-        let mut said = of_io(&Late(UNTIL_SURE).into());
+        let mut said = Error::TimedOut { after: UNTIL_SURE };
         loop {
             let began = clock::now();
             let outcome = self.clear_once(until);
             let took = clock::now().duration_since(began).as_secs_f64() * 1000.0;
             self.tell.call(format!("redis GET, DEL, ROLE: {took:.1} ms"));
             match outcome {
-                Err(error) if may_pass(&error) => {
-                    if !is_black_hole(&error) {
+                Err(error) if error.may_pass() => {
+                    if !error.is_timeout() {
                         said = error;
                     }
                 }
@@ -105,14 +106,9 @@ impl RedisStore {
         match replies.next() {
             Some(Value::Int(_)) => Ok(()),
             Some(Value::ServerError(error)) => Err(of_reply(&error)),
-            _ => Err(unavailable(super::errors::NOT_REDIS)),
+            _ => Err(Error::NotRedis),
         }
     }
-}
-
-/// Whether the same may succeed in a moment.
-fn may_pass(error: &Error) -> bool {
-    is_black_hole(error) || is_busy(error) || [LOST, BROKEN_OFF].contains(&&*error.what)
 }
 
 fn has_replicas(role: Option<Value>) -> bool {
@@ -121,9 +117,10 @@ fn has_replicas(role: Option<Value>) -> bool {
 }
 
 fn acknowledged(connection: &mut Connection) -> Result<(), Error> {
-    let replies = connection.exchange(&[command("WAIT", &["1", "500"])], WAIT, Manner::Writes)?;
+    let wait = command("WAIT", &["1", &super::millis(CONFIRMED).to_string()]);
+    let replies = connection.exchange(&[wait], WAIT, Manner::Writes)?;
     match replies.first() {
         Some(Value::Int(replicas)) if *replicas > 0 => Ok(()),
-        _ => Err(unavailable("no replica has confirmed it within 500 ms")),
+        _ => Err(Error::Unconfirmed { within: CONFIRMED }),
     }
 }

@@ -9,9 +9,7 @@ use rustls::ClientConfig;
 
 use crate::store::Error;
 
-use super::errors::{
-    BROKEN_OFF, LOST, NOT_REDIS, WANTS_TLS, of_io, of_reply, refused_credentials, unavailable,
-};
+use super::errors::{of_io, of_reply};
 use super::line::{Budget, Line};
 use super::reply;
 use super::tls::Secured;
@@ -120,12 +118,13 @@ impl Connection {
 
     fn reply(&mut self) -> Result<Value, Error> {
         reply::read(&mut self.wire).map_err(|_| {
-            let strange =
-                if self.wire.buffer().starts_with(&ALERT) { WANTS_TLS } else { NOT_REDIS };
+            let is_alert = self.wire.buffer().starts_with(&ALERT);
+            let strange = if is_alert { Error::WantsTls } else { Error::NotRedis };
             let wire = self.wire.get_mut();
-            let failure = wire.failure.take().unwrap_or_else(|| unavailable(strange));
-            let broke_off = failure.what == LOST && wire.stream.line().has_received();
-            if broke_off { unavailable(BROKEN_OFF) } else { failure }
+            match wire.failure.take().unwrap_or(strange) {
+                Error::Lost if wire.stream.line().has_received() => Error::Truncated,
+                failure => failure,
+            }
         })
     }
 }
@@ -154,7 +153,7 @@ fn welcome(replies: &[Value]) -> Result<(), Error> {
         match reply {
             Value::Okay => {}
             Value::ServerError(error) => return Err(of_reply(error)),
-            _ => return Err(refused_credentials()),
+            _ => return Err(Error::CredentialsRefused),
         }
     }
     Ok(())

@@ -1,82 +1,14 @@
-//! What Redis, or the way to it, says when it does not work, in words for people.
+//! What Redis, or the way to it, says when it does not work, as the cause that it is.
+//!
+//! Redis has no code of its own for some causes. Its sentences for them are recognised here, once,
+//! at their very beginning, and nowhere else.
 
 use std::io;
-use std::time::Duration;
 
 use redis::ServerError;
 
 use crate::model::text::first_line;
-use crate::store::{Error, Kind};
-
-/// What a user needs to fill the cache.
-pub const ACL: &str = "~nomad:clients* -@all +mget +get +set +del +hgetall +hset +hdel +hlen +strlen +pexpire +pttl +time +eval +hincrby +expire +hmget +copy";
-pub const NOT_REDIS: &str = "not a Redis server";
-/// Seen by an alert of TLS in place of a reply.
-pub const WANTS_TLS: &str = "not a Redis server without TLS: use rediss://";
-pub const NO_TLS: &str = "tls: the port does not speak TLS";
-pub(super) const HANDSHAKE: &str = " (TLS handshake)";
-const REFUSED: &str = "refused";
-const BUSY: &str = "busy: ";
-/// It was there and is gone.
-pub(super) const LOST: &str = "connection lost";
-/// It went in the midst of a reply.
-pub(super) const BROKEN_OFF: &str = "connection lost in the midst of a reply";
-const TIMED_OUT: &str = "timed out after ";
-
-/// A budget that is used up; travels inside an [`io::Error`].
-#[derive(Debug, thiserror::Error)]
-#[error("{TIMED_OUT}{}", span(*.0))]
-pub(super) struct Late(pub(super) Duration);
-
-impl From<Late> for io::Error {
-    fn from(late: Late) -> Self {
-        Self::new(io::ErrorKind::TimedOut, late)
-    }
-}
-
-pub(super) fn unavailable(what: impl Into<String>) -> Error {
-    Error { kind: Kind::Unavailable, what: what.into(), cure: None }
-}
-
-/// Nothing listens where Redis is looked for.
-pub fn is_refused(error: &Error) -> bool {
-    error.what == REFUSED
-}
-
-/// It is there, and TLS fails.
-pub fn is_of_tls(error: &Error) -> bool {
-    error.what.starts_with("tls: ") || error.what == WANTS_TLS
-}
-
-/// A server without TLS often just waits for more when it is greeted with TLS.
-pub fn is_silent_to_tls(error: &Error) -> bool {
-    is_black_hole(error) && error.what.ends_with(HANDSHAKE)
-}
-
-/// It was there and hung up without a word.
-pub fn is_lost(error: &Error) -> bool {
-    error.what == LOST
-}
-
-/// Redis is there and asks for patience: loading, failing over.
-pub fn is_busy(error: &Error) -> bool {
-    busy_with(error).is_some()
-}
-
-/// What it asks for patience with.
-pub fn busy_with(error: &Error) -> Option<&str> {
-    error.what.strip_prefix(BUSY)
-}
-
-/// It began to answer, and the connection was lost.
-pub(in crate::store) fn is_broken_off(error: &Error) -> bool {
-    error.what == BROKEN_OFF
-}
-
-/// It did not answer in time: whoever comes next need not wait for it too.
-pub fn is_black_hole(error: &Error) -> bool {
-    error.what.starts_with(TIMED_OUT)
-}
+use crate::store::error::{Busy, Error, Lack};
 
 /// A failure of the connection.
 pub(super) fn of_io(error: &io::Error) -> Error {
@@ -84,146 +16,121 @@ pub(super) fn of_io(error: &io::Error) -> Error {
     if let Some(failure) = inner.and_then(|inner| inner.downcast_ref::<Error>()) {
         return failure.clone();
     }
-    unavailable(match error.kind() {
-        io::ErrorKind::ConnectionRefused => REFUSED.to_owned(),
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Error::Refused,
         // A socket's file that is gone: as if nobody listened.
-        io::ErrorKind::NotFound => REFUSED.to_owned(),
-        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
-            "unreachable".to_owned()
-        }
+        io::ErrorKind::NotFound => Error::Refused,
+        io::ErrorKind::PermissionDenied => Error::SocketDenied,
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => Error::Unreachable,
         io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted
         | io::ErrorKind::BrokenPipe
         | io::ErrorKind::NotConnected
-        | io::ErrorKind::UnexpectedEof => LOST.to_owned(),
-        _ if inner.is_some() => tame(&error.to_string()),
-        kind => kind.to_string(),
-    })
+        | io::ErrorKind::UnexpectedEof => Error::Lost,
+        _ if inner.is_some() => Error::Connection(tame(&error.to_string())),
+        kind => Error::Connection(kind.to_string()),
+    }
 }
 
 /// An error that Redis answered with.
 pub(super) fn of_reply(error: &ServerError) -> Error {
-    let details = tame(without_arguments(error.details().unwrap_or_default()));
-    let (code, kind) = match code(error) {
-        "NOAUTH" | "WRONGPASS" => return refused_credentials(),
-        code @ ("OOM" | "READONLY" | "MISCONF" | "NOREPLICAS") => (code, Kind::ReadOnly),
-        code => (code, Kind::Unavailable),
-    };
-    let what = match code {
-        "NOPERM" => return forbidden(&details),
-        "OOM" => "redis is out of memory".to_owned(),
-        "READONLY" => "redis is a read-only replica".to_owned(),
-        "MISCONF" => "redis can't save and refuses to write (MISCONF)".to_owned(),
-        "NOREPLICAS" => "redis misses replicas and refuses to write (NOREPLICAS)".to_owned(),
-        "LOADING" | "BUSY" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" => format!("{BUSY}{code}"),
-        "MOVED" | "ASK" | "CROSSSLOT" => {
-            format!("redis is a cluster ({code}), redis-cluster:// is not supported")
-        }
-        "ERR" if details.starts_with("max number of clients") => {
-            format!("{NOT_REDIS} that has room: {details}")
-        }
-        "ERR" if is_about_auth(&details) => return refused_credentials(),
-        "ERR" => details,
-        code => format!("{} {details}", tame(code)),
-    };
-    Error { kind, what, cure: None }
+    let details = error.details().unwrap_or_default();
+    match error.code() {
+        "ERR" => of_words(details),
+        code => of_code(code, details),
+    }
 }
 
-/// Who does not know a command repeats its arguments, which for AUTH are the credentials.
-fn without_arguments(details: &str) -> &str {
-    details.split(", with args beginning with").next().unwrap_or_default()
+fn of_code(code: &str, details: &str) -> Error {
+    if let Some(busy) = Busy::of_code(code) {
+        return Error::Busy(busy);
+    }
+    match code {
+        "NOAUTH" | "WRONGPASS" => Error::CredentialsRefused,
+        "NOPERM" => Error::NoRight(lack(details)),
+        "OOM" => Error::OutOfMemory,
+        "READONLY" => Error::Replica,
+        "MISCONF" => Error::CannotSave,
+        "NOREPLICAS" => Error::TooFewReplicas,
+        "MOVED" => Error::Cluster("MOVED"),
+        "ASK" => Error::Cluster("ASK"),
+        "CROSSSLOT" => Error::Cluster("CROSSSLOT"),
+        code => answered(code, details),
+    }
 }
 
-/// The code, also where a Redis before 7 wraps the error of a script's command into an `ERR`.
-fn code(error: &ServerError) -> &str {
+/// An error without a code of its own.
+fn of_words(details: &str) -> Error {
+    let begins = |starts: &[&str]| starts.iter().any(|start| details.starts_with(start));
+    if begins(&["unknown command"]) {
+        return Error::NoCommand(quoted(details));
+    }
+    if begins(&["Unknown Redis command called from script"]) {
+        return Error::NoCommand(None);
+    }
+    // How Redis 7 says that the user lacks a command or key that a script uses.
+    if begins(&["ACL failure in script", "The user executing the script can't"]) {
+        return Error::NoRight(lack_in_script(details));
+    }
+    if begins(&["max number of clients"]) {
+        return Error::MaxClients;
+    }
+    if begins(&["AUTH ", "Client sent AUTH", "invalid password", "invalid username-password"]) {
+        return Error::CredentialsRefused;
+    }
+    match wrapped(details) {
+        Some((code, details)) => of_code(code, details),
+        None => answered("ERR", details),
+    }
+}
+
+fn answered(code: &str, details: &str) -> Error {
+    // Who does not know a command repeats its arguments, which for AUTH are the credentials.
+    let details = details.split(", with args beginning with").next().unwrap_or_default();
+    Error::Answered { code: tame(code), text: tame(details) }
+}
+
+/// The error of a script's command, which a Redis before 7 wraps into one of its own.
+fn wrapped(details: &str) -> Option<(&'static str, &str)> {
     const WRAPPED: [&str; 5] = ["OOM", "READONLY", "MISCONF", "NOREPLICAS", "NOPERM"];
-    let details = error.details().unwrap_or_default();
-    let inner = WRAPPED
-        .into_iter()
-        .find(|code| details.find(code).is_some_and(|at| details[..at].ends_with('-')));
-    match error.code() {
-        "ERR" if is_about_permissions(details) => "NOPERM",
-        "ERR" => inner.unwrap_or("ERR"),
-        code => code,
+    if !details.starts_with("Error running script") {
+        return None;
+    }
+    WRAPPED.into_iter().find_map(|code| {
+        let (before, after) = details.split_once(code)?;
+        before.ends_with('-').then_some((code, after))
+    })
+}
+
+/// What the user was not granted: Redis names the command between quotes.
+fn lack(details: &str) -> Lack {
+    match quoted(details) {
+        Some(command) => Lack::Command(command),
+        // Redis 6, of a command in a script.
+        None if details.contains("can't run this command") => Lack::InScript,
+        None => Lack::Keys,
     }
 }
 
-/// How Redis 7 says that the user lacks a command or key that a script uses.
-fn is_about_permissions(details: &str) -> bool {
-    ["ACL failure in script", "The user executing the script can't"]
-        .iter()
-        .any(|start| details.starts_with(start))
+fn lack_in_script(details: &str) -> Lack {
+    if details.contains("can't run this command") { Lack::InScript } else { Lack::Keys }
 }
 
-fn is_about_auth(details: &str) -> bool {
-    ["AUTH ", "Client sent AUTH", "invalid password", "invalid username-password"]
-        .iter()
-        .any(|start| details.starts_with(start))
-}
-
-pub(super) fn refused_credentials() -> Error {
-    let what = "redis refused the credentials".to_owned();
-    Error { kind: Kind::Credentials, what, cure: None }
-}
-
-/// Names the command if Redis does: it stands between quotes.
-fn forbidden(details: &str) -> Error {
-    let command = details.split('\'').nth(1).filter(|_| !is_about_permissions(details));
-    let what = match command {
-        _ if details.contains("can't run this command") => {
-            "redis does not permit a command of the script".to_owned()
-        }
-        Some(command) => format!("redis does not permit {command}"),
-        None => "redis does not permit the keys: nomad:clients* not granted".to_owned(),
-    };
-    // Only a database other than 0 needs it.
-    let select = if command == Some("select") { " +select" } else { "" };
-    let what = format!("{what} (the user needs {ACL}{select})");
-    Error { kind: Kind::Forbidden, what, cure: None }
-}
-
-/// What the user was not granted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lack {
-    /// Also a command that this server does not have.
-    Command,
-    Key,
-}
-
-pub(super) fn lack(error: &ServerError) -> Option<Lack> {
-    let details = error.details().unwrap_or_default();
-    match error.code() {
-        "NOPERM" if details.contains(" to run the ") => Some(Lack::Command),
-        "NOPERM" => Some(Lack::Key),
-        "ERR" if details.starts_with("unknown command") => Some(Lack::Command),
-        _ => None,
-    }
+/// The name of a command between the first quotes, if that is what stands there.
+fn quoted(details: &str) -> Option<String> {
+    let name = details.split(['\'', '`']).nth(1)?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"|_.-".contains(&byte);
+    ((1..=32).contains(&name.len()) && name.bytes().all(plain)).then(|| name.to_owned())
 }
 
 /// Codes that are worth one more try a moment later; nothing was done.
 pub(super) fn asks_for_patience(error: &ServerError) -> bool {
-    matches!(code(error), "LOADING" | "BUSY" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN")
-}
-
-/// A replica where the primary was a moment ago: worth one more try on a new connection.
-pub(super) fn is_replica(error: &ServerError) -> bool {
-    code(error) == "READONLY"
+    Busy::of_code(error.code()).is_some()
 }
 
 /// Foreign text: its first line, harmless, 200 characters at most.
 pub(super) fn tame(text: &str) -> String {
     first_line(text, 200)
-}
-
-/// To a tenth of a second; below one second in milliseconds.
-fn span(time: Duration) -> String {
-    let tenths = time.as_millis() / 100;
-    match (tenths / 10, tenths % 10) {
-        (0, _) => format!("{} ms", time.as_millis()),
-        (seconds, 0) => format!("{seconds} s"),
-        (seconds, tenths) => format!("{seconds}.{tenths} s"),
-    }
 }
 
 #[cfg(test)]
@@ -233,66 +140,97 @@ mod tests {
 
     use redis::{Value, parse_redis_value};
 
-    use super::{Late, is_black_hole, is_busy, of_io, of_reply};
-    use crate::store::Kind;
+    use super::{of_io, of_reply};
+    use crate::store::error::{Busy, Error, Lack};
 
-    #[track_caller]
-    fn check(reply: &str, kind: Kind, what: &str) {
+    fn of(reply: &str) -> Error {
         let Ok(Value::ServerError(error)) = parse_redis_value(format!("-{reply}\r\n").as_bytes())
         else {
             panic!("an error")
         };
-        let error = of_reply(&error);
-        assert_eq!(error.kind, kind, "{reply}");
-        assert!(error.what.starts_with(what), "{reply}: {}", error.what);
+        of_reply(&error)
+    }
+
+    #[track_caller]
+    fn check(reply: &str, cause: &Error) {
+        assert_eq!(of(reply), *cause, "{reply}");
+    }
+
+    fn answered(code: &str, text: &str) -> Error {
+        Error::Answered { code: code.to_owned(), text: text.to_owned() }
     }
 
     #[test]
     fn replies() {
-        use Kind::{Credentials, Forbidden, ReadOnly, Unavailable};
-        check("NOAUTH Authentication required.", Credentials, "redis refused the credentials");
-        check("WRONGPASS invalid username", Credentials, "redis refused the credentials");
-        check(
-            "ERR AUTH <password> called without any",
-            Credentials,
-            "redis refused the credentials",
-        );
-        check("ERR invalid password", Credentials, "redis refused the credentials");
-        check("OOM command not allowed", ReadOnly, "redis is out of memory");
-        check("ERR Error running script: -OOM command not", ReadOnly, "redis is out of memory");
-        check("READONLY You can't write", ReadOnly, "redis is a read-only replica");
-        check("LOADING Redis is loading", Unavailable, "busy: LOADING");
-        check("MOVED 1 127.0.0.1:7000", Unavailable, "redis is a cluster (MOVED)");
-        check("ERR max number of clients reached", Unavailable, "not a Redis server that has room");
-        check("ERR unknown command 'EVAL'", Unavailable, "unknown command 'EVAL'");
+        check("NOAUTH Authentication required.", &Error::CredentialsRefused);
+        check("WRONGPASS invalid username", &Error::CredentialsRefused);
+        check("ERR AUTH <password> called without any", &Error::CredentialsRefused);
+        check("ERR invalid password", &Error::CredentialsRefused);
+        check("OOM command not allowed", &Error::OutOfMemory);
+        check("ERR Error running script (f_1): @user_script:1: -OOM command", &Error::OutOfMemory);
+        check("READONLY You can't write", &Error::Replica);
+        check("MISCONF Redis is configured to save", &Error::CannotSave);
+        check("NOREPLICAS Not enough", &Error::TooFewReplicas);
+        check("LOADING Redis is loading", &Error::Busy(Busy::Loading));
+        check("BUSY Redis is busy running a script", &Error::Busy(Busy::Script));
+        check("MOVED 1 127.0.0.1:7000", &Error::Cluster("MOVED"));
+        check("ERR max number of clients reached", &Error::MaxClients);
+        check("WAT a\u{1b}[2Jb", &answered("WAT", "a\\u{1b}[2Jb"));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let missing = |name: &str| Error::NoCommand(Some(name.to_owned()));
+        check("ERR unknown command 'EVAL', with args beginning with: 'x' ", &missing("EVAL"));
+        check("ERR unknown command `MGET`, with args beginning with: ", &missing("MGET"));
+        check("ERR unknown command 'a\u{1b} b'", &Error::NoCommand(None));
+        check("ERR Unknown Redis command called from script script: ab", &Error::NoCommand(None));
         check(
             "NOPERM this user has no permissions to run the 'eval' command",
-            Forbidden,
-            "redis does not permit eval (the user needs ~nomad",
+            &Error::NoRight(Lack::Command("eval".to_owned())),
         );
         check(
             "NOPERM this user has no permissions to access one of the keys",
-            Forbidden,
-            "redis does not permit the keys: nomad:clients* not granted",
+            &Error::NoRight(Lack::Keys),
         );
         check(
             "ERR The user executing the script can't run this command or subcommand",
-            Forbidden,
-            "redis does not permit a command of the script (",
+            &Error::NoRight(Lack::InScript),
         );
-        check("WAT a\u{1b}[2Jb", Unavailable, "WAT a\\u{1b}[2Jb");
+        check(
+            "ERR The user executing the script can't access at least one of the keys mentioned",
+            &Error::NoRight(Lack::Keys),
+        );
+        let text =
+            of("NOPERM this user has no permissions to run the 'select' command").to_string();
+        assert!(text.starts_with("redis does not permit select (the user needs ~nomad"), "{text}");
+        assert!(text.ends_with(" +select)"), "{text}");
+    }
+
+    /// Sentences of this program's own, said by a server.
+    #[test]
+    fn no_sentence_of_a_server_passes_for_a_cause() {
+        for text in [
+            "refused",
+            "timed out after lunch",
+            "busy: LOADING",
+            "connection lost",
+            "connection lost in the midst of a reply",
+            "tls: the certificate has expired",
+            "redis is a read-only replica",
+            "not a Redis server",
+            "a word of -OOM in the midst",
+        ] {
+            check(&format!("ERR {text}"), &answered("ERR", text));
+        }
     }
 
     #[test]
     fn connections() {
-        let of = |kind: io::ErrorKind| of_io(&io::Error::from(kind)).what;
-        assert_eq!(of(io::ErrorKind::ConnectionRefused), "refused");
-        assert_eq!(of(io::ErrorKind::UnexpectedEof), "connection lost");
-        let late = of_io(&Late(Duration::from_millis(500)).into());
-        assert_eq!(late.what, "timed out after 500 ms");
-        assert!(is_black_hole(&late) && !is_busy(&late));
-        let late = |ms| of_io(&Late(Duration::from_millis(ms)).into()).what;
-        let said = [3000, 2002, 1500].map(late);
-        assert_eq!(said, ["timed out after 3 s", "timed out after 2 s", "timed out after 1.5 s"]);
+        let of = |kind: io::ErrorKind| of_io(&io::Error::from(kind));
+        assert_eq!(of(io::ErrorKind::ConnectionRefused), Error::Refused);
+        assert_eq!(of(io::ErrorKind::UnexpectedEof), Error::Lost);
+        let late = Error::TimedOut { after: Duration::from_millis(500) };
+        assert_eq!(of_io(&io::Error::from(late.clone())), late);
     }
 }

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use redis::{Cmd, Value};
 
 use crate::clock;
-use crate::store::judge::{Verdict, judge};
+use crate::store::judge::{Flaw, Verdict, judge};
 use crate::store::meta::Meta;
 use crate::store::{Error, Memory, Stats};
 
 use super::connection::Manner;
-use super::errors::{self, Late, NOT_REDIS, of_io, of_reply, tame, unavailable};
+use super::errors::{self, of_reply, tame};
 use super::line::Budget;
 use super::look::seen;
 use super::{RedisStore, Step, bulk, command, int, refusal, text};
@@ -54,13 +54,30 @@ pub struct KeyFound {
     pub whose: Whose,
 }
 
+/// Why an entry that is there is not served, beyond its age.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ignored {
+    Flaw(Flaw),
+    /// Redis went back to what it held before a clear.
+    BroughtBack,
+}
+
+impl Ignored {
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Flaw(flaw) => flaw.text(),
+            Self::BroughtBack => "it was cleared, and Redis has brought it back",
+        }
+    }
+}
+
 /// The cache of this scope in this Redis.
 #[derive(Debug, Clone)]
 pub struct Entry {
     pub keys: Vec<KeyFound>,
     pub stats: Stats,
     /// Why nothing is served from it, if there is a reason beyond its age.
-    pub why: Option<&'static str>,
+    pub why: Option<Ignored>,
     /// The index of Nomad that it was published with.
     pub index: Option<u64>,
     /// How long it took to read what a run reads.
@@ -94,8 +111,8 @@ impl Limit {
 
     /// Whoever set a limit knows that one, not what was left of it for the last question.
     fn named(self, error: Error) -> Error {
-        let is_used_up = errors::is_black_hole(&error) && clock::now() >= self.until;
-        if is_used_up { of_io(&Late(self.all).into()) } else { error }
+        let is_used_up = error.is_timeout() && clock::now() >= self.until;
+        if is_used_up { Error::TimedOut { after: self.all } } else { error }
     }
 }
 
@@ -119,7 +136,7 @@ impl RedisStore {
             Value::ServerError(error) if error.code() != "ERR" => return Err(of_reply(error)),
             // Before Redis 6 there was no such command.
             Value::ServerError(_) => Greeting::default(),
-            reply => introduced(reply).ok_or_else(|| unavailable(NOT_REDIS))?,
+            reply => introduced(reply).ok_or(Error::NotRedis)?,
         };
         if let Some(error) = replies[1..].iter().find_map(patience)
             && greeting.mode != "cluster"
@@ -177,7 +194,7 @@ impl RedisStore {
         if let Some(error) = refusal(&replies) {
             return Err(of_reply(error));
         }
-        let seen = seen(replies).ok_or_else(|| unavailable(NOT_REDIS))?;
+        let seen = seen(replies).ok_or(Error::NotRedis)?;
         let meta = |line: &Option<Vec<u8>>| line.as_deref().and_then(Meta::parse);
         let (literal, own) = (meta(&seen.literal.meta), meta(&seen.own.meta));
         let mine = |meta: &&Meta| meta.scope == self.scope.as_str();
@@ -188,8 +205,8 @@ impl RedisStore {
         let is_dead = seen.epoch.as_deref().is_some_and(|epoch| self.is_dead(epoch));
         let verdict = judge(seen, &self.scope, self.ttl, took);
         let why = match verdict {
-            _ if is_dead => Some("it was cleared, and Redis has brought it back"),
-            Verdict::Miss(miss) => miss.why,
+            _ if is_dead => Some(Ignored::BroughtBack),
+            Verdict::Miss(miss) => miss.why.map(Ignored::Flaw),
             Verdict::Hit(_) => None,
         };
         let index = literal.as_ref().filter(mine).or(own.as_ref().filter(mine));

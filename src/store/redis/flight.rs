@@ -9,11 +9,11 @@ use crate::random;
 use crate::store::meta::Meta;
 use crate::store::records::{Difference, difference};
 use crate::store::{
-    Class, Enter, Entered, Error, Flight, How, Kind, Publication, Published, Refuse, sum,
+    Class, Enter, Entered, Error, Flight, How, Publication, Published, Refuse, sum,
 };
 
 use super::connection::Manner;
-use super::errors::{of_reply, unavailable};
+use super::errors::of_reply;
 use super::line::Budget;
 use super::words::{Long, Spoken};
 use super::{RedisStore, Step, millis, text};
@@ -182,7 +182,7 @@ impl RedisStore {
 
     fn one(&self, step: Step, eval: &impl Spoken) -> Result<Value, Error> {
         match self.ask(step, std::slice::from_ref(eval))?.pop() {
-            Some(Value::ServerError(error)) => Err(of_eval(&error)),
+            Some(Value::ServerError(error)) => Err(of_reply(&error)),
             reply => Ok(reply.unwrap_or_default()),
         }
     }
@@ -198,22 +198,8 @@ impl RedisStore {
     }
 }
 
-/// A proxy without scripts can't hold the cache, and nothing else speaks of an unknown EVAL.
-fn of_eval(error: &redis::ServerError) -> Error {
-    let error = of_reply(error);
-    match error.kind {
-        Kind::Unavailable if error.what.contains("unknown command") => {
-            unavailable("it runs no scripts (a proxy?)")
-        }
-        _ => error,
-    }
-}
-
 fn strange(words: &[&str]) -> Error {
-    unavailable(format!(
-        "an answer that is not the protocol's: {}",
-        super::errors::tame(&words.join(" "))
-    ))
+    Error::Unexpected(super::errors::tame(&words.join(" ")))
 }
 
 fn entered(words: &[&str], token: &str) -> Option<Entered> {

@@ -7,8 +7,8 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use crate::clock;
+use crate::store::Error;
 
-use super::errors::Late;
 use super::url::Route;
 
 /// Slower than this in the beginning is no transfer worth waiting for, but a drip.
@@ -101,7 +101,7 @@ impl Line {
     fn left(&self) -> io::Result<Duration> {
         let budget = self.budget.now(self.received);
         let left = budget.saturating_sub(clock::now().duration_since(self.since));
-        if left.is_zero() { Err(Late(budget).into()) } else { Ok(left) }
+        if left.is_zero() { Err(late(budget)) } else { Ok(left) }
     }
 }
 
@@ -134,7 +134,7 @@ impl Write for Line {
             // A long question is part of the whole: the first byte can't come before its end.
             let left = self.budget.whole.saturating_sub(clock::now().duration_since(self.since));
             if left.is_zero() {
-                return Err(Late(self.budget.whole).into());
+                return Err(late(self.budget.whole));
             }
             let put = match &mut self.socket {
                 Socket::Tcp(socket) => {
@@ -165,6 +165,11 @@ impl Read for Socket {
     }
 }
 
+/// This budget is used up.
+fn late(after: Duration) -> io::Error {
+    Error::TimedOut { after }.into()
+}
+
 /// The timeout of one read or write, or a signal: what is left of the budget decides.
 fn is_pause(error: &io::Error) -> bool {
     use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
@@ -173,19 +178,19 @@ fn is_pause(error: &io::Error) -> bool {
 
 fn connect(host: &str, port: u16, until: Instant, time: Duration) -> io::Result<TcpStream> {
     let addresses = resolve(host, port, until, time)?;
-    let mut last = io::Error::other("its name has no address");
+    let mut last = io::Error::from(Error::NoSuchHost);
     for (tried, address) in addresses.iter().enumerate() {
         let left = until.saturating_duration_since(clock::now());
         let share = left / u32::try_from(addresses.len() - tried).unwrap_or(1);
         if share.is_zero() {
-            return Err(Late(time).into());
+            return Err(late(time));
         }
         match TcpStream::connect_timeout(address, share) {
             Ok(socket) => {
                 socket.set_nodelay(true)?;
                 return Ok(socket);
             }
-            Err(error) if is_pause(&error) => last = Late(time).into(),
+            Err(error) if is_pause(&error) => last = late(time),
             Err(error) => last = error,
         }
     }
@@ -200,7 +205,7 @@ fn resolve(host: &str, port: u16, until: Instant, time: Duration) -> io::Result<
     let resolved = within(until, time, move || (name, port).to_socket_addrs().map(Vec::from_iter));
     resolved.map_err(|error| match error.kind() {
         io::ErrorKind::TimedOut => error,
-        _ => io::Error::other("its name can't be resolved"),
+        _ => Error::NoSuchHost.into(),
     })
 }
 
@@ -213,7 +218,7 @@ fn within<T: Send + 'static>(
     let (done, result) = mpsc::channel();
     std::thread::Builder::new().spawn(move || done.send(call()))?;
     let left = until.saturating_duration_since(clock::now());
-    result.recv_timeout(left).unwrap_or_else(|_| Err(Late(time).into()))
+    result.recv_timeout(left).unwrap_or_else(|_| Err(late(time)))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::store::records::{Fields, recorded, verified};
 use crate::store::{Base, Error, Flight, Kept, Look, Present, Want};
 
 use super::connection::Manner;
-use super::errors::{of_reply, unavailable};
+use super::errors::of_reply;
 use super::line::Budget;
 use super::{RedisStore, Step, bulk, command, int, refusal};
 
@@ -54,7 +54,7 @@ impl RedisStore {
         if let Some(error) = refusal(&replies) {
             return Err(of_reply(error));
         }
-        let seen = seen(replies).ok_or_else(|| unavailable(super::errors::NOT_REDIS))?;
+        let seen = seen(replies).ok_or(Error::NotRedis)?;
         if seen.epoch.as_deref().is_some_and(|epoch| self.is_dead(epoch)) {
             self.clear_again();
             return Ok(Look::Miss { refuse: None });
@@ -63,7 +63,7 @@ impl RedisStore {
             Verdict::Hit(hit) if want == Want::Full => Ok(self.with_fulls(*hit, hash)),
             Verdict::Hit(hit) => Ok(Look::Hit(hit.snapshot)),
             Verdict::Miss(miss) => {
-                miss.why.inspect(|why| self.ignored(why));
+                miss.why.inspect(|why| self.ignored(why.text()));
                 Ok(Look::Miss { refuse: miss.refuse })
             }
         }
@@ -90,8 +90,7 @@ impl RedisStore {
         if let Some(error) = refusal(&replies) {
             return Err(of_reply(error));
         }
-        let strange = || unavailable(super::errors::NOT_REDIS);
-        let seen = seen_without_values(replies).ok_or_else(strange)?;
+        let seen = seen_without_values(replies).ok_or(Error::NotRedis)?;
         if seen.epoch.as_deref().is_some_and(|epoch| self.is_dead(epoch)) {
             self.clear_again();
             return Ok(None);
@@ -127,7 +126,7 @@ impl RedisStore {
         };
         match hash.and_then(fields) {
             Ok(fields) => snapshot.fulls = verified(&meta, fields),
-            Err(error) => self.ignored(&error.what),
+            Err(error) => self.ignored(&error.to_string()),
         }
         if snapshot.fulls.is_none() {
             self.ignored("its full records are of another publication");
@@ -138,7 +137,7 @@ impl RedisStore {
 
     fn hash(&self, literal: bool) -> Result<Value, Error> {
         let hash = command("HGETALL", &[&self.keys.family(literal).hash]);
-        self.ask(HASH, &[hash])?.pop().ok_or_else(|| unavailable(super::errors::NOT_REDIS))
+        self.ask(HASH, &[hash])?.pop().ok_or(Error::NotRedis)
     }
 
     /// Exactly the records that `meta` describes.
@@ -157,7 +156,7 @@ impl RedisStore {
                 None
             }
             Err(error) => {
-                self.ignored(&error.what);
+                self.ignored(&error.to_string());
                 None
             }
         }
@@ -168,7 +167,8 @@ impl RedisStore {
         let meta = flight.meta.as_ref()?;
         let Family { kept, hash, .. } = self.keys.family(flight.literal);
         let asked = [command("GET", &[kept]), command("HMGET", &[hash, first.as_str()])];
-        let replies = self.ask(KEPT, &asked).inspect_err(|error| self.ignored(&error.what)).ok()?;
+        let replies =
+            self.ask(KEPT, &asked).inspect_err(|error| self.ignored(&error.to_string())).ok()?;
         let [kept, Value::Array(mut firsts)] = <[Value; 2]>::try_from(replies).ok()? else {
             return None;
         };
@@ -239,7 +239,7 @@ fn fields(reply: Value) -> Result<Fields, Error> {
     let values = match reply {
         Value::Array(values) => values,
         Value::ServerError(error) => return Err(of_reply(&error)),
-        _ => return Err(unavailable(super::errors::NOT_REDIS)),
+        _ => return Err(Error::NotRedis),
     };
     let mut values = values.into_iter().filter_map(bulk);
     let mut fields = Vec::with_capacity(values.size_hint().1.unwrap_or(0) / 2);

@@ -2,7 +2,7 @@
 
 mod clear;
 mod connection;
-pub mod errors;
+mod errors;
 mod examine;
 mod flight;
 mod follow;
@@ -40,8 +40,8 @@ use connection::{CONNECT, Connection, Manner};
 use line::Budget;
 use words::Spoken;
 
-pub use super::judge::OTHERS;
-pub use examine::{Entry, Greeting, KeyFound, Whose};
+pub use super::judge::Flaw;
+pub use examine::{Entry, Greeting, Ignored, KeyFound, Whose};
 pub use rights::{Right, Rights, Serves};
 pub use url::{Target, parse_url};
 
@@ -83,7 +83,7 @@ struct Step {
 impl RedisStore {
     /// Connects to nothing yet. Fails only if the URL is not one.
     pub fn new(place: &Place, tell: Tell) -> Result<Self, Error> {
-        let target = parse_url(&place.redis.url).map_err(errors::unavailable)?;
+        let target = parse_url(&place.redis.url)?;
         let notes = Notes::new(place.folder.clone());
         Ok(Self {
             skip: RedisBackoff::new(notes.clone(), target.place()),
@@ -134,7 +134,7 @@ impl RedisStore {
             Ok(_) => self.tell.call(format!("redis {}: {took:.1} ms", step.name)),
             Err(error) => self.tell.call(format!("redis {}: {error} ({took:.1} ms)", step.name)),
         }
-        if step.on_the_way && answer.as_ref().is_err_and(errors::is_black_hole) {
+        if step.on_the_way && answer.as_ref().is_err_and(Error::is_timeout) {
             self.skip.set();
         }
         answer
@@ -146,7 +146,7 @@ impl RedisStore {
         }
         // Without a time: who goes on for days says the same thing once.
         if step.on_the_way && self.skip.since().is_some() {
-            return Err(errors::unavailable("it did not answer a moment ago"));
+            return Err(Error::Silent);
         }
         self.open(step.budget.whole.min(CONNECT))
     }
@@ -235,12 +235,12 @@ impl Store for RedisStore {
 
     fn last(&self) -> Option<Snapshot> {
         let last = self.last_publication();
-        last.inspect_err(|error| self.ignored(&error.what)).ok().flatten()
+        last.inspect_err(|error| self.ignored(&error.to_string())).ok().flatten()
     }
 
     fn clear(&self) -> Cleared {
         let outcome = self.clear_until_sure();
-        Cleared { places: vec![ClearedPlace { place: self.place(), outcome }] }
+        Cleared { places: vec![ClearedPlace { is_redis: true, place: self.place(), outcome }] }
     }
 
     fn follow(&self, name: &str) -> Result<bool, Error> {
@@ -271,12 +271,14 @@ fn refusal(replies: &[Value]) -> Option<&ServerError> {
 fn wants_patience(answer: &Result<Vec<Value>, Error>) -> bool {
     match answer {
         Ok(replies) => refusal(replies).is_some_and(errors::asks_for_patience),
-        Err(error) => errors::is_busy(error),
+        Err(error) => matches!(error, Error::Busy(_)),
     }
 }
 
 fn is_replica(answer: &Result<Vec<Value>, Error>) -> bool {
-    answer.as_ref().is_ok_and(|replies| refusal(replies).is_some_and(errors::is_replica))
+    answer.as_ref().is_ok_and(|replies| {
+        refusal(replies).is_some_and(|error| errors::of_reply(error) == Error::Replica)
+    })
 }
 
 fn command(name: &str, arguments: &[&str]) -> Cmd {

@@ -7,9 +7,9 @@ use std::time::Duration;
 use redis::{Cmd, Value};
 
 use crate::clock;
-use crate::store::Error;
+use crate::store::error::{ACL, Error, Kind, Lack};
 
-use super::errors::{self, ACL, Lack, of_reply};
+use super::errors::of_reply;
 use super::examine::Limit;
 use super::{RedisStore, command};
 
@@ -75,7 +75,7 @@ impl RedisStore {
         let replies = self.ask(Limit::from_now(limit).step("the rights"), &asked)?;
         let (of_commands, of_keys) = replies.split_at(commands.len());
         let (of_reads, of_writes) = of_keys.split_at(keys.len());
-        let granted = |reply: &Value| !matches!(lack(reply), Some(Lack::Command));
+        let granted = |reply: &Value| !matches!(lack(reply), Some(Lack::Command(_)));
         let right = |name: &str, granted| Right { name: name.to_owned(), granted };
         let of = |replies: &[Value]| -> Vec<Right> {
             let known = keys.iter().zip(replies).filter(|(_, reply)| granted(reply));
@@ -140,7 +140,11 @@ impl RedisStore {
 
 fn lack(reply: &Value) -> Option<Lack> {
     match reply {
-        Value::ServerError(error) => errors::lack(error),
+        Value::ServerError(error) => match of_reply(error) {
+            Error::NoRight(lack) => Some(lack),
+            Error::NoCommand(name) => Some(Lack::Command(name.unwrap_or_default())),
+            _ => None,
+        },
         _ => None,
     }
 }
@@ -149,5 +153,5 @@ fn lack(reply: &Value) -> Option<Lack> {
 fn refused_to_all(reply: &Value) -> Option<Error> {
     let Value::ServerError(error) = reply else { return None };
     let error = of_reply(error);
-    (error.kind == crate::store::Kind::ReadOnly).then_some(error)
+    (error.kind() == Kind::ReadOnly).then_some(error)
 }

@@ -10,9 +10,10 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::model::tls::{Server, Trouble};
-use crate::store::{Error, RedisPlace};
+use crate::store::RedisPlace;
+use crate::store::error::{Error, Tls};
 
-use super::errors::{HANDSHAKE, NO_TLS, is_black_hole, is_lost, of_io, tame, unavailable};
+use super::errors::{of_io, tame};
 use super::line::Line;
 
 const REDIS: Server = Server {
@@ -23,26 +24,22 @@ const REDIS: Server = Server {
     client: "--redis-client-cert and --redis-client-key",
 };
 
-const LOST_CURE: &str = "look into Redis's log; if it wants a client certificate, pass --redis-client-cert and --redis-client-key";
-
 /// Reads the files that `place` names; without a CA file the system's roots are used.
 pub(super) fn config(place: &RedisPlace) -> Result<Arc<ClientConfig>, Error> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|why| unavailable(format!("tls: {why}")))?
+        .map_err(|why| files(why.to_string()))?
         .with_root_certificates(roots(place.ca_cert.as_deref())?);
     let config = match (&place.client_cert, &place.client_key) {
         (Some(cert), Some(key)) => {
             let key = PrivateKeyDer::from_pem_file(key).map_err(|why| unreadable(key, &why))?;
             builder
                 .with_client_auth_cert(certificates(cert)?, key)
-                .map_err(|why| unavailable(format!("tls: client certificate and key: {why}")))?
+                .map_err(|why| files(format!("client certificate and key: {why}")))?
         }
         (None, None) => builder.with_no_client_auth(),
         _ => {
-            return Err(unavailable(
-                "tls: a client certificate needs its key, and a key its certificate",
-            ));
+            return Err(files("a client certificate needs its key, and a key its certificate"));
         }
     };
     Ok(Arc::new(config))
@@ -57,7 +54,7 @@ fn roots(ca_cert: Option<&Path>) -> Result<RootCertStore, Error> {
     roots.add_parsable_certificates(found);
     if roots.is_empty() {
         let whose = ca_cert.map_or("the system".to_owned(), |file| file.display().to_string());
-        return Err(unavailable(format!("tls: no CA certificates in {whose}")));
+        return Err(files(format!("no CA certificates in {whose}")));
     }
     Ok(roots)
 }
@@ -68,7 +65,11 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
 }
 
 fn unreadable(file: &Path, why: &rustls::pki_types::pem::Error) -> Error {
-    unavailable(format!("tls: cannot read {}: {}", file.display(), tame(&why.to_string())))
+    files(format!("cannot read {}: {}", file.display(), tame(&why.to_string())))
+}
+
+fn files(why: impl Into<String>) -> Error {
+    Error::Tls(Tls::Files(why.into()))
 }
 
 /// A line that is encrypted. Its failures are told in words for people.
@@ -122,7 +123,7 @@ impl Write for Secured {
 
 /// Who refuses a handshake says why and hangs up, and then a write may fail before that is read.
 fn last_word(tls: &mut ClientConnection, line: &mut Line, lost: &io::Error) -> Option<io::Error> {
-    while is_lost(&of_io(lost)) && tls.read_tls(line).ok()? > 0 {
+    while of_io(lost) == Error::Lost && tls.read_tls(line).ok()? > 0 {
         if let Err(why) = tls.process_new_packets() {
             return Some(io::Error::other(why));
         }
@@ -133,15 +134,11 @@ fn last_word(tls: &mut ClientConnection, line: &mut Line, lost: &io::Error) -> O
 /// A failure before the first question. `spoke`: something came back.
 fn of_handshake(error: io::Error, shown: bool, spoke: bool) -> Error {
     let is_end = error.kind() == io::ErrorKind::UnexpectedEof;
-    let failure = of_io(&worded(error, shown));
-    match spoke {
-        false if is_end => unavailable(NO_TLS),
-        false if is_black_hole(&failure) => unavailable(format!("{failure}{HANDSHAKE}")),
-        _ if is_lost(&failure) => Error {
-            cure: Some(LOST_CURE.to_owned()),
-            ..unavailable("tls: connection lost in the handshake")
-        },
-        _ => failure,
+    match of_io(&worded(error, shown)) {
+        _ if is_end && !spoke => Error::Tls(Tls::Plain),
+        Error::TimedOut { after } if !spoke => Error::HandshakeTimedOut { after },
+        Error::Lost => Error::Tls(Tls::Lost),
+        failure => failure,
     }
 }
 
@@ -150,11 +147,11 @@ fn worded(error: io::Error, shown: bool) -> io::Error {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     let failure = match inner {
         None => return error,
-        Some(rustls::Error::InvalidMessage(_)) => unavailable(NO_TLS),
+        Some(rustls::Error::InvalidMessage(_)) => Tls::Plain,
         Some(tls) => {
             let Trouble { why, cure } = REDIS.trouble(tls, shown);
-            Error { cure: Some(cure), ..unavailable(format!("tls: {why}")) }
+            Tls::Handshake { why, cure }
         }
     };
-    io::Error::other(failure)
+    Error::Tls(failure).into()
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::model::secret::Secret;
 use crate::model::text::sanitised;
+use crate::store::Error;
 
 const PORT: u16 = 6379;
 
@@ -69,8 +70,8 @@ impl Target {
 }
 
 /// Reads a Redis URL. The error says what is wrong with it and holds no part of it.
-pub fn parse_url(url: &Secret) -> Result<Target, String> {
-    parse(url.reveal()).map_err(|why| format!("not a redis address: {why}"))
+pub fn parse_url(url: &Secret) -> Result<Target, Error> {
+    parse(url.reveal()).map_err(Error::Address)
 }
 
 fn parse(url: &str) -> Result<Target, &'static str> {
@@ -176,7 +177,7 @@ fn decode(text: &str) -> Result<String, &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Route, parse_url};
+    use super::{Error, Route, parse_url};
     use crate::model::secret::Secret;
 
     #[track_caller]
@@ -221,7 +222,7 @@ mod tests {
             ("unix:///s?user=canary", "it names a user without a password"),
         ] {
             let error = parse_url(&Secret::new(url)).unwrap_err();
-            assert_eq!(error, format!("not a redis address: {why}"), "{url}");
+            assert_eq!(error, Error::Address(why), "{url}");
         }
     }
 

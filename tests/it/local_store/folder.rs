@@ -16,7 +16,7 @@ use crate::support::process::{Process, X, filled, records};
 fn open(folder: Option<PathBuf>) -> Result<LocalStore, String> {
     let place = Place { folder, ..place("a0", "") };
     LocalStore::open(&place, BootClock::of_this_boot(), Tell::nobody()).map_err(|error| {
-        assert_eq!(error.kind, Kind::Unavailable);
+        assert_eq!(error.kind(), Kind::Unavailable);
         error.to_string()
     })
 }
@@ -133,9 +133,11 @@ fn no_file_is_reached_through_a_link() {
     };
     let error = late.store.enter(&enter).unwrap_err();
     assert!(
-        error.what.starts_with(&format!("cannot lock the cache folder {}: ", place_of(&bench)))
+        error
+            .to_string()
+            .starts_with(&format!("cannot lock the cache folder {}: ", place_of(&bench)))
     );
-    assert_eq!((error.kind, fs::read(&aside).unwrap()), (Kind::ReadOnly, b"mine".to_vec()));
+    assert_eq!((error.kind(), fs::read(&aside).unwrap()), (Kind::ReadOnly, b"mine".to_vec()));
 
     fs::remove_file(&flight).unwrap();
     late.own(How::Get);
@@ -144,7 +146,7 @@ fn no_file_is_reached_through_a_link() {
     symlink(&aside, &lock).unwrap();
     let cleared = bench.store("a0").clear();
     let error = cleared.places[0].outcome.clone().unwrap_err();
-    assert_eq!(error.what, "too many levels of symbolic links");
+    assert_eq!(error.to_string(), "too many levels of symbolic links");
 }
 
 fn place_of(bench: &LocalBench) -> String {

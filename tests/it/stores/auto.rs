@@ -1,12 +1,14 @@
 //! From Redis to the local store and never back: who serves, and what is said about it.
 
+use std::io::{Read as _, Write as _};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nomad_clients::model::remark::Tell;
 use nomad_clients::store::auto::{AutoStore, Local};
 use nomad_clients::store::memory::{MemoryStore, SharedSpace};
 use nomad_clients::store::redis::RedisStore;
-use nomad_clients::store::{Cleared, Entered, Error, How, Kind, Look, Published, Want};
+use nomad_clients::store::{Cleared, Entered, Error, How, Look, Published, Want};
 
 use crate::support::bench::{Ear, place};
 use crate::support::fake_redis::{Fake, nobody};
@@ -42,7 +44,7 @@ impl Run {
 }
 
 fn outcomes(cleared: Cleared) -> Vec<(String, Result<(), String>)> {
-    let why = |outcome: Result<(), Error>| outcome.map_err(|error| error.what);
+    let why = |outcome: Result<(), Error>| outcome.map_err(|error| error.to_string());
     cleared.places.into_iter().map(|place| (place.place, why(place.outcome))).collect()
 }
 
@@ -83,7 +85,7 @@ fn redis_or_nothing() {
     assert!(matches!(run.come(How::Get), Entered::Alone));
     assert_eq!(run.store.partial("Nabc").unwrap(), None);
     assert_eq!(ear.heard(), ["Warning: redis unavailable (refused): asking Nomad"]);
-    assert_eq!(run.store.stats().unwrap_err().what, "refused");
+    assert_eq!(run.store.stats().unwrap_err().to_string(), "refused");
 }
 
 #[test]
@@ -91,17 +93,18 @@ fn a_machine_that_can_keep_nothing_says_why() {
     let heard = |change: fn(AutoStore) -> AutoStore| {
         let ear = Ear::default();
         let redis = Arc::new(RedisStore::new(&place("a0", &nobody()), ear.tell()).unwrap());
-        let why = Error { kind: Kind::Unavailable, what: "no home folder".to_owned(), cure: None };
-        let store = change(AutoStore::new(redis, Err(why), ear.tell()));
+        let store = change(AutoStore::new(redis, Err(Error::NoHome), ear.tell()));
         let mut run = Process::new(Arc::new(store), 'N');
         assert!(matches!(run.come(How::Get), Entered::Alone));
         ear.heard()
     };
-    let both =
-        "Warning: redis unavailable (refused): no local cache (no home folder): asking Nomad";
+    let both = "Warning: redis unavailable (refused): no local cache (no home folder to keep it in): asking Nomad";
     assert_eq!(heard(|store| store), [both]);
     // Nobody asked for that Redis, but now every run asks for everything.
-    assert_eq!(heard(AutoStore::unasked), ["Warning: no local cache: no home folder"]);
+    assert_eq!(
+        heard(AutoStore::unasked),
+        ["Warning: no local cache: no home folder to keep it in"]
+    );
 }
 
 #[test]
@@ -187,6 +190,33 @@ fn a_flight_stays_with_the_store_that_gave_it() {
     assert_eq!(ear.heard(), ["Verbose: cannot write the cache in redis: refused"]);
     let (next, _) = Run::new(&nobody(), &local).process();
     assert_eq!(next.hit(), None);
+}
+
+/// A server in whose place something answers with this program's own words.
+fn saying(words: &str) -> (Fake, Arc<AtomicUsize>) {
+    let (said, asked) = (format!("-ERR {words}\r\n").repeat(3), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&asked);
+    let fake = Fake::new(move |mut client| {
+        while client.read(&mut [0; 65536]).is_ok_and(|length| length > 0) {
+            count.fetch_add(1, Ordering::Relaxed);
+            client.write_all(said.as_bytes()).unwrap();
+        }
+    });
+    (fake, asked)
+}
+
+/// The words of a server neither make a clear succeed nor make it be tried again.
+#[test]
+fn the_words_of_a_server_decide_nothing() {
+    let words = ["refused", "timed out after lunch", "busy: LOADING", "connection lost"];
+    for words in words {
+        let (fake, asked) = saying(words);
+        let (run, _) =
+            Run::new(&fake.url(), &SharedSpace::default()).map(AutoStore::unasked).process();
+        let uncleared = (format!("{}/0", fake.url()), Err(words.to_owned()));
+        assert_eq!(outcomes(run.store.clear()), [uncleared, memory_line()]);
+        assert_eq!(asked.load(Ordering::Relaxed), 1, "{words}");
+    }
 }
 
 /// R20: every place on its own line.

@@ -20,7 +20,7 @@ fn look(url: &str, change: impl FnOnce(&mut RedisPlace)) -> Result<Look, Error> 
 #[track_caller]
 fn check(url: &str, what: &str) {
     let error = look(url, |_| ()).unwrap_err();
-    assert_eq!((error.kind, &*error.to_string()), (Kind::Unavailable, what));
+    assert_eq!((error.kind(), &*error.to_string()), (Kind::Unavailable, what));
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn a_plain_port_is_no_tls_port_and_the_other_way_round() {
     let port = start(server.socket(), "server.pem", false);
     let error = look(&format!("redis://localhost:{port}"), |_| ()).unwrap_err();
     assert_eq!(
-        (error.kind, &*error.what),
+        (error.kind(), &*error.to_string()),
         (Kind::Unavailable, "not a Redis server without TLS: use rediss://")
     );
 }
@@ -81,7 +81,7 @@ fn a_plain_port_is_no_tls_port_and_the_other_way_round() {
 #[test]
 fn files_that_can_not_be_used_are_named() {
     let error =
-        |change: fn(&mut RedisPlace)| look("rediss://localhost:1", change).unwrap_err().what;
+        |change: fn(&mut RedisPlace)| look("rediss://localhost:1", change).unwrap_err().to_string();
     let missing = error(|redis| redis.ca_cert = Some("/nowhere/ca.pem".into()));
     assert!(missing.starts_with("tls: cannot read /nowhere/ca.pem: "), "{missing}");
     let lonely = error(|redis| redis.client_cert = Some(file("client.pem")));

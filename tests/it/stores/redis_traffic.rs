@@ -126,7 +126,7 @@ fn nothing_is_written_into_another_database() {
     let server = RedisServer::start();
     let store = store(&format!("{}?db=99", server.url()));
     let enter = Enter { token: "Nabc", how: How::Force, refuse: &Refuse::Everything, waited: None };
-    assert_eq!(store.enter(&enter).unwrap_err().what, "DB index is out of range");
+    assert_eq!(store.enter(&enter).unwrap_err().to_string(), "DB index is out of range");
     assert_eq!(server.int(&["DBSIZE"]), 0);
 }
 
@@ -269,7 +269,7 @@ fn secrets_stay_out() {
     assert!(own.store.clear().places.iter().all(|place| !place.place.contains("canary")));
     let bad =
         RedisStore::new(&place("a0", "redis://:canary@h:notaport"), ear.tell()).err().unwrap();
-    assert_eq!(bad.what, "not a redis address: the port is not valid");
+    assert_eq!(bad.to_string(), "not a redis address: the port is not valid");
     let shown = shown.lock().unwrap().clone();
     assert!(shown.contains("redis EVAL publish: ") && !shown.contains("canary"), "{shown}");
 }

@@ -1,0 +1,314 @@
+//! Why a store could not do a step: callers tell the causes apart by type, the text is for people only.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+/// What a user needs to fill the cache.
+pub const ACL: &str = "~nomad:clients* -@all +mget +get +set +del +hgetall +hset +hdel +hlen +strlen +pexpire +pttl +time +eval +hincrby +expire +hmget +copy";
+
+/// Why a store could not do a step. The text is one line without credentials.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// What was given as the address of Redis is none; says why and holds no part of it.
+    #[error("not a redis address: {0}")]
+    Address(&'static str),
+    /// Nothing listens there, or the socket's file is gone.
+    #[error("refused")]
+    Refused,
+    /// There is no route to it.
+    #[error("unreachable")]
+    Unreachable,
+    /// This user may not open the socket.
+    #[error("permission denied")]
+    SocketDenied,
+    #[error("its name can't be resolved")]
+    NoSuchHost,
+    /// It did not answer in time.
+    #[error("timed out after {}", span(*after))]
+    TimedOut { after: Duration },
+    /// The same after the greeting of TLS: a server without TLS often just waits for more.
+    #[error("timed out after {} (TLS handshake)", span(*after))]
+    HandshakeTimedOut { after: Duration },
+    /// It did not answer an earlier run, and was not asked again yet.
+    #[error("it did not answer a moment ago")]
+    Silent,
+    /// It was there and hung up without a word.
+    #[error("connection lost")]
+    Lost,
+    /// It hung up in the midst of a reply.
+    #[error("connection lost in the midst of a reply")]
+    Truncated,
+    /// Another failure of the connection, in the system's words.
+    #[error("{0}")]
+    Connection(String),
+    #[error("tls: {0}")]
+    Tls(Tls),
+    /// It answered plain Redis with an alert of TLS.
+    #[error("not a Redis server without TLS: use rediss://")]
+    WantsTls,
+    #[error("not a Redis server")]
+    NotRedis,
+    /// It is there and asks for patience; nothing was done.
+    #[error("busy: {0}")]
+    Busy(Busy),
+    #[error("not a Redis server that has room: max number of clients reached")]
+    MaxClients,
+    #[error("redis refused the credentials")]
+    CredentialsRefused,
+    /// This user was not granted a command or a key.
+    #[error("{}", forbidden(.0))]
+    NoRight(Lack),
+    /// This server does not have the command, whoever asks.
+    #[error("{} (renamed, or a proxy?)", unsupported(.0.as_deref()))]
+    NoCommand(Option<String>),
+    #[error("redis is out of memory")]
+    OutOfMemory,
+    #[error("redis is a read-only replica")]
+    Replica,
+    #[error("redis can't save and refuses to write (MISCONF)")]
+    CannotSave,
+    #[error("redis misses replicas and refuses to write (NOREPLICAS)")]
+    TooFewReplicas,
+    /// Part of a Redis Cluster; the code that said so.
+    #[error("redis is a cluster ({0}), redis-cluster:// is not supported")]
+    Cluster(&'static str),
+    /// No replica has said in this time that it has it too.
+    #[error("no replica has confirmed it within {}", span(*within))]
+    Unconfirmed { within: Duration },
+    /// Another error of Redis, or of who answers in its place: its code and its words.
+    #[error("{}", said(code, text))]
+    Answered { code: String, text: String },
+    /// A reply that is not the protocol's; its words.
+    #[error("an answer that is not the protocol's: {0}")]
+    Unexpected(String),
+    /// This user has no home.
+    #[error("no home folder to keep it in")]
+    NoHome,
+    /// The cache folder can't be used; path and cause.
+    #[error("{0}")]
+    Folder(String),
+    /// The files of the cache can't be changed; cause.
+    #[error("{0}")]
+    Files(String),
+}
+
+/// The kinds of failure that decide how a run goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Refused, no such host, TLS, timed out, loading, not a Redis server: use another store.
+    Unavailable,
+    /// The credentials were refused.
+    Credentials,
+    /// Reading works, this step is not permitted.
+    Forbidden,
+    /// Reading works, writing does not (read-only, out of memory): fetch, cache nothing.
+    ReadOnly,
+}
+
+impl Error {
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::CredentialsRefused => Kind::Credentials,
+            Self::NoRight(_) => Kind::Forbidden,
+            Self::OutOfMemory
+            | Self::Replica
+            | Self::CannotSave
+            | Self::TooFewReplicas
+            | Self::Files(_) => Kind::ReadOnly,
+            _ => Kind::Unavailable,
+        }
+    }
+
+    /// Whether it stayed silent until the time was over.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, Self::TimedOut { .. } | Self::HandshakeTimedOut { .. })
+    }
+
+    /// Whether the same may succeed in a moment.
+    pub fn may_pass(&self) -> bool {
+        self.is_timeout() || matches!(self, Self::Busy(_) | Self::Lost | Self::Truncated)
+    }
+
+    /// What failed, without what to do about it.
+    pub fn what(&self) -> String {
+        match self {
+            Self::Tls(tls) => tls.why().to_owned(),
+            other => other.to_string(),
+        }
+    }
+
+    /// What to do about it, where the failure itself says that.
+    pub fn cure(&self) -> Option<&str> {
+        match self {
+            Self::Tls(tls) => tls.cure(),
+            _ => None,
+        }
+    }
+}
+
+/// How it travels through reads and writes.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        let kind = if error.is_timeout() { io::ErrorKind::TimedOut } else { io::ErrorKind::Other };
+        Self::new(kind, error)
+    }
+}
+
+/// Why TLS failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tls {
+    /// The port does not speak TLS.
+    Plain,
+    /// It hung up in the handshake.
+    Lost,
+    /// A file of ours can't be used; nothing was sent.
+    Files(String),
+    /// The handshake failed: why, and what to do about it.
+    Handshake { why: String, cure: String },
+}
+
+impl Tls {
+    fn why(&self) -> &str {
+        match self {
+            Self::Plain => "the port does not speak TLS",
+            Self::Lost => "connection lost in the handshake",
+            Self::Files(why) | Self::Handshake { why, .. } => why,
+        }
+    }
+
+    fn cure(&self) -> Option<&str> {
+        match self {
+            Self::Plain | Self::Files(_) => None,
+            Self::Lost => Some(
+                "look into Redis's log; if it wants a client certificate, pass --redis-client-cert and --redis-client-key",
+            ),
+            Self::Handshake { cure, .. } => Some(cure),
+        }
+    }
+}
+
+impl fmt::Display for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.cure() {
+            Some(cure) => write!(f, "{}: {cure}", self.why()),
+            None => f.write_str(self.why()),
+        }
+    }
+}
+
+/// What a server asks for patience with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Busy {
+    Loading,
+    /// A script of somebody's does not end.
+    Script,
+    /// A replica without its primary.
+    MasterDown,
+    ClusterDown,
+    TryAgain,
+}
+
+impl Busy {
+    /// What stands in front of the error.
+    pub fn of_code(code: &str) -> Option<Self> {
+        Some(match code {
+            "LOADING" => Self::Loading,
+            "BUSY" => Self::Script,
+            "MASTERDOWN" => Self::MasterDown,
+            "CLUSTERDOWN" => Self::ClusterDown,
+            "TRYAGAIN" => Self::TryAgain,
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for Busy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Loading => "LOADING",
+            Self::Script => "BUSY",
+            Self::MasterDown => "MASTERDOWN",
+            Self::ClusterDown => "CLUSTERDOWN",
+            Self::TryAgain => "TRYAGAIN",
+        })
+    }
+}
+
+/// What a user was not granted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lack {
+    Command(String),
+    /// A command of a script, which Redis does not name.
+    InScript,
+    Keys,
+}
+
+fn forbidden(lack: &Lack) -> String {
+    let what = match lack {
+        Lack::Command(name) => name,
+        Lack::InScript => "a command of the script",
+        Lack::Keys => "the keys: nomad:clients* not granted",
+    };
+    // Only a database other than 0 needs it.
+    let select = if what == "select" { " +select" } else { "" };
+    format!("redis does not permit {what} (the user needs {ACL}{select})")
+}
+
+fn unsupported(command: Option<&str>) -> String {
+    format!("{} is not supported", command.unwrap_or("a command of the script"))
+}
+
+fn said(code: &str, text: &str) -> String {
+    match (code, text) {
+        (_, "") => format!("redis answered {code}"),
+        ("ERR", text) => text.to_owned(),
+        _ => format!("{code} {text}"),
+    }
+}
+
+/// To a tenth of a second; below one second in milliseconds.
+fn span(time: Duration) -> String {
+    let tenths = time.as_millis() / 100;
+    match (tenths / 10, tenths % 10) {
+        (0, _) => format!("{} ms", time.as_millis()),
+        (seconds, 0) => format!("{seconds} s"),
+        (seconds, tenths) => format!("{seconds}.{tenths} s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Error, Kind, Tls};
+
+    #[test]
+    fn times_read_well() {
+        let late = |ms| Error::TimedOut { after: Duration::from_millis(ms) }.to_string();
+        let said = [500, 3000, 2002, 1500].map(late);
+        let expected =
+            ["500 ms", "3 s", "2 s", "1.5 s"].map(|time| format!("timed out after {time}"));
+        assert_eq!(said, expected);
+    }
+
+    /// Whatever a server says, it can't pass for another cause.
+    #[test]
+    fn the_words_of_a_server_decide_nothing() {
+        for text in
+            ["refused", "timed out after lunch", "busy: LOADING", "connection lost", "tls: x"]
+        {
+            let error = Error::Answered { code: "ERR".to_owned(), text: text.to_owned() };
+            assert_eq!(error.to_string(), text);
+            assert!(!error.may_pass() && error.kind() == Kind::Unavailable, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_failed_and_what_to_do_are_two() {
+        let (why, cure) = ("expired".to_owned(), "renew it".to_owned());
+        let error = Error::Tls(Tls::Handshake { why, cure });
+        assert_eq!(error.to_string(), "tls: expired: renew it");
+        assert_eq!((error.what().as_str(), error.cure()), ("expired", Some("renew it")));
+    }
+}
