@@ -98,7 +98,7 @@ pub struct Doctor {
 
 #[derive(Debug, Subcommand)]
 pub enum Cache {
-    /// Forget everything; nothing older is ever served again
+    /// Clear the cache, for every cluster and token that share it; nothing older is ever served again
     Clear,
 
     /// Tell where the cache is, what is in it and what it was good for

@@ -19,9 +19,10 @@ const LOGIN: &str = include_str!("dashboard/login.html");
 const OPENAPI: &str = include_str!("openapi.json");
 
 /// Name, type and bytes.
-const ASSETS: [(&str, &str, &str); 7] = [
+const ASSETS: [(&str, &str, &str); 8] = [
     ("app.js", SCRIPT, include_str!("dashboard/app.js")),
     ("api.js", SCRIPT, include_str!("dashboard/api.js")),
+    ("contact.js", SCRIPT, include_str!("dashboard/contact.js")),
     ("table.js", SCRIPT, include_str!("dashboard/table.js")),
     ("stats.js", SCRIPT, include_str!("dashboard/stats.js")),
     ("detail.js", SCRIPT, include_str!("dashboard/detail.js")),

@@ -3,6 +3,7 @@
 mod answers;
 mod api;
 mod browser;
+mod contact;
 mod events;
 mod follow;
 mod limits;

@@ -1,13 +1,8 @@
-// Asks the server, listens to its events, and makes what it says fit to be shown.
+// Asks the server, and makes what it says fit to be shown.
 
 const HARMFUL =
   /[\p{Cc}\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{e007f}]/gu;
 const SECRET = /token|secret|password/i;
-const EVENTS = ['ready', 'reset', 'new', 'changed', 'gone', 'beat'];
-
-/** A beat comes every 10 s: without one for so long the connection is dead, though nobody said so. */
-const SILENCE_MS = 35_000;
-const REOPEN_MS = 5_000;
 
 const numbers = new Intl.NumberFormat('en');
 
@@ -29,34 +24,6 @@ export async function ask(path, method = 'GET') {
     throw new Error([error, body?.hint].filter(Boolean).join(' – '));
   }
   return { body, headers: response.headers };
-}
-
-/** Calls `hear(name, data)` for every event and `lose()` when the connection breaks; comes back by itself. */
-export function listen(hear, lose) {
-  let source;
-  let heard;
-  const open = () => {
-    heard = performance.now();
-    const mine = source = new EventSource('api/events');
-    for (const name of EVENTS) {
-      mine.addEventListener(name, (event) => {
-        heard = performance.now();
-        hear(name, JSON.parse(event.data));
-      });
-    }
-    mine.addEventListener('error', () => {
-      lose();
-      // After an answer that is no stream the browser does not try again.
-      if (mine.readyState === EventSource.CLOSED) setTimeout(() => mine === source && open(), REOPEN_MS);
-    });
-  };
-  open();
-  setInterval(() => {
-    if (performance.now() - heard < SILENCE_MS) return;
-    lose();
-    source.close();
-    open();
-  }, REOPEN_MS);
 }
 
 /** `text` with the characters that hide or turn text around made visible. */

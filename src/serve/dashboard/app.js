@@ -1,8 +1,9 @@
 // Holds the nodes and what the user wants to see of them, and keeps the page, its address and the server in step.
 
-import { ask, byId, choice, element, isSecret, joinList, listen, number, splitList, visible } from './api.js';
+import { ask, byId, choice, element, isSecret, joinList, number, splitList, visible } from './api.js';
+import { complain, listen, setListAge, setSaid, settle } from './contact.js';
 import { Detail } from './detail.js';
-import { complain, setAge, setLive, setLost, watchButtons, watchStats } from './stats.js';
+import { watchButtons, watchStats } from './stats.js';
 import { columnOf, compareKeys, sortKeyOf, Table, USUAL, watchChooser } from './table.js';
 
 /** So long a row shows that it has just changed. */
@@ -145,7 +146,7 @@ function schedule() {
 }
 
 function takeQueue() {
-  if (isLoading || !queue.size) return;
+  if (isLoading || !hasList || !queue.size) return;
   for (const [record, what] of queue.values()) put(record, what);
   table.fit([...queue.values()].map(([record]) => record), false);
   queue.clear();
@@ -209,12 +210,14 @@ let turn = 0;
 async function load() {
   const mine = turn += 1;
   isLoading = true;
+  // The list that is asked for now holds what was told before.
+  if (!hasList) queue.clear();
   schedule();
   try {
     const { body, headers } = await ask('api/clients');
     if (mine !== turn) return;
-    complain(null);
-    setAge(headers.has('Age') ? Number(headers.get('Age')) * 1000 : null);
+    settle(0);
+    setListAge(headers.has('Age') ? Number(headers.get('Age')) * 1000 : null);
     replace(body);
   } catch (error) {
     if (mine === turn) complain(error, load);
@@ -229,7 +232,7 @@ async function load() {
 async function refresh() {
   const { body } = await ask('api/discover/clients?refresh=true');
   const { clients, stats } = body.output;
-  setAge(0);
+  setListAge(0);
   replace(clients);
   const gone = stats.gone ? `, ${number(stats.gone)} gone` : '';
   return `${number(stats.new)} new, ${number(stats.changed)} changed, ${number(stats.cached)} cached${gone}`;
@@ -244,12 +247,11 @@ function hear(name, data) {
     schedule();
     return;
   }
-  setLive(data.following, data.age_ms);
-  if (name !== 'beat') load();
+  if (setSaid(data)) detail.again();
+  if (name !== 'beat' || (!hasList && !isLoading)) load();
 }
 
 function lose() {
-  setLost();
   if (!hasList && !isLoading) load();
 }
 

@@ -3,11 +3,13 @@
 import { ask, byId, drainOf, element, isSecret, number, shown, toneOf, visible } from './api.js';
 
 const FACTS = [
-  ['id', 'ID'], ['status', 'Status'], ['status_description', 'Status says'], ['eligibility', 'Eligibility'],
+  ['id', 'ID'], ['status', 'Status'], ['status_description', 'Status description'], ['eligibility', 'Eligibility'],
   ['drain', 'Drain'], ['datacenter', 'Datacenter'], ['node_pool', 'Pool'], ['node_class', 'Class'],
   ['address', 'Address'], ['version', 'Nomad'], ['os', 'System'], ['arch', 'Architecture'],
   ['create_index', 'Create index'], ['modify_index', 'Modify index'],
 ];
+const NOT_LOADED = 'not loaded';
+const NOT_KNOWN = 'not known';
 const AMOUNTS = [['cpu_mhz', 'CPU', 'MHz'], ['cpu_cores', 'Cores', ''], ['memory_mb', 'Memory', 'MB'], ['disk_mb', 'Disk', 'MB']];
 
 export class Detail {
@@ -15,6 +17,8 @@ export class Detail {
   #filter = byId('detail-filter');
   #node = null;
   #asked = 0;
+  /** Why the details are not there: still asked for, or asked for in vain. */
+  #lack = '';
 
   /** `onClose` is called when the user closes the panel. */
   constructor(onClose) {
@@ -26,6 +30,7 @@ export class Detail {
   open(id, record, takeFocus) {
     this.#filter.value = '';
     this.#node = { ...record, id };
+    this.#lack = 'Loading…';
     this.#panel.hidden = false;
     this.#panel.scrollTop = 0;
     this.#show();
@@ -46,6 +51,11 @@ export class Detail {
     return this.#note('This node is gone.');
   }
 
+  /** Nomad answers: what could not be loaded is asked for again. */
+  again() {
+    if (this.#node && this.#lack === NOT_LOADED) this.load('Loading…');
+  }
+
   /** Asks for the node, again if it has changed. */
   async load(words = '') {
     const { id } = this.#node;
@@ -55,10 +65,15 @@ export class Detail {
       const { body } = await ask(`api/clients/${encodeURIComponent(id)}`);
       if (mine !== this.#asked) return;
       this.#node = body;
+      this.#lack = NOT_KNOWN;
       this.#note('');
       this.#show();
     } catch (error) {
-      if (mine === this.#asked) this.#note(visible(error.message));
+      if (mine !== this.#asked) return;
+      // What was loaded before is still there.
+      if (this.#lack !== NOT_KNOWN) this.#lack = NOT_LOADED;
+      this.#note(visible(error.message));
+      this.#show();
     }
   }
 
@@ -69,21 +84,31 @@ export class Detail {
   #show() {
     const node = this.#node;
     byId('detail-name').textContent = visible(node.name ?? node.id);
-    fill('detail-facts', FACTS.map(([key, label]) => [label, key === 'drain' ? drainOf(node) : shown(key, node[key]), key]));
-    fill('detail-drivers', entries(node.drivers, 'driver'));
-    fill('detail-meta', entries(node.meta));
-    byId('detail-resources').replaceChildren(amounts(node), ...others(node));
-    fill('detail-host', [...entries(node.host_volumes), ...entries(node.host_networks)]);
+    const facts = FACTS.filter(([key]) => key in node);
+    fill('detail-facts', facts.map(([key, label]) => [label, key === 'drain' ? drainOf(node) : shown(key, node[key]), key]));
+    fill('detail-drivers', entries(node.drivers, 'driver'), this.#without('drivers'));
+    fill('detail-meta', entries(node.meta), this.#without('meta'));
+    byId('detail-resources').replaceChildren(amounts(node), ...others(node, this.#without('reserved')));
+    fill('detail-host', [...entries(node.host_volumes), ...entries(node.host_networks)], this.#without('host_volumes', 'host_networks'));
     const { meta, ...drain } = node.last_drain ?? {};
-    fill('detail-drain', [...entries(drain), ...entries(meta).map(([key, value]) => [`meta.${key}`, value])]);
+    // Of a node that was never drained Nomad says just that.
+    const never = node.last_drain === null ? 'none' : this.#without('last_drain');
+    fill('detail-drain', [...entries(drain), ...entries(meta).map(([key, value]) => [`meta.${key}`, value])], never);
     this.#showAttributes();
+  }
+
+  /** What is said of these keys when they hold nothing: what was not loaded is not `none`. */
+  #without(...keys) {
+    const values = keys.map((key) => this.#node[key]);
+    if (values.includes(undefined)) return this.#lack;
+    return values.includes(null) ? NOT_KNOWN : 'none';
   }
 
   #showAttributes() {
     const wanted = this.#filter.value.trim().toLowerCase();
     const all = entries(this.#node.attributes);
     const found = all.filter(([key, value]) => `${key}\n${value}`.toLowerCase().includes(wanted));
-    fill('detail-attributes', found, all.length ? 'none fits' : 'none known');
+    fill('detail-attributes', found, all.length ? 'no match' : this.#without('attributes'));
   }
 }
 
@@ -100,7 +125,7 @@ function describe(key, value) {
   return entries(value).filter(([, of]) => of !== '').map(([inner, of]) => `${inner} ${of}`).join(', ');
 }
 
-function fill(id, pairs, otherwise = 'none') {
+function fill(id, pairs, otherwise) {
   const lines = pairs.map(([label, value, kind]) => {
     const tone = toneOf(kind, value);
     return element('div', '', element('dt', '', label), element('dd', '', element('span', tone && `tone ${tone}`, value || '-')));
@@ -108,11 +133,11 @@ function fill(id, pairs, otherwise = 'none') {
   byId(id).replaceChildren(...(lines.length ? lines : [element('div', 'faint', otherwise)]));
 }
 
-/** What the node has in all, what it keeps for itself, and what is left for tasks. */
+/** What the node has in all, what it keeps for itself, and what is left for tasks, used or not. */
 function amounts(node) {
   const all = node.resources ?? node;
   const cell = (tag, words, className = 'number') => element(tag, className, words);
-  const heads = ['', 'All', 'Reserved', 'For tasks'].map((words) => cell('th', words));
+  const heads = ['', 'Total', 'Reserved', 'Allocatable'].map((words) => cell('th', words));
   const rows = AMOUNTS.map(([key, label, unit]) => {
     const kept = node.reserved?.[key];
     const count = Array.isArray(kept) ? kept.length : kept;
@@ -124,8 +149,9 @@ function amounts(node) {
   return element('table', '', head, element('tbody', '', ...rows));
 }
 
-/** Devices, networks and reserved ports. */
-function others({ resources, reserved }) {
+/** Devices, networks and reserved ports, or why they are not there. */
+function others({ resources, reserved }, otherwise) {
+  if (!reserved) return [element('p', 'faint', otherwise)];
   const lines = [
     ...(resources?.devices ?? []).map((device) => ['Device', describe('device', device)]),
     ...(resources?.networks ?? []).map((network) => ['Network', describe('network', network)]),

@@ -1,9 +1,9 @@
-// Shows how old the nodes are and how well the cache serves, and has the buttons that refresh and clear it.
+// Shows how well the cache serves, and has the buttons that refresh and clear it.
 
 import { ask, byId, bytes, duration, element, number, visible } from './api.js';
+import { complain, settle } from './contact.js';
 
 const EVERY_MS = 5_000;
-const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;
 const MINUTES = 60;
 const SVG = 'http://www.w3.org/2000/svg';
@@ -11,76 +11,32 @@ const SVG = 'http://www.w3.org/2000/svg';
 const BAR = 10;
 const HEIGHT = 100;
 
-// ---- The badge ---------------------------------------------------------------------------------
-
-const live = { isHeard: false, isFollowing: false, lostAt: null, age: null, agedAt: 0 };
-
-/** The nodes are so old by now; `null` if they are not cached. */
-export function setAge(age) {
-  live.age = age;
-  live.agedAt = performance.now();
-  showBadge();
-}
-
-/** The events say that they are there, and whether somebody follows Nomad. */
-export function setLive(isFollowing, age) {
-  Object.assign(live, { isHeard: true, isFollowing, lostAt: null });
-  setAge(age);
-}
-
-export function setLost() {
-  live.lostAt ??= new Date();
-  showBadge();
-}
-
-function showBadge() {
-  const age = live.age === null ? '' : duration(live.age + performance.now() - live.agedAt);
-  const [state, words] = badgeOf(live, age);
-  text('badge', words);
-  byId('badge').className = `badge ${state}`;
-  byId('badge').title = age && `The nodes are ${age} old.`;
-}
-
-function badgeOf({ isHeard, isFollowing, lostAt }, age) {
-  if (lostAt) return ['offline', `offline since ${lostAt.toLocaleTimeString('en-GB')}`];
-  if (!isHeard) return ['', 'connecting…'];
-  if (isFollowing) return ['live', 'live'];
-  return ['cached', age ? `cached ${age} ago` : 'not cached'];
-}
-
 // ---- The buttons -------------------------------------------------------------------------------
 
 /** `refresh` asks for all nodes anew and says what differs; `loadStats` is called after both actions. */
 export function watchButtons(refresh, loadStats) {
-  const run = (words, action) => act(words, action, loadStats);
+  const run = (words, action, lasting) => act(words, action, lasting, loadStats);
   const dialog = byId('clear-dialog');
-  byId('refresh').addEventListener('click', () => run('Refreshing…', refresh));
+  byId('refresh').addEventListener('click', () => run('Refreshing…', refresh, false));
   byId('clear').addEventListener('click', () => {
     dialog.returnValue = '';
     dialog.showModal();
   });
-  dialog.addEventListener('close', () => dialog.returnValue === 'clear' && run('Clearing…', clearCache));
+  dialog.addEventListener('close', () => dialog.returnValue === 'clear' && run('Clearing…', clearCache, true));
 }
 
-/** Shows an error with a button that tries again, or takes it away. */
-export function complain(error, again) {
-  byId('problem').hidden = !error;
-  byId('problem-text').textContent = error ? visible(error.message) : '';
-  byId('retry').onclick = again ?? null;
-}
-
-/** Runs one of the two actions; meanwhile neither can be started. */
-async function act(words, action, loadStats) {
+/** Runs one of the two actions; meanwhile neither can be started. What can't be cleared stays told until it is. */
+async function act(words, action, lasting, loadStats) {
   const buttons = [byId('refresh'), byId('clear')];
   const focused = document.activeElement;
   for (const button of buttons) button.disabled = true;
   byId('message').textContent = words;
   try {
     byId('message').textContent = await action();
-    complain(null);
+    settle();
   } catch (error) {
     byId('message').textContent = '';
-    complain(error, () => act(words, action, loadStats));
+    complain(error, () => act(words, action, lasting, loadStats), { lasting });
   } finally {
     for (const button of buttons) button.disabled = false;
     if (document.activeElement === document.body) focused?.focus();
@@ -111,7 +67,6 @@ export function watchStats() {
   const isSeen = () => document.visibilityState === 'visible';
   setInterval(() => isSeen() && load(), EVERY_MS);
   document.addEventListener('visibilitychange', () => isSeen() && load());
-  setInterval(showBadge, SECOND_MS);
   load();
   return load;
 }
@@ -130,7 +85,8 @@ function show(stats) {
   text('cache-place', visible(stats.cache.where || stats.cache.kind));
   meter('hit', rate, rate === null ? 'no requests' : `${rate} % (${number(hour.hits)} of ${number(hour.hits + hour.misses)})`);
   showMemory(stats.memory);
-  text('cache-times', `${time(hour.cached_ms_mean)} cached, ${time(hour.uncached_ms_mean)} from Nomad`);
+  const times = [[hour.cached_ms_mean, 'cached'], [hour.uncached_ms_mean, 'from Nomad']].filter(([ms]) => ms !== null);
+  text('cache-times', times.map(([ms, of]) => `${time(ms)} ${of}`).join(', ') || 'no data yet');
   text('cache-calls', `${number(hour.nomad_calls)} made, ${number(hour.nomad_calls_saved)} saved`);
   byId('minutes').replaceChildren(sparkline(minutesOf(hour.per_minute)));
   showKeys(stats.keys);
@@ -194,7 +150,7 @@ function sparkline(minutes) {
   const most = busiest.hits + busiest.misses;
   const sum = (of) => number(minutes.reduce((total, minute) => total + minute[of], 0));
   const at = new Date(busiest.start).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
-  const peak = most ? `at most ${number(most)}, at ${at}` : 'none';
+  const peak = most ? `peak ${number(most)} at ${at}` : 'none';
   text('minutes-most', `(${peak})`);
 
   const svg = drawing('svg', { viewBox: `0 0 ${MINUTES * BAR} ${HEIGHT}`, preserveAspectRatio: 'none', role: 'img', class: 'spark' });
@@ -219,7 +175,6 @@ function drawing(tag, attributes) {
 }
 
 function time(ms) {
-  if (ms === null) return 'not known';
   return ms < 10 ? `${ms.toFixed(1)} ms` : `${number(Math.round(ms))} ms`;
 }
 

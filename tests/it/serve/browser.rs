@@ -1,5 +1,7 @@
 //! The page in a real browser.
 
+mod outage;
+
 use nomad_sim::{Fleet, Options, Sim};
 
 use super::Room;
@@ -128,9 +130,10 @@ fn ten_thousand_nodes_scroll() {
     let options = Options { fleet: Fleet::generated(10_000), ..Options::default() };
     let (sim, redis) = (Sim::start(options), RedisServer::start());
     let sandbox = Sandbox::redis(&redis.url()).nomad(&sim.address());
-    let served = Served::start(&sandbox, "--no-follow --timeout 2m");
+    // A busy machine takes its time for so many details.
+    let served = Served::start(&sandbox, "--no-follow --timeout 2m --ttl 10m");
+    sandbox.stdout("refresh --timeout 5m --ttl 10m");
     let room = Room { sim, redis, sandbox, served };
-    room.served.get("/api/clients");
     let browser = page(&room);
     browser.until("document.querySelector('#count').innerText.includes('10,000')");
     let rows = browser.eval("document.querySelectorAll('[data-id]').length").as_u64().unwrap();

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// Nothing that a test waits for may take longer.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 const NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 /// Without those about the background its own services look for hosts that are not there.
 const FLAGS: [&str; 11] = [
@@ -32,12 +32,15 @@ const FLAGS: [&str; 11] = [
     "--remote-debugging-pipe",
 ];
 
-/// A browser with one page.
+/// A browser with one page, or several of which one is seen.
 pub(crate) struct Browser {
     child: Child,
     to: Mutex<ChildStdin>,
     heard: Arc<Heard>,
+    /// Of the tab that is seen.
     session: String,
+    /// Each tab's name and session.
+    tabs: Vec<(Value, String)>,
     _folder: TempDir,
 }
 
@@ -75,19 +78,32 @@ impl Browser {
         let listener = Arc::clone(&heard);
         std::thread::spawn(move || listen(from, &listener));
         let to = Mutex::new(to);
-        let mut browser = Self { child, to, heard, session: String::new(), _folder: folder };
+        let mut browser =
+            Self { child, to, heard, session: String::new(), tabs: Vec::new(), _folder: folder };
         browser.open();
         browser
     }
 
-    fn open(&mut self) {
+    /// Opens a tab, which hides those before it.
+    pub(crate) fn open(&mut self) {
+        self.session.clear();
         let target = self.ask("Target.createTarget", json!({"url": "about:blank"}));
-        let target = json!({"targetId": target["targetId"], "flatten": true});
-        let session = self.ask("Target.attachToTarget", target);
+        let target = target["targetId"].clone();
+        let session =
+            self.ask("Target.attachToTarget", json!({"targetId": target, "flatten": true}));
         self.session = session["sessionId"].as_str().unwrap().to_owned();
+        self.tabs.push((target, self.session.clone()));
         for domain in ["Page", "Runtime", "Log", "Network"] {
             self.ask(&format!("{domain}.enable"), json!({}));
         }
+    }
+
+    /// Shows the tab that was opened as the `at`th, from 0.
+    pub(crate) fn show(&mut self, at: usize) {
+        let (target, session) = self.tabs[at].clone();
+        self.session.clear();
+        self.ask("Target.activateTarget", json!({"targetId": target}));
+        self.session = session;
     }
 
     /// Sends one command and gives its result.
@@ -143,7 +159,13 @@ impl Browser {
     /// Waits until the expression is true, and says what the page showed if that never comes.
     #[track_caller]
     pub(crate) fn until(&self, condition: &str) {
-        let until = Instant::now() + LIMIT;
+        self.until_within(LIMIT, condition);
+    }
+
+    /// The same for what comes late by itself.
+    #[track_caller]
+    pub(crate) fn until_within(&self, limit: Duration, condition: &str) {
+        let until = Instant::now() + limit;
         loop {
             // A page that is left or not yet whole can't answer.
             let value = self.value(&format!("Boolean({condition})"));
@@ -161,16 +183,29 @@ impl Browser {
     /// Clicks with the mouse into the middle of an element.
     #[track_caller]
     pub(crate) fn click(&self, selector: &str) {
+        let place = self.middle(selector);
+        for kind in ["mousePressed", "mouseReleased"] {
+            let params = json!({"type": kind, "x": place[0], "y": place[1], "button": "left", "clickCount": 1});
+            self.ask("Input.dispatchMouseEvent", params);
+        }
+    }
+
+    /// Moves the mouse into the middle of an element.
+    #[track_caller]
+    pub(crate) fn hover(&self, selector: &str) {
+        let place = self.middle(selector);
+        let params = json!({"type": "mouseMoved", "x": place[0], "y": place[1]});
+        self.ask("Input.dispatchMouseEvent", params);
+    }
+
+    #[track_caller]
+    fn middle(&self, selector: &str) -> Value {
         let place = format!(
             "(() => {{ const e = document.querySelector({}); e.scrollIntoView({{block: 'center'}}); \
              const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; }})()",
             json!(selector)
         );
-        let place = self.eval(&place);
-        for kind in ["mousePressed", "mouseReleased"] {
-            let params = json!({"type": kind, "x": place[0], "y": place[1], "button": "left", "clickCount": 1});
-            self.ask("Input.dispatchMouseEvent", params);
-        }
+        self.eval(&place)
     }
 
     /// A key by its name: `Escape`, `ArrowDown`, `/`.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::sandbox::Sandbox;
 
 /// Nothing that a test waits for may take longer.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// `nomad-clients serve` on a port of its own.
 pub(crate) struct Served {
