@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::cli::Serve;
 use crate::error::Error;
 use crate::model::secret::Secret;
-use crate::serve::{Listen, Settings};
+use crate::serve::{BasePath, Listen, Settings, SocketAccess};
 
 use super::value::{Origin, duration};
 use super::{token, variable};
@@ -35,6 +35,8 @@ pub(crate) fn serving(serve: &Serve, tells_calls: bool) -> Result<Settings, Erro
     let names: Result<Vec<String>, Error> =
         serve.allowed_host.iter().map(|name| host(name)).collect();
     Ok(Settings {
+        access: socket_access(serve, &listen)?,
+        base: base_path(serve)?,
         listen,
         usual,
         token: if serve.insecure_no_auth { None } else { access_token(serve)? },
@@ -43,6 +45,28 @@ pub(crate) fn serving(serve: &Serve, tells_calls: bool) -> Result<Settings, Erro
         follow: (!serve.no_follow).then_some(interval.unwrap_or(INTERVAL)),
         tells_calls,
     })
+}
+
+fn socket_access(serve: &Serve, listen: &[Listen]) -> Result<SocketAccess, Error> {
+    let mut access = SocketAccess::default();
+    let is_unix = listen.iter().any(|listen| matches!(listen, Listen::Unix(_)));
+    let check = |option: &'static str, access: Result<SocketAccess, String>| {
+        let unix = if is_unix { Ok(()) } else { Err("there is no --listen unix:PATH".to_owned()) };
+        unix.and(access).map_err(|why| Origin::Typed(option).error(&why))
+    };
+    // The mode comes last: if both are given, it is as it was typed.
+    if let Some(group) = &serve.listen_group {
+        access = check("listen-group", access.with_group(group))?;
+    }
+    if let Some(mode) = &serve.listen_mode {
+        access = check("listen-mode", access.with_mode(mode))?;
+    }
+    Ok(access)
+}
+
+fn base_path(serve: &Serve) -> Result<BasePath, Error> {
+    let base = serve.base_path.as_deref().map(BasePath::parse).transpose();
+    Ok(base.map_err(|why| Origin::Typed("base-path").error(why))?.unwrap_or_default())
 }
 
 /// The file that was typed, else the variable. What can be guessed is no token.

@@ -57,15 +57,17 @@ pub(super) async fn handle(app: &Arc<App>, request: Request<Incoming>, local: Lo
     let began = clock::now();
     let (parts, body) = request.into_parts();
     let mut asked = Asked { parts, body: Bytes::new(), began };
-    let (mut answer, name) = match app.guard.check(&asked.parts, local) {
+    let path = app.base.below(asked.parts.uri.path());
+    let (mut answer, name) = match app.guard.check(&asked.parts, path, local) {
         Err(why) => (problem(&why), "refused"),
-        Ok(()) => {
-            let uri = &asked.parts.uri;
-            match route::route(asked.parts.method.as_str(), uri.path(), asked.query()) {
+        Ok(()) => match path {
+            None => (respond::beside(&app.base), "none"),
+            Some("") if reads(&asked) => (respond::moved(&app.base, asked.query()), "none"),
+            Some(path) => match route::route(asked.parts.method.as_str(), path, asked.query()) {
                 Err(refused) => (respond::refused(refused), "none"),
                 Ok(route) => (routed(app, &route, &mut asked, body).await, route.name()),
-            }
-        }
+            },
+        },
     };
     if asked.parts.method == Method::HEAD {
         let len = answer.body().len();
@@ -77,6 +79,10 @@ pub(super) async fn handle(app: &Arc<App>, request: Request<Incoming>, local: Lo
     finish(answer.headers_mut());
     told(app, &asked, name, &answer);
     answer
+}
+
+fn reads(asked: &Asked) -> bool {
+    matches!(asked.parts.method, Method::GET | Method::HEAD)
 }
 
 async fn routed(app: &Arc<App>, route: &Route, asked: &mut Asked, body: Incoming) -> Answer {

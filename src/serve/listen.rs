@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,8 @@ use rustix::fs::Mode;
 use rustix::process::umask;
 
 use crate::model::text::sanitised;
+
+use super::socket_access::SocketAccess;
 
 /// A place to listen at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +67,7 @@ pub(super) enum Socket {
 ///
 /// # Errors
 /// Why that can't be, in words.
-pub(super) fn bind(listen: &Listen) -> Result<Socket, String> {
+pub(super) fn bind(listen: &Listen, access: SocketAccess) -> Result<Socket, String> {
     match listen {
         Listen::Tcp(address) => {
             let failed = |error| format!("cannot listen on {address}: {}", plain(&error));
@@ -76,13 +78,13 @@ pub(super) fn bind(listen: &Listen) -> Result<Socket, String> {
         Listen::Unix(path) => {
             let shown = sanitised(&path.to_string_lossy()).into_owned();
             let failed = |error| format!("cannot listen on {shown}: {}", plain(&error));
-            bind_unix(path).map_err(failed)
+            bind_unix(path, access).map_err(failed)
         }
     }
 }
 
 /// A socket that a killed process left behind is replaced, one that somebody answers is not.
-fn bind_unix(path: &Path) -> io::Result<Socket> {
+fn bind_unix(path: &Path, access: SocketAccess) -> io::Result<Socket> {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
     if is_socket {
         match UnixStream::connect(path) {
@@ -96,9 +98,9 @@ fn bind_unix(path: &Path) -> io::Result<Socket> {
     let before = umask(Mode::from_raw_mode(0o177));
     let listener = UnixListener::bind(path);
     umask(before);
-    let listener = listener?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-    Ok(Socket::Unix(listener, Some(path.to_owned())))
+    let socket = Socket::Unix(listener?, Some(path.to_owned()));
+    access.apply(path)?;
+    Ok(socket)
 }
 
 fn plain(error: &io::Error) -> String {

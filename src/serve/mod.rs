@@ -2,6 +2,7 @@
 
 mod accept;
 mod ask_nomad;
+mod base_path;
 mod body;
 mod budget;
 mod changes;
@@ -16,6 +17,7 @@ mod listen;
 mod metrics;
 mod nodes;
 mod nomad_contact;
+mod origin;
 mod page;
 mod problem;
 #[cfg(any(test, fuzzing))]
@@ -24,6 +26,7 @@ mod replay;
 mod respond;
 mod route;
 mod server;
+mod socket_access;
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -49,7 +52,9 @@ use listen::Socket;
 use metrics::Metrics;
 use server::{Lines, Server};
 
+pub(crate) use base_path::BasePath;
 pub(crate) use listen::Listen;
+pub(crate) use socket_access::SocketAccess;
 
 /// Threads for what waits: Redis, Nomad, files.
 const BLOCKING: usize = 32;
@@ -70,6 +75,10 @@ pub(crate) struct Settings {
     pub(crate) listen: Vec<Listen>,
     /// Nobody said where to listen: sockets that are handed over take the place of these.
     pub(crate) usual: bool,
+    /// Who may connect to the unix sockets among them.
+    pub(crate) access: SocketAccess,
+    /// Everything is served below it.
+    pub(crate) base: BasePath,
     /// Whoever knows it may ask.
     pub(crate) token: Option<Secret>,
     /// Beyond this machine without a token, on somebody's own word.
@@ -113,6 +122,7 @@ struct App {
     keeper: Arc<Keeper>,
     desk: Arc<Desk>,
     guard: Guard,
+    base: BasePath,
     metrics: Metrics,
     cluster: Cluster,
     tells_calls: bool,
@@ -158,7 +168,7 @@ fn sockets(settings: &Settings) -> Result<Vec<Socket>, Error> {
             return Err(Error::Open(address.to_string()));
         }
         for listen in &settings.listen {
-            sockets.push(listen::bind(listen).map_err(Error::Listen)?);
+            sockets.push(listen::bind(listen, settings.access).map_err(Error::Listen)?);
         }
     }
     match sockets.iter().find(|socket| socket.is_beyond()) {
@@ -261,6 +271,7 @@ impl App {
             desk: Arc::new(Desk::new(Arc::clone(&keeper))),
             keeper,
             guard: Guard { names: settings.names, token: settings.token },
+            base: settings.base,
             metrics: Metrics::default(),
             cluster,
             tells_calls: settings.tells_calls,

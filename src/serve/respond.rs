@@ -20,6 +20,7 @@ use crate::render;
 use crate::store::{Kind, Sample};
 
 use super::accept::accepts;
+use super::base_path::BasePath;
 use super::body::Content;
 use super::guard::COOKIE_NAME;
 use super::keeper::Held;
@@ -32,6 +33,7 @@ use super::{App, nodes};
 
 pub(super) type Answer = Response<Content>;
 
+const PLAIN: &str = "text/plain; charset=utf-8";
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 const X_NOMAD_CALLS: HeaderName = HeaderName::from_static("x-nomad-calls");
 const X_MISSING_DETAILS: HeaderName = HeaderName::from_static("x-missing-details");
@@ -119,8 +121,7 @@ pub(super) fn is_public(route: &Route) -> bool {
 /// To a browser that wants the page: where to sign in. To everybody else: what is missing.
 pub(super) fn unknown(route: &Route) -> Answer {
     if *route == Route::Page {
-        let mut answer =
-            answer(StatusCode::SEE_OTHER, "text/plain; charset=utf-8", "sign in at login\n");
+        let mut answer = answer(StatusCode::SEE_OTHER, PLAIN, "sign in at login\n");
         // Relative: a reverse proxy may serve this below a path that it does not tell.
         answer.headers_mut().insert(LOCATION, HeaderValue::from_static("login"));
         return answer;
@@ -135,7 +136,23 @@ pub(super) fn unknown(route: &Route) -> Answer {
 
 fn not_found() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path")
-        .hinted("GET /openapi.json tells all paths")
+        .hinted("GET openapi.json lists all paths")
+}
+
+/// What is said of a path that is not below the base path.
+pub(super) fn beside(base: &BasePath) -> Answer {
+    let why = Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path");
+    problem(&why.hinted(format!("everything is below {}/: --base-path is set", base.as_str())))
+}
+
+/// From the base path without its slash to the page, whose addresses are relative.
+pub(super) fn moved(base: &BasePath, query: &str) -> Answer {
+    let to = base.with_slash(query);
+    let mut answer = answer(StatusCode::TEMPORARY_REDIRECT, PLAIN, format!("see {to}\n"));
+    if let Ok(to) = HeaderValue::from_str(&to) {
+        answer.headers_mut().insert(LOCATION, to);
+    }
+    answer
 }
 
 /// What is said where no route leads.
@@ -180,7 +197,7 @@ pub(super) fn json_answer(body: Vec<u8>) -> Answer {
 }
 
 fn plain(text: &'static str) -> Answer {
-    answer(StatusCode::OK, "text/plain; charset=utf-8", text)
+    answer(StatusCode::OK, PLAIN, text)
 }
 
 /// The form of the login page: `token=…`.
@@ -190,12 +207,17 @@ fn sign_in(app: &App, body: &[u8]) -> Answer {
     let Some(session) = session else {
         return page::login(StatusCode::UNAUTHORIZED, "That is not the access token.");
     };
-    let mut answer = answer(StatusCode::SEE_OTHER, "text/plain; charset=utf-8", "signed in\n");
+    let mut answer = answer(StatusCode::SEE_OTHER, PLAIN, "signed in\n");
     let headers = answer.headers_mut();
     headers.insert(LOCATION, HeaderValue::from_static("./"));
     // Without a Path it is sent to all that is beside the login page, below whatever path a proxy
     // serves this, and to nothing else on that host.
-    let cookie = format!("{COOKIE_NAME}={session}; Max-Age=2592000; HttpOnly; SameSite=Strict");
+    let path = match app.base.as_str() {
+        "" => String::new(),
+        base => format!(" Path={base};"),
+    };
+    let cookie =
+        format!("{COOKIE_NAME}={session};{path} Max-Age=2592000; HttpOnly; SameSite=Strict");
     headers.insert(SET_COOKIE, HeaderValue::from_str(&cookie).expect("hexadecimal digits"));
     answer
 }

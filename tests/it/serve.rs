@@ -7,6 +7,7 @@ mod contact;
 mod events;
 mod follow;
 mod limits;
+mod proxied;
 mod safety;
 mod soak;
 

@@ -114,6 +114,45 @@ fn several_sockets_and_what_can_not_be_listened_on() {
     assert_eq!(said, failure(2, why));
 }
 
+#[test]
+fn who_may_connect_to_a_unix_socket() {
+    use std::os::unix::fs::MetadataExt as _;
+    let room = Room::new();
+    let socket = room.sandbox.home().join("s.sock");
+    let own = std::fs::metadata(room.sandbox.home()).unwrap().gid();
+    // Another group than one's own may only be given by root.
+    let group = if rustix::process::geteuid().is_root() { 4_711 } else { own };
+    for (args, gid, mode) in [
+        (String::new(), own, 0o600),
+        ("--listen-mode 0660".to_owned(), own, 0o660),
+        (format!("--listen-group {group}"), group, 0o660),
+        (format!("--listen-group {group} --listen-mode 666"), group, 0o666),
+    ] {
+        let listen = format!("--no-follow --listen unix:{} {args}", socket.display());
+        let served = Served::start(&room.sandbox, &listen);
+        // Its access stands before the first line is printed.
+        let found = std::fs::metadata(&socket).unwrap();
+        assert_eq!((found.gid(), found.mode() & 0o777), (gid, mode), "{args}");
+        assert_eq!((served.get("/healthz").status, served.end().0), (200, 0));
+    }
+    let refused = |args: &str, why: &str| {
+        let said = room.sandbox.run(&format!("serve --no-follow {args}"));
+        assert_eq!(said, failure(2, &format!("error: invalid value for {why}\n")), "{args}");
+    };
+    let unix = format!("--listen unix:{}", socket.display());
+    let mode = "--listen-mode: must be an octal mode that includes 0600, like 0660";
+    refused(&format!("{unix} --listen-mode 0888"), mode);
+    let group = "--listen-group: no such group in /etc/group; a group ID works too";
+    refused(&format!("{unix} --listen-group no-such-group"), group);
+    refused("--listen-mode 0660", "--listen-mode: there is no --listen unix:PATH");
+    refused(
+        "--listen 127.0.0.1:0 --listen-group 0",
+        "--listen-group: there is no --listen unix:PATH",
+    );
+    refused("--base-path nodes", "--base-path: must be a path like /tools/nodes");
+    assert!(!socket.exists());
+}
+
 /// A socket that a killed server left behind is taken over.
 #[test]
 fn a_socket_without_an_owner_is_replaced() {

@@ -9,6 +9,7 @@ pub(crate) mod fake_redis;
 pub(crate) mod local_bench;
 pub(crate) mod means;
 pub(crate) mod memory;
+pub(crate) mod nginx;
 pub(crate) mod other_user;
 pub(crate) mod pki;
 pub(crate) mod process;

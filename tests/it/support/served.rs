@@ -110,34 +110,17 @@ impl Served {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Response {
-        let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
-        if !headers.iter().any(|(name, _)| *name == "host") {
-            head += &format!("host: {}\r\n", self.at);
-        }
-        for (name, value) in headers {
-            head += &format!("{name}: {value}\r\n");
-        }
-        if !body.is_empty() {
-            head += &format!("content-length: {}\r\n", body.len());
-        }
-        self.raw(format!("{head}\r\n{body}").as_bytes())
+        ask_at(&self.at, (method, path), headers, body)
     }
 
     /// Sends these very bytes and reads to the end.
     #[track_caller]
     pub(crate) fn raw(&self, bytes: &[u8]) -> Response {
-        let mut stream = self.connect();
-        stream.write_all(bytes).unwrap();
-        let mut answer = Vec::new();
-        // Who refuses a request may hang up before all of it was sent.
-        let _ = stream.read_to_end(&mut answer);
-        response(&answer)
+        raw_at(&self.at, bytes)
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(&self.at).unwrap();
-        stream.set_read_timeout(Some(LIMIT)).unwrap();
-        stream
+        connect_to(&self.at)
     }
 
     /// Reads the events from now on.
@@ -170,6 +153,43 @@ impl Drop for Served {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Asks whoever answers there, a reverse proxy for instance.
+#[track_caller]
+pub(crate) fn ask_at(
+    at: &str,
+    (method, path): (&str, &str),
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Response {
+    let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
+    if !headers.iter().any(|(name, _)| *name == "host") {
+        head += &format!("host: {at}\r\n");
+    }
+    for (name, value) in headers {
+        head += &format!("{name}: {value}\r\n");
+    }
+    if !body.is_empty() {
+        head += &format!("content-length: {}\r\n", body.len());
+    }
+    raw_at(at, format!("{head}\r\n{body}").as_bytes())
+}
+
+#[track_caller]
+fn raw_at(at: &str, bytes: &[u8]) -> Response {
+    let mut stream = connect_to(at);
+    stream.write_all(bytes).unwrap();
+    let mut answer = Vec::new();
+    // Who refuses a request may hang up before all of it was sent.
+    let _ = stream.read_to_end(&mut answer);
+    response(&answer)
+}
+
+fn connect_to(at: &str) -> TcpStream {
+    let stream = TcpStream::connect(at).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    stream
 }
 
 #[track_caller]
