@@ -3,20 +3,36 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use crate::clock;
 use crate::model::node::NodeId;
 use crate::model::remark::Tell;
 use crate::model::snapshot::Snapshot;
 
 use super::{
-    Base, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, Kept, Kind, Look, Present,
-    Publication, Published, Sample, Stats, Store, Want,
+    Base, CLEAR_PATIENCE, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, Kept, Kind,
+    Look, Present, Publication, Published, Sample, Stats, Store, Want,
 };
+
+/// A list that Redis has shown, or that was to be written there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shown {
+    /// `X-Nomad-Index` of the list, or the highest index among its details.
+    pub index: u64,
+    /// Since the list was asked for, or longer.
+    pub age: Duration,
+}
 
 /// The store of this machine.
 pub trait Local: Store {
-    /// Deletes what is kept here for this scope: Redis is used again. Best effort.
-    fn forget(&self);
+    /// Redis is used again: what is kept here for this scope is not served any more if it is older
+    /// than this. `None`: Redis had nothing, and what comes next will be newer than anything that
+    /// is here. A flight under way is left alone. Best effort.
+    fn forget_older(&self, than: Option<Shown>);
+
+    /// CLEAR, given up at that moment.
+    fn clear_until(&self, until: Instant) -> Cleared;
 }
 
 /// One run's way to the cache: whichever store it falls back to, it stays with that one, because
@@ -33,8 +49,9 @@ pub struct AutoStore {
     given_up: AtomicBool,
     /// Redis broke off an answer: nothing is cached in this run, which is none of Redis' absence.
     broken_off: AtomicBool,
-    /// Redis was used in this run.
-    reached: AtomicBool,
+    /// What Redis has shown in this run, as far as the local store was told: its index, or that
+    /// there was nothing.
+    told: Mutex<Option<Option<u64>>>,
     warned: AtomicBool,
     /// Tokens of the flights that the local store has given.
     local_flights: Mutex<HashSet<String>>,
@@ -50,7 +67,7 @@ impl AutoStore {
             falls_back: true,
             given_up: AtomicBool::new(false),
             broken_off: AtomicBool::new(false),
-            reached: AtomicBool::new(false),
+            told: Mutex::default(),
             warned: AtomicBool::new(false),
             local_flights: Mutex::default(),
             tell,
@@ -91,14 +108,20 @@ impl AutoStore {
 
     /// Notes what Redis said at a step that stands between question and answer.
     fn note<T>(&self, answer: &Result<T, Error>) {
-        match answer {
-            Ok(_) if !self.reached.swap(true, Ordering::Relaxed) => {
-                if let Ok(local) = &self.local {
-                    local.forget();
-                }
-            }
-            Ok(_) => {}
-            Err(error) => self.give_up(error),
+        if let Err(error) = answer {
+            self.give_up(error);
+        }
+    }
+
+    /// Redis has shown this, or has nothing: from now on nothing older is served from the files.
+    fn forget_older(&self, than: Option<Shown>) {
+        let Ok(local) = &self.local else { return };
+        let index = than.map(|shown| shown.index);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_told = *told == Some(index) || (index.is_none() && told.is_some());
+        if !is_told {
+            *told = Some(index);
+            local.forget_older(than);
         }
     }
 
@@ -138,6 +161,10 @@ impl AutoStore {
 
     /// Redis can be read and not be written: whoever asks fetches for himself.
     fn alone(&self, error: &Error) -> Entered {
+        // What will be printed is newer than all that is here, and goes nowhere.
+        if let Ok(local) = &self.local {
+            local.forget_older(None);
+        }
         // A failover may be under way.
         let passes = *error == Error::Replica;
         self.tell_once(format!("{error}: nothing is cached"), passes);
@@ -189,6 +216,10 @@ impl Store for AutoStore {
             let look = self.redis.look(want);
             self.note(&look);
             if let Ok(look) = look {
+                self.forget_older(match &look {
+                    Look::Hit(hit) => Some(Shown { index: hit.index, age: hit.age }),
+                    Look::Miss { .. } => None,
+                });
                 return Ok(look);
             }
         }
@@ -199,8 +230,11 @@ impl Store for AutoStore {
         if self.uses_redis() {
             let present = self.redis.present();
             self.note(&present);
-            if present.is_ok() {
-                return present;
+            if let Ok(present) = present {
+                let shown = present.as_ref();
+                let shown = shown.map(|it| Shown { index: it.index, age: it.age });
+                self.forget_older(shown);
+                return Ok(present);
             }
         }
         self.fallback().map_or(Ok(None), Store::present)
@@ -215,6 +249,10 @@ impl Store for AutoStore {
                 entered => {
                     self.note(&entered);
                     if let Ok(entered) = entered {
+                        // What there is to hit is told by the look that follows.
+                        if !matches!(entered, Entered::Hit { .. }) {
+                            self.forget_older(None);
+                        }
                         return Ok(entered);
                     }
                 }
@@ -236,6 +274,11 @@ impl Store for AutoStore {
             return local.publish(flight, publication);
         }
         let published = self.redis.publish(flight, publication);
+        // It will be printed, whatever came of it here.
+        if !matches!(published, Ok(Published::Older { .. } | Published::Rebase)) {
+            let age = clock::now().saturating_duration_since(publication.list_sent);
+            self.forget_older(Some(Shown { index: publication.eff, age }));
+        }
         Ok(published.unwrap_or_else(|error| self.unpublished(flight, &error)))
     }
 
@@ -260,10 +303,11 @@ impl Store for AutoStore {
     }
 
     fn clear(&self) -> Cleared {
+        let until = clock::now() + CLEAR_PATIENCE;
         let mut cleared = self.redis.clear();
         cleared.places.retain(|place| !self.was_no_cache(place));
         match &self.local {
-            Ok(local) => cleared.places.extend(local.clear().places),
+            Ok(local) => cleared.places.extend(local.clear_until(until).places),
             Err(why) if cleared.places.is_empty() => {
                 self.tell_once(format!("nothing to clear: no local cache: {why}"), false);
             }

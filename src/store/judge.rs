@@ -123,7 +123,8 @@ pub(super) fn present(
     let since = since(&meta, family.ttl_left).filter(|_| known && family.ttl_left >= 0)?;
     let fresh = since <= ttl && !ttl.is_zero();
     let age = Duration::from_millis(meta.lag_ms).saturating_add(since).saturating_add(elapsed);
-    fresh.then(|| Present { rev: meta.rev, age, since: since.saturating_add(elapsed) })
+    let since = since.saturating_add(elapsed);
+    fresh.then_some(Present { rev: meta.rev, index: meta.index, age, since })
 }
 
 /// The family that is this scope's: the literal one if its meta names the scope, else the own one.

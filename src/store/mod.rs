@@ -87,6 +87,9 @@ pub struct RedisPlace {
     pub client_key: Option<PathBuf>,
 }
 
+/// How long a clear may take in all, the files of this machine included.
+pub(crate) const CLEAR_PATIENCE: Duration = Duration::from_secs(5);
+
 /// One method per step of the protocol, the same for every kind of store. Every method is bounded
 /// in time by the protocol's budgets. Calls may come from several threads at once.
 pub trait Store: Send + Sync {
@@ -96,7 +99,9 @@ pub trait Store: Send + Sync {
     /// Which publication LOOK would hit, without its bytes; `None` = it would miss.
     fn present(&self) -> Result<Option<Present>, Error> {
         Ok(match self.look(Want::Records)? {
-            Look::Hit(Snapshot { rev, age, since, .. }) => Some(Present { rev, age, since }),
+            Look::Hit(Snapshot { rev, index, age, since, .. }) => {
+                Some(Present { rev, index, age, since })
+            }
             Look::Miss { .. } => None,
         })
     }

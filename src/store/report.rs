@@ -9,6 +9,8 @@ use super::Error;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Present {
     pub rev: String,
+    /// `X-Nomad-Index` of the list.
+    pub index: u64,
     /// Since the list was asked for.
     pub age: Duration,
     /// Since it was published.

@@ -1,6 +1,7 @@
 //! The files of this machine: what they promise beyond what every store does.
 
 mod ages;
+mod beside_redis;
 mod damage;
 mod flights;
 mod folder;

@@ -1,45 +1,84 @@
-//! CLEAR on files, and forgetting what is in Redis anyway.
+//! CLEAR on files, and forgetting what Redis has newer.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::clock;
 use crate::host::folder::Writing;
 use crate::random;
+use crate::store::auto::Shown;
 
-use super::snap::Header;
-use super::{EPOCH, LocalStore, flight};
+use super::flight::{self, Taken};
+use super::floor::{self, Floor};
+use super::{EPOCH, LocalStore};
 
-const CLEAR_PATIENCE: Duration = Duration::from_secs(5);
 /// This stands between a question and its answer from Redis.
 const FORGET_PATIENCE: Duration = Duration::from_millis(100);
 
 impl LocalStore {
-    pub(super) fn clear_all(&self) -> io::Result<()> {
-        let writing = self.folder.writing(CLEAR_PATIENCE)?;
+    pub(super) fn clear_all(&self, until: Instant) -> io::Result<()> {
+        let writing = self.folder.writing(until.saturating_duration_since(clock::now()))?;
         // From here it is cleared: nothing that is there, or that a flight brings, matches the new
         // epoch, or none at all where there is no room for a new one.
         writing.replace(EPOCH, &[random::hex16().as_bytes()]).or_else(|_| writing.remove(EPOCH))?;
-        writing.remove_all(|name| name.ends_with(".snap") || name.ends_with(".full"));
+        let ends = [".snap", ".full", ".floor"];
+        writing.remove_all(|name| ends.iter().any(|end| name.ends_with(end)));
         Ok(())
     }
 
-    /// Redis is used again: what it shows from now on may be newer than what is here, or than what
-    /// a flight under way will bring.
-    pub(super) fn forget_all(&self) {
-        let (snap, flown) = (self.name("snap"), self.name("flight"));
-        let flies = flight::is_held(&self.folder, &flown);
-        if !flies && self.folder.len(&snap).is_none() {
+    /// What Redis has shown.
+    pub(super) fn floor(&self) -> Floor {
+        let note = self.folder.read(&self.name("floor"), floor::LONGEST);
+        let text = note.and_then(|note| String::from_utf8(note).ok());
+        text.and_then(|text| Floor::parse(&text, &self.boot.id)).unwrap_or_default()
+    }
+
+    /// Redis is used again. What is older here than what it has shown is served no more, and is
+    /// removed. A flight goes on: as long as one is held, what it started from stays, and what it
+    /// will bring is served if it is not older.
+    pub(super) fn forget(&self, than: Option<Shown>) {
+        // Before anything is looked at: a flight that begins after this lists after this.
+        let now = self.now();
+        let flown = self.name("flight");
+        if self.folder.len(&flown).is_none() || self.raised(than, now).is_none() {
+            return;
+        }
+        if than.is_none() && flight::is_held(&self.folder, &flown) {
             return;
         }
         let Ok(writing) = self.folder.writing(FORGET_PATIENCE) else { return };
-        let void = self.known_epoch().filter(|_| flies).map(|epoch| {
-            let scope = self.scope.as_str().to_owned();
-            Header::void(epoch, scope, &self.boot.id, self.now()).line()
-        });
-        let replaced = void.is_some_and(|void| writing.replace(&snap, &[&void]).is_ok());
-        // The snapshot goes first, so that no list is left without its records.
-        if replaced || writing.remove(&snap).is_ok() {
-            self.remove_fulls(&writing, "");
+        let Some(floor) = self.raised(than, now) else { return };
+        let line = floor.line(&self.boot.id);
+        let noted = writing.replace(&self.name("floor"), &[line.as_bytes()]).is_ok();
+        let is_older = self.known().header().is_some_and(|header| floor.is_above(header));
+        // As long as Redis has nothing it is a base. Without room for the note it must go all the
+        // same. Nobody begins to fly before that is done.
+        if is_older
+            && (than.is_some() || !noted)
+            && let Ok(Taken::Free(_lock)) = flight::take(&self.folder, &flown)
+        {
+            self.remove_snapshot(&writing);
+        }
+    }
+
+    /// The note that must be written, if one must.
+    fn raised(&self, than: Option<Shown>, now: u64) -> Option<Floor> {
+        let floor = self.floor();
+        match than {
+            Some(shown) => floor.raised(shown, now),
+            None => {
+                let known = self.known();
+                let floor = floor.raised_to(now);
+                let hides = |header| !known.is_outdated && floor.is_above(header);
+                known.header().is_some_and(hides).then_some(floor)
+            }
+        }
+    }
+
+    /// The snapshot goes first, so that no list is left without its records.
+    pub(super) fn remove_snapshot(&self, writing: &Writing<'_>) {
+        if writing.remove(&self.name("snap")).is_ok() {
+            self.remove_fulls(writing, "");
         }
     }
 

@@ -97,7 +97,8 @@ fn servable(store: &LocalStore, known: &Known, enter: &Enter<'_>) -> Option<Stri
         How::Refresh => header.rev.starts_with('N'),
         How::Force => false,
     };
-    let serves = known.has_all && is_fresh && is_later && !refused.contains(&header.rev);
+    let is_there = known.has_all && !known.is_outdated;
+    let serves = is_there && is_fresh && is_later && !refused.contains(&header.rev);
     serves.then(|| header.rev.clone())
 }
 

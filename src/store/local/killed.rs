@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -12,7 +13,7 @@ use crate::host::fault::{Fault, plan};
 use crate::model::node::{Fulls, NodeId};
 use crate::model::remark::Tell;
 use crate::model::secret::Secret;
-use crate::store::auto::Local as _;
+use crate::store::auto::Shown;
 use crate::store::scope::{Cluster, Scope};
 use crate::store::{
     BootClock, Choice, Enter, Entered, Error, Flight, How, Look, Place, Publication, Published,
@@ -22,12 +23,12 @@ use crate::store::{
 const STEPS_MAX: u32 = 100;
 
 /// A cache folder; every store of it is a process.
-struct Home(TempDir);
+struct Home(TempDir, AtomicU64);
 
 impl Home {
     /// With a first publication at index 1.
     fn filled() -> Self {
-        let home = Self(TempDir::new().unwrap());
+        let home = Self(TempDir::new().unwrap(), AtomicU64::new(0));
         let store = home.store();
         assert_eq!(
             publish(&store, &own(&store, "N1", How::Get), 1, false).unwrap(),
@@ -57,7 +58,9 @@ impl Home {
             ttl: Duration::from_secs(60),
             detail_ttl: Duration::from_secs(300),
         };
-        let boot = BootClock { now: Arc::new(|| 1000), id: "boot".to_owned() };
+        // Each process begins a second after the one before.
+        let now = 1000 + self.1.fetch_add(1000, Ordering::Relaxed);
+        let boot = BootClock { now: Arc::new(move || now), id: "boot".to_owned() };
         LocalStore::open(&place, boot, Tell::nobody()).unwrap()
     }
 
@@ -184,21 +187,24 @@ fn while_invalidating() {
     });
 }
 
+/// What Redis has shown.
+const NEWER: Option<Shown> = Some(Shown { index: 2, age: Duration::from_millis(500) });
+
 #[test]
 fn while_clearing_or_forgetting() {
     killed_everywhere(&[Some(1), None], 5, |store| drop(store.clear()));
     // A list whose records are gone already is no whole answer: the snapshot goes first.
-    killed_everywhere(&[Some(1), None], 2, |store| store.forget());
+    killed_everywhere(&[Some(1), None], 6, |store| store.forget(NEWER));
     killed_everywhere(&[Some(1), None], 5, |store| {
         let _flies = enter(store, "N2", How::Refresh);
-        store.forget();
+        store.forget(NEWER);
     });
 }
 
 #[test]
 fn while_the_first_epoch_is_made() {
     for at in 0..STEPS_MAX {
-        let home = Home(TempDir::new().unwrap());
+        let home = Home(TempDir::new().unwrap(), AtomicU64::new(0));
         let store = home.store();
         plan(Some((Fault::Killed, at)));
         fetch(&store, false);

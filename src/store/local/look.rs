@@ -20,12 +20,19 @@ const FULLS_LONGEST: u64 = 8 * LONGEST;
 pub(super) struct Known {
     /// Of this scope and boot.
     header: Option<Header>,
+    /// Redis has shown something newer since: good as a base, not to be served.
+    pub(super) is_outdated: bool,
     /// `all` is there in its full length.
     pub(super) has_all: bool,
     pub(super) epoch: Option<String>,
 }
 
 impl Known {
+    /// The publication, whatever became of it.
+    pub(super) fn header(&self) -> Option<&Header> {
+        self.header.as_ref()
+    }
+
     fn current(&self) -> Option<&Header> {
         self.header.as_ref().filter(|header| Some(&header.epoch) == self.epoch.as_ref())
     }
@@ -52,7 +59,8 @@ impl LocalStore {
         let opened = self.open_snap();
         let has_all = opened.as_ref().is_some_and(Opened::has_all);
         let header = opened.map(|opened| opened.header);
-        Known { header, has_all, epoch: self.known_epoch() }
+        let is_outdated = header.as_ref().is_some_and(|header| self.floor().is_above(header));
+        Known { header, is_outdated, has_all, epoch: self.known_epoch() }
     }
 
     /// `None` if there is none, or none that a snapshot could match.
@@ -85,7 +93,8 @@ impl LocalStore {
 
     pub(super) fn present_now(&self) -> Option<Present> {
         let known = self.known();
-        let header = known.header.as_ref().filter(|header| known.has_all && !header.is_void())?;
+        let is_there = known.has_all && !known.is_outdated;
+        let header = known.header.as_ref().filter(|header| is_there && !header.is_void())?;
         let epoch = known.epoch.clone().map(String::into_bytes);
         present(header.seen(Vec::new(), epoch, self.now()), &self.scope, self.ttl, Duration::ZERO)
     }
@@ -104,6 +113,10 @@ impl LocalStore {
                 return miss;
             }
         };
+        if self.floor().is_above(&header) {
+            self.ignored("redis has shown a newer one");
+            return miss;
+        }
         let epoch = self.folder.read(EPOCH, EPOCH_LONGEST);
         let seen = header.seen(all, epoch, self.now());
         let snapshot = match judge(seen, &self.scope, self.ttl, Duration::ZERO) {

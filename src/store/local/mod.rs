@@ -7,6 +7,7 @@ mod clear;
 mod counts;
 mod enter;
 mod flight;
+mod floor;
 mod follow;
 #[cfg(test)]
 mod killed;
@@ -16,22 +17,24 @@ mod snap;
 mod stats;
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::clock;
 use crate::model::remark::Tell;
 use crate::model::snapshot::Snapshot;
 
-use super::auto::Local;
+use super::auto::{Local, Shown};
 use super::scope::Scope;
 use super::{
-    Base, BootClock, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, Kept, Look,
-    NodeId, Place, Present, Publication, Published, Sample, Stats, Store, Want,
+    Base, BootClock, CLEAR_PATIENCE, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight,
+    Kept, Look, NodeId, Place, Present, Publication, Published, Sample, Stats, Store, Want,
 };
 use crate::host::folder::{Folder, plain};
 
 use flight::Flights;
 use follow::Follower;
 use look::Known;
+use snap::Header;
 
 const EPOCH: &str = "epoch";
 const EPOCH_LONGEST: u64 = 64;
@@ -138,14 +141,12 @@ impl Store for LocalStore {
 
     fn last(&self) -> Option<Snapshot> {
         let known = self.known();
-        self.with_fulls(known.valid(self).filter(|header| header.len > 0)?)
+        let whole = |header: &&Header| header.len > 0 && !known.is_outdated;
+        self.with_fulls(known.valid(self).filter(whole)?)
     }
 
     fn clear(&self) -> Cleared {
-        // The place stands beside it.
-        let outcome = self.clear_all().map_err(|error| Error::Files(plain(&error)));
-        let place = self.folder.place();
-        Cleared { places: vec![ClearedPlace { is_redis: false, place, outcome }] }
+        self.clear_until(clock::now() + CLEAR_PATIENCE)
     }
 
     fn follow(&self, _: &str) -> Result<bool, Error> {
@@ -168,7 +169,14 @@ impl Store for LocalStore {
 }
 
 impl Local for LocalStore {
-    fn forget(&self) {
-        self.forget_all();
+    fn forget_older(&self, than: Option<Shown>) {
+        self.forget(than);
+    }
+
+    fn clear_until(&self, until: Instant) -> Cleared {
+        // The place stands beside it.
+        let outcome = self.clear_all(until).map_err(|error| Error::Files(plain(&error)));
+        let place = self.folder.place();
+        Cleared { places: vec![ClearedPlace { is_redis: false, place, outcome }] }
     }
 }

@@ -12,7 +12,7 @@ use crate::model::node::Fulls;
 use crate::model::remark::Tell;
 use crate::random;
 
-use super::auto::Local;
+use super::auto::{Local, Shown};
 use super::judge::{Family, Hit, Seen, Verdict, judge};
 use super::keys::{self, Keys};
 use super::meta::Meta;
@@ -295,8 +295,20 @@ impl Store for MemoryStore {
 }
 
 impl Local for MemoryStore {
-    fn forget(&self) {
-        self.memory.space().delete(&self.keys.ten());
+    fn forget_older(&self, than: Option<Shown>) {
+        let now = self.memory.now();
+        let found = mine(&self.seen(now), &self.scope).map(|(meta, _)| meta.index);
+        let is_newer = found.zip(than).is_some_and(|(found, than)| found >= than.index);
+        let mut space = self.memory.space();
+        let lease = space.text(&self.keys.lease, now);
+        let is_held = lease.is_some_and(|lease| !lease.starts_with(b"!"));
+        if !is_newer && !is_held {
+            space.delete(&self.keys.ten());
+        }
+    }
+
+    fn clear_until(&self, _: Instant) -> Cleared {
+        self.clear()
     }
 }
 

@@ -6,7 +6,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
 use nomad_clients::clock;
-use nomad_clients::store::auto::Local as _;
+use nomad_clients::model::remark::Tell;
+use nomad_clients::store::auto::{Local as _, Shown};
 use nomad_clients::store::{Class, Entered, How, Minute, Published, Sample, State, Want};
 
 use crate::support::bench::{Bench as _, Part};
@@ -153,35 +154,24 @@ fn a_lock_that_somebody_keeps_is_waited_for_only_for_a_while() {
     assert_eq!(bench.lease("a0"), None);
 }
 
+/// A process of this host reaches Redis, which has a list of this index, or none.
+pub(super) fn redis_shows(bench: &LocalBench, index: Option<u64>) {
+    let shown = index.map(|index| Shown { index, age: Duration::from_secs(1) });
+    bench.open(&bench.place("a0"), Tell::nobody()).forget_older(shown);
+}
+
 #[test]
 fn what_is_in_redis_is_forgotten_here() {
     let bench = LocalBench::new();
     let own = filled(&bench, "a0", 5, &records(&[(X, 3)]));
     let other = filled(&bench, "b1", 5, &records_of("b1", &[(X, 3)]));
     let epoch = fs::read(bench.folder().join("epoch")).unwrap();
-    bench.open(&bench.place("a0"), nomad_clients::model::remark::Tell::nobody()).forget();
+    bench.pass(Duration::from_secs(1));
+    redis_shows(&bench, Some(6));
     assert_eq!((own.hit(), own.store.last()), (None, None));
     assert!(!bench.path("a0", "snap").exists() && bench.fulls().len() == 1);
     assert_eq!(other.whole(), Some(records_of("b1", &[(X, 3)])));
     assert_eq!(fs::read(bench.folder().join("epoch")).unwrap(), epoch);
-}
-
-/// What a flight brings after Redis was reached may be older than what Redis has shown.
-#[test]
-fn a_flight_under_way_is_forgotten_too() {
-    let bench = LocalBench::new();
-    let redis_is_back =
-        || bench.open(&bench.place("a0"), nomad_clients::model::remark::Tell::nobody()).forget();
-    let mut cold = Process::on(&bench);
-    cold.own(How::Get);
-    redis_is_back();
-    assert_eq!(cold.put(5, &records(&[(X, 3)])), Published::Fenced);
-    assert_eq!(cold.hit(), None);
-    let stats = cold.store.stats().unwrap();
-    let mut next = Process::on(&bench);
-    next.own(How::Get);
-    assert_eq!(next.put(6, &records(&[(X, 3)])), Published::Done);
-    assert!(stats.state != State::Hot && next.hit().is_some());
 }
 
 fn sample(hit: bool, took: u64, nomad_calls: u64) -> Sample {
