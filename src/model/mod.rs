@@ -1,5 +1,6 @@
 //! Facts and rules; never reads, writes, waits or asks the time.
 
+pub(crate) mod client_key;
 pub mod columns;
 pub mod condition;
 pub mod diff;

@@ -1,6 +1,6 @@
 //! Why TLS failed, in the same words for Nomad and for Redis, and what cures it.
 
-use rustls::{AlertDescription, CertificateError, Error};
+use rustls::{AlertDescription, CertificateError, Error, OtherError};
 
 use super::text::first_line;
 
@@ -66,21 +66,94 @@ impl Server {
             CertificateError::UnknownIssuer => {
                 Trouble::new("the certificate is of an unknown authority", self.authority)
             }
+            CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => {
+                self.nameless()
+            }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 Trouble::new("the certificate is for another name", self.other_name)
             }
-            // Told by a library below, whose errors have no type here.
-            CertificateError::Other(inner) if inner.to_string().contains("CaUsedAsEndEntity") => {
+            CertificateError::BadSignature => Trouble::new(
+                "the certificate was signed with another key than that of the authority of this name",
+                format!("{}: the authority's current certificate", self.authority),
+            ),
+            CertificateError::BadEncoding => {
+                Trouble::new("the certificate is malformed", self.another())
+            }
+            CertificateError::Revoked => {
+                Trouble::new("the certificate was revoked", self.another())
+            }
+            CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
                 Trouble::new(
-                    "the certificate is that of an authority, which is not one for a server",
-                    format!("let that authority sign one for {}", self.name),
+                    "the certificate is not for servers",
+                    format!("give {} one with the extended key usage serverAuth", self.name),
                 )
             }
-            other => Trouble::new(
-                first_line(&format!("the certificate is not valid: {other}"), CHARACTERS),
-                format!("give {} one that an authority has signed for it", self.name),
-            ),
+            CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+                Trouble::new(
+                    "the certificate is signed with an algorithm that is not supported, such as P-521 or SHA-1",
+                    format!(
+                        "let an authority with an RSA, ECDSA P-256 or P-384, or Ed25519 key sign one for {}",
+                        self.name
+                    ),
+                )
+            }
+            CertificateError::Other(inner) => self.unusable(inner),
+            other => self.invalid(&format!("{other:?}")),
         }
+    }
+
+    /// What the library below finds wrong with a certificate as such.
+    fn unusable(&self, inner: &OtherError) -> Trouble {
+        let Some(flaw) = inner.0.downcast_ref::<webpki::Error>() else {
+            return self.invalid(&inner.0.to_string());
+        };
+        match flaw {
+            webpki::Error::CaUsedAsEndEntity => Trouble::new(
+                "the certificate is that of an authority, which is not one for a server",
+                format!("let that authority sign one for {}", self.name),
+            ),
+            webpki::Error::EndEntityUsedAsCa => Trouble::new(
+                "the certificate was signed by one that is not an authority's",
+                format!("let an authority sign one for {}", self.name),
+            ),
+            webpki::Error::UnsupportedCertVersion => Trouble::new(
+                "the certificate is of X.509 version 1, which is not supported",
+                format!(
+                    "give {} one of version 3, with its host name or IP address as a subject alternative name",
+                    self.name
+                ),
+            ),
+            webpki::Error::NameConstraintViolation => Trouble::new(
+                "the authority of the certificate may not sign for its names",
+                self.another(),
+            ),
+            webpki::Error::PathLenConstraintViolated => Trouble::new(
+                "the certificate has more authorities above it than one of them allows",
+                self.another(),
+            ),
+            other => self.invalid(&format!("{other:?}")),
+        }
+    }
+
+    fn invalid(&self, why: &str) -> Trouble {
+        let why = first_line(why, CHARACTERS);
+        Trouble::new(format!("the certificate is not valid ({why})"), self.another())
+    }
+
+    fn another(&self) -> String {
+        format!("give {} one that an authority has signed for it", self.name)
+    }
+
+    /// No name of a certificate counts but its alternative ones.
+    fn nameless(&self) -> Trouble {
+        Trouble::new(
+            "the certificate has no subject alternative name (a common name alone does not count)",
+            format!(
+                "give {} one with its host name or IP address as a subject alternative name",
+                self.name
+            ),
+        )
     }
 
     /// Servers of Go older than 1.21 call a missing one a bad one.
@@ -121,7 +194,9 @@ impl Server {
             ),
             false => Trouble::new(
                 format!("{name} refuses the handshake, as one that wants a client certificate"),
-                format!("pass {client}; if it wants none, {look}"),
+                format!(
+                    "pass {client}; if it wants none, its own key may be one that is not supported, such as P-521; else {look}"
+                ),
             ),
         }
     }

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::default_provider;
-use rustls::sign::CertifiedKey;
+use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
+use crate::model::client_key::{self, KeyFlaw};
 use crate::model::text::first_line;
 
 use super::failure::plain;
@@ -85,17 +85,14 @@ fn folder_certificates(folder: &Path) -> Result<Vec<CertificateDer<'static>>, Er
 }
 
 /// The library panics over a key that does not fit its certificate, so that is found out here.
-fn client(cert: &Path, key: &Path, provider: &CryptoProvider) -> Result<ClientCert, Error> {
+fn client(cert: &Path, key: &Path, provider: &Arc<CryptoProvider>) -> Result<ClientCert, Error> {
     let certs = certificates(cert)?;
     let pem = read(key)?;
-    let der = PrivateKeyDer::from_pem_slice(&pem)
-        .map_err(|_| wrong(format!("no PEM private key in {}", shown(key))))?;
-    CertifiedKey::from_der(certs.clone(), der, provider).map_err(|_| {
-        wrong(format!("the key {} does not fit the certificate {}", shown(key), shown(cert)))
-    })?;
+    let flawed = |flaw: KeyFlaw| wrong(flaw.told(&shown(key), &shown(cert)));
+    let der = client_key::from_pem(&pem).map_err(flawed)?;
+    client_key::certified(certs.clone(), der, provider).map_err(flawed)?;
     let chain: Vec<_> = certs.iter().map(|cert| Certificate::from_der(cert).to_owned()).collect();
-    let key = PrivateKey::from_pem(&pem)
-        .map_err(|_| wrong(format!("no PEM private key in {}", shown(key))))?;
+    let key = PrivateKey::from_pem(&pem).map_err(|_| flawed(KeyFlaw::Missing))?;
     Ok(ClientCert::new_with_certs(&chain, key))
 }
 

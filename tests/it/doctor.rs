@@ -6,10 +6,12 @@
 //! | `nomad` | name, connection, TLS, answer, leader, token, right, speed, clock |
 //! | `redis` | connection, TLS, credentials, rights, memory, role |
 //! | `refusing` | a Redis that asks for patience, takes no writes, or is old |
+//! | `certificates` | those that no library accepts, each told for what it is |
 //! | `tls` | certificates and alerts, the same for Nomad and Redis |
 //! | `cached` | keys, state, the cache folder; nothing is ever changed |
 
 mod cached;
+mod certificates;
 mod nomad;
 mod redis;
 mod refusing;

@@ -4,11 +4,13 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
+use crate::model::client_key::{self, KeyFlaw};
 use crate::model::tls::{Server, Trouble};
 use crate::store::RedisPlace;
 use crate::store::error::{Error, Tls};
@@ -26,16 +28,15 @@ const REDIS: Server = Server {
 
 /// Reads the files that `place` names; without a CA file the system's roots are used.
 pub(super) fn config(place: &RedisPlace) -> Result<Arc<ClientConfig>, Error> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|why| files(why.to_string()))?
         .with_root_certificates(roots(place.ca_cert.as_deref())?);
     let config = match (&place.client_cert, &place.client_key) {
         (Some(cert), Some(key)) => {
-            let key = PrivateKeyDer::from_pem_file(key).map_err(|why| unreadable(key, &why))?;
-            builder
-                .with_client_auth_cert(certificates(cert)?, key)
-                .map_err(|why| files(format!("client certificate and key: {why}")))?
+            let certified = client(cert, key, &provider)?;
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
         }
         (None, None) => builder.with_no_client_auth(),
         _ => {
@@ -59,12 +60,21 @@ fn roots(ca_cert: Option<&Path>) -> Result<RootCertStore, Error> {
     Ok(roots)
 }
 
+fn client(cert: &Path, key: &Path, provider: &Arc<CryptoProvider>) -> Result<CertifiedKey, Error> {
+    let certs = certificates(cert)?;
+    let pem = std::fs::read(key).map_err(|why| unreadable(key, &pem::Error::Io(why)))?;
+    let shown = |path: &Path| tame(&path.display().to_string());
+    let flawed = |flaw: KeyFlaw| files(flaw.told(&shown(key), &shown(cert)));
+    let der = client_key::from_pem(&pem).map_err(flawed)?;
+    client_key::certified(certs, der, provider).map_err(flawed)
+}
+
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
     read.map_err(|why| unreadable(file, &why))
 }
 
-fn unreadable(file: &Path, why: &rustls::pki_types::pem::Error) -> Error {
+fn unreadable(file: &Path, why: &pem::Error) -> Error {
     files(format!("cannot read {}: {}", file.display(), tame(&why.to_string())))
 }
 

@@ -21,7 +21,7 @@ const UNKNOWN: &str =
     "skipped cache/state: not known: nothing is cached here yet, or a link above is broken";
 
 /// As the words about Nomad are, those about Redis.
-fn of_redis(text: &str) -> String {
+pub(super) fn of_redis(text: &str) -> String {
     let text = text.replace("Nomad's", "Redis's").replace("Nomad", "redis");
     text.replace("--client-", "--redis-client-")
 }
@@ -29,12 +29,24 @@ fn of_redis(text: &str) -> String {
 /// What is said of the server at `host`, by `doctor` and by `list`, if this certificate is shown.
 #[track_caller]
 fn says(host: &str, client: Option<&str>, nomad: [&str; 2], redis: [&str; 2]) {
+    says_trusting("ca.pem", host, client, nomad, redis);
+}
+
+/// The same with another authority.
+#[track_caller]
+pub(super) fn says_trusting(
+    ca: &str,
+    host: &str,
+    client: Option<&str>,
+    nomad: [&str; 2],
+    redis: [&str; 2],
+) {
     let (address, url) = (format!("https://{host}"), format!("rediss://{host}"));
     let shown = |name: &str| file(name).display().to_string();
     let client = client
         .map(|cert| format!(" --client-cert {} --client-key {}", shown(cert), shown("server.key")));
     let client = client.unwrap_or_default();
-    let of_nomad = format!("--ca-cert {}{client}", shown("ca.pem"));
+    let of_nomad = format!("--ca-cert {}{client}", shown(ca));
     let of_redis = of_nomad.replace("--c", "--redis-c");
     let room = Room::new();
     let room = Room { sandbox: Sandbox::redis(&url).nomad(&address), ..room };
@@ -68,9 +80,9 @@ const RENEW: &str =
     "pass --client-cert and --client-key of a new one, or set the clocks of both ends";
 const FOREIGN: &str = "Nomad refuses the client certificate, whose authority it does not know";
 const OWN: &str = "pass --client-cert and --client-key of its own CA";
-const MAYBE: &str = "Nomad refuses the handshake, as one that wants a client certificate";
-const MAYBE_PASS: &str =
-    "pass --client-cert and --client-key; if it wants none, look into Nomad's log";
+pub(super) const MAYBE: &str =
+    "Nomad refuses the handshake, as one that wants a client certificate";
+pub(super) const MAYBE_PASS: &str = "pass --client-cert and --client-key; if it wants none, its own key may be one that is not supported, such as P-521; else look into Nomad's log";
 
 #[test]
 fn a_certificate_for_another_name() {

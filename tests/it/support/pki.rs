@@ -1,6 +1,6 @@
 //! Certificates of a test's own: an authority, what it has issued, and what nobody should trust.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
@@ -13,9 +13,12 @@ thread_local! {
 }
 
 /// A file of this test's own authority: `ca.pem`, `server.pem`, `server.key` and the others of
-/// [`Pki::new`]. Every thread has its own.
+/// [`Pki::new`]. Every thread has its own. `fixture/…` is a file of `tests/fixtures/tls`.
 pub(crate) fn file(name: &str) -> PathBuf {
-    let path = OWN.with(|own| own.folder.path().join(name));
+    let path = match name.strip_prefix("fixture/") {
+        Some(name) => Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tls").join(name),
+        None => OWN.with(|own| own.folder.path().join(name)),
+    };
     assert!(path.exists(), "no such certificate: {name}");
     path
 }
@@ -33,6 +36,8 @@ impl Pki {
         let (ours, theirs) = (authority("ours"), authority("theirs"));
         pki.write("ca.pem", &ours.pem());
         pki.write("other-ca.pem", &theirs.pem());
+        // The same name, another key.
+        pki.write("renewed-ca.pem", &authority("ours").pem());
         let key = KeyPair::generate().unwrap();
         pki.write("server.key", &key.serialize_pem());
         pki.write("another.key", &KeyPair::generate().unwrap().serialize_pem());
@@ -47,6 +52,9 @@ impl Pki {
         let mut expired = params(&here);
         expired.not_after = date_time_ymd(2020, 1, 2);
         issue("expired.pem", expired, &ours);
+        let mut nameless = params(&[]);
+        nameless.distinguished_name.push(rcgen::DnType::CommonName, "localhost");
+        issue("common-name.pem", nameless, &ours);
         // As a command of one line makes it: its own authority, and taken for a server.
         let mut own = params(&here);
         own.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -60,6 +68,15 @@ impl Pki {
     fn write(&self, name: &str, pem: &str) {
         std::fs::write(self.folder.path().join(name), pem).unwrap();
     }
+}
+
+/// The file of the key that belongs to this certificate.
+pub(crate) fn key_of(cert: &str) -> PathBuf {
+    file(match cert {
+        "fixture/p521.pem" => "fixture/p521.key",
+        _ if cert.starts_with("fixture/") => "fixture/p256.key",
+        _ => "server.key",
+    })
 }
 
 fn authority(name: &str) -> Authority {

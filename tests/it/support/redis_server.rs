@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use redis::{Parser, Value};
 use tempfile::TempDir;
 
-use super::pki::file;
+use super::pki::{file, key_of};
 
 pub(crate) struct RedisServer {
     folder: TempDir,
@@ -32,8 +32,8 @@ impl RedisServer {
     /// a certificate of them. Gives the port too.
     pub(crate) fn start_tls(cert: &str, clients: bool, more: &[&str]) -> (Self, u16) {
         let (port, shown) = (free_port(), |name: &str| file(name).display().to_string());
-        let (number, cert, key, ca) =
-            (port.to_string(), shown(cert), shown("server.key"), shown("ca.pem"));
+        let key = key_of(cert).display().to_string();
+        let (number, cert, ca) = (port.to_string(), shown(cert), shown("ca.pem"));
         let tls = [
             ["--bind", "127.0.0.1"],
             ["--tls-port", &number],
