@@ -62,7 +62,7 @@ impl Error {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Usage { .. } => 2,
-            Self::Config { .. } | Self::Serve(serve::Error::Open(_)) => 3,
+            Self::Config { .. } | Self::Serve(serve::Error::Open(_) | serve::Error::Handed(_)) => 3,
             Self::Discovery(error) => discovery_code(error),
             Self::NotCleared { denied: true, .. } => 4,
             Self::NotCleared { denied: false, .. } => 7,
@@ -85,6 +85,9 @@ impl Error {
             Self::Discovery(discovery::Error::Nomad(error)) => error.hint.as_deref(),
             Self::Serve(serve::Error::Open(_)) => {
                 Some("pass --access-token-file, or --insecure-no-auth if everybody there may read")
+            }
+            Self::Serve(serve::Error::Handed(_)) => {
+                Some("a systemd socket unit needs ListenStream= and Accept=no")
             }
             Self::Partial(_) => Some("try again, or pass --allow-partial to exit with 0"),
             _ => None,
@@ -148,6 +151,7 @@ mod tests {
             Error::Output(io::ErrorKind::StorageFull.into()),
             Error::Serve(crate::serve::Error::Open(what())),
             Error::Serve(crate::serve::Error::Listen(what())),
+            Error::Serve(crate::serve::Error::Handed(what())),
             Error::Partial(what()),
             Error::Matched(what()),
             Error::Unwell,
@@ -160,7 +164,7 @@ mod tests {
     #[test]
     fn exit_codes() {
         let codes: Vec<u8> = errors().iter().map(Error::exit_code).collect();
-        assert_eq!(codes, [3, 4, 5, 5, 6, 5, 4, 5, 6, 5, 2, 3, 1, 1, 1, 3, 1, 8, 10, 1, 4, 7]);
+        assert_eq!(codes, [3, 4, 5, 5, 6, 5, 4, 5, 6, 5, 2, 3, 1, 1, 1, 3, 1, 3, 8, 10, 1, 4, 7]);
     }
 
     /// 0, 130 and 143 are no errors.

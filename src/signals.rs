@@ -23,7 +23,7 @@ pub(crate) fn survive_limits() {
 }
 
 /// From now on a signal ends the process with 130 or 143, within the time that the release takes.
-/// Whoever asked to be told instead ends by himself at the first signal, and so at the second.
+/// Whoever asked to be told instead is told of each signal, and ends by himself.
 /// Where signals can't be caught they end the process the hard way, and the lease by itself.
 pub(crate) fn watch(leaving: Arc<Leaving>, console: Arc<Console>) {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };

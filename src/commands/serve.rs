@@ -27,6 +27,9 @@ pub(super) fn run(serve: &Serve, run: &mut Run<'_>) -> Result<(), Error> {
             "everybody who reaches this address reads the nodes: --insecure-no-auth is set",
         );
     }
+    for warning in &settings.warnings {
+        run.tell.warning(warning);
+    }
     let tell = seldom(run);
     let nomad = HttpNomad::open(run.config.access.clone(), tell.clone());
     let stores = Stores::open(&run.config.place, &tell);

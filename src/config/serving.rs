@@ -11,9 +11,14 @@ use super::value::{Origin, duration};
 use super::{token, variable};
 
 const TOKEN: &str = "NOMAD_CLIENTS_ACCESS_TOKEN";
+/// What a service manager says of the sockets that it hands over, as `sd_listen_fds` reads it.
+const COUNT: &str = "LISTEN_FDS";
+const OF_PROCESS: &str = "LISTEN_PID";
 /// 128 bits in base64 without padding.
 const SHORTEST: usize = 22;
 const INTERVAL: Duration = Duration::from_millis(500);
+/// Sockets that may be handed over.
+const HANDED: usize = 64;
 
 /// `tells_calls`: every request is told.
 ///
@@ -34,11 +39,15 @@ pub(crate) fn serving(serve: &Serve, tells_calls: bool) -> Result<Settings, Erro
     let interval = interval.map_err(|why| Origin::Typed("follow-interval").error(&why))?;
     let names: Result<Vec<String>, Error> =
         serve.allowed_host.iter().map(|name| host(name)).collect();
+    let mut warnings = Vec::new();
+    let handed = handed(&mut warnings)?;
     Ok(Settings {
         access: socket_access(serve, &listen)?,
         base: base_path(serve)?,
         listen,
         usual,
+        handed,
+        warnings,
         token: if serve.insecure_no_auth { None } else { access_token(serve)? },
         insecure: serve.insecure_no_auth,
         names: names?,
@@ -83,6 +92,25 @@ fn access_token(serve: &Serve) -> Result<Option<Secret>, Error> {
         });
     }
     Ok(Some(token))
+}
+
+/// How many sockets the service manager hands over to this very process: a child inherits the
+/// variables, and they do not concern it, but whoever meant this one should know.
+fn handed(warnings: &mut Vec<String>) -> Result<usize, Error> {
+    let Some(count) = variable(COUNT) else { return Ok(0) };
+    let wrong = |name: &'static str, why: &str| Origin::Variable(name).error(why);
+    if let Some(of) = variable(OF_PROCESS) {
+        let of: u32 = of.parse().map_err(|_| wrong(OF_PROCESS, "must be the id of a process"))?;
+        if of != std::process::id() {
+            let own = std::process::id();
+            warnings.push(format!(
+                "{COUNT} is ignored: {OF_PROCESS} is {of}, and this process is {own}"
+            ));
+            return Ok(0);
+        }
+    }
+    let count = count.parse().ok().filter(|count| *count <= HANDED);
+    count.ok_or_else(|| wrong(COUNT, &format!("must be a number of sockets from 0 to {HANDED}")))
 }
 
 fn host(name: &str) -> Result<String, Error> {

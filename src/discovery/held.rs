@@ -14,19 +14,19 @@ pub struct Leaving {
     /// The flight that must be released.
     flight: Mutex<Option<(Arc<dyn Store>, Flight)>>,
     /// How one ends who still has something to finish.
-    instead: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    instead: Mutex<Option<Box<dyn Fn() + Send>>>,
 }
 
 impl Leaving {
-    /// The first signal calls this and does nothing else.
-    pub fn instead(&self, end: impl FnOnce() + Send + 'static) {
+    /// From now on a signal calls this and does nothing else.
+    pub fn instead(&self, end: impl Fn() + Send + 'static) {
         *self.instead.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(end));
     }
 
     /// Whether somebody was told to end by himself. Called by the signal thread.
     pub fn is_told(&self) -> bool {
-        let end = self.instead.lock().unwrap_or_else(PoisonError::into_inner).take();
-        end.map(|end| end()).is_some()
+        let end = self.instead.lock().unwrap_or_else(PoisonError::into_inner);
+        end.as_ref().map(|end| end()).is_some()
     }
 
     /// Releases the lease that is held at this moment, if one is. Called by the signal thread.

@@ -17,14 +17,14 @@ use crate::clock;
 use crate::model::text::sanitised;
 
 use super::App;
-use super::guard::Local;
 use super::nodes::Cache;
 use super::problem::Problem;
 use super::respond::{self, Answer, Asked, BODY, problem, took};
 use super::route::{self, Route};
+use super::server::Place;
 
-/// For the body of a request.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// For the body of a request, from its head on.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What every answer says to browsers.
 const ALWAYS: [(HeaderName, HeaderValue); 2] = [
@@ -53,19 +53,24 @@ const SHOWN: [(HeaderName, HeaderValue); 4] = [
     ),
 ];
 
-pub(super) async fn handle(app: &Arc<App>, request: Request<Incoming>, local: Local) -> Answer {
+pub(super) async fn handle(
+    app: &Arc<App>,
+    request: Request<Incoming>,
+    place: &Place<'_>,
+) -> Answer {
     let began = clock::now();
     let (parts, body) = request.into_parts();
     let mut asked = Asked { parts, body: Bytes::new(), began };
+    let mut body = Unread { body: Some(body), place };
     let path = app.base.below(asked.parts.uri.path());
-    let (mut answer, name) = match app.guard.check(&asked.parts, path, local) {
+    let (mut answer, name) = match app.guard.check(&asked.parts, path, place.local) {
         Err(why) => (problem(&why), "refused"),
         Ok(()) => match path {
             None => (respond::beside(&app.base), "none"),
             Some("") if reads(&asked) => (respond::moved(&app.base, asked.query()), "none"),
             Some(path) => match route::route(asked.parts.method.as_str(), path, asked.query()) {
                 Err(refused) => (respond::refused(refused), "none"),
-                Ok(route) => (routed(app, &route, &mut asked, body).await, route.name()),
+                Ok(route) => (routed(app, &route, &mut asked, &mut body).await, route.name()),
             },
         },
     };
@@ -85,12 +90,17 @@ fn reads(asked: &Asked) -> bool {
     matches!(asked.parts.method, Method::GET | Method::HEAD)
 }
 
-async fn routed(app: &Arc<App>, route: &Route, asked: &mut Asked, body: Incoming) -> Answer {
+async fn routed(app: &Arc<App>, route: &Route, asked: &mut Asked, body: &mut Unread<'_>) -> Answer {
     if !respond::is_public(route) && !app.guard.is_known(asked.headers()) {
         return respond::unknown(route);
     }
-    if asked.parts.method == Method::POST {
-        match received(body).await {
+    // What is announced as too large is not waited for, wherever it is sent.
+    if body.is_too_large() {
+        body.body = None;
+        return problem(&too_large());
+    }
+    if *route == Route::SignIn {
+        match body.receive().await {
             Ok(body) => asked.body = body,
             Err(why) => return problem(&why),
         }
@@ -98,19 +108,45 @@ async fn routed(app: &Arc<App>, route: &Route, asked: &mut Asked, body: Incoming
     respond::respond(app, route, asked).await.unwrap_or_else(|why| problem(&why))
 }
 
-/// The whole body, within limits.
-async fn received(body: Incoming) -> Result<Bytes, Problem> {
-    let too_large =
-        || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a body may have {BODY} bytes"));
-    // What is announced as too large is not waited for.
-    if body.size_hint().lower() > BODY as u64 {
-        return Err(too_large());
+fn too_large() -> Problem {
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a body may have {BODY} bytes"))
+}
+
+/// The body of a request, of which nothing was read yet.
+struct Unread<'a> {
+    body: Option<Incoming>,
+    place: &'a Place<'a>,
+}
+
+impl Unread<'_> {
+    fn is_too_large(&self) -> bool {
+        self.body.as_ref().is_some_and(|body| body.size_hint().lower() > BODY as u64)
     }
-    match timeout(PATIENCE, Limited::new(body, BODY).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(why)) if why.is::<http_body_util::LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(Problem::bad("the body was cut off")),
-        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time")),
+
+    /// The whole body, within limits.
+    async fn receive(&mut self) -> Result<Bytes, Problem> {
+        let Some(body) = self.body.take() else { return Ok(Bytes::new()) };
+        let collected = timeout(PATIENCE, Limited::new(body, BODY).collect());
+        match self.place.received(collected).await {
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(why)) if why.is::<http_body_util::LengthLimitError>() => Err(too_large()),
+            Ok(Err(_)) => Err(Problem::bad("the body was cut off")),
+            Err(_) => {
+                Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"))
+            }
+        }
+    }
+}
+
+impl Drop for Unread<'_> {
+    /// A body that nobody needs is answered without, and read past within the same limits: to close
+    /// the connection while it is still coming would reset it, and the answer could be lost.
+    fn drop(&mut self) {
+        let Some(body) = self.body.take().filter(|body| !body.is_end_stream()) else { return };
+        let mut body = Limited::new(body, BODY);
+        drop(tokio::spawn(timeout(PATIENCE, async move {
+            while let Some(Ok(_)) = body.frame().await {}
+        })));
     }
 }
 

@@ -17,6 +17,8 @@ const HEAD: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_secs(30);
 /// For a reader who takes nothing of an answer.
 const STALLED: Duration = Duration::from_secs(30);
+/// A reader who has taken nothing for this long has to go when somebody else needs the place.
+const GIVES_WAY: Duration = Duration::from_secs(5);
 
 /// One connection.
 #[derive(Debug)]
@@ -37,6 +39,8 @@ struct State {
 enum Phase {
     /// The head of a request is on its way.
     Head(Instant),
+    /// The body of a request that can't be answered without it is on its way.
+    Body(Instant),
     /// A request is being answered.
     Busy,
     Idle(Instant),
@@ -52,7 +56,25 @@ impl Line {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A request is complete, or its head is.
+    /// The body of the request is waited for. Whoever does so has a deadline.
+    pub(super) fn await_body(&self, now: Instant) {
+        self.state().phase = Phase::Body(now);
+    }
+
+    /// Since when the body is waited for; `None` if it is not.
+    pub(super) fn lacks_body_since(&self) -> Option<Instant> {
+        match self.state().phase {
+            Phase::Body(since) => Some(since),
+            _ => None,
+        }
+    }
+
+    /// Nothing of a request has come, or only a part of its head.
+    pub(super) fn lacks_head(&self) -> bool {
+        matches!(self.state().phase, Phase::Head(_))
+    }
+
+    /// A request is complete, or all of it that is needed.
     pub(super) fn work(&self) {
         self.state().phase = Phase::Busy;
     }
@@ -85,16 +107,21 @@ impl Line {
         let phase = match state.phase {
             Phase::Head(since) => over(since, HEAD),
             Phase::Idle(since) => over(since, IDLE),
-            Phase::Busy => false,
+            Phase::Body(_) | Phase::Busy => false,
         };
         phase || state.stalled.is_some_and(|since| over(since, STALLED))
     }
 
-    /// Since when nothing is being answered on it; `None` while something is.
-    pub(super) fn waits_since(&self) -> Option<Instant> {
-        match self.state().phase {
-            Phase::Head(since) | Phase::Idle(since) => Some(since),
-            Phase::Busy => None,
+    /// Since when its client does nothing that would be worth the place; `None` while a request is
+    /// being answered and the answer is taken.
+    pub(super) fn waits_since(&self, now: Instant) -> Option<Instant> {
+        let state = self.state();
+        match state.phase {
+            Phase::Head(since) | Phase::Body(since) | Phase::Idle(since) => Some(since),
+            Phase::Busy => {
+                let long = |since: &Instant| now.saturating_duration_since(*since) > GIVES_WAY;
+                state.stalled.filter(long)
+            }
         }
     }
 }
@@ -161,7 +188,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
 #[cfg(test)]
 mod tests {
-    use super::{HEAD, IDLE, Line, STALLED};
+    use super::{GIVES_WAY, HEAD, IDLE, Line, STALLED};
     use crate::clock;
     use std::time::Duration;
 
@@ -172,26 +199,43 @@ mod tests {
         let now = clock::now();
         let line = Line::new(now);
         assert!(!line.is_overdue(now + HEAD) && line.is_overdue(now + HEAD + MORE));
-        assert_eq!(line.waits_since(), Some(now));
+        assert_eq!(line.waits_since(now), Some(now));
         line.work();
         assert!(!line.is_overdue(now + IDLE * 10));
-        assert_eq!(line.waits_since(), None);
+        assert_eq!(line.waits_since(now + IDLE), None);
         line.rest();
-        let rests = line.waits_since().unwrap();
+        let rests = line.waits_since(now).unwrap();
         assert!(!line.is_overdue(rests + IDLE) && line.is_overdue(rests + IDLE + MORE));
         line.hear();
-        let heard = line.waits_since().unwrap();
+        let heard = line.waits_since(now).unwrap();
         assert!(line.is_overdue(heard + HEAD + MORE));
     }
 
     #[test]
-    fn a_reader_who_takes_nothing_is_left() {
-        let line = Line::new(clock::now());
+    fn a_reader_who_takes_nothing_gives_way_and_is_left() {
+        let now = clock::now();
+        let line = Line::new(now);
         line.work();
         line.stall(true);
+        let soon = clock::now() + GIVES_WAY + MORE;
+        assert_eq!((line.waits_since(now), line.is_overdue(soon)), (None, false));
+        assert!(line.waits_since(soon).is_some_and(|since| since >= now));
         let late = clock::now() + STALLED + MORE;
         assert!(line.is_overdue(late));
         line.stall(false);
-        assert!(!line.is_overdue(late));
+        assert_eq!((line.waits_since(late), line.is_overdue(late)), (None, false));
+    }
+
+    #[test]
+    fn a_body_that_is_needed_is_waited_for_until_the_place_is() {
+        let now = clock::now();
+        let line = Line::new(now);
+        line.await_body(now + MORE);
+        assert_eq!(line.lacks_body_since(), Some(now + MORE));
+        assert_eq!(line.waits_since(now), Some(now + MORE));
+        line.hear();
+        assert_eq!(line.lacks_body_since(), Some(now + MORE), "a part of it is not all");
+        line.work();
+        assert_eq!((line.lacks_body_since(), line.waits_since(now)), (None, None));
     }
 }

@@ -1,14 +1,15 @@
-//! Where `serve` listens: addresses, unix sockets, and sockets that were handed over.
+//! Where `serve` listens: addresses and unix sockets.
 
 use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::os::unix::fs::FileTypeExt as _;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use listenfd::ListenFd;
-use rustix::fs::Mode;
+use rustix::fs::{Mode, OFlags, fcntl_setfl};
+use rustix::io::Errno;
+use rustix::net;
 use rustix::process::umask;
 
 use crate::model::text::sanitised;
@@ -59,8 +60,33 @@ pub(super) fn is_loopback(ip: IpAddr) -> bool {
 #[derive(Debug)]
 pub(super) enum Socket {
     Tcp(TcpListener, SocketAddr),
-    /// With the path if this process has made it.
-    Unix(UnixListener, Option<PathBuf>),
+    /// With its file if this process has made it.
+    Unix(UnixListener, Option<SocketFile>),
+}
+
+/// The path of a unix socket, and which file it was when the socket was bound.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    /// Device and inode.
+    id: (u64, u64),
+}
+
+impl SocketFile {
+    /// `None` if there is no socket at this path.
+    fn at(path: &Path) -> Option<Self> {
+        let found = fs::symlink_metadata(path).ok()?;
+        let id = (found.dev(), found.ino());
+        found.file_type().is_socket().then(|| Self { path: path.to_owned(), id })
+    }
+
+    /// Removes this very file. Another process may have put its own at the path since: that stays.
+    fn remove(&self) -> io::Result<()> {
+        match Self::at(&self.path) {
+            Some(found) if found.id == self.id => fs::remove_file(&self.path),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Makes the socket.
@@ -85,22 +111,27 @@ pub(super) fn bind(listen: &Listen, access: SocketAccess) -> Result<Socket, Stri
 
 /// A socket that a killed process left behind is replaced, one that somebody answers is not.
 fn bind_unix(path: &Path, access: SocketAccess) -> io::Result<Socket> {
-    let is_socket = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
-    if is_socket {
-        match UnixStream::connect(path) {
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                fs::remove_file(path)?;
-            }
-            _ => return Err(io::ErrorKind::AddrInUse.into()),
+    if let Some(left) = SocketFile::at(path) {
+        if !is_abandoned(path)? {
+            return Err(io::ErrorKind::AddrInUse.into());
         }
+        left.remove()?;
     }
     // From its first moment on nobody else may connect. Nothing else makes files yet.
     let before = umask(Mode::from_raw_mode(0o177));
     let listener = UnixListener::bind(path);
     umask(before);
-    let socket = Socket::Unix(listener?, Some(path.to_owned()));
+    let socket = Socket::Unix(listener?, SocketFile::at(path));
     access.apply(path)?;
     Ok(socket)
+}
+
+/// Nobody listens on it. Not waited for: a server that accepts nothing any more has it still.
+fn is_abandoned(path: &Path) -> io::Result<bool> {
+    let socket = net::socket(net::AddressFamily::UNIX, net::SocketType::STREAM, None)?;
+    fcntl_setfl(&socket, OFlags::NONBLOCK)?;
+    let connected = net::connect(&socket, &net::SocketAddrUnix::new(path)?);
+    Ok(connected == Err(Errno::CONNREFUSED))
 }
 
 fn plain(error: &io::Error) -> String {
@@ -113,22 +144,6 @@ fn plain(error: &io::Error) -> String {
     }
 }
 
-/// What systemd hands over (`LISTEN_FDS`).
-pub(super) fn inherited() -> Vec<Socket> {
-    let mut handed = ListenFd::from_env();
-    let mut sockets = Vec::new();
-    for at in 0..handed.len() {
-        if let Ok(Some(listener)) = handed.take_tcp_listener(at)
-            && let Ok(address) = listener.local_addr()
-        {
-            sockets.push(Socket::Tcp(listener, address));
-        } else if let Ok(Some(listener)) = handed.take_unix_listener(at) {
-            sockets.push(Socket::Unix(listener, None));
-        }
-    }
-    sockets
-}
-
 impl Socket {
     pub(super) fn is_beyond(&self) -> bool {
         matches!(self, Self::Tcp(_, address) if !is_loopback(address.ip()))
@@ -138,8 +153,8 @@ impl Socket {
     pub(super) fn name(&self) -> String {
         match self {
             Self::Tcp(_, address) => format!("http://{address}"),
-            Self::Unix(_, Some(path)) => {
-                format!("unix:{}", sanitised(&path.to_string_lossy()))
+            Self::Unix(_, Some(file)) => {
+                format!("unix:{}", sanitised(&file.path.to_string_lossy()))
             }
             Self::Unix(_, None) => "a unix socket that was handed over".to_owned(),
         }
@@ -148,8 +163,8 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        if let Self::Unix(_, Some(path)) = self {
-            let _ = fs::remove_file(path);
+        if let Self::Unix(_, Some(file)) = self {
+            let _ = file.remove();
         }
     }
 }

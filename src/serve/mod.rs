@@ -7,9 +7,11 @@ mod body;
 mod budget;
 mod changes;
 mod desk;
+mod ending;
 mod events;
 mod follow;
 mod guard;
+mod handed;
 mod handle;
 mod keeper;
 mod line;
@@ -45,6 +47,7 @@ use crate::render::Cluster;
 use crate::store::{Probes, Sample, Stores};
 
 use desk::{Desk, Outcome};
+use ending::Stop;
 use follow::Rhythm;
 use guard::Guard;
 use keeper::Keeper;
@@ -58,8 +61,8 @@ pub(crate) use socket_access::SocketAccess;
 
 /// Threads for what waits: Redis, Nomad, files.
 const BLOCKING: usize = 32;
-/// Answers under way have this long when the process is told to end.
-const FAREWELL: Duration = Duration::from_secs(5);
+/// Requests in flight have this long when the process is told to end.
+const FAREWELL: Duration = Duration::from_secs(25);
 /// Sign of life to those who read events.
 const BEAT: Duration = Duration::from_secs(10);
 /// How often the counters go to the store.
@@ -75,6 +78,10 @@ pub(crate) struct Settings {
     pub(crate) listen: Vec<Listen>,
     /// Nobody said where to listen: sockets that are handed over take the place of these.
     pub(crate) usual: bool,
+    /// How many sockets the service manager hands over.
+    pub(crate) handed: usize,
+    /// What people should know of these settings.
+    pub(crate) warnings: Vec<String>,
     /// Who may connect to the unix sockets among them.
     pub(crate) access: SocketAccess,
     /// Everything is served below it.
@@ -110,6 +117,9 @@ pub(crate) enum Error {
     /// An address that can't be had.
     #[error("{0}")]
     Listen(String),
+    /// A socket that was handed over and can't be served on.
+    #[error("{0}")]
+    Handed(String),
     /// Strangers could read everything.
     #[error("refused to listen on {0} without an access token")]
     Open(String),
@@ -144,6 +154,9 @@ struct App {
 /// An address that can't be listened on, or may not be.
 pub(crate) fn run(settings: Settings, backend: Backend, out: &mut dyn Write) -> Result<(), Error> {
     let sockets = sockets(&settings)?;
+    let (told, stop) = watch::channel(Stop::No);
+    // Before anybody can know that it runs.
+    backend.leaving.instead(move || told.send_modify(|stop| *stop = stop.next()));
     for socket in &sockets {
         writeln!(out, "listening on {}", socket.name())?;
     }
@@ -152,14 +165,14 @@ pub(crate) fn run(settings: Settings, backend: Backend, out: &mut dyn Write) -> 
         .enable_all()
         .max_blocking_threads(BLOCKING)
         .build()?;
-    runtime.block_on(serve(settings, backend, sockets));
+    runtime.block_on(serve(settings, backend, sockets, stop));
     // A held request to Nomad may last another minute: nobody waits for it.
     runtime.shutdown_background();
     Ok(())
 }
 
 fn sockets(settings: &Settings) -> Result<Vec<Socket>, Error> {
-    let mut sockets = listen::inherited();
+    let mut sockets = handed::sockets(settings.handed).map_err(Error::Handed)?;
     if !settings.usual || sockets.is_empty() {
         let open = settings.token.is_some() || settings.insecure;
         if let Some(Listen::Tcp(address)) =
@@ -179,11 +192,12 @@ fn sockets(settings: &Settings) -> Result<Vec<Socket>, Error> {
     }
 }
 
-async fn serve(settings: Settings, backend: Backend, sockets: Vec<Socket>) {
-    let (told, stop) = watch::channel(false);
-    backend.leaving.instead(move || {
-        told.send_replace(true);
-    });
+async fn serve(
+    settings: Settings,
+    backend: Backend,
+    sockets: Vec<Socket>,
+    mut stop: watch::Receiver<Stop>,
+) {
     let rhythm = settings
         .follow
         .filter(|_| !backend.ttl.is_zero())
@@ -192,16 +206,25 @@ async fn serve(settings: Settings, backend: Backend, sockets: Vec<Socket>) {
     let election = work(&app, rhythm);
     let (alive, mut all_gone) = mpsc::channel(1);
     let lines = Arc::<Lines>::default();
-    let server = Server { app: Arc::clone(&app), lines, stop: stop.clone(), _alive: alive };
+    let stopped = stop.clone();
+    let server =
+        Server { app: Arc::clone(&app), lines: Arc::clone(&lines), stop: stopped, _alive: alive };
     for socket in sockets {
         drop(tokio::spawn(server.clone().accept(socket)));
     }
     drop(server);
-    let mut stop = stop;
     // It can't fail: the sender lives as long as the signals are watched.
-    let _ = stop.wait_for(|stop| *stop).await;
+    let _ = stop.wait_for(|stop| *stop >= Stop::Finish).await;
     app.keeper.hub.close();
-    let _ = timeout(FAREWELL, all_gone.recv()).await;
+    let gone = async move {
+        all_gone.recv().await;
+    };
+    if !ending::finished(gone, stop, FAREWELL).await {
+        let (count, limit) = (lines.count(), FAREWELL.as_secs());
+        app.keeper.tell.warning(format!(
+            "{count} connections were closed before their answer was complete: it took more than {limit} s"
+        ));
+    }
     if let Some(election) = election {
         election.end().await;
     }

@@ -2,7 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,12 +17,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::clock;
 
 use super::App;
 use super::body::Outgoing;
+use super::ending::Stop;
 use super::guard::Local;
 use super::handle::{broken, handle};
 use super::line::{Line, Watched};
@@ -34,8 +35,14 @@ const OF_ONE: usize = 128;
 /// Head of a request, and buffers, in bytes.
 const HEAD: usize = 16 << 10;
 const BUFFER: usize = 64 << 10;
+/// Connections on which a body is waited for.
+const BODIES: usize = 16;
 /// How often a connection's time is looked at.
 const LOOK: Duration = Duration::from_secs(1);
+/// When the process ends: for the request of somebody who has just connected.
+const GRACE: Duration = Duration::from_millis(250);
+/// The same for one whom nobody has accepted yet.
+const QUEUED: Duration = Duration::from_millis(20);
 const FULL: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
@@ -53,8 +60,10 @@ impl Lines {
         let is_full = lines.len() >= CONNECTIONS;
         if is_full || of_one >= OF_ONE {
             let candidates = lines.iter().enumerate().filter(|(_, (ip, _))| is_full || *ip == from);
-            let oldest =
-                candidates.filter_map(|(at, (_, line))| Some((line.waits_since()?, at))).min()?;
+            let now = clock::now();
+            let oldest = candidates
+                .filter_map(|(at, (_, line))| Some((line.waits_since(now)?, at)))
+                .min()?;
             let (_, line) = lines.swap_remove(oldest.1);
             line.cut.notify_one();
         }
@@ -63,9 +72,86 @@ impl Lines {
         Some(line)
     }
 
+    /// A place among those whose body is waited for: the one who is waited for longest gives way.
+    pub(super) fn await_body(&self, line: &Line) {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lacking = lines.iter().enumerate();
+        let lacking = lacking.filter_map(|(at, (_, line))| Some((line.lacks_body_since()?, at)));
+        let lacking: Vec<_> = lacking.collect();
+        if lacking.len() >= BODIES
+            && let Some((_, at)) = lacking.into_iter().min()
+        {
+            let (_, oldest) = lines.swap_remove(at);
+            oldest.cut.notify_one();
+        }
+        line.await_body(clock::now());
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     fn leave(&self, line: &Arc<Line>) {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lines.retain(|(_, known)| !Arc::ptr_eq(known, line));
+    }
+}
+
+/// The connection of a request.
+pub(super) struct Place<'a> {
+    lines: &'a Lines,
+    line: &'a Line,
+    pub(super) local: Local,
+}
+
+impl Place<'_> {
+    /// What `body` gives, which is whole only when its client has sent all of it.
+    pub(super) async fn received<T>(&self, body: impl Future<Output = T>) -> T {
+        self.lines.await_body(self.line);
+        let body = body.await;
+        self.line.work();
+        body
+    }
+}
+
+/// A socket that is accepted from.
+enum Listener {
+    Tcp(TcpListener, SocketAddr),
+    Unix(UnixListener),
+}
+
+impl Listener {
+    fn of(socket: &Socket) -> io::Result<Self> {
+        Ok(match socket {
+            Socket::Tcp(listener, bound) => {
+                let listener = listener.try_clone()?;
+                listener.set_nonblocking(true)?;
+                Self::Tcp(TcpListener::from_std(listener)?, *bound)
+            }
+            Socket::Unix(listener, _) => {
+                let listener = listener.try_clone()?;
+                listener.set_nonblocking(true)?;
+                Self::Unix(UnixListener::from_std(listener)?)
+            }
+        })
+    }
+
+    /// Waits for a connection and starts to serve it.
+    async fn next(&self, server: &Server) -> io::Result<()> {
+        match self {
+            Self::Tcp(listener, bound) => {
+                let (stream, from) = listener.accept().await?;
+                // Without it small answers wait for the acknowledgement of the last one.
+                let _ = stream.set_nodelay(true);
+                server.admit(stream, Some(from.ip()), Local::Tcp(*bound));
+            }
+            Self::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                server.admit(stream, None, Local::Unix);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -74,50 +160,32 @@ impl Lines {
 pub(super) struct Server {
     pub(super) app: Arc<App>,
     pub(super) lines: Arc<Lines>,
-    pub(super) stop: watch::Receiver<bool>,
+    pub(super) stop: watch::Receiver<Stop>,
     /// Nothing is sent: it tells by its end that all are gone.
     pub(super) _alive: mpsc::Sender<()>,
 }
 
 impl Server {
     /// Accepts until it is told to stop.
-    pub(super) async fn accept(mut self, socket: Socket) -> io::Result<()> {
+    pub(super) async fn accept(self, socket: Socket) -> io::Result<()> {
+        let listener = Listener::of(&socket)?;
         let mut stop = self.stop.clone();
-        tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => Ok(()),
-            ended = self.accept_all(&socket) => ended,
-        }
-    }
-
-    async fn accept_all(&mut self, socket: &Socket) -> io::Result<()> {
-        match socket {
-            Socket::Tcp(listener, bound) => {
-                let listener = listener.try_clone()?;
-                listener.set_nonblocking(true)?;
-                let (listener, local) = (TcpListener::from_std(listener)?, Local::Tcp(*bound));
-                loop {
-                    match listener.accept().await {
-                        Ok((stream, from)) => {
-                            // Without it small answers wait for the acknowledgement of the last one.
-                            let _ = stream.set_nodelay(true);
-                            self.admit(stream, Some(from.ip()), local);
-                        }
-                        Err(_) => sleep(Duration::from_millis(50)).await,
-                    }
-                }
-            }
-            Socket::Unix(listener, _) => {
-                let listener = listener.try_clone()?;
-                listener.set_nonblocking(true)?;
-                let listener = UnixListener::from_std(listener)?;
-                loop {
-                    match listener.accept().await {
-                        Ok((stream, _)) => self.admit(stream, None, Local::Unix),
-                        Err(_) => sleep(Duration::from_millis(50)).await,
-                    }
-                }
+        loop {
+            let accepted = tokio::select! {
+                _ = stop.wait_for(|stop| *stop >= Stop::Finish) => break,
+                accepted = listener.next(&self) => accepted,
+            };
+            if accepted.is_err() {
+                sleep(Duration::from_millis(50)).await;
             }
         }
+        // Whoever is in the queue of the socket takes himself for connected, and has asked.
+        for _ in 0..CONNECTIONS {
+            if !matches!(timeout(QUEUED, listener.next(&self)).await, Ok(Ok(()))) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn admit<S>(&self, mut stream: S, from: Option<IpAddr>, local: Local)
@@ -132,7 +200,7 @@ impl Server {
             })),
             // Nobody waits for who does not take it.
             None => drop(tokio::spawn(async move {
-                let _ = tokio::time::timeout(LOOK, stream.write_all(FULL)).await;
+                let _ = timeout(LOOK, stream.write_all(FULL)).await;
             })),
         }
     }
@@ -149,18 +217,27 @@ impl Server {
         let mut connection = pin!(http.serve_connection(TokioIo::new(watched), service));
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut stop = self.stop.clone();
-        let mut stopping = false;
+        let mut ends = pin!(self.ends(line));
+        let mut ending = false;
         loop {
             tokio::select! {
+                biased;
                 _ = &mut connection => return,
                 () = line.cut.notified() => return,
-                _ = look.tick() => if line.is_overdue(clock::now()) { return },
-                _ = stop.wait_for(|stop| *stop), if !stopping => {
-                    stopping = true;
+                () = &mut ends, if !ending => {
+                    ending = true;
                     connection.as_mut().graceful_shutdown();
                 }
+                _ = look.tick() => if line.is_overdue(clock::now()) { return },
             }
+        }
+    }
+
+    /// When no further request is taken: it closes a connection on which nothing has come yet.
+    async fn ends(&self, line: &Line) {
+        let _ = self.stop.clone().wait_for(|stop| *stop >= Stop::Finish).await;
+        if line.lacks_head() {
+            sleep(GRACE).await;
         }
     }
 
@@ -171,7 +248,8 @@ impl Server {
         local: Local,
     ) -> Result<Response<Outgoing>, io::Error> {
         line.work();
-        let answer = guarded(handle(&self.app, request, local)).await;
+        let place = Place { lines: &self.lines, line, local };
+        let answer = guarded(handle(&self.app, request, &place)).await;
         Ok(answer.unwrap_or_else(broken).map(|content| Outgoing::new(content, Arc::clone(line))))
     }
 }
@@ -190,10 +268,16 @@ async fn guarded<T>(answer: impl Future<Output = T>) -> Option<T> {
 mod tests {
     use std::net::IpAddr;
 
-    use super::{CONNECTIONS, Lines, OF_ONE, guarded};
+    use super::{BODIES, CONNECTIONS, Lines, OF_ONE, guarded};
 
     fn run<T>(future: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    fn is_cut(line: &super::Line) -> bool {
+        run(async {
+            tokio::select! { biased; () = line.cut.notified() => true, () = std::future::ready(()) => false }
+        })
     }
 
     #[test]
@@ -211,17 +295,41 @@ mod tests {
         first.work();
         let all: Vec<_> = (1..CONNECTIONS).map(|_| lines.admit(ip).unwrap()).collect();
         let more = lines.admit(ip).unwrap();
-        let is_cut = |line: &super::Line| {
-            run(async {
-                tokio::select! { biased; () = line.cut.notified() => true, () = std::future::ready(()) => false }
-            })
-        };
         assert!(is_cut(&all[0]) && !is_cut(&first) && !is_cut(&all[1]));
         more.work();
         all.iter().for_each(|line| line.work());
         assert!(lines.admit(ip).is_none(), "all are busy");
         lines.leave(&more);
         assert!(lines.admit(ip).is_some());
+    }
+
+    #[test]
+    fn few_bodies_are_waited_for_and_the_oldest_makes_room() {
+        let lines = Lines::default();
+        let mut all: Vec<_> = (0..=BODIES).map(|_| lines.admit(None).unwrap()).collect();
+        let more = all.pop().unwrap();
+        for line in &all {
+            line.work();
+            lines.await_body(line);
+        }
+        assert!(!all.iter().any(|line| is_cut(line)));
+        lines.await_body(&more);
+        assert!(is_cut(&all[0]) && !is_cut(&all[1]) && !is_cut(&more));
+        assert_eq!(lines.count(), BODIES, "its place is free");
+        // What has come is not waited for any more.
+        all[1].work();
+        lines.await_body(&all[1]);
+        assert!(!all[1..].iter().any(|line| is_cut(line)));
+    }
+
+    #[test]
+    fn a_body_that_does_not_come_makes_room_for_a_connection() {
+        let lines = Lines::default();
+        let all: Vec<_> = (0..CONNECTIONS).map(|_| lines.admit(None).unwrap()).collect();
+        all.iter().for_each(|line| line.work());
+        assert!(lines.admit(None).is_none(), "all are busy");
+        lines.await_body(&all[5]);
+        assert!(lines.admit(None).is_some() && is_cut(&all[5]));
     }
 
     #[test]

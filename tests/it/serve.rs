@@ -4,12 +4,15 @@ mod answers;
 mod api;
 mod browser;
 mod contact;
+mod ending;
 mod events;
 mod follow;
+mod handed;
 mod limits;
 mod proxied;
 mod safety;
 mod soak;
+mod withheld;
 
 use nomad_sim::{Fleet, Sim};
 

@@ -95,7 +95,7 @@ const DOORS: [(&str, &[&str]); 35] = [
     ("prometheus_client::", &["src/serve/metrics.rs"]),
     ("subtle::", &["src/serve/guard.rs"]),
     ("form_urlencoded::", &["src/serve/"]),
-    ("listenfd::", &["src/serve/listen.rs"]),
+    ("listenfd::", &["src/serve/handed.rs"]),
     ("env::var", &["src/cli", "src/config/"]),
     ("Instant::now", &["src/clock.rs"]),
     ("SystemTime", &["src/clock.rs"]),

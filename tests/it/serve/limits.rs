@@ -2,10 +2,13 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
+use socket2::{Domain, SockAddr, Socket, Type};
+
 use super::Room;
-use crate::support::sandbox::failure;
+use crate::support::sandbox::{Sandbox, failure};
 use crate::support::served::Served;
 
 /// Each has sent nearly as much as it may. Who had to wait for one of them to be given up would wait
@@ -89,7 +92,7 @@ fn several_sockets_and_what_can_not_be_listened_on() {
     let second = served.line();
     assert!(second.starts_with("listening on http://[::1]:"), "{second}");
     assert_eq!(served.line(), format!("listening on unix:{}\n", socket.display()));
-    let mut stream = std::os::unix::net::UnixStream::connect(&socket).unwrap();
+    let mut stream = UnixStream::connect(&socket).unwrap();
     stream
         .write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
         .unwrap();
@@ -163,4 +166,42 @@ fn a_socket_without_an_owner_is_replaced() {
     assert!(socket.exists());
     let mut served = Served::start(&room.sandbox, &args);
     assert_eq!(served.line(), format!("listening on unix:{}\n", socket.display()));
+}
+
+/// Another process has replaced the file in the meantime, by a socket or by something else.
+#[test]
+fn a_file_that_took_the_place_of_the_socket_is_left_alone() {
+    let sandbox = Sandbox::local();
+    let path = sandbox.home().join("s.sock");
+    let serving = || {
+        let mut served =
+            Served::start(&sandbox, &format!("--no-follow --listen unix:{}", path.display()));
+        served.line();
+        std::fs::rename(&path, sandbox.home().join("away")).unwrap();
+        served
+    };
+    let served = serving();
+    let _other = UnixListener::bind(&path).unwrap();
+    assert_eq!(served.end(), (0, String::new()));
+    assert!(path.exists(), "another's socket");
+    std::fs::remove_file(&path).unwrap();
+    let served = serving();
+    std::fs::write(&path, "a file").unwrap();
+    assert_eq!(served.end(), (0, String::new()));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "a file");
+}
+
+/// Its owner is alive, though it accepts nothing any more: nobody waits for it, nor takes its place.
+#[test]
+fn a_socket_whose_queue_is_full_is_in_use() {
+    let sandbox = Sandbox::local();
+    let path = sandbox.home().join("s.sock");
+    let owner = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    owner.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+    owner.listen(0).unwrap();
+    let _waits = UnixStream::connect(&path).unwrap();
+    let said = sandbox.run(&format!("serve --no-follow --listen unix:{}", path.display()));
+    let why = format!("error: cannot listen on {}: the address is in use\n", path.display());
+    assert_eq!(said, failure(1, &why));
+    assert!(path.exists());
 }

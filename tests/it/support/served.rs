@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Child, ChildStderr, ChildStdout, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -62,7 +62,12 @@ impl Served {
     #[track_caller]
     pub(crate) fn start(sandbox: &Sandbox, args: &str) -> Self {
         let args = format!("serve --listen 127.0.0.1:0 {args}");
-        let mut command = sandbox.command(args.split_whitespace());
+        Self::spawn(sandbox.command(args.split_whitespace()))
+    }
+
+    /// Starts this command, which serves on an address.
+    #[track_caller]
+    pub(crate) fn spawn(mut command: Command) -> Self {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
@@ -70,7 +75,7 @@ impl Served {
         let mut line = String::new();
         out.read_line(&mut line).unwrap();
         let at = line.trim_end().strip_prefix("listening on http://");
-        let at = at.unwrap_or_else(|| panic!("{args}: {line:?}")).to_owned();
+        let at = at.unwrap_or_else(|| panic!("{command:?}: {line:?}")).to_owned();
         Self { child, out, stderr, at }
     }
 
