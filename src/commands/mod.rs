@@ -80,8 +80,18 @@ impl Run<'_> {
     ) -> Result<(), Error> {
         let discovery = self.discovery()?;
         let answer = discovery.nodes(how, want)?;
+        self.shown(&discovery, &answer, |run| show(run, &answer))
+    }
+
+    /// Shows an answer, and counts it.
+    fn shown(
+        &mut self,
+        discovery: &Discovery,
+        answer: &Answer,
+        show: impl FnOnce(&mut Self) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let took = self.began.elapsed();
-        let shown = show(self, &answer);
+        let shown = show(self);
         let written = self.out.flush().map_err(Error::from);
         let calls = answer.tally.nomad_calls;
         let hit = answer.source == Source::Cache;

@@ -22,13 +22,25 @@ pub fn named(records: &[impl AsRef<Record>], arguments: &[String]) -> Result<Vec
     if arguments.is_empty() {
         return Ok((0..records.len()).collect());
     }
-    let mut found = Vec::new();
-    for argument in arguments {
-        let matching = matching(records, argument)?;
-        if matching.is_empty() && !is_glob(argument) {
+    for argument in arguments.iter().filter(|argument| !is_glob(argument)) {
+        if matching(records, argument)?.is_empty() {
             return Err(unknown(records, argument));
         }
-        found.extend(matching);
+    }
+    present(records, arguments)
+}
+
+/// The same, also when an argument matches nothing any more.
+///
+/// # Errors
+/// A pattern that is too long.
+pub fn present(records: &[impl AsRef<Record>], arguments: &[String]) -> Result<Vec<usize>, NotOne> {
+    if arguments.is_empty() {
+        return Ok((0..records.len()).collect());
+    }
+    let mut found = Vec::new();
+    for argument in arguments {
+        found.extend(matching(records, argument)?);
     }
     found.sort_unstable();
     found.dedup();

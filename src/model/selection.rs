@@ -100,6 +100,11 @@ impl Selection {
         self.conditions.is_empty() && self.sort.is_empty() && self.limit.is_none()
     }
 
+    /// Somebody said in which order.
+    pub fn is_ordered(&self) -> bool {
+        !self.sort.is_empty()
+    }
+
     /// Those of `nodes` that are wanted, in the wanted order; equal ones stay as they stood.
     ///
     /// # Errors

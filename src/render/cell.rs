@@ -214,19 +214,26 @@ pub(super) fn shown(text: Cow<'_, str>) -> Cow<'_, str> {
 fn cpu(record: &Record) -> String {
     match (record.cpu_cores, record.cpu_mhz) {
         (Some(cores), Some(mhz)) => {
-            format!("{cores} × {} MHz", mhz.checked_div(cores).unwrap_or(mhz))
+            format!("{cores} × {} MHz", per_core(mhz, cores))
         }
         _ => String::new(),
     }
 }
 
+/// To the nearest.
+fn per_core(mhz: u64, cores: u64) -> u64 {
+    mhz.saturating_add(cores / 2).checked_div(cores).unwrap_or(mhz)
+}
+
 /// Megabytes as Nomad counts them (2^20), in the largest unit that leaves at least one digit.
 pub(super) fn size(mb: u64) -> String {
-    let tenths = |unit: u64| format!("{}.{}", mb / unit, mb % unit * 10 / unit);
+    // To the nearest: twice as many tenths and one, halved. A number near the end of u64 is forged.
+    let tenths = |unit: u64| (mb.saturating_mul(20) / unit).saturating_add(1) / 2;
+    let said = |tenths: u64, unit: &str| format!("{}.{} {unit}", tenths / 10, tenths % 10);
     match mb {
         0..1024 => format!("{mb} MiB"),
-        1024..1_048_576 => format!("{} GiB", tenths(1024)),
-        _ => format!("{} TiB", tenths(1_048_576)),
+        _ if tenths(1024) < 10_240 => said(tenths(1024), "GiB"),
+        _ => said(tenths(1_048_576), "TiB"),
     }
 }
 
@@ -244,13 +251,29 @@ fn drivers(record: &Record) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::size;
+    use super::{per_core, size};
+
+    #[test]
+    fn cores_share_to_the_nearest() {
+        assert_eq!(
+            [(9600, 4), (10_000, 3), (20_000, 3), (5, 0)].map(|(a, b)| per_core(a, b)),
+            [2400, 3333, 6667, 5]
+        );
+    }
 
     #[test]
     fn sizes_keep_one_decimal() {
-        for (mb, text) in
-            [(0, "0 MiB"), (1023, "1023 MiB"), (15990, "15.6 GiB"), (2_097_152, "2.0 TiB")]
-        {
+        for (mb, text) in [
+            (0, "0 MiB"),
+            (1023, "1023 MiB"),
+            (1024, "1.0 GiB"),
+            (15990, "15.6 GiB"),
+            (7900, "7.7 GiB"),
+            (7936, "7.8 GiB"),
+            (1_048_520, "1023.9 GiB"),
+            (1_048_550, "1.0 TiB"),
+            (2_097_152, "2.0 TiB"),
+        ] {
             assert_eq!(size(mb), text);
         }
     }

@@ -142,8 +142,8 @@ fn drain(record: &Record) -> &'static str {
     }
 }
 
-/// What is left of a node for tasks: total minus reserved.
-fn free(node: &Full) -> Option<[u64; 3]> {
+/// What of a node is there for tasks, used or not: total minus reserved.
+fn allocatable(node: &Full) -> Option<[u64; 3]> {
     let (all, kept) = (node.extra.resources.as_ref()?, node.extra.reserved.as_ref()?);
     Some([
         all.cpu_mhz.saturating_sub(kept.cpu_mhz),

@@ -8,13 +8,23 @@ use crate::model::node::{Full, Record};
 /// `5 clients · cached 12s ago · 0 Nomad calls · 3ms`, or `2 of 5 clients · …` where filters chose.
 /// `shown`: how many; `None` = all.
 pub(crate) fn summary(answer: &Answer, shown: Option<usize>, took: Duration) -> String {
+    summary_after(answer, shown, took, Duration::ZERO)
+}
+
+/// The same `later`, when the answer has grown older: `5 clients · fetched 3s ago · …`.
+pub(crate) fn summary_after(
+    answer: &Answer,
+    shown: Option<usize>,
+    took: Duration,
+    later: Duration,
+) -> String {
     let (total, calls) = (answer.tally.total(), answer.tally.nomad_calls);
     let source = match answer.source {
         Source::Cache | Source::Served | Source::Stale => {
-            format!("cached {} ago", age(answer.snapshot.age))
+            format!("cached {} ago", age(answer.snapshot.age + later))
         }
-        Source::Nomad { cold: true } => "fetched".to_owned(),
-        Source::Nomad { cold: false } => format!("updated: {}", counts(answer)),
+        Source::Nomad { cold: true } => format!("fetched{}", ago(later)),
+        Source::Nomad { cold: false } => format!("updated{}: {}", ago(later), counts(answer)),
     };
     let clients = if total == 1 { "client" } else { "clients" };
     let of = shown.filter(|shown| *shown != total).map(|shown| format!("{shown} of "));
@@ -24,6 +34,11 @@ pub(crate) fn summary(answer: &Answer, shown: Option<usize>, took: Duration) -> 
         plural(calls, "call"),
         short(took)
     )
+}
+
+/// Nothing within the first second.
+fn ago(later: Duration) -> String {
+    if later.as_secs() == 0 { String::new() } else { format!(" {} ago", age(later)) }
 }
 
 /// `3 ready · 1 down · 1 draining · 1 ineligible`; `None` if all are just ready.
@@ -75,7 +90,7 @@ fn plural(count: u64, word: &str) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::{age, short, summary};
+    use super::{age, short, summary, summary_after};
     use crate::discovery::{Answer, Source, Tally};
     use crate::model::snapshot::Snapshot;
 
@@ -111,6 +126,22 @@ mod tests {
         let took = Duration::from_millis(7);
         let said = summary(&answer(Source::Nomad { cold: true }, new), None, took);
         assert_eq!(said, "1 client · fetched · 1 Nomad call · 7ms");
+    }
+
+    #[test]
+    fn an_answer_grows_older_while_it_is_shown() {
+        let (took, later) = (Duration::from_millis(3), Duration::from_millis(3100));
+        let said = |source| {
+            let tally = Tally { cached: 5, ..Tally::default() };
+            summary_after(&answer(source, tally), None, took, later)
+        };
+        let expected = [
+            "5 clients · cached 16s ago · 0 Nomad calls · 3ms",
+            "5 clients · fetched 3s ago · 0 Nomad calls · 3ms",
+            "5 clients · updated 3s ago: 0 new, 0 changed, 5 cached · 0 Nomad calls · 3ms",
+        ];
+        let sources = [Source::Cache, Source::Nomad { cold: true }, Source::Nomad { cold: false }];
+        assert_eq!(sources.map(said), expected);
     }
 
     #[test]

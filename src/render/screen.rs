@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use anstyle::{AnsiColor, Style};
+
 use super::fit::shortened;
 
 /// What stands on the screen.
@@ -13,6 +15,29 @@ pub(crate) struct Screen {
     cleared: bool,
 }
 
+/// The lines below the table, safe for a terminal.
+#[derive(Debug, Default)]
+pub(crate) struct Foot {
+    pub(crate) lines: Vec<String>,
+    /// What is wrong, in one line.
+    pub(crate) trouble: Option<String>,
+    pub(crate) colour: bool,
+}
+
+impl Foot {
+    /// Each line as wide as the screen at most.
+    fn fitted(&self, width: usize) -> Vec<String> {
+        let style = match self.colour {
+            true => Style::new().bold().fg_color(Some(AnsiColor::Yellow.into())),
+            false => Style::new(),
+        };
+        let lines = self.lines.iter().map(|line| shortened(line, width));
+        let trouble = self.trouble.iter();
+        let trouble = trouble.map(|line| format!("{style}{}{style:#}", shortened(line, width)));
+        lines.chain(trouble).collect()
+    }
+}
+
 impl Screen {
     /// Draws `text` and below it `foot`, over what was drawn before. What is higher than the
     /// terminal is cut, and the last line says how much.
@@ -20,13 +45,12 @@ impl Screen {
         &mut self,
         to: &mut dyn Write,
         text: &[u8],
-        foot: &str,
+        foot: &Foot,
         size: Option<(usize, usize)>,
     ) -> io::Result<()> {
         let text = String::from_utf8_lossy(text);
         let lines: Vec<&str> = text.lines().collect();
-        let width = size.map_or(usize::MAX, |(width, _)| width);
-        let foot: Vec<String> = foot.lines().map(|line| shortened(line, width)).collect();
+        let foot = foot.fitted(size.map_or(usize::MAX, |(width, _)| width));
         // The cursor needs a line of its own below the last one.
         let room =
             size.map_or(usize::MAX, |(_, height)| height.saturating_sub(foot.len() + 2).max(1));
@@ -59,15 +83,21 @@ impl Screen {
 
 #[cfg(test)]
 mod tests {
-    use super::Screen;
+    use super::{Foot, Screen};
+
+    fn foot(lines: &[&str], trouble: Option<&str>) -> Foot {
+        let lines = lines.iter().map(|line| (*line).to_owned()).collect();
+        Foot { lines, trouble: trouble.map(str::to_owned), colour: false }
+    }
 
     #[test]
     fn the_second_drawing_covers_the_first() {
         let (mut screen, mut out) = (Screen::default(), Vec::new());
-        screen.draw(&mut out, b"a\nb\n", "foot", None).unwrap();
-        screen.draw(&mut out, b"c\n", "foot", Some((80, 24))).unwrap();
+        let one = foot(&["foot"], None);
+        screen.draw(&mut out, b"a\nb\n", &one, None).unwrap();
+        screen.draw(&mut out, b"c\n", &one, Some((80, 24))).unwrap();
         screen.resized();
-        screen.draw(&mut out, b"1\n2\n3\n4\n", "foot", Some((80, 6))).unwrap();
+        screen.draw(&mut out, b"1\n2\n3\n4\n", &one, Some((80, 6))).unwrap();
         let text = String::from_utf8(out).unwrap().replace('\u{1b}', "^");
         let drawings = [
             "a^[K\nb^[K\nfoot^[K\n^[J",
@@ -75,5 +105,18 @@ mod tests {
             "^[2J^[H1^[K\n2^[K\n3^[K\n… 1 more^[K\nfoot^[K\n^[J",
         ];
         assert_eq!(text, drawings.concat());
+    }
+
+    #[test]
+    fn trouble_comes_last_is_cut_and_goes() {
+        let (mut screen, mut out) = (Screen::default(), Vec::new());
+        let trouble = foot(&["foot"], Some("no answer at all"));
+        screen.draw(&mut out, b"a\n", &trouble, Some((10, 24))).unwrap();
+        screen.draw(&mut out, b"a\n", &foot(&["foot"], None), Some((10, 24))).unwrap();
+        let text = String::from_utf8(out).unwrap().replace('\u{1b}', "^");
+        assert_eq!(text, "a^[K\nfoot^[K\nno answer…^[K\n^[J^[3A\ra^[K\nfoot^[K\n^[J");
+        let coloured = Foot { colour: true, ..trouble };
+        let last = coloured.fitted(10).pop().unwrap();
+        assert!(last.starts_with("\u{1b}[1m") && last.contains("no answer…"), "{last:?}");
     }
 }

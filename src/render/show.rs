@@ -11,7 +11,7 @@ use crate::model::text::sanitised;
 
 use super::cell::{Column, size};
 use super::fit::width;
-use super::{Look, drain, free};
+use super::{Look, allocatable, drain};
 
 /// Writes all that is known of a node, section by section. `live` is what Nomad says now, or why it
 /// does not.
@@ -97,8 +97,8 @@ impl Page<'_> {
     }
 
     fn resources(&self) -> Vec<Line> {
-        let (Some(all), Some(kept), Some(free)) =
-            (&self.node.extra.resources, &self.node.extra.reserved, free(self.node))
+        let (Some(all), Some(kept), Some(rest)) =
+            (&self.node.extra.resources, &self.node.extra.reserved, allocatable(self.node))
         else {
             return Vec::new();
         };
@@ -106,26 +106,26 @@ impl Page<'_> {
             line(
                 "CPU",
                 &format!(
-                    "{} MHz, {} cores, reserved {} MHz, free {} MHz",
-                    all.cpu_mhz, all.cpu_cores, kept.cpu_mhz, free[0]
+                    "{} MHz, {} cores, reserved {} MHz, allocatable {} MHz",
+                    all.cpu_mhz, all.cpu_cores, kept.cpu_mhz, rest[0]
                 ),
             ),
             line(
                 "Memory",
                 &format!(
-                    "{}, reserved {}, free {}",
+                    "{}, reserved {}, allocatable {}",
                     size(all.memory_mb),
                     size(kept.memory_mb),
-                    size(free[1])
+                    size(rest[1])
                 ),
             ),
             line(
                 "Disk",
                 &format!(
-                    "{}, reserved {}, free {}",
+                    "{}, reserved {}, allocatable {}",
                     size(all.disk_mb),
                     size(kept.disk_mb),
-                    size(free[2])
+                    size(rest[2])
                 ),
             ),
         ];

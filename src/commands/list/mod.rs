@@ -9,7 +9,7 @@ use crate::config::typed_duration;
 use crate::discovery::{Answer, How, Want};
 use crate::error::Error;
 use crate::model::field::Field;
-use crate::model::find::named;
+use crate::model::find::{NotOne, named};
 use crate::model::node::{Full, NodeId};
 use crate::model::pick::nearest;
 use crate::model::snapshot::Snapshot;
@@ -75,7 +75,7 @@ fn rows(
     answer: &Answer,
     run: &Run<'_>,
 ) -> Result<Option<Vec<Full>>, Error> {
-    let nodes = (!choice.is_cached_bytes(list)).then(|| chosen(list, choice, answer, run));
+    let nodes = (!choice.is_cached_bytes(list)).then(|| chosen(list, choice, answer, run, named));
     nodes.transpose()
 }
 
@@ -93,12 +93,14 @@ fn print(
     print::nodes(choice, shown(nodes, choice), run)
 }
 
-/// The nodes that are wanted, in the wanted order, without a limit.
+/// The nodes that are wanted, in the wanted order, without a limit. `named` finds those that the
+/// arguments name.
 fn chosen(
     list: &List,
     choice: &Choice,
     answer: &Answer,
     run: &Run<'_>,
+    named: impl Fn(&[Full], &[String]) -> Result<Vec<usize>, NotOne>,
 ) -> Result<Vec<Full>, Error> {
     let nodes = nodes(answer, choice.want, &choice.wanted(list))?;
     if choice.fields().any(|field| is_unknown(field, &nodes)) {

@@ -1,34 +1,49 @@
 //! `list --watch`: again and again, in place on a terminal, one line per change in a pipe.
 
+mod changes;
+mod drawing;
+mod heard;
+
 use std::collections::HashMap;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::thread;
 use std::time::Duration;
 
 use crate::cli::List;
 use crate::clock;
-use crate::commands::Run;
+use crate::commands::{Run, complete, told_if_stale};
 use crate::config;
-use crate::discovery::{Answer, How};
+use crate::discovery::{Answer, Discovery, How, Progress};
 use crate::error::Error;
-use crate::model::json;
+use crate::model::find::{named, present};
 use crate::model::node::{Full, NodeId};
-use crate::model::text::sanitised;
-use crate::render::{self, Format, Mark, Sheet, notice, screen};
+use crate::render::{self, Format};
 
 use super::choice::Choice;
-use super::{chosen, print, told_if_stale};
+use super::{chosen, print};
+use drawing::Drawing;
+use heard::Heard;
 
 /// Faster than this nobody reads.
 const SHORTEST: Duration = Duration::from_millis(100);
 
-/// What the last round showed.
-#[derive(Default)]
-struct Shown {
-    /// Each node's name and JSON; `None` before the first round.
-    nodes: Option<HashMap<NodeId, (String, Vec<u8>)>>,
-    screen: screen::Screen,
-    failure: Option<String>,
+/// What goes on from round to round.
+struct Watch<'a> {
+    list: &'a List,
+    choice: &'a Choice,
+    how: How,
     interval: Duration,
+    /// What the last round showed; `None` before the first.
+    known: Option<Known>,
+    /// `None` = lines are printed.
+    drawing: Option<Drawing>,
+    heard: Heard,
 }
+
+/// Each node's name and JSON.
+type Known = HashMap<NodeId, (String, Vec<u8>)>;
 
 pub(super) fn watch(
     list: &List,
@@ -42,33 +57,13 @@ pub(super) fn watch(
         let what = "invalid value for --watch: must be at least 100ms".to_owned();
         return Err(Error::Usage { what, hint: None });
     }
-    let mut shown = Shown { interval, ..Shown::default() };
-    loop {
-        run.began = clock::now();
-        run.config.begin(run.began);
-        let mut matched = Ok(());
-        let round = run.nodes(how, choice.want, |run, answer| {
-            told_if_stale(answer, &run.tell);
-            let mut nodes = chosen(list, choice, answer, run)?;
-            matched = choice.check(&nodes);
-            nodes.truncate(choice.selection.most());
-            if draws {
-                draw(choice, &nodes, answer, &mut shown, run)?;
-            } else {
-                tell_changes(choice, &nodes, &mut shown, run)?;
-            }
-            shown.remember(choice, &nodes);
-            Ok(())
-        });
-        if round.as_ref().is_err_and(Error::is_closed_pipe) {
-            return matched.and(round);
-        }
-        shown.survive(round, run)?;
-        matched?;
-        if !waited(draws, &mut shown, run) {
-            return Ok(());
-        }
-    }
+    let heard = Heard::default();
+    run.tell = heard.tell();
+    let drawing = draws.then(|| Drawing::new(interval, !list.nodes.is_empty()));
+    let mut watch = Watch { list, choice, how, interval, known: None, drawing, heard };
+    let watched = watch.run(run);
+    watch.heard.say_all(run);
+    watched
 }
 
 /// Whether this is a screen to draw on; else lines are printed.
@@ -85,147 +80,186 @@ fn draws(list: &List, choice: &Choice, run: &Run<'_>) -> Result<bool, Error> {
     }
 }
 
-impl Shown {
-    fn remember(&mut self, choice: &Choice, nodes: &[Full]) {
-        let objects = print::objects(choice, nodes);
-        let named = nodes
-            .iter()
-            .zip(objects)
-            .map(|(node, object)| (node.record.id.clone(), (node.record.name.clone(), object)));
-        self.nodes = Some(named.collect());
-    }
-
-    /// The first round must succeed; later an outage is told once, and the watch goes on.
-    fn survive(&mut self, round: Result<(), Error>, run: &Run<'_>) -> Result<(), Error> {
-        match round {
-            Ok(()) => self.failure = None,
-            Err(Error::Discovery(error)) if self.nodes.is_some() => {
-                let told = error.to_string();
-                if self.failure.as_ref() != Some(&told) {
-                    run.tell.warning(told.as_str());
-                    self.screen.forget();
-                }
-                self.failure = Some(told);
+impl Watch<'_> {
+    fn run(&mut self, run: &mut Run<'_>) -> Result<(), Error> {
+        loop {
+            let mut matched = Ok(());
+            let round = self.round(run, &mut matched);
+            if round.as_ref().is_err_and(Error::is_closed_pipe) {
+                return matched.and(round);
             }
+            self.survive(round, run)?;
+            matched?;
+            if !self.waited(run)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Asks once and shows what came; `matched` is the verdict of `--fail-on`.
+    fn round(&mut self, run: &mut Run<'_>, matched: &mut Result<(), Error>) -> Result<(), Error> {
+        run.began = clock::now();
+        run.config.begin(run.began);
+        let mut discovery = run.discovery()?;
+        if self.drawing.as_ref().is_some_and(Drawing::is_drawn) {
+            // A bar would be drawn into the table.
+            discovery.progress = Arc::new(NoProgress);
+        }
+        let answer = Arc::new(self.asked(&discovery, run)?);
+        told_if_stale(&answer, &run.tell);
+        let nodes = self.chosen(&answer, matched, run)?;
+        run.shown(&discovery, &answer, |run| self.show(&answer, nodes, run))
+    }
+
+    /// Asks on another thread: what is drawn grows older meanwhile.
+    fn asked(&mut self, discovery: &Discovery, run: &mut Run<'_>) -> Result<Answer, Error> {
+        let (how, want) = (self.how, self.choice.want);
+        let (tell, told) = sync_channel(1);
+        thread::scope(|scope| {
+            let ask = move || drop(tell.send(discovery.nodes(how, want)));
+            let Ok(asking) = thread::Builder::new().spawn_scoped(scope, ask) else {
+                return Ok(discovery.nodes(how, want)?);
+            };
+            loop {
+                match told.recv_timeout(SHORTEST) {
+                    Ok(answer) => return Ok(answer?),
+                    Err(RecvTimeoutError::Timeout) => self.tick(run)?,
+                    Err(RecvTimeoutError::Disconnected) => {
+                        let broken = asking.join().expect_err("it ended without an answer");
+                        resume_unwind(broken);
+                    }
+                }
+            }
+        })
+    }
+
+    /// The nodes to show. A node that was named must be there at first; later it may go and come back.
+    fn chosen(
+        &self,
+        answer: &Answer,
+        matched: &mut Result<(), Error>,
+        run: &Run<'_>,
+    ) -> Result<Vec<Full>, Error> {
+        let is_first = self.known.is_none();
+        let mut nodes = chosen(self.list, self.choice, answer, run, |nodes, names| {
+            if is_first { named(nodes, names) } else { present(nodes, names) }
+        })?;
+        *matched = self.choice.check(&nodes);
+        if self.drawing.is_some() && !self.choice.selection.is_ordered() {
+            nodes.sort_by_key(|node| drawing::urgency(&node.record));
+        }
+        nodes.truncate(self.choice.selection.most());
+        let ids: Vec<NodeId> = nodes.iter().map(|node| node.record.id.clone()).collect();
+        complete(answer, Some(&ids), true, &run.tell)?;
+        Ok(nodes)
+    }
+
+    fn show(
+        &mut self,
+        answer: &Arc<Answer>,
+        nodes: Vec<Full>,
+        run: &mut Run<'_>,
+    ) -> Result<(), Error> {
+        let objects = print::objects(self.choice, &nodes);
+        match &mut self.drawing {
+            None => {
+                let time = render::time(clock::unix_seconds());
+                changes::tell(self.known.as_ref(), &nodes, &objects, &time, run)?;
+                self.known = Some(known(&nodes, objects));
+            }
+            Some(drawing) => {
+                drawing.compare(self.known.as_ref(), &nodes, &objects);
+                self.known = Some(known(&nodes, objects));
+                drawing.take(Arc::clone(answer), nodes, run.began.elapsed());
+            }
+        }
+        Ok(run.out.flush()?)
+    }
+
+    /// The first round must succeed; later an outage is told, and the watch goes on.
+    fn survive(&mut self, round: Result<(), Error>, run: &mut Run<'_>) -> Result<(), Error> {
+        let failure = match round {
+            Ok(()) => None,
+            Err(Error::Discovery(error)) if self.known.is_some() => Some(error.to_string()),
             Err(error) => return Err(error),
-        }
-        Ok(())
-    }
-
-    fn mark(&self, id: &NodeId, object: &[u8]) -> Mark {
-        match self.nodes.as_ref().map(|nodes| nodes.get(id)) {
-            None => Mark::Same,
-            Some(None) => Mark::New,
-            Some(Some((_, before))) if before == object => Mark::Same,
-            Some(Some(_)) => Mark::Changed,
-        }
-    }
-
-    /// Those that were shown and are no longer among `nodes`, by name.
-    fn gone(&self, nodes: &[Full]) -> Vec<(&str, &[u8])> {
-        let present: std::collections::HashSet<&NodeId> =
-            nodes.iter().map(|node| &node.record.id).collect();
-        let before = self.nodes.iter().flatten();
-        let gone = before.filter(|(id, _)| !present.contains(id));
-        let mut gone: Vec<(&str, &[u8])> =
-            gone.map(|(_, (name, object))| (name.as_str(), object.as_slice())).collect();
-        gone.sort_unstable();
-        gone
-    }
-}
-
-fn draw(
-    choice: &Choice,
-    nodes: &[Full],
-    answer: &Answer,
-    shown: &mut Shown,
-    run: &mut Run<'_>,
-) -> Result<(), Error> {
-    let (shapes, named) = choice.shapes();
-    let objects = print::objects(choice, nodes);
-    let marks: Vec<Mark> = nodes
-        .iter()
-        .zip(&objects)
-        .map(|(node, object)| shown.mark(&node.record.id, object))
-        .collect();
-    let look = render::Look { width: run.width, ..choice.look };
-    let mut text = Vec::new();
-    render::table(&mut text, nodes, &Sheet { shapes, named, marks: &marks }, &look)?;
-    let said = notice::summary(answer, Some(nodes.len()), run.began.elapsed());
-    let every = match shown.interval {
-        whole if whole.subsec_millis() == 0 => notice::age(whole),
-        part => notice::short(part),
-    };
-    let mut foot = format!("{said} · every {every}");
-    let gone: Vec<_> = shown.gone(nodes).into_iter().map(|(name, _)| sanitised(name)).collect();
-    if !gone.is_empty() {
-        foot = format!("gone: {}\n{foot}", gone.join(", "));
-    }
-    shown.screen.draw(run.out, &text, &foot, config::stdout_size())?;
-    Ok(run.out.flush()?)
-}
-
-/// One line for each node that is new, changed or gone; in the first round `present` for all.
-fn tell_changes(
-    choice: &Choice,
-    nodes: &[Full],
-    shown: &mut Shown,
-    run: &mut Run<'_>,
-) -> Result<(), Error> {
-    let time = render::time(clock::unix_seconds());
-    for (node, after) in nodes.iter().zip(print::objects(choice, nodes)) {
-        let before = shown.nodes.as_ref().map(|nodes| nodes.get(&node.record.id));
-        let (change, before) = match before {
-            None => ("present", None),
-            Some(None) => ("new", None),
-            Some(Some((_, before))) if *before == after => continue,
-            Some(Some((_, before))) => ("changed", Some(before.as_slice())),
         };
-        line(run, &time, change, before, Some(&after))?;
-    }
-    for (_, before) in shown.gone(nodes) {
-        line(run, &time, "gone", Some(before), None)?;
-    }
-    Ok(run.out.flush()?)
-}
-
-fn line(
-    run: &mut Run<'_>,
-    time: &str,
-    change: &str,
-    before: Option<&[u8]>,
-    after: Option<&[u8]>,
-) -> Result<(), Error> {
-    let (time, change) = (json::bytes(time), json::bytes(change));
-    let parts: [&[u8]; 9] = [
-        b"{\"time\":",
-        &time,
-        b",\"change\":",
-        &change,
-        b",\"before\":",
-        before.unwrap_or(b"null"),
-        b",\"after\":",
-        after.unwrap_or(b"null"),
-        b"}\n",
-    ];
-    Ok(parts.iter().try_for_each(|part| run.out.write_all(part))?)
-}
-
-/// Until the next round; a window that changes its size is drawn anew at once.
-fn waited(draws: bool, shown: &mut Shown, run: &mut Run<'_>) -> bool {
-    let until = clock::now() + shown.interval;
-    while let Some(left) = until.checked_duration_since(clock::now()).filter(|left| !left.is_zero())
-    {
-        clock::sleep(left.min(SHORTEST));
-        let size = config::stdout_size();
-        if draws && size.map(|(width, _)| width) != run.width {
-            run.width = size.map(|(width, _)| width);
-            shown.screen.resized();
-            return true;
-        }
-        if config::stdout_is_closed() {
-            return false;
+        match &mut self.drawing {
+            Some(drawing) => {
+                if !drawing.is_drawn() {
+                    self.heard.say(run);
+                } else if self.heard.say_details(run) {
+                    drawing.forget();
+                }
+                drawing.fails(failure);
+                drawing.warned(self.heard.end_of_round());
+                drawing.draw(self.choice, run)
+            }
+            None => {
+                failure.into_iter().for_each(|failure| run.tell.warning(failure));
+                self.heard.say(run);
+                self.heard.end_of_round();
+                Ok(())
+            }
         }
     }
-    true
+
+    /// What is to be said is said, and what was drawn grows older.
+    fn tick(&mut self, run: &mut Run<'_>) -> Result<(), Error> {
+        match &mut self.drawing {
+            Some(drawing) if drawing.is_drawn() => {
+                if self.heard.say_details(run) {
+                    drawing.forget();
+                }
+                drawing.draw_if_old(self.choice, run)
+            }
+            _ => {
+                self.heard.say(run);
+                Ok(())
+            }
+        }
+    }
+
+    /// Until the next round; says whether there is to be one.
+    fn waited(&mut self, run: &mut Run<'_>) -> Result<bool, Error> {
+        let until = clock::now() + self.interval;
+        while let Some(left) =
+            until.checked_duration_since(clock::now()).filter(|left| !left.is_zero())
+        {
+            clock::sleep(left.min(SHORTEST));
+            if config::stdout_is_closed() {
+                return Ok(false);
+            }
+            self.tick(run)?;
+        }
+        Ok(true)
+    }
+}
+
+fn known(nodes: &[Full], objects: Vec<Vec<u8>>) -> Known {
+    let named = nodes.iter().zip(objects);
+    named
+        .map(|(node, object)| (node.record.id.clone(), (node.record.name.clone(), object)))
+        .collect()
+}
+
+/// Those that were shown and are no longer among `nodes`, by name.
+fn gone<'a>(known: Option<&'a Known>, nodes: &[Full]) -> Vec<(&'a NodeId, &'a str, &'a [u8])> {
+    let present: std::collections::HashSet<&NodeId> =
+        nodes.iter().map(|node| &node.record.id).collect();
+    let gone = known.into_iter().flatten().filter(|(id, _)| !present.contains(id));
+    let mut gone: Vec<_> =
+        gone.map(|(id, (name, object))| (id, name.as_str(), object.as_slice())).collect();
+    gone.sort_unstable_by_key(|(id, name, _)| (*name, id.as_str()));
+    gone
+}
+
+/// No bar.
+struct NoProgress;
+
+impl Progress for NoProgress {
+    fn begin(&self, _: usize) {}
+
+    fn advance(&self) {}
+
+    fn end(&self) {}
 }

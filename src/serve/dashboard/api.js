@@ -66,7 +66,8 @@ export function number(value) {
 /** `1.5 MiB` */
 export function bytes(count) {
   let power = 0;
-  while (count >= 1024 && power < 4) {
+  // What would be rounded to 1024 is 1.0 of the next.
+  while (count >= 1023.5 && power < 4) {
     count /= 1024;
     power += 1;
   }

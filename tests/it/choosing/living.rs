@@ -89,6 +89,91 @@ fn s1_the_name_of_a_node_that_is_gone_steers_no_terminal() {
     assert!(!shown.contains(['\u{7}', '\u{202e}']) && !shown.contains("\u{1b}]"), "{shown:?}");
 }
 
+fn on_terminal(room: &Room, args: &[&str]) -> (Pty, Watch) {
+    let (pty, terminal) = Pty::open();
+    let mut command = room.sandbox.command(["list"].iter().chain(args));
+    command.stdout(terminal).stderr(Stdio::null());
+    (pty, Watch(command.spawn().unwrap()))
+}
+
+/// Not those of the moment in which the answer came.
+#[test]
+fn ages_on_a_screen_grow_until_the_next_round() {
+    let room = Room::new();
+    let (mut pty, _watch) = on_terminal(&room, &["--watch=1h", "--force"]);
+    pty.until("5 clients · fetched · ");
+    pty.until("5 clients · fetched 1s ago · ");
+    pty.until("5 clients · fetched 3s ago · ");
+    room.sandbox.stdout("refresh");
+    let (mut pty, _watch) = on_terminal(&room, &["--watch=1h"]);
+    pty.until("cached 0s ago");
+    pty.until("cached 2s ago");
+}
+
+/// Nomad answers no more: that too is a time in which ages grow.
+#[test]
+fn trouble_on_a_screen_is_one_line_and_goes_when_it_is_over() {
+    let room = Room::new();
+    let (mut pty, _watch) = on_terminal(&room, &["--watch=100ms", "--refresh"]);
+    pty.until("5 clients");
+    let gate = room.sim.hold(Where::Everything);
+    assert!(gate.await_waiting(1, std::time::Duration::from_secs(30)));
+    pty.until("5 cached");
+    pty.until("updated 2s ago: ");
+    let fault = Fault::status(500, "No cluster leader");
+    room.sim.fault(Where::Everything, Times::ALWAYS, fault);
+    gate.open();
+    pty.until("failing for 0s: ");
+    assert_eq!(pty.drawing("failing for 1s: ").matches("failing for").count(), 1);
+    room.sim.heal();
+    room.sim.cluster().register("worker-9");
+    let shown = pty.drawing("+ ");
+    assert!(shown.contains("worker-9") && !shown.contains("failing"), "{shown}");
+}
+
+#[test]
+fn a_screen_begins_with_what_needs_attention_and_ends_with_how_many() {
+    let room = Room::of(nomad_sim::Fleet::generated(300));
+    let drawn = |args: &[&str]| {
+        let (mut pty, _watch) = on_terminal(&room, args);
+        pty.drawing("every 1h0m")
+    };
+    let shown = drawn(&["--watch=1h"]);
+    let is_down = |line: &str| line.contains("down\u{1b}") || line.contains(" down ");
+    let lines: Vec<&str> = shown.lines().collect();
+    assert_eq!(lines.iter().take_while(|line| is_down(line) || line.contains("ID")).count(), 12);
+    assert!(shown.contains("289 ready · 11 down · ") && shown.contains("… 28"), "{shown}");
+    let shown = drawn(&["--watch=1h", "--sort", "name"]);
+    assert!(shown.lines().filter(|line| is_down(line)).count() < 5, "{shown}");
+}
+
+/// It may be back in seconds.
+#[test]
+fn a_named_node_that_is_purged_is_gone_and_the_watch_goes_on() {
+    let room = Room::new();
+    let mut command =
+        room.sandbox.command(["list", "worker-1", "--watch=100ms", "--refresh", "-c", "name"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut watch = Watch(child);
+    let mut lines = BufReader::new(watch.0.stdout.take().unwrap()).lines();
+    let mut next = || -> (String, Value) {
+        let line: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        let node = if line["after"].is_null() { &line["before"] } else { &line["after"] };
+        (line["change"].as_str().unwrap().to_owned(), node["name"].clone())
+    };
+    let (mut pty, _screen) = on_terminal(&room, &["worker-1", "--watch=100ms", "--refresh"]);
+    pty.until("1 of 5 clients");
+    assert_eq!(next(), ("present".to_owned(), json!("worker-1")));
+    room.sim.cluster().purge("worker-1");
+    assert_eq!(next(), ("gone".to_owned(), json!("worker-1")));
+    let shown = pty.drawing("0 of 4 clients");
+    assert!(shown.contains("gone: worker-1"), "{shown}");
+    room.sim.cluster().register("worker-1");
+    assert_eq!(next(), ("new".to_owned(), json!("worker-1")));
+    let said = room.sandbox.run("list nobody --watch=100ms");
+    assert!(said.code != 0 && said.stderr.starts_with("error: no node named"), "{said:?}");
+}
+
 /// What a shell is told, `line` being what stands at the prompt.
 fn completed(room: &Room, line: &str) -> Vec<String> {
     let words: Vec<&str> = line.split(' ').collect();

@@ -30,11 +30,25 @@ impl Pty {
     /// Everything that was shown up to now, once `text` is among it.
     #[track_caller]
     pub(crate) fn until(&mut self, text: &str) -> String {
+        self.wait_for(text, |shown| shown.contains(text).then(|| shown.to_owned()))
+    }
+
+    /// The newest whole drawing of a watch that has `text` in it.
+    #[track_caller]
+    pub(crate) fn drawing(&mut self, text: &str) -> String {
+        self.wait_for(text, |shown| {
+            let (whole, _) = shown.rsplit_once("\u{1b}[J")?;
+            whole.rsplit("\u{1b}[J").find(|drawing| drawing.contains(text)).map(str::to_owned)
+        })
+    }
+
+    #[track_caller]
+    fn wait_for(&mut self, text: &str, found: impl Fn(&str) -> Option<String>) -> String {
         let end = Instant::now() + PATIENCE;
         loop {
             let shown = String::from_utf8_lossy(&self.shown);
-            if shown.contains(text) {
-                return shown.into_owned();
+            if let Some(found) = found(&shown) {
+                return found;
             }
             assert!(Instant::now() < end, "{text} does not appear: {shown}");
             self.wait();

@@ -1,0 +1,54 @@
+//! The changes of a watch as JSON lines.
+
+use crate::commands::Run;
+use crate::error::Error;
+use crate::model::json;
+use crate::model::node::Full;
+
+use super::{Known, gone};
+
+/// One line for each node that is new, changed or gone; in the first round `present` for all.
+pub(super) fn tell(
+    known: Option<&Known>,
+    nodes: &[Full],
+    objects: &[Vec<u8>],
+    time: &str,
+    run: &mut Run<'_>,
+) -> Result<(), Error> {
+    for (node, after) in nodes.iter().zip(objects) {
+        let before = known.map(|known| known.get(&node.record.id));
+        let (change, before) = match before {
+            None => ("present", None),
+            Some(None) => ("new", None),
+            Some(Some((_, before))) if before == after => continue,
+            Some(Some((_, before))) => ("changed", Some(before.as_slice())),
+        };
+        line(run, time, change, before, Some(after))?;
+    }
+    for (_, _, before) in gone(known, nodes) {
+        line(run, time, "gone", Some(before), None)?;
+    }
+    Ok(())
+}
+
+fn line(
+    run: &mut Run<'_>,
+    time: &str,
+    change: &str,
+    before: Option<&[u8]>,
+    after: Option<&[u8]>,
+) -> Result<(), Error> {
+    let (time, change) = (json::bytes(time), json::bytes(change));
+    let parts: [&[u8]; 9] = [
+        b"{\"time\":",
+        &time,
+        b",\"change\":",
+        &change,
+        b",\"before\":",
+        before.unwrap_or(b"null"),
+        b",\"after\":",
+        after.unwrap_or(b"null"),
+        b"}\n",
+    ];
+    Ok(parts.iter().try_for_each(|part| run.out.write_all(part))?)
+}
