@@ -9,6 +9,7 @@ pub(crate) mod figures;
 pub mod find;
 pub mod json;
 pub mod live;
+pub mod mask;
 pub mod natural;
 pub mod node;
 pub(crate) mod parallel;
@@ -17,6 +18,7 @@ pub mod pick;
 mod picking;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
+mod reading;
 pub mod remark;
 pub mod rows;
 pub mod secret;

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::model::secret::{Secret, without};
+use crate::model::mask::Mask;
 use crate::model::text::first_line;
 use crate::model::tls::{Server, Trouble};
 
@@ -36,7 +36,7 @@ pub(super) struct Asked<'a> {
     pub(super) has_certificate: bool,
     pub(super) region: Option<&'a str>,
     /// What was sent and must not come back in an error.
-    pub(super) secrets: &'a [Secret],
+    pub(super) mask: &'a Mask,
     /// `list`, or `node <id>`.
     pub(super) what: String,
     /// The time that it has, repetitions on a new connection included.
@@ -58,7 +58,7 @@ impl Asked<'_> {
             | ureq::Error::Http(_)
             | ureq::Error::LargeResponseHeader(..) => self.not_http(),
             ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => self.no_way(),
-            other => self.unreachable(&first_line(&other.to_string(), FOREIGN), Some(ADDRESS_HINT)),
+            other => self.unreachable(&self.foreign(&other.to_string()), Some(ADDRESS_HINT)),
         }
     }
 
@@ -214,7 +214,7 @@ impl Asked<'_> {
 
     /// What the server said, on one line and harmless; some echo what they were sent.
     fn foreign(&self, text: &str) -> String {
-        first_line(&without(text, self.secrets), FOREIGN)
+        self.mask.line(text, FOREIGN)
     }
 
     fn answered(&self, status: u16, body: &str) -> Error {

@@ -10,6 +10,7 @@ use ureq::{Agent, Body};
 
 use crate::clock;
 use crate::model::live::Live;
+use crate::model::mask::Mask;
 use crate::model::node::{Detail, NodeId};
 use crate::model::remark::Tell;
 use crate::model::secret::Secret;
@@ -30,8 +31,8 @@ pub struct HttpNomad {
     agent: Agent,
     /// `http://10.0.0.5:4646/nomad`
     base: String,
-    /// Everything secret that is sent.
-    secrets: Vec<Secret>,
+    /// What was sent and must not come back in anything that is shown.
+    pub(super) mask: Mask,
     /// Header name and value of each credential.
     credentials: Vec<(&'static str, HeaderValue)>,
     calls: AtomicU64,
@@ -49,14 +50,14 @@ impl HttpNomad {
     /// `Kind::Config` if a certificate, the proxy, the token or the address can't be used.
     pub fn open(access: Access, tell: Tell) -> Result<Self, Error> {
         let (agent, base) = connect::agent(&access)?;
-        let (credentials, secrets) = (credentials(&access)?, secrets(&access));
+        let (credentials, mask) = (credentials(&access)?, Mask::new(secrets(&access)));
         if access.tls.skip_verify && access.address.scheme == Scheme::Https {
             tell.warning("the certificate of Nomad is not verified: --tls-skip-verify or NOMAD_SKIP_VERIFY is set");
         }
         let plain = access.address.scheme == Scheme::Http && !access.address.is_local();
         let told_plain = Arc::new(AtomicBool::new(!plain || credentials.is_empty()));
         let (calls, told_type) = (AtomicU64::new(0), AtomicBool::new(false));
-        Ok(Self { access, agent, base, secrets, credentials, calls, told_type, told_plain, tell })
+        Ok(Self { access, agent, base, mask, credentials, calls, told_type, told_plain, tell })
     }
 
     /// The same connections for another run, which ends at `deadline`; its calls count from 0, and
@@ -67,7 +68,7 @@ impl HttpNomad {
             access: Access { deadline, ..self.access.clone() },
             agent: self.agent.clone(),
             base: self.base.clone(),
-            secrets: self.secrets.clone(),
+            mask: self.mask.clone(),
             credentials: self.credentials.clone(),
             calls: AtomicU64::new(0),
             told_type: AtomicBool::new(self.told_type.load(Ordering::Relaxed)),
@@ -92,7 +93,7 @@ impl HttpNomad {
             is_proxied: self.access.proxy.is_some(),
             has_certificate: self.access.tls.client_cert.is_some(),
             region: self.access.region.as_deref(),
-            secrets: &self.secrets,
+            mask: &self.mask,
             what: what.to_owned(),
             limit,
             timeout: self.access.timeout,
@@ -302,7 +303,17 @@ fn pair(access: &Access) -> Option<String> {
 fn secrets(access: &Access) -> Vec<Secret> {
     let password = access.basic.as_ref().or(access.address.basic.as_ref());
     let password = password.map(|(_, password)| password.clone());
-    access.token.clone().into_iter().chain(pair(access).map(Secret::new)).chain(password).collect()
+    let pair = pair(access).map(Secret::new);
+    let proxy = access.proxy.as_ref().map(of_proxy).unwrap_or_default();
+    access.token.clone().into_iter().chain(pair).chain(password).chain(proxy).collect()
+}
+
+/// The proxy's password, as it stands in the URL and as it is meant.
+fn of_proxy(url: &Secret) -> Vec<Secret> {
+    let meant = Address::parse(url.reveal()).ok().and_then(|proxy| proxy.basic);
+    let login = url.reveal().rsplit_once('@').map_or("", |(login, _)| login);
+    let written = login.rsplit_once(':').map(|(_, password)| Secret::new(password));
+    meant.map(|(_, password)| password).into_iter().chain(written).collect()
 }
 
 fn credentials(access: &Access) -> Result<Vec<(&'static str, HeaderValue)>, Error> {

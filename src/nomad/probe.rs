@@ -55,6 +55,8 @@ pub enum Agent {
     TokenUnknown,
 }
 
+/// The most characters of what Nomad says of itself.
+const SHOWN: usize = 80;
 /// Who speaks TLS has answered its greeting by then.
 const SOON: Duration = Duration::from_secs(1);
 
@@ -97,7 +99,8 @@ impl HttpNomad {
     /// # Errors
     /// Nomad's failure; that there is no leader is one.
     pub fn leader(&self, limit: Duration) -> Result<Answered<String>, Broken> {
-        self.probe("/v1/status/leader", "leader", limit, wire::leader)
+        let answered = self.probe("/v1/status/leader", "leader", limit, wire::leader)?;
+        Ok(Answered { what: self.mask.line(&answered.what, SHOWN), ..answered })
     }
 
     /// Whether this token may list nodes. With `stale` a server without a leader answers too.
@@ -126,7 +129,8 @@ impl HttpNomad {
             }
             sent => {
                 let reply = judged(sent, &asked)?;
-                self.parsed(&reply, "agent", wire::version).map(Agent::Version)
+                let version = self.parsed(&reply, "agent", wire::version)?;
+                Ok(Agent::Version(self.mask.line(&version, SHOWN)))
             }
         }
     }

@@ -4,12 +4,13 @@ use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{Cmd, Value};
+use redis::{Arg, Cmd, Value};
 use rustls::ClientConfig;
 
+use crate::model::mask::Mask;
 use crate::store::Error;
 
-use super::errors::{of_io, of_reply};
+use super::errors::{of_auth, of_io, of_reply};
 use super::line::{Budget, Line};
 use super::reply;
 use super::tls::Secured;
@@ -26,6 +27,7 @@ const BUFFER: usize = 256 << 10;
 
 pub(super) struct Connection {
     wire: BufReader<Wire>,
+    mask: Mask,
     /// AUTH and SELECT, while they have not been sent.
     greeting: Vec<Cmd>,
 }
@@ -54,7 +56,7 @@ impl Connection {
             _ => Stream::Plain(line),
         };
         let wire = BufReader::with_capacity(BUFFER, Wire { stream, failure: None });
-        Ok(Self { wire, greeting: greeting(target) })
+        Ok(Self { wire, mask: target.mask(), greeting: greeting(target) })
     }
 
     /// Sends `commands` in one go and reads one reply for each. Errors that Redis answers with
@@ -69,12 +71,12 @@ impl Connection {
         let mut greeting = std::mem::take(&mut self.greeting);
         if manner == Manner::Writes && !greeting.is_empty() {
             let replies = self.round::<Cmd>(&greeting, &[], HANDSHAKE)?;
-            welcome(&replies)?;
+            welcome(&greeting, &replies)?;
             greeting.clear();
         }
         let mut replies = self.round(&greeting, commands, budget)?;
         let answers = replies.split_off(greeting.len());
-        welcome(&replies)?;
+        welcome(&greeting, &replies)?;
         Ok(answers)
     }
 
@@ -106,18 +108,18 @@ impl Connection {
         while replies.len() < count {
             match self.reply() {
                 Ok(reply) => replies.push(reply),
-                Err(error) => return Err(parting_word(replies).unwrap_or(error)),
+                Err(error) => return Err(parting_word(greeting, &replies).unwrap_or(error)),
             }
             // A server that takes no more clients says so and hangs up before it is asked.
             if let Err(error) = &written {
-                return Err(parting_word(replies).unwrap_or_else(|| of_io(error)));
+                return Err(parting_word(greeting, &replies).unwrap_or_else(|| of_io(error)));
             }
         }
         Ok(replies)
     }
 
     fn reply(&mut self) -> Result<Value, Error> {
-        reply::read(&mut self.wire).map_err(|_| {
+        reply::read(&mut self.wire, &self.mask).map_err(|_| {
             let is_alert = self.wire.buffer().starts_with(&ALERT);
             let strange = if is_alert { Error::WantsTls } else { Error::NotRedis };
             let wire = self.wire.get_mut();
@@ -148,23 +150,25 @@ fn greeting(target: &Target) -> Vec<Cmd> {
 }
 
 /// Every word of the greeting must have been accepted.
-fn welcome(replies: &[Value]) -> Result<(), Error> {
-    for reply in replies {
-        match reply {
-            Value::Okay => {}
-            Value::ServerError(error) => return Err(of_reply(error)),
-            _ => return Err(Error::CredentialsRefused),
-        }
+fn welcome(greeting: &[Cmd], replies: &[Value]) -> Result<(), Error> {
+    if let Some(refused) = parting_word(greeting, replies) {
+        return Err(refused);
     }
-    Ok(())
+    let accepted = replies.iter().all(|reply| *reply == Value::Okay);
+    if accepted { Ok(()) } else { Err(Error::CredentialsRefused) }
 }
 
-/// What the server said before it hung up.
-fn parting_word(replies: Vec<Value>) -> Option<Error> {
-    replies.into_iter().find_map(|reply| match reply {
-        Value::ServerError(error) => Some(of_reply(&error)),
+/// The first error among the replies, of which the first ones are those to the greeting.
+fn parting_word(greeting: &[Cmd], replies: &[Value]) -> Option<Error> {
+    replies.iter().enumerate().find_map(|(at, reply)| match reply {
+        Value::ServerError(error) if greeting.get(at).is_some_and(is_auth) => Some(of_auth(error)),
+        Value::ServerError(error) => Some(of_reply(error)),
         _ => None,
     })
+}
+
+fn is_auth(command: &Cmd) -> bool {
+    matches!(command.args_iter().next(), Some(Arg::Simple(b"AUTH")))
 }
 
 enum Stream {

@@ -75,9 +75,6 @@ fn of_words(details: &str) -> Error {
     if begins(&["max number of clients"]) {
         return Error::MaxClients;
     }
-    if begins(&["AUTH ", "Client sent AUTH", "invalid password", "invalid username-password"]) {
-        return Error::CredentialsRefused;
-    }
     match wrapped(details) {
         Some((code, details)) => of_code(code, details),
         None => answered("ERR", details),
@@ -85,9 +82,24 @@ fn of_words(details: &str) -> Error {
 }
 
 fn answered(code: &str, details: &str) -> Error {
-    // Who does not know a command repeats its arguments, which for AUTH are the credentials.
-    let details = details.split(", with args beginning with").next().unwrap_or_default();
-    Error::Answered { code: tame(code), text: tame(details) }
+    let is_code = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    match code.len() <= 32 && code.bytes().all(is_code) {
+        true => Error::Answered { code: code.to_owned(), text: tame(details) },
+        false => {
+            Error::Answered { code: "ERR".to_owned(), text: tame(&format!("{code} {details}")) }
+        }
+    }
+}
+
+/// The answer to AUTH. Who gives it has just read the password: nothing but its code is told.
+pub(super) fn of_auth(error: &ServerError) -> Error {
+    match of_reply(error) {
+        Error::Answered { code, .. } if code == "ERR" => Error::CredentialsRefused,
+        Error::Answered { code, .. } => Error::Answered { code, text: String::new() },
+        Error::NoCommand(_) => Error::NoCommand(Some("AUTH".to_owned())),
+        Error::NoRight(_) => Error::NoRight(Lack::Command("auth".to_owned())),
+        known => known,
+    }
 }
 
 /// The error of a script's command, which a Redis before 7 wraps into one of its own.
@@ -128,9 +140,12 @@ pub(super) fn asks_for_patience(error: &ServerError) -> bool {
     Busy::of_code(error.code()).is_some()
 }
 
-/// Foreign text: its first line, harmless, 200 characters at most.
+/// The most characters of foreign text in an error.
+pub(super) const FOREIGN: usize = 200;
+
+/// Foreign text: its first line, harmless. What was sent is hidden in it already.
 pub(super) fn tame(text: &str) -> String {
-    first_line(text, 200)
+    first_line(text, FOREIGN)
 }
 
 #[cfg(test)]
@@ -138,17 +153,21 @@ mod tests {
     use std::io;
     use std::time::Duration;
 
-    use redis::{Value, parse_redis_value};
+    use redis::{ServerError, Value, parse_redis_value};
 
-    use super::{of_io, of_reply};
+    use super::{of_auth, of_io, of_reply};
     use crate::store::error::{Busy, Error, Lack};
 
-    fn of(reply: &str) -> Error {
+    fn error(reply: &str) -> ServerError {
         let Ok(Value::ServerError(error)) = parse_redis_value(format!("-{reply}\r\n").as_bytes())
         else {
             panic!("an error")
         };
-        of_reply(&error)
+        error
+    }
+
+    fn of(reply: &str) -> Error {
+        of_reply(&error(reply))
     }
 
     #[track_caller]
@@ -164,8 +183,6 @@ mod tests {
     fn replies() {
         check("NOAUTH Authentication required.", &Error::CredentialsRefused);
         check("WRONGPASS invalid username", &Error::CredentialsRefused);
-        check("ERR AUTH <password> called without any", &Error::CredentialsRefused);
-        check("ERR invalid password", &Error::CredentialsRefused);
         check("OOM command not allowed", &Error::OutOfMemory);
         check("ERR Error running script (f_1): @user_script:1: -OOM command", &Error::OutOfMemory);
         check("READONLY You can't write", &Error::Replica);
@@ -205,6 +222,31 @@ mod tests {
             of("NOPERM this user has no permissions to run the 'select' command").to_string();
         assert!(text.starts_with("redis does not permit select (the user needs ~nomad"), "{text}");
         assert!(text.ends_with(" +select)"), "{text}");
+    }
+
+    /// The password was "hunter2".
+    #[test]
+    fn of_an_answer_to_auth_nothing_but_the_code_is_told() {
+        let auth = |reply: &str| of_auth(&error(reply));
+        for reply in [
+            "WRONGPASS invalid username",
+            "NOAUTH no",
+            "ERR AUTH <password> called without any password configured",
+            "ERR invalid password",
+            "hunter2",
+            "hunter2 is wrong",
+            "ERR wrong number of arguments for hunter2",
+        ] {
+            assert_eq!(auth(reply), Error::CredentialsRefused, "{reply}");
+        }
+        assert_eq!(auth("DENIED hunter2"), answered("DENIED", ""));
+        assert_eq!(auth("DENIED hunter2").to_string(), "redis answered DENIED");
+        assert_eq!(auth("LOADING hunter2"), Error::Busy(Busy::Loading));
+        assert_eq!(auth("ERR max number of clients reached"), Error::MaxClients);
+        let unknown = "AUTH is not supported (renamed, or a proxy?)";
+        assert_eq!(auth("ERR unknown command 'hunter2'").to_string(), unknown);
+        let denied = auth("NOPERM no right to 'hunter2'").to_string();
+        assert!(denied.starts_with("redis does not permit auth ("), "{denied}");
     }
 
     /// Sentences of this program's own, said by a server.

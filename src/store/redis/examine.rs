@@ -136,7 +136,7 @@ impl RedisStore {
             Value::ServerError(error) if error.code() != "ERR" => return Err(of_reply(error)),
             // Before Redis 6 there was no such command.
             Value::ServerError(_) => Greeting::default(),
-            reply => introduced(reply).ok_or(Error::NotRedis)?,
+            reply => introduced(reply, &|text| self.said(text)).ok_or(Error::NotRedis)?,
         };
         if let Some(error) = replies[1..].iter().find_map(patience)
             && greeting.mode != "cluster"
@@ -292,11 +292,11 @@ fn patience(reply: &Value) -> Option<Error> {
 }
 
 /// Names and values in turn.
-fn introduced(reply: &Value) -> Option<Greeting> {
+fn introduced(reply: &Value, said: &dyn Fn(&str) -> String) -> Option<Greeting> {
     let Value::Array(words) = reply else { return None };
     let field = |name: &str| {
         let at = words.chunks_exact(2).find(|pair| text(&pair[0]).as_deref() == Some(name));
-        at.and_then(|pair| text(&pair[1])).map(|value| tame(&value)).unwrap_or_default()
+        at.and_then(|pair| text(&pair[1])).map(|value| said(&value)).unwrap_or_default()
     };
     let version = format!("{} {}", field("server"), field("version")).trim().to_owned();
     Some(Greeting { version, mode: field("mode"), role: field("role"), ..Greeting::default() })

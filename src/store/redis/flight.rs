@@ -76,7 +76,7 @@ impl RedisStore {
         eval.arg(mode).arg(refuse).arg(enter.waited.unwrap_or_default());
         let words = self.words(ENTER, &eval)?;
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        entered(&words, enter.token).ok_or_else(|| strange(&words))
+        entered(&words, enter.token).ok_or_else(|| self.strange(&words))
     }
 
     pub(super) fn put(
@@ -94,12 +94,12 @@ impl RedisStore {
         match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["OK"] => Ok(Published::Done),
             ["OLDER", index, rev] => {
-                let index = index.parse().map_err(|_| strange(&[index]))?;
+                let index = index.parse().map_err(|_| self.strange(&[index]))?;
                 Ok(Published::Older { index, rev: rev.to_owned() })
             }
             ["REBASE"] => Ok(Published::Rebase),
             ["FENCED", ..] => Ok(Published::Fenced),
-            ref words => Err(strange(words)),
+            ref words => Err(self.strange(words)),
         }
     }
 
@@ -187,19 +187,19 @@ impl RedisStore {
         }
     }
 
+    fn strange(&self, words: &[&str]) -> Error {
+        Error::Unexpected(self.said(&words.join(" ")))
+    }
+
     fn number(&self, step: Step, eval: &Cmd) -> Result<i64, Error> {
         let reply = self.one(step, eval)?;
-        super::int(&reply).ok_or_else(|| strange(&[]))
+        super::int(&reply).ok_or_else(|| self.strange(&[]))
     }
 
     fn words(&self, step: Step, eval: &impl Spoken) -> Result<Vec<String>, Error> {
-        let Value::Array(values) = self.one(step, eval)? else { return Err(strange(&[])) };
-        values.iter().map(|value| text(value).ok_or_else(|| strange(&[]))).collect()
+        let Value::Array(values) = self.one(step, eval)? else { return Err(self.strange(&[])) };
+        values.iter().map(|value| text(value).ok_or_else(|| self.strange(&[]))).collect()
     }
-}
-
-fn strange(words: &[&str]) -> Error {
-    Error::Unexpected(super::errors::tame(&words.join(" ")))
 }
 
 fn entered(words: &[&str], token: &str) -> Option<Entered> {

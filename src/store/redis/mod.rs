@@ -23,6 +23,7 @@ use ::redis::{Cmd, ServerError, Value};
 use rustls::ClientConfig;
 
 use crate::clock;
+use crate::model::mask::Mask;
 use crate::model::node::NodeId;
 use crate::model::remark::Tell;
 
@@ -55,6 +56,7 @@ const IDLE_MAX: usize = 4;
 /// The cache in a Redis.
 pub struct RedisStore {
     target: Target,
+    mask: Mask,
     files: RedisPlace,
     tls: Mutex<Option<Arc<ClientConfig>>>,
     keys: Keys,
@@ -87,6 +89,7 @@ impl RedisStore {
         let notes = Notes::new(place.folder.clone());
         Ok(Self {
             skip: RedisBackoff::new(notes.clone(), target.place()),
+            mask: target.mask(),
             target,
             files: place.redis.clone(),
             tls: Mutex::default(),
@@ -185,6 +188,11 @@ impl RedisStore {
 
     fn lock_idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the server says in data, on its way to people.
+    fn said(&self, text: &str) -> String {
+        self.mask.line(text, errors::FOREIGN)
     }
 
     fn ignored(&self, why: &str) {

@@ -6,6 +6,8 @@ use std::io::{self, BufRead};
 
 use redis::{Value, parse_redis_value};
 
+use crate::model::mask::Mask;
+
 /// Redis itself allows a value of 512 MB.
 const LONGEST: usize = 512 << 20;
 /// What is read into memory of one value, as of an answer of Nomad's: a longer one is read past, and
@@ -23,12 +25,17 @@ const MOST: usize = 16 << 20;
 const DEEPEST: usize = 4;
 
 /// One reply; `InvalidData` if this is not Redis.
-pub(super) fn read(from: &mut impl BufRead) -> io::Result<Value> {
-    value(from, DEEPEST, &mut MOST_KEPT.clone())
+pub(super) fn read(from: &mut impl BufRead, mask: &Mask) -> io::Result<Value> {
+    value(from, DEEPEST, &mut MOST_KEPT.clone(), mask)
 }
 
-/// `room` is what may still be kept of this reply.
-fn value(from: &mut impl BufRead, depth: usize, room: &mut usize) -> io::Result<Value> {
+/// `room` is what may still be kept of this reply. What is no data hides what was sent.
+fn value(
+    from: &mut impl BufRead,
+    depth: usize,
+    room: &mut usize,
+    mask: &Mask,
+) -> io::Result<Value> {
     *room = room.checked_sub(COST).ok_or_else(strange)?;
     let line = line(from)?;
     let (kind, rest) = line.split_first().ok_or_else(strange)?;
@@ -43,14 +50,18 @@ fn value(from: &mut impl BufRead, depth: usize, room: &mut usize) -> io::Result<
         },
         b'*' => match length(rest, MOST)? {
             Some(count) if depth > 0 => {
-                let values = (0..count).map(|_| value(from, depth - 1, room));
+                let values = (0..count).map(|_| value(from, depth - 1, room, mask));
                 values.collect::<io::Result<_>>().map(Value::Array)
             }
             Some(_) => Err(strange()),
             None => Ok(Value::Nil),
         },
         b'+' | b'-' | b':' => {
-            let whole = [&line, &b"\r\n"[..]].concat();
+            let rest = match kind {
+                b':' => rest.into(),
+                _ => mask.hidden(&String::from_utf8_lossy(rest)).into_bytes(),
+            };
+            let whole = [&[*kind], &rest[..], b"\r\n"].concat();
             parse_redis_value(&whole).map_err(|_| strange())
         }
         _ => Err(strange()),
@@ -124,7 +135,12 @@ mod tests {
     use proptest::prelude::*;
     use redis::{Value, parse_redis_value};
 
-    use super::read;
+    use super::Mask;
+    use crate::model::secret::Secret;
+
+    fn read(from: &mut impl std::io::BufRead) -> std::io::Result<Value> {
+        super::read(from, &Mask::default())
+    }
 
     /// In small pieces, as a slow line would bring it.
     fn slowly(bytes: &[u8]) -> std::io::Result<Value> {
@@ -168,6 +184,20 @@ mod tests {
         }
     }
 
+    /// An error or a status never holds what was sent; data stays what it is.
+    #[test]
+    fn what_was_sent_does_not_come_back() {
+        let mask = Mask::new([Secret::new("hunter2")]);
+        let read = |mut bytes: &[u8]| super::read(&mut bytes, &mask).unwrap();
+        let Value::ServerError(error) = read(b"-ERR no \"hunter2\" (68756e74657232), hunte\r\n")
+        else {
+            panic!("an error")
+        };
+        assert_eq!(error.details(), Some("no \"***\" (***), ***"));
+        assert_eq!(read(b"+a hunter2\r\n"), Value::SimpleString("a ***".to_owned()));
+        assert_eq!(read(b"$7\r\nhunter2\r\n"), Value::BulkString(b"hunter2".to_vec()));
+    }
+
     #[test]
     fn what_is_not_redis() {
         for bytes in [
@@ -204,7 +234,7 @@ mod tests {
         assert_eq!(read(&mut reply).unwrap(), Value::Int(7));
         let mut pair = &b"*2\r\n$3\r\nabc\r\n$3\r\nabc\r\n"[..];
         let mut room = 3 * super::COST + 5;
-        let kept = value(&mut pair, 1, &mut room).unwrap();
+        let kept = value(&mut pair, 1, &mut room, &Mask::default()).unwrap();
         assert_eq!(kept, Value::Array(vec![Value::BulkString(b"abc".to_vec()), Value::Nil]));
         let error = skip(&mut &b"abc"[..], 4).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UnexpectedEof);

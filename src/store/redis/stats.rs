@@ -136,7 +136,8 @@ impl RedisStore {
     /// What the server says of its memory, if this user may ask.
     pub(super) fn memory(&self, step: Step) -> Result<Option<Memory>, Error> {
         let replies = self.ask(step, &[command("INFO", &["memory"])])?;
-        Ok(replies.first().and_then(text).and_then(|info| memory(&info)))
+        let memory = replies.first().and_then(text).and_then(|info| memory(&info));
+        Ok(memory.map(|memory| Memory { policy: self.said(&memory.policy), ..memory }))
     }
 }
 
@@ -148,7 +149,7 @@ fn memory(info: &str) -> Option<Memory> {
     Some(Memory {
         used_bytes: field("used_memory")?.parse().ok()?,
         max_bytes: field("maxmemory")?.parse().ok()?,
-        policy: super::errors::tame(field("maxmemory_policy")?),
+        policy: field("maxmemory_policy")?.to_owned(),
     })
 }
 

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use crate::model::mask::Mask;
 use crate::model::secret::Secret;
 use crate::model::text::sanitised;
 use crate::store::Error;
@@ -30,6 +31,11 @@ pub(super) enum Route {
 }
 
 impl Target {
+    /// Hides what is sent in what comes back.
+    pub(super) fn mask(&self) -> Mask {
+        Mask::new(self.password.clone())
+    }
+
     /// The address without credentials: `redis://localhost:6379/0`.
     pub fn place(&self) -> String {
         match &self.route {

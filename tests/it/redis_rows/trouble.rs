@@ -114,6 +114,14 @@ pub(crate) fn no_password() -> Trouble {
     Trouble::server(RedisServer::start_with(&["--requirepass", "secret"]))
 }
 
+/// Something in front of Redis that repeats the password in every way there is, in errors of its own
+/// wording; with `lets_in` in the answer to every command but AUTH.
+pub(crate) fn echoing(lets_in: bool) -> Trouble {
+    let said = "-ERR rejected \"pw-canary\" pw%2dcanary pw\\x2dcanary cHctY2FuYXJ5 70772d63616e617279 'pw-can' pw-cana\r\n";
+    let (first, rest) = (if lets_in { "+OK\r\n" } else { said }, said.repeat(12));
+    Trouble::fake(Fake::saying(format!("{first}{rest}").leak().as_bytes()))
+}
+
 pub(crate) fn user_off() -> Trouble {
     user(&["~*", "+@all", "off"])
 }

@@ -8,7 +8,7 @@ use crate::support::redis_server::RedisServer;
 type Make = fn() -> Trouble;
 
 /// All that `redis_rows` can bring about.
-const TROUBLES: [(&str, Make); 32] = [
+const TROUBLES: [(&str, Make); 34] = [
     ("none", || trouble::user(&ACL.split(' ').collect::<Vec<_>>())),
     ("refused", trouble::refused),
     ("unknown host", trouble::unknown_host),
@@ -18,6 +18,8 @@ const TROUBLES: [(&str, Make); 32] = [
     ("slow", trouble::slow),
     ("wrong password", trouble::wrong_password),
     ("no AUTH", trouble::no_auth),
+    ("echo of AUTH", || trouble::echoing(false)),
+    ("echo of a password", || trouble::echoing(true)),
     ("user off", trouble::user_off),
     ("viewer", || trouble::user(&["~nomad:clients*", "+mget", "+pttl"])),
     ("other keys", || trouble::user(&["~other*", "+@all"])),
