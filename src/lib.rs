@@ -65,7 +65,7 @@ pub fn complete() -> Option<ExitCode> {
 /// Does what was typed: data to stdout, everything else to stderr.
 pub fn run(cli: &Cli) -> ExitCode {
     let (console, result) = prepared(cli);
-    match result {
+    let code = match result {
         Ok(()) => ExitCode::SUCCESS,
         // Who closed the pipe has seen enough.
         Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
@@ -75,7 +75,9 @@ pub fn run(cli: &Cli) -> ExitCode {
             console.error(&error.to_string(), error.hint());
             ExitCode::from(error.exit_code())
         }
-    }
+    };
+    console.flush();
+    code
 }
 
 fn prepared(cli: &Cli) -> (Arc<Console>, Result<(), Error>) {

@@ -31,6 +31,7 @@ pub(crate) fn watch(leaving: Arc<Leaving>, console: Arc<Console>) {
         if let Some(signal) = signals.forever().find(|_| !leaving.is_told()) {
             leaving.leave();
             console.clear();
+            console.flush();
             end(128 + signal);
         }
     });

@@ -4,6 +4,7 @@ mod cache;
 mod doctor;
 mod list;
 mod refresh;
+mod seldom;
 mod serve;
 mod show;
 

@@ -1,26 +1,22 @@
 //! `serve`: the API, the live page, and a cache that stays fresh by itself.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use crate::cli::Serve;
 use crate::clock;
 use crate::config::serving;
 use crate::error::Error;
-use crate::model::remark::{Level, Tell};
+use crate::model::remark::{Level, Remark, Tell};
 use crate::nomad::HttpNomad;
 use crate::serve::{self, Backend};
 use crate::store::Stores;
 
 use super::Run;
-
-/// The same warning is told again after this.
-const AGAIN: Duration = Duration::from_secs(60);
-/// Texts that are remembered.
-const TEXTS: usize = 100;
+use super::seldom::Seldom;
 
 pub(super) fn run(serve: &Serve, run: &mut Run<'_>) -> Result<(), Error> {
+    // A log that nobody takes away must not stop an answer.
+    run.console.never_wait();
     let settings = serving(serve, run.config.level == Some(Level::Call))?;
     if settings.insecure && settings.listen.iter().any(serve::Listen::is_beyond) {
         run.tell.warning(
@@ -30,7 +26,8 @@ pub(super) fn run(serve: &Serve, run: &mut Run<'_>) -> Result<(), Error> {
     for warning in &settings.warnings {
         run.tell.warning(warning);
     }
-    let tell = seldom(run);
+    let seldom = Arc::<Mutex<Seldom>>::default();
+    let tell = rarely(run, &seldom);
     let nomad = HttpNomad::open(run.config.access.clone(), tell.clone());
     let stores = Stores::open(&run.config.place, &tell);
     let backend = Backend {
@@ -46,22 +43,26 @@ pub(super) fn run(serve: &Serve, run: &mut Run<'_>) -> Result<(), Error> {
     let served = serve::run(settings, backend, run.out);
     // A fetch that was under way must not keep others waiting.
     run.leaving.leave();
+    if let Some(text) = seldom.lock().unwrap_or_else(PoisonError::into_inner).rest() {
+        run.tell.warning(text);
+    }
     Ok(served?)
 }
 
 /// Like the run's own, but what repeats itself with every request is told once a minute.
-fn seldom(run: &Run<'_>) -> Tell {
-    let console = Arc::clone(&run.console);
-    let told: Mutex<HashMap<String, Instant>> = Mutex::default();
-    Tell::new(move |remark| {
-        if matches!(remark.level, Level::Warning | Level::Note) {
-            let now = clock::now();
-            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-            told.retain(|_, at| now.duration_since(*at) < AGAIN);
-            if told.len() >= TEXTS || told.insert(remark.text.clone(), now).is_some() {
-                return;
-            }
+fn rarely(run: &Run<'_>, seldom: &Arc<Mutex<Seldom>>) -> Tell {
+    let (console, seldom) = (Arc::clone(&run.console), Arc::clone(seldom));
+    Tell::new(move |mut remark| {
+        let mut known = seldom.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = clock::now();
+        if let Some(text) = known.untold(now) {
+            console.remark(&Remark { level: Level::Warning, text });
         }
+        if matches!(remark.level, Level::Warning | Level::Note) {
+            let Some(text) = known.instead(&remark.text, now) else { return };
+            remark.text = text;
+        }
+        drop(known);
         console.remark(&remark);
     })
 }

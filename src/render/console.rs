@@ -1,7 +1,8 @@
 //! stderr: remarks, errors, and the bar of long work. A stderr that is closed hurts nothing.
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -10,6 +11,13 @@ use crate::discovery::Progress;
 use crate::model::remark::{Level, Remark};
 use crate::model::text::sanitised;
 
+use super::backlog::Backlog;
+
+/// What may wait for somebody who reads stderr, in bytes.
+const BACKLOG: usize = 256 << 10;
+/// What waits has this long at the end of the process.
+const FAREWELL: Duration = Duration::from_secs(2);
+
 /// What people see beside the data.
 pub(crate) struct Console {
     /// Remarks up to this level; `None` = none at all, only errors.
@@ -17,12 +25,33 @@ pub(crate) struct Console {
     colour: bool,
     bars: bool,
     bar: Mutex<Option<ProgressBar>>,
+    /// Set for a process that must not wait for whoever reads its stderr.
+    backlog: OnceLock<Backlog>,
 }
 
 impl Console {
     pub(crate) fn new(level: Option<Level>, colour: bool) -> Self {
         let bars = level.is_some() && io::stderr().is_terminal();
-        Self { level, colour, bars, bar: Mutex::default() }
+        Self { level, colour, bars, bar: Mutex::default(), backlog: OnceLock::new() }
+    }
+
+    /// From now on nobody waits for a stderr that is not read: what is too much is dropped, and how
+    /// much that was is told when it is read again.
+    pub(crate) fn never_wait(&self) {
+        let colour = self.colour;
+        let notice = move |count| {
+            let text = format!("{count} messages were dropped because stderr was not read");
+            labelled("warning", AnsiColor::Yellow, colour, &text)
+        };
+        self.backlog
+            .get_or_init(|| Backlog::new(Box::new(io::stderr()), BACKLOG, Box::new(notice)));
+    }
+
+    /// At the end of the process: what still waits is written, if it is read soon.
+    pub(crate) fn flush(&self) {
+        if let Some(backlog) = self.backlog.get() {
+            backlog.flush(FAREWELL);
+        }
     }
 
     pub(crate) fn remark(&self, remark: &Remark) {
@@ -52,18 +81,18 @@ impl Console {
     }
 
     fn labelled(&self, label: &str, colour: AnsiColor, text: &str) {
-        let style = if self.colour {
-            Style::new().bold().fg_color(Some(colour.into()))
-        } else {
-            Style::new()
-        };
-        self.line(&format!("{style}{label}:{style:#} {}", sanitised(text)));
+        self.line(&labelled(label, colour, self.colour, text));
     }
 
     fn line(&self, text: &str) {
+        if let Some(backlog) = self.backlog.get() {
+            return backlog.push(text.to_owned());
+        }
         // Nobody reads a closed stderr, so there is nobody to tell that it is closed.
         let write = || drop(writeln!(io::stderr(), "{text}"));
-        match &*self.bar() {
+        // Not locked meanwhile: a signal that ends the process clears the bar first.
+        let bar = self.bar().clone();
+        match bar {
             Some(bar) => bar.suspend(write),
             None => write(),
         }
@@ -72,6 +101,12 @@ impl Console {
     fn bar(&self) -> std::sync::MutexGuard<'_, Option<ProgressBar>> {
         self.bar.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn labelled(label: &str, colour: AnsiColor, coloured: bool, text: &str) -> String {
+    let style =
+        if coloured { Style::new().bold().fg_color(Some(colour.into())) } else { Style::new() };
+    format!("{style}{label}:{style:#} {}", sanitised(text))
 }
 
 impl Progress for Console {

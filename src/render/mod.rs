@@ -1,5 +1,6 @@
 //! Facts in, text out: writes to what it is given, knows nothing of where that leads.
 
+mod backlog;
 mod cell;
 pub(crate) mod console;
 mod doctor;

@@ -12,6 +12,7 @@ mod limits;
 mod proxied;
 mod safety;
 mod soak;
+mod unread;
 mod withheld;
 
 use nomad_sim::{Fleet, Sim};
