@@ -29,6 +29,7 @@ pub(super) fn run(serve: &Serve, run: &mut Run<'_>) -> Result<(), Error> {
     let seldom = Arc::<Mutex<Seldom>>::default();
     let tell = rarely(run, &seldom);
     let nomad = HttpNomad::open(run.config.access.clone(), tell.clone());
+    let nomad = nomad.and_then(HttpNomad::ready);
     let stores = Stores::open(&run.config.place, &tell);
     let backend = Backend {
         nomad: nomad.map_err(|error| Error::Discovery(error.into()))?,

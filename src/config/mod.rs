@@ -102,6 +102,8 @@ impl Builder<'_> {
     fn config(&self, found: Found, folder: Option<PathBuf>) -> Result<Config, Error> {
         let access = self.access()?;
         let place = self.place(&access, folder)?;
+        let shared = place.folder.clone().filter(|_| place.choice != Choice::None);
+        let access = Access { folder: shared, ..access };
         let uses_redis = matches!(place.choice, Choice::Auto | Choice::Redis);
         self.check_tls(&access.address, uses_redis)?;
         let cluster =
@@ -206,6 +208,7 @@ impl Builder<'_> {
             tls: self.tls()?,
             compress: compress.unwrap_or(Compress::Auto),
             concurrency: workers,
+            folder: None,
             timeout,
             deadline,
         })

@@ -18,12 +18,19 @@ pub enum Error {
     /// The deadline passed while another's fetch was waited for.
     #[error("cannot get the nodes: timed out after {}s while waiting for a concurrent refresh", .0.as_secs_f32())]
     TimedOut(Duration),
-    /// Nomad's index moved backwards at every try.
-    #[error("cannot get the nodes: Nomad gave older lists {0} times in a row")]
+    /// No list agreed with its details and with what is known to be newer.
+    #[error(
+        "cannot get the nodes: {0} lists of Nomad in a row were older than their details or the cache"
+    )]
     Unsettled(u32),
 }
 
 impl Error {
+    /// Something that only this run was told can't be used, like a file of certificates.
+    pub(super) fn is_of_settings(&self) -> bool {
+        matches!(self, Self::Nomad(error) if error.kind == nomad::Kind::Config)
+    }
+
     /// What those who wait for this fetch are told.
     pub(super) fn class(&self) -> Class {
         match self {

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::mem;
+use std::panic::resume_unwind;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use super::gather::{Builder, Nodes, Reused};
 use super::held::{Held, Signal};
 use super::{Discovery, Error, How, Want};
 
-/// Each may be refused because a newer index is known, or be torn by a restore.
+/// Of one fetch. Each may be refused because a newer index is known, or be torn by a restore.
 const LISTS: u32 = 4;
 
 /// One fetch under way.
@@ -37,6 +38,8 @@ struct Fetch<'a, 'h> {
     reset: Option<String>,
     /// A list came without a leader or an index: the answer is printed, not published.
     uncacheable: bool,
+    /// How often the list was asked for.
+    lists: u32,
     /// The rev of what was published.
     published: Option<String>,
 }
@@ -84,11 +87,11 @@ impl Discovery {
         Ok((sent, self.nomad.stubs()?))
     }
 
-    /// Nomad's failure is everybody's; the end of our own time, or a token that others need not
-    /// share, is not.
+    /// Nomad's failure is everybody's; the end of our own time, settings of our own, or a token that
+    /// others need not share, is not.
     fn is_shared(&self, error: &Error) -> bool {
         let private = self.policy.shared && error.class() == Class::Denied;
-        !private && !self.time_left().is_zero()
+        !private && !error.is_of_settings() && !self.time_left().is_zero()
     }
 }
 
@@ -106,6 +109,7 @@ impl<'a, 'h> Fetch<'a, 'h> {
             known,
             reset: None,
             uncacheable: false,
+            lists: 0,
             published: None,
         }
     }
@@ -116,8 +120,8 @@ impl<'a, 'h> Fetch<'a, 'h> {
         {
             return Ok(self.answer(found));
         }
-        for attempt in 1..=LISTS {
-            let found = if attempt == 1 { self.base_and_found()? } else { self.list_found()? };
+        while self.lists < LISTS {
+            let found = if self.lists == 0 { self.base_and_found()? } else { self.list_found()? };
             if let Some(found) = found
                 && self.publish(&found)
             {
@@ -154,12 +158,16 @@ impl<'a, 'h> Fetch<'a, 'h> {
             .filter(|flight| flight.meta.is_some() && self.how != How::Force);
         let Some(flight) = flight else { return self.list_found() };
         let (store, discovery) = (&self.discovery.store, self.discovery);
+        self.lists += 1;
         let (base, listed) = thread::scope(|scope| {
             let base = scope.spawn(|| store.base(flight));
             let listed = discovery.list();
             (base.join(), listed)
         });
-        self.base = base.unwrap_or(None);
+        self.base = base.unwrap_or_else(|panic| resume_unwind(panic));
+        if self.base.is_none() {
+            discovery.tell.verbose("the cached details are gone or damaged: all are asked for");
+        }
         self.before = self.base.iter().flat_map(|base| base.fulls.keys().cloned()).collect();
         let listed = listed?;
         self.check_cacheable(&listed.1);
@@ -178,6 +186,7 @@ impl<'a, 'h> Fetch<'a, 'h> {
     }
 
     fn list(&mut self) -> Result<(Instant, Listing), Error> {
+        self.lists += 1;
         let listed = self.discovery.list()?;
         self.check_cacheable(&listed.1);
         Ok(listed)
@@ -188,15 +197,20 @@ impl<'a, 'h> Fetch<'a, 'h> {
     fn settled(&mut self, listed: (Instant, Listing)) -> Result<(Instant, Listing), Error> {
         let Some((known, rev)) = self.known.clone() else { return Ok(listed) };
         let lower = |listing: &Listing| listing.index.is_some_and(|index| index < known);
-        if self.held.flight.is_none() || !lower(&listed.1) {
+        // What two lists have shown already needs no third.
+        let confirmed = self.reset.as_ref() == Some(&rev);
+        if self.held.flight.is_none() || !lower(&listed.1) || confirmed {
             return Ok(listed);
+        }
+        if self.lists >= LISTS {
+            return Err(Error::Unsettled(LISTS));
         }
         let index = listed.1.index.unwrap_or(0);
         self.discovery.tell.verbose(format!(
             "the list is older than the cache (index {index}, known {known}): asked again"
         ));
         let listed = self.list()?;
-        if lower(&listed.1) && self.reset.as_ref() != Some(&rev) {
+        if lower(&listed.1) {
             let index = listed.1.index.unwrap_or(0);
             self.discovery
                 .tell

@@ -179,10 +179,11 @@ impl Discovery {
     }
 
     /// In an outage, and if it was asked for: the last answer, marked as what it is. Never for a
-    /// refused token: old data is no answer to somebody whose rights were taken away.
+    /// refused token: old data is no answer to somebody whose rights were taken away. Nor for a
+    /// setting that can't be used: it would stay unnoticed.
     fn stale(&self, error: Error) -> Result<Answer, Error> {
-        let Some(oldest) = self.policy.stale_if_error.filter(|_| error.class() == Class::Outage)
-        else {
+        let is_outage = error.class() == Class::Outage && !error.is_of_settings();
+        let Some(oldest) = self.policy.stale_if_error.filter(|_| is_outage) else {
             return Err(error);
         };
         let last = self.store.last().filter(|last| last.age <= oldest);

@@ -28,7 +28,9 @@ const ASKS: u32 = 3;
 
 pub(super) fn examined(access: &Access, time: Time, tell: &Tell) -> Examined {
     let mut way = Way { access, time, checks: Checks::of(Link::Nomad), index: None, clock: None };
-    match HttpNomad::open(access.clone(), tell.clone()) {
+    // An examination writes nothing, not even its place among the connections of this host.
+    let alone = Access { folder: None, ..access.clone() };
+    match HttpNomad::open(alone, tell.clone()).and_then(HttpNomad::ready) {
         Ok(nomad) => way.walk(&nomad),
         Err(error) => way.broken("settings", &error, &ALL),
     }

@@ -235,7 +235,8 @@ impl Folder {
         replaced
     }
 
-    fn remove(&self, name: &str) -> io::Result<()> {
+    /// Removes a file; that it is missing already is fine.
+    pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
         fault::before(Act::Removes)?;
         match unlinkat(&self.handle, name, AtFlags::empty()) {
             Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),

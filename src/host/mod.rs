@@ -2,6 +2,7 @@
 
 mod boot;
 pub(crate) mod cleared_epochs;
+pub(crate) mod connection_slots;
 pub(crate) mod fault;
 pub(crate) mod folder;
 pub(crate) mod notes;

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use ureq::http::Uri;
@@ -13,7 +14,9 @@ use ureq::unversioned::transport::{
 use ureq::{Agent, Proxy};
 
 use super::address::{Address, Scheme};
+use super::connections::{Connections, Counting};
 use super::parting::Parting;
+use super::proxied::{Forwarding, Proxied};
 use super::resolve::Resolve;
 use super::unix::UnixConnector;
 use super::{Access, Error, Kind, tls};
@@ -21,49 +24,119 @@ use super::{Access, Error, Kind, tls};
 /// The longest silence in the middle of an answer.
 pub(super) const IDLE: Duration = Duration::from_secs(5);
 
-/// The agent for all requests of a run, and the URL that paths are appended to.
-///
-/// # Errors
-/// `Kind::Config` if the address, the proxy, the TLS name or a certificate can't be used.
-pub(super) fn agent(access: &Access) -> Result<(Agent, String), Error> {
-    let base = base(&access.address);
-    let uri = uri(&base).ok_or_else(|| wrong(format!("{} is no valid URL", access.address)))?;
-    let config = config(access)?;
-    if access.address.is_unix() {
-        let connector = ().chain(UnixConnector(PathBuf::from(&access.address.host))).chain(Tracing);
-        return Ok((Agent::with_parts(config, connector, Resolve::default()), base));
-    }
-    let connector =
-        ().chain(ConnectProxyConnector::default())
-            .chain(TcpConnector::default())
-            .chain(Parting)
-            .chain(NamedTls::new(uri, access)?)
-            .chain(Tracing);
-    Ok((Agent::with_parts(config, connector, Resolve::default()), base))
+/// The way to Nomad. Its settings are checked at once; certificates are read with the first request:
+/// an answer from the cache needs none of them.
+#[derive(Debug)]
+pub(super) struct Route {
+    /// The URL that paths are appended to.
+    pub(super) base: String,
+    pub(super) proxied: Option<Proxied>,
+    pub(super) connections: Arc<Connections>,
+    uri: Uri,
+    /// Whose certificate is asked for.
+    names: Names,
+    /// For a tunnel through a proxy.
+    tunnel: Option<Proxy>,
+    agent: OnceLock<Agent>,
+    /// Held by whoever makes it.
+    making: Mutex<()>,
 }
 
-fn config(access: &Access) -> Result<ureq::config::Config, Error> {
-    let https = access.address.scheme == Scheme::Https;
-    let tls = if https { tls::config(&access.tls)? } else { TlsConfig::builder().build() };
-    let proxy = access.proxy.as_ref().map(|url| Proxy::new(url.reveal())).transpose();
-    let proxy = proxy.map_err(|_| Error {
-        hint: Some("set HTTP_PROXY and HTTPS_PROXY to http://HOST:PORT".to_owned()),
-        ..wrong("the URL of the HTTP proxy is not valid".to_owned())
-    })?;
-    Ok(Agent::config_builder()
-        .http_status_as_error(false)
-        // The token would be sent along to whatever host the answer names.
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        // Also when there is none: the library would look for one in the environment.
-        .proxy(proxy)
-        .tls_config(tls)
-        .user_agent(concat!("nomad-clients/", env!("CARGO_PKG_VERSION")))
-        .accept("application/json")
-        .max_idle_connections(access.concurrency)
-        .max_idle_connections_per_host(access.concurrency)
-        .input_buffer_size(64 << 10)
-        .build())
+impl Route {
+    /// Reads nothing.
+    ///
+    /// # Errors
+    /// `Kind::Config` if the address, the proxy or the TLS name can't be used, or if a file that is
+    /// named is missing.
+    pub(super) fn new(access: &Access) -> Result<Self, Error> {
+        let base = base(&access.address);
+        let uri = uri(&base).ok_or_else(|| wrong(format!("{} is no valid URL", access.address)))?;
+        let proxied = access.proxy.as_ref().map(|url| Proxied::new(url, access)).transpose()?;
+        let tunnel = access.proxy.as_ref().filter(|_| is_tunnel(proxied.as_ref()));
+        let tunnel = tunnel.map(|url| Proxy::new(url.reveal())).transpose();
+        let names = Names::new(&uri, access, proxied.as_ref())?;
+        if needs_tls(access, proxied.as_ref()) {
+            tls::check(&access.tls)?;
+        }
+        let place = access.address.to_string();
+        let connections = Connections::new(access.folder.as_deref(), &place);
+        Ok(Self {
+            base,
+            proxied,
+            connections: Arc::new(connections),
+            uri,
+            names,
+            tunnel: tunnel.map_err(|_| Proxied::invalid())?,
+            agent: OnceLock::new(),
+            making: Mutex::default(),
+        })
+    }
+
+    /// The agent for all requests, made when it is first needed.
+    ///
+    /// # Errors
+    /// `Kind::Config` if a certificate can't be used. It is read again the next time.
+    pub(super) fn agent(&self, access: &Access) -> Result<&Agent, Error> {
+        if let Some(agent) = self.agent.get() {
+            return Ok(agent);
+        }
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(agent) = self.agent.get() {
+            return Ok(agent);
+        }
+        let agent = self.made(access)?;
+        Ok(self.agent.get_or_init(|| agent))
+    }
+
+    fn made(&self, access: &Access) -> Result<Agent, Error> {
+        let is_tls = needs_tls(access, self.proxied.as_ref());
+        let tls = if is_tls { tls::config(&access.tls)? } else { TlsConfig::builder().build() };
+        let config = self.config(access, tls);
+        let counting =
+            || Counting { connections: Arc::clone(&self.connections), nomad: self.uri.clone() };
+        if access.address.is_unix() {
+            let socket = UnixConnector(PathBuf::from(&access.address.host));
+            let connector = ().chain(socket).chain(Tracing).chain(counting());
+            return Ok(Agent::with_parts(config, connector, Resolve::default()));
+        }
+        let forwarded = self.proxied.as_ref().filter(|proxied| proxied.forwards);
+        let connector =
+            ().chain(ConnectProxyConnector::default())
+                .chain(TcpConnector::default())
+                .chain(Parting)
+                .chain(NamedTls { inner: RustlsConnector::default(), names: self.names.clone() })
+                .chain(Forwarding::new(forwarded.map(|_| &self.uri)))
+                .chain(Tracing)
+                .chain(counting());
+        let resolve = Resolve::of(forwarded.map(|proxied| proxied.address.authority()));
+        Ok(Agent::with_parts(config, connector, resolve))
+    }
+
+    fn config(&self, access: &Access, tls: TlsConfig) -> ureq::config::Config {
+        Agent::config_builder()
+            .http_status_as_error(false)
+            // The token would be sent along to whatever host the answer names.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            // Also when there is none: the library would look for one in the environment.
+            .proxy(self.tunnel.clone())
+            .tls_config(tls)
+            .user_agent(concat!("nomad-clients/", env!("CARGO_PKG_VERSION")))
+            .accept("application/json")
+            .max_idle_connections(access.concurrency)
+            .max_idle_connections_per_host(access.concurrency)
+            .input_buffer_size(64 << 10)
+            .build()
+    }
+}
+
+fn is_tunnel(proxied: Option<&Proxied>) -> bool {
+    proxied.is_some_and(|proxied| !proxied.forwards)
+}
+
+fn needs_tls(access: &Access, proxied: Option<&Proxied>) -> bool {
+    access.address.scheme == Scheme::Https
+        || proxied.is_some_and(|proxied| proxied.address.scheme == Scheme::Https)
 }
 
 /// The path of a unix socket is the connector's business.
@@ -78,28 +151,43 @@ fn uri(base: &str) -> Option<Uri> {
     format!("{base}/v1/nodes").parse().ok().filter(|uri: &Uri| uri.host().is_some())
 }
 
-fn wrong(what: String) -> Error {
+pub(super) fn wrong(what: String) -> Error {
     Error { kind: Kind::Config, what, hint: None }
 }
 
-/// TLS under the name that the certificate must have, which need not be the address's.
-#[derive(Debug)]
-struct NamedTls {
-    inner: RustlsConnector,
+/// The names that certificates must have, each as the host of a URL.
+#[derive(Debug, Clone)]
+struct Names {
     nomad: Uri,
-    /// Its host is the name.
+    /// Need not be the address's.
     named: Uri,
+    /// Of a proxy that speaks TLS itself and passes requests on.
+    forwarding: Option<Uri>,
 }
 
-impl NamedTls {
-    fn new(nomad: Uri, access: &Access) -> Result<Self, Error> {
+impl Names {
+    fn new(nomad: &Uri, access: &Access, proxied: Option<&Proxied>) -> Result<Self, Error> {
         let named = match &access.tls.server_name {
             None => nomad.clone(),
             Some(name) => name_uri(name).ok_or_else(|| {
                 wrong("the TLS server name is neither a host name nor an IP address".to_owned())
             })?,
         };
-        Ok(Self { inner: RustlsConnector::default(), nomad, named })
+        let forwarding = proxied.filter(|proxied| proxied.forwards).map(|proxied| &proxied.address);
+        let forwarding = forwarding.filter(|address| address.scheme == Scheme::Https);
+        let forwarding = forwarding.and_then(|address| uri(&base(address)));
+        Ok(Self { nomad: nomad.clone(), named, forwarding })
+    }
+
+    /// `None` = the connection has no TLS of its own.
+    fn of<'a>(&'a self, details: &'a ConnectionDetails<'_>) -> Option<&'a Uri> {
+        // A proxy that speaks TLS goes by its own name.
+        let is_nomad = details.uri.authority() == self.nomad.authority();
+        match (&self.forwarding, details.needs_tls()) {
+            (Some(proxy), _) => Some(proxy),
+            (None, true) => Some(if is_nomad { &self.named } else { details.uri }),
+            (None, false) => None,
+        }
     }
 }
 
@@ -107,6 +195,13 @@ fn name_uri(name: &str) -> Option<Uri> {
     rustls_pki_types::ServerName::try_from(name).ok()?;
     let host = if name.contains(':') { format!("[{name}]") } else { name.to_owned() };
     format!("https://{host}").parse().ok()
+}
+
+/// TLS under the name that the certificate must have.
+#[derive(Debug)]
+struct NamedTls {
+    inner: RustlsConnector,
+    names: Names,
 }
 
 impl<In: Transport> Connector<In> for NamedTls {
@@ -117,10 +212,11 @@ impl<In: Transport> Connector<In> for NamedTls {
         details: &ConnectionDetails<'_>,
         chained: Option<In>,
     ) -> Result<Option<Self::Out>, ureq::Error> {
-        // A proxy that speaks TLS goes by its own name.
-        let is_nomad = details.uri.authority() == self.nomad.authority();
+        let Some(uri) = self.names.of(details) else {
+            return self.inner.connect(details, chained);
+        };
         let named = ConnectionDetails {
-            uri: if is_nomad { &self.named } else { details.uri },
+            uri,
             addrs: details.resolver.empty(),
             config: details.config,
             // Each request has its own time limits, none its own TLS: with `true` all
@@ -133,8 +229,7 @@ impl<In: Transport> Connector<In> for NamedTls {
             run_connector: details.run_connector.clone(),
             register_shutdown: details.register_shutdown.clone(),
         };
-        let is_tls = details.needs_tls();
-        self.inner.connect(if is_tls { &named } else { details }, chained)
+        self.inner.connect(&named, chained)
     }
 }
 

@@ -11,6 +11,7 @@ use super::address::{Address, Scheme};
 use super::body::Reply;
 use super::connect::IDLE;
 use super::http::REQUEST;
+use super::proxied::Proxied;
 use super::{Error, Kind};
 
 /// For a connection, TLS included.
@@ -30,8 +31,8 @@ const FOREIGN: usize = 200;
 /// What was asked, for the words of a failure.
 pub(super) struct Asked<'a> {
     pub(super) address: &'a Address,
-    /// The connection goes to the proxy that HTTP_PROXY or HTTPS_PROXY names.
-    pub(super) is_proxied: bool,
+    /// The proxy that HTTP_PROXY or HTTPS_PROXY names.
+    pub(super) proxied: Option<&'a Proxied>,
     /// There is a client certificate to show.
     pub(super) has_certificate: bool,
     pub(super) region: Option<&'a str>,
@@ -51,13 +52,13 @@ impl Asked<'_> {
     pub(super) fn transport(&self, error: &ureq::Error) -> Error {
         match error {
             ureq::Error::Timeout(of) => self.timed_out(*of),
-            ureq::Error::HostNotFound => self.unreachable("no such host", Some(ADDRESS_HINT)),
+            ureq::Error::HostNotFound => self.no_host(ADDRESS_HINT),
             ureq::Error::Io(error) => self.io(error),
             ureq::Error::Rustls(error) => self.tls(error),
             ureq::Error::Protocol(_)
             | ureq::Error::Http(_)
             | ureq::Error::LargeResponseHeader(..) => self.not_http(),
-            ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => self.no_way(),
+            ureq::Error::ConnectProxyFailed(reason) => self.no_tunnel(reason),
             other => self.unreachable(&self.foreign(&other.to_string()), Some(ADDRESS_HINT)),
         }
     }
@@ -96,7 +97,9 @@ impl Asked<'_> {
             return self.transport(inner);
         }
         let why = match error.kind() {
-            io::ErrorKind::ConnectionRefused if self.is_proxied => return self.no_way(),
+            io::ErrorKind::ConnectionRefused if self.proxied.is_some() => {
+                return self.no_proxy("the proxy refused the connection");
+            }
             io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
             io::ErrorKind::UnexpectedEof
             | io::ErrorKind::ConnectionReset
@@ -109,11 +112,6 @@ impl Asked<'_> {
             _ => plain(error),
         };
         self.unreachable(&why, Some(ADDRESS_HINT))
-    }
-
-    fn no_way(&self) -> Error {
-        let hint = "set NO_PROXY if Nomad needs no proxy";
-        self.unreachable("the proxy refused the connection", Some(hint))
     }
 
     fn not_http(&self) -> Error {
@@ -135,7 +133,7 @@ impl Asked<'_> {
         self.unreachable(&format!("TLS: {why}"), Some(&cure))
     }
 
-    fn unreachable(&self, why: &str, hint: Option<&str>) -> Error {
+    pub(super) fn unreachable(&self, why: &str, hint: Option<&str>) -> Error {
         let what = format!("cannot reach Nomad at {}: {why}", self.address);
         Error { kind: Kind::Outage, what, hint: hint.map(str::to_owned) }
     }
@@ -143,6 +141,9 @@ impl Asked<'_> {
     /// An answer came that is no success. Its body may be cut off.
     pub(super) fn status(&self, reply: &Reply) -> Error {
         let (status, text) = (reply.status, String::from_utf8_lossy(&reply.body));
+        if let Some(error) = self.proxy_answer(reply) {
+            return error;
+        }
         match status {
             401 | 403 => self.denied(status),
             429 => self.answered(status, &text).hinted(LIMIT_HINT),

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
 use ureq::http::{HeaderValue, Response};
 use ureq::{Agent, Body};
 
@@ -13,14 +12,15 @@ use crate::model::live::Live;
 use crate::model::mask::Mask;
 use crate::model::node::{Detail, NodeId};
 use crate::model::remark::Tell;
-use crate::model::secret::Secret;
 
 use super::address::{Address, Scheme};
 use super::body::{Failure, Reply, received};
-use super::connect::{self, Trace};
+use super::connect::{Route, Trace};
+use super::connections::Permit;
+use super::credentials::{PROXY_AUTHORIZATION, credentials, secrets};
 use super::failure::{Asked, CONNECT};
-use super::patience::retry_after;
-use super::{Access, Compress, Error, Kind, Listing, Nomad, Pulse, wire};
+use super::patience::{backoff, retry_after};
+use super::{Access, Compress, Error, Listing, Nomad, Pulse, wire};
 
 /// For one request, from the name lookup to the last byte.
 pub(super) const REQUEST: Duration = Duration::from_secs(10);
@@ -28,9 +28,8 @@ pub(super) const REQUEST: Duration = Duration::from_secs(10);
 /// A Nomad agent behind a URL.
 pub struct HttpNomad {
     access: Access,
-    agent: Agent,
-    /// `http://10.0.0.5:4646/nomad`
-    base: String,
+    /// Of all runs together.
+    route: Arc<Route>,
     /// What was sent and must not come back in anything that is shown.
     pub(super) mask: Mask,
     /// Header name and value of each credential.
@@ -44,20 +43,34 @@ pub struct HttpNomad {
 }
 
 impl HttpNomad {
-    /// Connects to nothing yet.
+    /// Connects to nothing yet, and reads no certificate.
     ///
     /// # Errors
-    /// `Kind::Config` if a certificate, the proxy, the token or the address can't be used.
+    /// `Kind::Config` if the proxy, the token or the address can't be used, or if a certificate that
+    /// is named is missing.
     pub fn open(access: Access, tell: Tell) -> Result<Self, Error> {
-        let (agent, base) = connect::agent(&access)?;
-        let (credentials, mask) = (credentials(&access)?, Mask::new(secrets(&access)));
+        let route = Route::new(&access)?;
+        let credentials = credentials(&access, route.proxied.as_ref())?;
+        let mask = Mask::new(secrets(&access, route.proxied.as_ref()));
         if access.tls.skip_verify && access.address.scheme == Scheme::Https {
             tell.warning("the certificate of Nomad is not verified: --tls-skip-verify or NOMAD_SKIP_VERIFY is set");
         }
         let plain = access.address.scheme == Scheme::Http && !access.address.is_local();
-        let told_plain = Arc::new(AtomicBool::new(!plain || credentials.is_empty()));
+        // Those for a proxy do not go to Nomad.
+        let has_credentials = credentials.iter().any(|(name, _)| *name != PROXY_AUTHORIZATION);
+        let told_plain = Arc::new(AtomicBool::new(!plain || !has_credentials));
         let (calls, told_type) = (AtomicU64::new(0), AtomicBool::new(false));
-        Ok(Self { access, agent, base, mask, credentials, calls, told_type, told_plain, tell })
+        let route = Arc::new(route);
+        Ok(Self { access, route, mask, credentials, calls, told_type, told_plain, tell })
+    }
+
+    /// Reads the certificates now, for whoever is going to ask Nomad in any case.
+    ///
+    /// # Errors
+    /// `Kind::Config` with the file that can't be used.
+    pub fn ready(self) -> Result<Self, Error> {
+        self.route.agent(&self.access).map(drop)?;
+        Ok(self)
     }
 
     /// The same connections for another run, which ends at `deadline`; its calls count from 0, and
@@ -66,8 +79,7 @@ impl HttpNomad {
     pub fn again(&self, deadline: Instant) -> Self {
         Self {
             access: Access { deadline, ..self.access.clone() },
-            agent: self.agent.clone(),
-            base: self.base.clone(),
+            route: Arc::clone(&self.route),
             mask: self.mask.clone(),
             credentials: self.credentials.clone(),
             calls: AtomicU64::new(0),
@@ -90,7 +102,7 @@ impl HttpNomad {
         let limit = self.access.deadline.saturating_duration_since(now).min(most);
         Asked {
             address: &self.access.address,
-            is_proxied: self.access.proxy.is_some(),
+            proxied: self.route.proxied.as_ref(),
             has_certificate: self.access.tls.client_cert.is_some(),
             region: self.access.region.as_deref(),
             mask: &self.mask,
@@ -101,16 +113,63 @@ impl HttpNomad {
         }
     }
 
+    /// Waits until one more request may be sent.
+    pub(super) fn enter(&self) -> Permit<'_> {
+        self.route.connections.enter(self.access.deadline)
+    }
+
+    /// The same for a question that Nomad may hold back.
+    pub(super) fn enter_held(&self) -> Permit<'_> {
+        self.route.connections.enter_held(self.access.deadline)
+    }
+
     /// One question and, if Nomad wants to be asked later and there is time, one repetition.
     pub(super) fn ask(&self, path: &str, what: &str, gzip: bool) -> Result<Reply, Error> {
-        let asked = self.asked(what);
-        let sent = self.send_alive(path, gzip, &asked);
+        let (asked, sent) = self.ask_once(path, what, gzip);
         let Some(pause) = sent.as_ref().ok().and_then(|reply| self.patience(reply)) else {
             return judged(sent, &asked);
         };
         clock::sleep(pause);
+        let (asked, sent) = self.ask_once(path, what, gzip);
+        judged(sent, &asked)
+    }
+
+    fn ask_once(&self, path: &str, what: &str, gzip: bool) -> (Asked<'_>, Result<Reply, Failure>) {
+        let _permit = self.enter();
         let asked = self.asked(what);
-        judged(self.send_alive(path, gzip, &asked), &asked)
+        let sent = self.send_alive(path, gzip, &asked);
+        (asked, sent)
+    }
+
+    /// One of many questions. Those that are too many for Nomad are asked again, with fewer at once,
+    /// until the time is over.
+    fn ask_among_many(&self, path: &str, what: &str) -> Result<Reply, Error> {
+        let mut tries = 0;
+        loop {
+            let permit = self.enter();
+            let asked = self.asked(what);
+            let sent = self.send_alive(path, false, &asked);
+            let pause = match &sent {
+                Ok(reply) if reply.status == 429 => {
+                    let wanted = retry_after(reply.header("retry-after"), reply.header("date"));
+                    backoff(tries, wanted)
+                }
+                // Nomad says it to the first hundred only, and hangs up on the others.
+                Err(Failure::Dead(_)) if permit.is_limited() => backoff(tries, None),
+                _ => return judged(sent, &asked),
+            };
+            if let Some(most) = permit.refused() {
+                let address = &self.access.address;
+                self.tell.verbose(format!(
+                    "Nomad at {address} refuses more connections: {most} at once from now on"
+                ));
+            }
+            if pause >= self.access.deadline.saturating_duration_since(clock::now()) {
+                return judged(sent, &asked);
+            }
+            clock::sleep(pause);
+            tries += 1;
+        }
     }
 
     /// How long Nomad wants to be left alone, if that fits into the time that is left.
@@ -142,10 +201,11 @@ impl HttpNomad {
         if left.is_zero() {
             return Err(Failure::Transport(ureq::Error::Timeout(ureq::Timeout::Global)));
         }
+        let agent = self.route.agent(&self.access).map_err(Failure::Answer)?;
         self.warn_of_plain();
         self.calls.fetch_add(1, Ordering::Relaxed);
         Trace::begin();
-        let response = self.request(path, gzip, left).map_err(Failure::headless);
+        let response = self.request(agent, (path, gzip), left).map_err(Failure::headless);
         let reply = response.and_then(|response| received(response, asked));
         self.told(path, &reply, began);
         reply
@@ -163,13 +223,12 @@ impl HttpNomad {
 
     fn request(
         &self,
-        path: &str,
-        gzip: bool,
+        agent: &Agent,
+        (path, gzip): (&str, bool),
         limit: Duration,
     ) -> Result<Response<Body>, ureq::Error> {
-        let mut request = self
-            .agent
-            .get(format!("{}{path}", self.base))
+        let mut request = agent
+            .get(format!("{}{path}", self.route.base))
             .header("accept-encoding", if gzip { "gzip" } else { "identity" });
         for (name, value) in &self.credentials {
             request = request.header(*name, value);
@@ -258,7 +317,7 @@ impl Nomad for HttpNomad {
 
     fn node(&self, id: &NodeId) -> Result<Option<Detail>, Error> {
         let what = format!("node {id}");
-        let reply = self.ask(&self.path(&format!("/v1/node/{id}")), &what, false)?;
+        let reply = self.ask_among_many(&self.path(&format!("/v1/node/{id}")), &what)?;
         if reply.status == 404 {
             return Ok(None);
         }
@@ -292,44 +351,6 @@ pub(super) fn judged(sent: Result<Reply, Failure>, asked: &Asked<'_>) -> Result<
         404 if asked.what != "list" && reply.body.trim_ascii() == b"node not found" => Ok(reply),
         _ => Err(asked.status(&reply)),
     }
-}
-
-/// User and password as HTTP Basic writes them.
-fn pair(access: &Access) -> Option<String> {
-    let (user, password) = access.basic.as_ref().or(access.address.basic.as_ref())?;
-    Some(BASE64_STANDARD.encode(format!("{user}:{}", password.reveal())))
-}
-
-fn secrets(access: &Access) -> Vec<Secret> {
-    let password = access.basic.as_ref().or(access.address.basic.as_ref());
-    let password = password.map(|(_, password)| password.clone());
-    let pair = pair(access).map(Secret::new);
-    let proxy = access.proxy.as_ref().map(of_proxy).unwrap_or_default();
-    access.token.clone().into_iter().chain(pair).chain(password).chain(proxy).collect()
-}
-
-/// The proxy's password, as it stands in the URL and as it is meant.
-fn of_proxy(url: &Secret) -> Vec<Secret> {
-    let meant = Address::parse(url.reveal()).ok().and_then(|proxy| proxy.basic);
-    let login = url.reveal().rsplit_once('@').map_or("", |(login, _)| login);
-    let written = login.rsplit_once(':').map(|(_, password)| Secret::new(password));
-    meant.map(|(_, password)| password).into_iter().chain(written).collect()
-}
-
-fn credentials(access: &Access) -> Result<Vec<(&'static str, HeaderValue)>, Error> {
-    let basic = pair(access).map(|pair| ("authorization", Secret::new(format!("Basic {pair}"))));
-    let token = access.token.clone().map(|token| ("x-nomad-token", token));
-    token.into_iter().chain(basic).map(|(name, secret)| Ok((name, sendable(&secret)?))).collect()
-}
-
-fn sendable(secret: &Secret) -> Result<HeaderValue, Error> {
-    let mut value = HeaderValue::from_str(secret.reveal()).map_err(|_| Error {
-        kind: Kind::Config,
-        what: "the token holds characters that HTTP can't carry".to_owned(),
-        hint: Some("check NOMAD_TOKEN or --token-file: a token is one line of text".to_owned()),
-    })?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 /// As people read it: `812 B`, `6.8 KB`, `12.3 MB`.

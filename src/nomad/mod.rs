@@ -3,6 +3,8 @@
 pub mod address;
 mod body;
 mod connect;
+mod connections;
+mod credentials;
 mod failure;
 mod http;
 mod parting;
@@ -10,6 +12,7 @@ mod patience;
 mod probe;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
+mod proxied;
 mod pulse;
 mod resolve;
 mod tls;
@@ -43,6 +46,9 @@ pub struct Access {
     pub compress: Compress,
     /// The most requests in flight, and the connections kept for them.
     pub concurrency: usize,
+    /// The cache folder, where all processes of this host count their connections; `None` = each
+    /// counts its own.
+    pub folder: Option<PathBuf>,
     /// The time that the whole command has.
     pub timeout: Duration,
     /// When that time is over.

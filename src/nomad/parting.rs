@@ -5,14 +5,14 @@ use std::io;
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
 /// Stands below TLS. A server that refuses a handshake sends an alert and hangs up, while more of
-/// the handshake is still being written: that write fails, and the alert waits to be read.
+/// the handshake is still being written; Nomad refuses a connection too many with a 429 before it has
+/// read anything. Then our write fails, and the reason waits to be read.
 #[derive(Debug)]
 pub(super) struct Parting;
 
 #[derive(Debug)]
 pub(super) struct Heard<T> {
     inner: T,
-    tls: bool,
 }
 
 impl<In: Transport> Connector<In> for Parting {
@@ -20,11 +20,10 @@ impl<In: Transport> Connector<In> for Parting {
 
     fn connect(
         &self,
-        details: &ConnectionDetails<'_>,
+        _: &ConnectionDetails<'_>,
         chained: Option<In>,
     ) -> Result<Option<Heard<In>>, ureq::Error> {
-        let tls = details.needs_tls();
-        Ok(chained.map(|inner| Heard { inner, tls }))
+        Ok(chained.map(|inner| Heard { inner }))
     }
 }
 
@@ -36,7 +35,7 @@ impl<T: Transport> Transport for Heard<T> {
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
         match self.inner.transmit_output(amount, timeout) {
             // Nothing is lost: the next read tells it too, after what was said before.
-            Err(ureq::Error::Io(error)) if self.tls && is_gone(&error) => Ok(()),
+            Err(ureq::Error::Io(error)) if is_gone(&error) => Ok(()),
             sent => sent,
         }
     }

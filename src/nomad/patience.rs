@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::fmt::rfc2822::DateTimeParser;
 
-use crate::clock;
+use crate::{clock, random};
 
 /// What `call` gives, or `None` after `limit`: then its thread is left behind.
 pub(super) fn within<T: Send + 'static>(
@@ -29,6 +29,16 @@ pub(super) fn retry_after(value: &str, date: &str) -> Option<Duration> {
     Some(Duration::from_secs(unix_seconds(value)?.saturating_sub(now).max(0).unsigned_abs()))
 }
 
+/// How long to wait before a request is sent again that Nomad refused as one too many: what Nomad
+/// wants, or longer with each try. Never twice the same, or all would come back together.
+pub(super) fn backoff(tries: u32, wanted: Option<Duration>) -> Duration {
+    const FIRST_MS: u64 = 100;
+    const LONGEST: u32 = 4;
+    let usual = FIRST_MS << tries.min(LONGEST);
+    let wait = wanted.unwrap_or(Duration::from_millis(usual / 2));
+    wait.saturating_add(Duration::from_millis(random::below(usual)))
+}
+
 /// A date as HTTP has it.
 pub(super) fn unix_seconds(date: &str) -> Option<i64> {
     DateTimeParser::new().parse_timestamp(date.trim()).ok().map(|time| time.as_second())
@@ -36,7 +46,7 @@ pub(super) fn unix_seconds(date: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{retry_after, within};
+    use super::{backoff, retry_after, within};
     use std::sync::mpsc;
     use std::time::Duration;
 
@@ -55,6 +65,20 @@ mod tests {
             assert_eq!(retry_after(value, now), seconds.map(Duration::from_secs), "{value}");
         }
         assert_eq!(retry_after("Thu, 01 Jan 1970 00:00:00 GMT", ""), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn pauses_grow_differ_and_keep_to_what_is_wanted() {
+        let pauses = |tries, wanted: Option<u64>| {
+            let wanted = wanted.map(Duration::from_secs);
+            (0..200).map(move |_| backoff(tries, wanted).as_millis())
+        };
+        assert!(pauses(0, None).all(|ms| (50..150).contains(&ms)));
+        assert!(pauses(4, None).all(|ms| (800..2400).contains(&ms)));
+        assert!(pauses(u32::MAX, None).all(|ms| ms < 2400));
+        assert!(pauses(0, Some(7)).all(|ms| (7000..7100).contains(&ms)));
+        assert!(pauses(4, None).max() > pauses(4, None).min());
+        assert_eq!(backoff(0, Some(Duration::MAX)), Duration::MAX);
     }
 
     #[test]

@@ -121,6 +121,7 @@ impl HttpNomad {
     /// # Errors
     /// Nomad's failure, that of a token not among them.
     pub fn agent(&self, limit: Duration) -> Result<Agent, Error> {
+        let _permit = self.enter();
         let asked = self.probing("agent", limit);
         match self.send_alive(&self.path("/v1/agent/self"), false, &asked) {
             Ok(reply) if matches!(reply.status, 401 | 403) => Ok(Agent::Hidden),
@@ -159,13 +160,14 @@ impl HttpNomad {
     }
 
     fn timed(&self, path: &str, asked: &Asked<'_>) -> Result<(Reply, Duration), Broken> {
+        let _permit = self.enter();
         let began = clock::now();
         let sent = self.send_alive(&self.path(path), false, asked);
         let took = clock::now().saturating_duration_since(began);
         let refused = sent.as_ref().is_err_and(is_of_tls);
         let unasked = refused || sent.is_err() && !Trace::so_far().connected;
         // A proxy may be what fails.
-        let ignored = unasked && !refused && !asked.is_proxied;
+        let ignored = unasked && !refused && asked.proxied.is_none();
         let ignored = ignored && asked.address.scheme == Scheme::Https;
         let in_tls = refused || ignored;
         let leaderless = sent.as_ref().is_ok_and(is_leaderless);

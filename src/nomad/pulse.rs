@@ -33,6 +33,7 @@ impl HttpNomad {
             Some(hold) => {
                 let ms = hold.wait.as_millis();
                 let path = format!("{ONE}&index={}&wait={ms}ms", hold.index);
+                let _permit = self.enter_held();
                 let asked = self.asked_within("list", hold.limit());
                 judged(self.send_alive(&self.path(&path), false, &asked), &asked)?
             }

@@ -23,10 +23,16 @@ const KNOWN: Duration = Duration::from_secs(30);
 /// Remembers what a name resolved to: the library's own resolver starts a thread per request.
 #[derive(Debug, Default)]
 pub(super) struct Resolve {
+    /// The `host:port` that is looked up whatever is asked for: that of a proxy.
+    proxy: Option<String>,
     known: Mutex<HashMap<String, (Instant, Vec<SocketAddr>)>>,
 }
 
 impl Resolve {
+    pub(super) fn of(proxy: Option<String>) -> Self {
+        Self { proxy, ..Self::default() }
+    }
+
     /// Others who ask meanwhile wait: the answer is the same for them.
     fn addresses(&self, name: String, limit: Duration) -> Result<Vec<SocketAddr>, ureq::Error> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -52,6 +58,7 @@ impl Resolver for Resolve {
         let port =
             uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
         let name = uri.host().map(|host| format!("{host}:{port}")).unwrap_or_default();
+        let name = self.proxy.clone().unwrap_or(name);
         let mut addresses = self.empty();
         let limit = timeout.not_zero().map_or(LIMIT, |left| LIMIT.min(*left));
         for address in self.addresses(name, limit)?.into_iter().take(16) {

@@ -1,4 +1,4 @@
-//! The files of TLS, read and checked before the first connection.
+//! The files of TLS: read and checked when the first connection is made, looked for before.
 
 use std::fs;
 use std::path::Path;
@@ -14,8 +14,26 @@ use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 use crate::model::client_key::{self, KeyFlaw};
 use crate::model::text::first_line;
 
+use super::connect::wrong;
 use super::failure::plain;
-use super::{Error, Kind, Tls};
+use super::{Error, Tls};
+
+/// Looks for the files that are named, so that a slip shows in each run, and reads none of them.
+///
+/// # Errors
+/// `Kind::Config` with the file that is missing.
+pub(super) fn check(tls: &Tls) -> Result<(), Error> {
+    if tls.client_cert.is_some() != tls.client_key.is_some() {
+        return Err(wrong(
+            "a client certificate needs its key, and a key its certificate".to_owned(),
+        ));
+    }
+    let roots = tls.ca_cert.as_ref().or(tls.ca_path.as_ref()).filter(|_| !tls.skip_verify);
+    for path in roots.into_iter().chain(&tls.client_cert).chain(&tls.client_key) {
+        fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+    }
+    Ok(())
+}
 
 /// What ureq needs for `https://`. Nothing is read for other addresses.
 ///
@@ -23,15 +41,8 @@ use super::{Error, Kind, Tls};
 /// `Kind::Config` with the file that can't be used.
 pub(super) fn config(tls: &Tls) -> Result<TlsConfig, Error> {
     let provider = Arc::new(default_provider());
-    let client = match (&tls.client_cert, &tls.client_key) {
-        (Some(cert), Some(key)) => Some(client(cert, key, &provider)?),
-        (None, None) => None,
-        _ => {
-            return Err(wrong(
-                "a client certificate needs its key, and a key its certificate".to_owned(),
-            ));
-        }
-    };
+    let pair = tls.client_cert.as_ref().zip(tls.client_key.as_ref());
+    let client = pair.map(|(cert, key)| client(cert, key, &provider)).transpose()?;
     let roots = if tls.skip_verify { Vec::new() } else { roots(tls)? };
     Ok(TlsConfig::builder()
         .unversioned_rustls_crypto_provider(provider)
@@ -106,8 +117,4 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Error {
 
 fn shown(path: &Path) -> String {
     first_line(&path.to_string_lossy(), 400)
-}
-
-fn wrong(what: String) -> Error {
-    Error { kind: Kind::Config, what, hint: None }
 }

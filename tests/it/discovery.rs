@@ -1,11 +1,16 @@
 //! The decision: what is asked, reused, published and counted; against a fake Nomad and memory.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
 use nomad_clients::discovery::{Answer, Error, How, Source};
 use nomad_clients::model::node::{Detail, Full, Stub};
 use nomad_clients::model::remark::Level;
 use nomad_clients::nomad::{self, Kind};
 
 use crate::support::fake_nomad::{detail, id, outage};
+use crate::support::odd_store::OddStore;
 use crate::support::world::{World, counts, listing, row, rows};
 
 #[test]
@@ -140,6 +145,47 @@ fn a_source_that_never_settles_is_given_up() {
     }
     assert!(matches!(world.ask(How::Get), Err(Error::Unsettled(4))));
     assert_eq!(world.nomad.asked().iter().filter(|asked| *asked == "list").count(), 4);
+}
+
+/// Lists that are older than the cache, and others whose details are older than they are.
+#[test]
+fn four_lists_are_the_most_whatever_is_wrong_with_them() {
+    let world = World::filled(&[("a", 50)]);
+    for _ in 0..4 {
+        world.nomad.answer_list(listing(7, &[("a", 4)]));
+        world.nomad.answer_list(listing(60, &[("a", 60)]));
+    }
+    assert!(matches!(world.ask(How::Refresh), Err(Error::Unsettled(4))));
+    assert_eq!(world.nomad.asked().iter().filter(|asked| *asked == "list").count(), 4);
+}
+
+#[test]
+fn a_base_that_is_lost_is_told_and_one_that_breaks_down_is_not_swallowed() {
+    let mut world = World::with(&[("a", 4)]);
+    world.store = Arc::new(OddStore::new(|| None));
+    world.ask(How::Get).unwrap();
+    assert_eq!(world.told(Level::Verbose), Vec::<String>::new());
+    assert_eq!(rows(&world.ask(How::Refresh).unwrap()), [row("a", "r4")]);
+    let told = "the cached details are gone or damaged: all are asked for";
+    assert_eq!(world.told(Level::Verbose), [told]);
+
+    world.store = Arc::new(OddStore::new(|| panic!("the base breaks down")));
+    world.ask(How::Get).unwrap();
+    let broken = catch_unwind(AssertUnwindSafe(|| world.ask(How::Refresh).map(drop)));
+    let why = broken.unwrap_err();
+    assert_eq!(why.downcast_ref::<&str>(), Some(&"the base breaks down"));
+}
+
+/// A file of certificates that can't be used is no outage: an old answer would hide it.
+#[test]
+fn a_setting_that_can_not_be_used_is_told_in_spite_of_an_old_answer() {
+    let world = World::filled(&[("a", 4)]);
+    let failure = |kind| Err(nomad::Error { kind, what: "why".to_owned(), hint: None });
+    let oldest = Duration::from_secs(3600);
+    world.nomad.answer_list(failure(Kind::Outage));
+    assert!(world.ask_stale(How::Refresh, oldest).unwrap().outage.is_some());
+    world.nomad.answer_list(failure(Kind::Config));
+    assert!(matches!(world.ask_stale(How::Refresh, oldest), Err(Error::Nomad(_))));
 }
 
 #[test]

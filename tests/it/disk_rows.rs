@@ -75,7 +75,8 @@ fn d1_a_missing_folder_is_made_private() {
     assert_eq!(permissions(&run.sandbox.cache()), 0o700);
     for entry in fs::read_dir(run.sandbox.cache()).unwrap() {
         let path = entry.unwrap().path();
-        assert_eq!(permissions(&path), 0o600, "{path:?}");
+        let expected = if path.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(permissions(&path), expected, "{path:?}");
     }
 }
 

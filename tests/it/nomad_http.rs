@@ -4,6 +4,7 @@ mod answers;
 mod asking;
 mod connections;
 mod memory;
+mod proxied;
 mod reach;
 mod recorded;
 mod tls;
@@ -33,6 +34,7 @@ fn access(address: &str) -> Access {
         proxy: None,
         compress: Compress::Auto,
         concurrency: 16,
+        folder: None,
         timeout: Duration::from_secs(60),
         deadline: Instant::now() + Duration::from_secs(60),
     }

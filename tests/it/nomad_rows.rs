@@ -4,6 +4,7 @@
 //! |---|---|
 //! | N1–N3 | `reach`: nobody there, silence, TLS |
 //! | N4–N7 | `answers`: refused, overloaded, broken, another server |
+//! | N5 | `crowd`: too many connections of many processes |
 //! | N8–N12 | `bodies`: types, cuts, shapes, bombs, redirects |
 //! | N13–N16 | `index`: an index that is missing or goes back, no leader |
 //! | N17–N21 | `details`: nodes that go, fail, or are others |
@@ -14,6 +15,7 @@
 
 mod answers;
 mod bodies;
+mod crowd;
 mod details;
 mod index;
 mod reach;

@@ -121,9 +121,10 @@ impl RedisStore {
         sent: &'a [u8],
     ) -> Long<'a> {
         let Publication { index, eff, reset, all, fulls, base, same, .. } = *publication;
-        let lag = millis(clock::now().duration_since(publication.list_sent));
-        let list_at =
-            flight.now_ms + millis(publication.list_sent.saturating_duration_since(flight.entered));
+        let lag = millis(clock::now().saturating_duration_since(publication.list_sent));
+        let list_at = flight.now_ms.saturating_add(millis(
+            publication.list_sent.saturating_duration_since(flight.entered),
+        ));
         let Difference { gone, changed } = difference(publication);
         let hsum = || sum::of_values(fulls.iter().map(|(_, full)| full.as_slice()));
         let rev = same.map(|meta| &meta.rev).or(base.map(|base| &base.rev));

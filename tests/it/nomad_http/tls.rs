@@ -114,11 +114,13 @@ fn a_proxy_is_asked_for_the_address_and_not_for_the_name() {
     let proxy = WireServer::start(move |_| Act::Tunnel(b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), port));
     let proxied = Access {
         tls: named("other.example.com"),
-        proxy: Some(Secret::new(proxy.address())),
+        proxy: Some(Secret::new(format!("http://me:secret@127.0.0.1:{}", proxy.port))),
         ..access("https://nomad.internal:4646")
     };
     open(proxied).stubs().unwrap();
     assert_eq!(proxy.asked()[0].line(), "CONNECT nomad.internal:4646 HTTP/1.1");
+    assert_eq!(proxy.asked()[0].header("proxy-authorization"), Some("Basic bWU6c2VjcmV0"));
+    assert_eq!(server.asked()[0].header("proxy-authorization"), None, "Nomad learns nothing");
     assert_eq!(server.asked()[0].header("host"), Some("nomad.internal:4646"));
 }
 
@@ -192,6 +194,19 @@ fn files_that_can_not_be_used() {
     ] {
         check(ask("https://127.0.0.1:1", tls), "", (Kind::Config, &what, None));
     }
+    // A missing file is told at once, the others when Nomad is asked.
+    let opened = |tls| HttpNomad::open(Access { tls, ..access("https://[::1]:1") }, Tell::nobody());
+    for missing in
+        [ca("/none.pem".into()), client(Some("/none.pem".into()), Some(file("server.key")))]
+    {
+        let what = "cannot read /none.pem: no such file or directory";
+        check(opened(missing).map(drop), "", (Kind::Config, what, None));
+    }
+    let what = format!("no usable certificate in {}", garbage.display());
+    let nomad = opened(ca(garbage)).unwrap();
+    check(nomad.stubs(), "", (Kind::Config, &what, None));
+    assert_eq!(nomad.calls(), 0);
+    check(nomad.ready().map(drop), "", (Kind::Config, &what, None));
     // What http does not need is not read.
     let plain = access("http://127.0.0.1:1");
     HttpNomad::open(Access { tls: ca("/none.pem".into()), ..plain }, Tell::nobody()).unwrap();

@@ -180,7 +180,7 @@ fn n20_a_detail_older_than_its_stub_is_listed_again() {
 fn n20_details_that_stay_older_are_no_answer() {
     let room = Room::new();
     room.sim.fault(Where::Nodes, Times::ALWAYS, Fault::field("ModifyIndex", json!(1)));
-    let stderr = "error: cannot get the nodes: Nomad gave older lists 4 times in a row\n";
+    let stderr = "error: cannot get the nodes: 4 lists of Nomad in a row were older than their details or the cache\n";
     room.fails("list --json", 5, stderr);
     assert_eq!(room.sim.asked().len(), 24);
     assert_eq!(room.cached(), NOTHING);

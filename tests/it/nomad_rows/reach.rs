@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use nomad_sim::{Fault, Fleet, Listen, Options, Refusing, Silent, Times, Where};
 
 use super::{NOTHING, Room};
 use crate::support::pki::file;
+use crate::support::sandbox::{Said, Sandbox};
 use crate::support::tls_front;
 
 const HINT: &str = "hint: set NOMAD_ADDR or pass --address\n";
@@ -202,4 +204,46 @@ fn n03_a_client_certificate_is_taken() {
     let args =
         format!("--ca-cert CA --client-cert {} --client-key {}", cert.display(), key.display());
     tls("server.pem", true, &args, "");
+}
+
+/// Ends within 20 s, or not at all.
+#[track_caller]
+fn ends(sandbox: &Sandbox, args: &str) -> Said {
+    let mut command = sandbox.command(args.split(' '));
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let limit = Instant::now() + Duration::from_secs(20);
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > limit {
+            child.kill().unwrap();
+            panic!("nomad-clients {args} does not end");
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    child.wait_with_output().unwrap().into()
+}
+
+/// Reading the authorities costs more than all else that a hot run does.
+#[test]
+fn an_answer_from_the_cache_reads_no_certificate() {
+    for variable in ["NOMAD_CACERT", "SSL_CERT_FILE"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (socket, ca) = (folder.path().join("nomad"), folder.path().join("ca.pem"));
+        let listen = Some(Listen::Unix(socket.clone()));
+        let room = Room::of(Options { listen, ..Fleet::recorded().into() });
+        let port = tls_front::start(socket, "server.pem", false);
+        let room = room.at(&format!("https://127.0.0.1:{port}"));
+        let room = room.with(variable, ca.to_str().unwrap());
+        std::fs::copy(file("ca.pem"), &ca).unwrap();
+        let all = room.sandbox.stdout("list -o name --ttl 1h");
+        // Whoever opens it waits for somebody to write.
+        std::fs::remove_file(&ca).unwrap();
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &ca, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        assert_eq!(ends(&room.sandbox, "list -o name --ttl 1h").stdout, all, "{variable}");
+        assert_eq!(room.sim.asked().len(), 6);
+        std::fs::remove_file(&ca).unwrap();
+        std::fs::write(&ca, "nothing").unwrap();
+        let said = ends(&room.sandbox, "list --refresh");
+        assert_eq!(said.code, if variable == "NOMAD_CACERT" { 3 } else { 5 }, "{}", said.stderr);
+    }
 }

@@ -32,8 +32,7 @@ impl Run {
     }
 
     fn files(&self) -> Vec<PathBuf> {
-        let entries = fs::read_dir(self.sandbox.cache()).unwrap();
-        let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        let mut files = below(&self.sandbox.cache());
         files.sort();
         files
     }
@@ -71,7 +70,9 @@ fn s13_only_the_user_can_read_what_is_cached_and_it_lies_nowhere_else() {
     shell.env("TMPDIR", shared.path()).current_dir(run.sandbox.home()).process_group(0);
     assert!(shell.output().unwrap().status.success());
     let cache = run.sandbox.cache();
-    assert_eq!(fs::metadata(&cache).unwrap().mode() & 0o777, 0o700);
+    for folder in [&cache, &cache.join("connections")] {
+        assert_eq!(fs::metadata(folder).unwrap().mode() & 0o777, 0o700, "{folder:?}");
+    }
     assert!(!run.files().is_empty());
     for file in run.files() {
         assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o600, "{file:?}");

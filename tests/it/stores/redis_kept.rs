@@ -9,6 +9,7 @@ use redis::Value;
 
 use super::redis_traffic::Monitor;
 use crate::support::bench::place;
+use crate::support::fake_redis::Fake;
 use crate::support::process::{Process, Records, With, X, Y, records, records_of};
 use crate::support::redis_server::RedisServer;
 
@@ -165,4 +166,16 @@ fn no_copy_is_left_behind() {
     room.server.cli(&["DEL", "nomad:clients:meta"]);
     room.put("b1", &records_of("b1", &[(X, 3)]), true);
     assert_eq!((own(), room.get(ALL)), (none, room.get(KEPT)));
+}
+
+/// The clock of a forged reply may say anything.
+#[test]
+fn the_time_of_a_forged_reply_breaks_nothing() {
+    const OWN: &[u8] = b"*6\r\n$3\r\nOWN\r\n$16\r\n0123456789abcdef\r\n$0\r\n\r\n$4\r\nNabc\r\n$3\r\nlit\r\n$20\r\n18446744073709551615\r\n";
+    const FENCED: &[u8] = b"*1\r\n$6\r\nFENCED\r\n";
+    let forging = Fake::scripted(&[OWN, FENCED]);
+    let store = RedisStore::new(&place("a0", &forging.url()), Tell::nobody()).unwrap();
+    let mut process = Process::new(Arc::new(store), 'N');
+    process.own(How::Get);
+    assert_eq!(process.put(3, &records(&[(X, 3)])), Published::Fenced);
 }
