@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::measure::{Amount, Goal, Row, pair, timed};
+use crate::nginx;
 use crate::peers;
 use crate::room::Room;
 
@@ -29,6 +30,7 @@ pub(crate) fn rows(program: &Path) -> Result<Vec<Row>> {
         )?,
         0.5,
     ));
+    rows.push(https(&few)?);
     let many = Room::filled(program, 10_000)?;
     let json = || timed(&mut many.run(&["list", "--json"])?);
     let get = || timed(&mut many.redis_cli(&["GET", ALL])?);
@@ -62,6 +64,20 @@ pub(crate) fn rows(program: &Path) -> Result<Vec<Row>> {
         2.0,
     ));
     Ok(rows)
+}
+
+/// Nothing that only a call to Nomad needs is done: the authorities of the system are not read.
+fn https(room: &Room) -> Result<Row> {
+    let (at, cert, _front) = nginx::tls(room)?;
+    let hot = |args: &[&str]| {
+        let mut command = room.run(args)?;
+        command.env("NOMAD_ADDR", format!("https://{at}"));
+        timed(&mut command)
+    };
+    hot(&["list", "--json", "--ca-cert", &cert.to_string_lossy()])?;
+    let plain = || timed(&mut room.run(&["list", "--json"])?);
+    let times = pair(51, || hot(&["list", "--json"]), plain)?;
+    Ok(row("hot, 5 nodes, https address", "the same with http", times, 1.1))
 }
 
 fn start(program: &Path) -> Result<Row> {

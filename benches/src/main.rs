@@ -3,6 +3,7 @@
 
 mod hot;
 mod measure;
+mod nginx;
 mod peers;
 mod room;
 mod served;

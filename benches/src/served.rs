@@ -2,29 +2,19 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Stdio;
+use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 
 use crate::measure::{Amount, Goal, Row, median};
+use crate::nginx::{self, Server};
 use crate::room::Room;
 use crate::stale::wrk;
 
 const TIME: Duration = Duration::from_secs(2);
-
-/// A server that ends with this.
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 pub(crate) fn rows(program: &Path) -> Result<Vec<Row>> {
     let small = against_nginx(program, 2, "2 KB")?;
@@ -86,29 +76,5 @@ fn nginx(room: &Room, body: &[u8]) -> Result<(String, Server)> {
     let folder = room.path("nginx");
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("clients.json"), body)?;
-    // The port is free again for nginx in a moment.
-    let at = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
-    let folder = folder.display();
-    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .map(|name| format!("{name}_temp_path {folder}/{name};"))
-        .concat();
-    let text = format!(
-        "daemon off; worker_processes 1; pid {folder}/pid; error_log /dev/null;\n\
-         events {{ worker_connections 1024; }}\n\
-         http {{ access_log off; sendfile on; tcp_nodelay on; keepalive_requests 10000000;\n\
-         open_file_cache max=10; default_type application/json; {temporary}\n\
-         server {{ listen {at}; root {folder}; }} }}\n"
-    );
-    let path = room.path("nginx.conf");
-    fs::write(&path, text)?;
-    let child = Command::new("nginx").arg("-c").arg(path).stderr(Stdio::null()).spawn()?;
-    let server = Server(child);
-    let began = Instant::now();
-    while TcpStream::connect(&at).is_err() {
-        if began.elapsed() > Duration::from_secs(10) {
-            return Err(anyhow!("nginx does not come up"));
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    Ok((at, server))
+    nginx::start(room, "", &format!("root {};", folder.display()))
 }
