@@ -14,6 +14,35 @@ pub(super) fn accepts(headers: &HeaderMap, kind: &str) -> bool {
         })
 }
 
+/// How welcome a type is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Weight {
+    pub(super) q: f32,
+    /// By its own name, not by a wildcard.
+    pub(super) is_named: bool,
+}
+
+/// How welcome answers of this type (`text/plain`) are, by the range that fits it best. A range that
+/// asks for a version which is none of `versions` does not fit; without `versions` all do.
+pub(super) fn weight(headers: &HeaderMap, kind: &str, versions: &[&str]) -> Weight {
+    let major = kind.split('/').next().unwrap_or_default();
+    let (mut found, mut best) = (Weight { q: 0.0, is_named: false }, 0);
+    let mut is_empty = true;
+    for range in ranges(headers, &ACCEPT) {
+        is_empty = false;
+        let fit = match &*range.value {
+            "*/*" => 1,
+            value if value.strip_suffix("/*") == Some(major) => 2,
+            value if value == kind && range.is_version(versions) => 3,
+            _ => continue,
+        };
+        if fit > best || (fit == best && range.q > found.q) {
+            (found, best) = (Weight { q: range.q, is_named: fit == 3 }, fit);
+        }
+    }
+    if is_empty { Weight { q: 1.0, is_named: false } } else { found }
+}
+
 /// Whether the answer may be compressed.
 pub(super) fn takes_gzip(headers: &HeaderMap) -> bool {
     values(headers, &ACCEPT_ENCODING)
@@ -34,18 +63,52 @@ pub(super) fn tagged(tag: &str, gzip: bool) -> String {
     format!("\"{tag}{}\"", if gzip { "-gz" } else { "" })
 }
 
+/// One member of a list.
+struct Range {
+    /// In lower case.
+    value: String,
+    version: Option<String>,
+    q: f32,
+}
+
+impl Range {
+    fn is_version(&self, versions: &[&str]) -> bool {
+        let fits = |version: &String| versions.is_empty() || versions.contains(&version.as_str());
+        self.version.as_ref().is_none_or(fits)
+    }
+}
+
+fn ranges<'a>(
+    headers: &'a HeaderMap,
+    name: &hyper::header::HeaderName,
+) -> impl Iterator<Item = Range> + use<'a> {
+    let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(|member| {
+        let mut parts = member.split(';').map(str::trim);
+        let value = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let mut range = Range { value, version: None, q: 1.0 };
+        for part in parts {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            match &*name.trim().to_ascii_lowercase() {
+                "q" => range.q = value.trim().parse().map_or(range.q, weighed),
+                "version" => range.version = Some(value.trim().trim_matches('"').to_owned()),
+                _ => {}
+            }
+        }
+        range
+    })
+}
+
+fn weighed(q: f32) -> f32 {
+    if q.is_nan() { 0.0 } else { q.clamp(0.0, 1.0) }
+}
+
 /// The members of a list without their parameters, and whether their weight is not 0.
 fn values<'a>(
     headers: &'a HeaderMap,
     name: &hyper::header::HeaderName,
 ) -> impl Iterator<Item = (String, bool)> + use<'a> {
-    let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(',')).map(|member| {
-        let mut parts = member.split(';').map(str::trim);
-        let value = parts.next().unwrap_or_default().to_ascii_lowercase();
-        let weight = parts.find_map(|part| part.strip_prefix("q=")?.parse::<f32>().ok());
-        (value, weight.is_none_or(|weight| weight > 0.0))
-    })
+    ranges(headers, name).map(|range| (range.value, range.q > 0.0))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
-//! The metrics of `/metrics`, in OpenMetrics.
+//! The metrics of `/metrics`.
 
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -11,8 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-/// What is answered is one of these.
-pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+use super::node_counts::Series;
 
 /// Upper bounds in seconds.
 const BOUNDS: [f64; 14] =
@@ -32,9 +32,19 @@ struct Cached {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Status {
+struct Node {
     status: String,
+    eligibility: String,
+    drain: String,
+    datacenter: String,
+    pool: String,
+    class: String,
+    version: String,
 }
+
+/// No labels: a family so that what is not known is absent.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Plain {}
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Found {
@@ -54,17 +64,29 @@ pub(super) struct Metrics {
     follower: Gauge,
     cache_errors: Counter,
     age: Gauge<f64, AtomicU64>,
-    nodes: Family<Status, Gauge>,
+    nodes: Family<Node, Gauge>,
+    nomad_up: Family<Plain, Gauge>,
+    redis_up: Family<Plain, Gauge>,
     readers: Gauge,
+    /// What is measured at one moment is told together.
+    telling: Mutex<()>,
 }
 
 /// What is measured at the moment in which somebody asks.
 pub(super) struct Moment {
     pub(super) age: Option<Duration>,
-    /// How many nodes of each status.
-    pub(super) nodes: Vec<(String, i64)>,
+    pub(super) nodes: Vec<(Series, i64)>,
+    /// `None` = never asked.
+    pub(super) nomad_up: Option<bool>,
+    pub(super) redis_up: Option<bool>,
     pub(super) readers: usize,
     pub(super) cache_errors: u64,
+}
+
+impl Node {
+    fn of([status, eligibility, drain, datacenter, pool, class, version]: Series) -> Self {
+        Self { status, eligibility, drain, datacenter, pool, class, version }
+    }
 }
 
 impl Default for Metrics {
@@ -83,7 +105,10 @@ impl Default for Metrics {
             cache_errors: Counter::default(),
             age: Gauge::default(),
             nodes: Family::default(),
+            nomad_up: Family::default(),
+            redis_up: Family::default(),
             readers: Gauge::default(),
+            telling: Mutex::default(),
         };
         metrics.register();
         metrics
@@ -143,7 +168,21 @@ impl Metrics {
             seconds(),
             self.age.clone(),
         );
-        registry.register("nodes", "Nodes by status", self.nodes.clone());
+        registry.register(
+            "nodes",
+            "Nodes that are cached; values that few nodes have are counted as other when there are many",
+            self.nodes.clone(),
+        );
+        registry.register(
+            "nomad_up",
+            "1 if the last question of this process to Nomad was answered, else 0; absent before the first",
+            self.nomad_up.clone(),
+        );
+        registry.register(
+            "redis_up",
+            "1 if Redis could be used when it was last asked, else 0; absent without Redis",
+            self.redis_up.clone(),
+        );
         registry.register(
             "event_readers",
             "Connections that read /api/events",
@@ -183,11 +222,19 @@ impl Metrics {
         self.follower.set(i64::from(follower));
     }
 
+    /// In OpenMetrics.
     pub(super) fn text(&self, moment: &Moment) -> String {
+        let _telling = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
         self.age.set(moment.age.map_or(f64::NAN, |age| age.as_secs_f64()));
         self.nodes.clear();
-        for (status, count) in &moment.nodes {
-            self.nodes.get_or_create(&Status { status: status.clone() }).set(*count);
+        for (labels, count) in &moment.nodes {
+            self.nodes.get_or_create(&Node::of(labels.clone())).set(*count);
+        }
+        for (family, up) in [(&self.nomad_up, moment.nomad_up), (&self.redis_up, moment.redis_up)] {
+            family.clear();
+            if let Some(up) = up {
+                family.get_or_create(&Plain {}).set(i64::from(up));
+            }
         }
         self.readers.set(i64::try_from(moment.readers).unwrap_or(i64::MAX));
         self.cache_errors.inner().store(moment.cache_errors, std::sync::atomic::Ordering::Relaxed);

@@ -1,6 +1,5 @@
 //! The answers that hold nodes: from memory when the store confirms it, else by a fetch.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -292,16 +291,5 @@ impl Seen {
             Self::Hit { age, .. } => Some(*age),
             Self::Miss => None,
         }
-    }
-}
-
-impl Held {
-    /// How many nodes of each status.
-    pub(super) fn statuses(&self) -> Vec<(String, i64)> {
-        let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
-        for node in self.nodes().unwrap_or_default() {
-            *counts.entry(node.record.status.as_str()).or_default() += 1;
-        }
-        counts.into_iter().map(|(status, count)| (status.to_owned(), count)).collect()
     }
 }

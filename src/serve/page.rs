@@ -69,11 +69,13 @@ fn file(kind: &'static str, text: &'static str, headers: &HeaderMap) -> Answer {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use serde_json::Value;
 
     use super::{ASSETS, LOGIN, OPENAPI, PAGE};
     use crate::model::field::KNOWN;
-    use crate::serve::route::{FILTERS, OTHERS, ROUTES};
+    use crate::serve::route::{FILTERS, OTHERS, PAGE as PAGE_PARAMETERS, ROUTES};
 
     fn keys(value: &Value) -> Vec<&str> {
         let mut keys: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
@@ -115,10 +117,14 @@ mod tests {
         }
         let list = |path: &str| -> Vec<&str> {
             let told = document["paths"][path]["get"]["parameters"].as_array().unwrap();
-            let name = |told: &'static str| told.rsplit('/').next().unwrap();
-            let told = told.iter().map(|told| told["$ref"].as_str().unwrap().to_owned().leak());
-            sorted(told.map(|told| name(told)))
+            let own = |told: &'static Value| told["name"].as_str().unwrap();
+            let name = |told: &'static Value| match told["$ref"].as_str() {
+                Some(told) => told.rsplit('/').next().unwrap(),
+                None => own(told),
+            };
+            sorted(told.clone().leak().iter().map(name))
         };
+        assert_eq!(list("/"), sorted(PAGE_PARAMETERS));
         assert_eq!(list("/api/discover/clients"), sorted(FILTERS.into_iter().chain(OTHERS)));
         let without_fetches = OTHERS[..4].iter().copied();
         assert_eq!(list("/api/clients"), sorted(FILTERS.into_iter().chain(without_fetches)));
@@ -127,6 +133,22 @@ mod tests {
         assert_eq!(keys(&schemas["Node"]["properties"]), sorted(known(false)));
         let extra = &schemas["FullNode"]["allOf"][1]["properties"];
         assert_eq!(keys(extra), sorted(known(true)));
+        let chosen = &schemas["ChosenColumns"]["properties"];
+        assert_eq!(keys(chosen), sorted(known(false).chain(known(true))));
+    }
+
+    /// Others are refused, so a parameter that the script reads has to be known.
+    #[test]
+    fn the_page_reads_its_parameters_and_no_other() {
+        let (_, _, script) = ASSETS[0];
+        let facets = script.split("const FACETS = [").nth(1).unwrap().split("];").next().unwrap();
+        let named = |text: &'static str, before: &'static str| {
+            let rests = text.split(before).skip(1);
+            rests.map(|rest| rest.split('\'').next().unwrap()).collect::<BTreeSet<&str>>()
+        };
+        let mut read = named(facets, "name: '");
+        read.extend(named(script, "query.get('"));
+        assert_eq!(read, BTreeSet::from(PAGE_PARAMETERS));
     }
 
     /// The page works without anybody else: what it names is part of the program.

@@ -24,11 +24,11 @@ use super::base_path::BasePath;
 use super::body::Content;
 use super::guard::COOKIE_NAME;
 use super::keeper::Held;
-use super::metrics::{self, Moment};
 use super::nodes::{Shown, shown};
 use super::page;
 use super::problem::Problem;
 use super::route::{Refused, Route};
+use super::scrape::scrape;
 use super::{App, nodes};
 
 pub(super) type Answer = Response<Content>;
@@ -85,7 +85,7 @@ pub(super) async fn respond(
         Route::Clear => clear(app).await,
         Route::Stats => stats(app).await,
         Route::Events => events(app, asked.headers()).await,
-        Route::Metrics => scrape(app).await,
+        Route::Metrics => scrape(app, asked.headers()).await,
         Route::OpenApi => Ok(page::openapi()),
         Route::Health => Ok(plain("ok\n")),
         Route::Ready => ready(app, asked.headers()).await,
@@ -285,22 +285,6 @@ async fn events(app: &App, headers: &HeaderMap) -> Result<Answer, Problem> {
     let name = HeaderName::from_static("x-accel-buffering");
     answer.headers_mut().insert(name, HeaderValue::from_static("no"));
     Ok(answer)
-}
-
-async fn scrape(app: &Arc<App>) -> Result<Answer, Problem> {
-    let seen = app.desk.look(Want::Records).await;
-    let own = Arc::clone(app);
-    let text = spawn_blocking(move || {
-        let moment = Moment {
-            age: seen.age(),
-            nodes: seen.held().map(|held| held.statuses()).unwrap_or_default(),
-            readers: own.keeper.hub.readers(),
-            cache_errors: own.keeper.stores.failures(),
-        };
-        own.metrics.text(&moment)
-    });
-    let text = text.await.map_err(|_| Problem::broken())?;
-    Ok(answer(StatusCode::OK, metrics::CONTENT_TYPE, text))
 }
 
 /// Everybody may ask; why not, which names addresses, is for those who may ask for nodes.

@@ -44,6 +44,20 @@ pub(super) const FILTERS: [&str; 11] = [
     "sort",
 ];
 
+/// The parameters of the page, which its script reads.
+pub(super) const PAGE: [&str; 10] = [
+    "q",
+    "status",
+    "datacenter",
+    "pool",
+    "class",
+    "eligibility",
+    "drain",
+    "sort",
+    "columns",
+    "node",
+];
+
 /// The longest value of a parameter, or name of a node, in bytes.
 const LONGEST: usize = 1024;
 
@@ -136,6 +150,11 @@ pub(super) fn route(method: &str, path: &str, query: &str) -> Result<Route, Refu
     if !methods.contains(&as_get) {
         return Err(Refused::Method(allowed(methods)));
     }
+    match template {
+        "/api/discover/clients" | "/api/clients" => {}
+        "/" => only(query, &PAGE)?,
+        _ => only(query, &[])?,
+    }
     let choice = |fetches| choice(query, fetches).map(Arc::new).map_err(Refused::Problem);
     Ok(match (template, as_get) {
         ("/", _) => Route::Page,
@@ -154,6 +173,15 @@ pub(super) fn route(method: &str, path: &str, query: &str) -> Result<Route, Refu
         ("/healthz", _) => Route::Health,
         _ => Route::Ready,
     })
+}
+
+/// A parameter that is not known was meant to do something: nothing is done without it.
+fn only(query: &str, known: &[&'static str]) -> Result<(), Refused> {
+    let mut names = form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name);
+    match names.find(|name| !known.contains(&&**name)) {
+        Some(name) => Err(Refused::Problem(unknown(&name, known.iter().copied()))),
+        None => Ok(()),
+    }
 }
 
 fn allowed(methods: &[&str]) -> String {
@@ -211,7 +239,7 @@ fn choice(query: &str, fetches: bool) -> Result<Choice, Problem> {
             "drain" if value.is_empty() => filters.entry("drain").or_default().push("true".into()),
             name => {
                 let known = FILTERS.iter().find(|known| **known == name);
-                let known = known.ok_or_else(|| unknown(name, fetches))?;
+                let known = known.ok_or_else(|| unknown(name, all(fetches)))?;
                 filters.entry(known).or_default().push(value);
             }
         }
@@ -247,16 +275,24 @@ fn number(value: &str) -> Result<usize, Problem> {
     value.parse().map_err(|_| Problem::bad("invalid value for limit: must be a number"))
 }
 
-fn unknown(name: &str, fetches: bool) -> Problem {
+/// The parameters of a list.
+fn all(fetches: bool) -> impl Iterator<Item = &'static str> {
     let others = &OTHERS[..if fetches { OTHERS.len() } else { OTHERS.len() - 2 }];
-    let near = nearest(FILTERS.iter().chain(others).copied(), name).join(", ");
+    FILTERS.iter().chain(others).copied()
+}
+
+fn unknown(name: &str, known: impl Iterator<Item = &'static str>) -> Problem {
     let shown: String = name.chars().take(60).collect();
-    Problem::bad(format!("unknown parameter {shown:?}; the nearest are {near}"))
+    let near = nearest(known, name).join(", ");
+    Problem::bad(match &*near {
+        "" => format!("unknown parameter {shown:?}; this path has none"),
+        near => format!("unknown parameter {shown:?}; the nearest are {near}"),
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{FILTERS, Refused, Route, route};
+    use super::{FILTERS, PAGE, ROUTES, Refused, Route, route};
     use crate::cli::Filters;
     use crate::discovery::{How, Want};
 
@@ -338,6 +374,38 @@ mod tests {
         assert!(discover("status=redy").unwrap_err().starts_with("400 invalid value for status: "));
         let refresh = route("GET", "/api/clients", "refresh=true");
         assert!(matches!(refresh, Err(Refused::Problem(_))), "{refresh:?}");
+    }
+
+    #[test]
+    fn no_route_takes_a_parameter_that_it_does_not_know() {
+        for (path, methods) in ROUTES {
+            let path = path.replace("{file}", "app.js").replace("{node}", "web-1");
+            for method in methods.iter().copied().chain(["HEAD"]) {
+                if method == "HEAD" && !methods.contains(&"GET") {
+                    continue;
+                }
+                assert!(route(method, &path, "").is_ok(), "{method} {path}");
+                for query in ["nope", "nope=1", "&&nope=1", "=", "%6eope=1"] {
+                    let Err(Refused::Problem(problem)) = route(method, &path, query) else {
+                        panic!("{method} {path}?{query} is answered");
+                    };
+                    assert_eq!(problem.status.as_u16(), 400, "{method} {path}?{query}");
+                }
+            }
+        }
+        let why = |path: &str, query: &str| match route("GET", path, query) {
+            Err(Refused::Problem(problem)) => {
+                let json: serde_json::Value = serde_json::from_slice(&problem.json()).unwrap();
+                json["error"].as_str().unwrap().to_owned()
+            }
+            other => format!("{other:?}"),
+        };
+        let none = "unknown parameter \"refresh\"; this path has none";
+        assert_eq!(why("/api/cache/stats", "refresh=true"), none);
+        let near = "unknown parameter \"stauts\"; the nearest are status, ";
+        assert!(why("/", "stauts=ready").starts_with(near), "{}", why("/", "stauts=ready"));
+        let page = PAGE.map(|name| format!("{name}=x")).join("&");
+        assert_eq!(route("GET", "/", &page), Ok(Route::Page));
     }
 
     #[test]

@@ -91,6 +91,12 @@ impl AutoStore {
         self.given_up.load(Ordering::Relaxed)
     }
 
+    /// Whether Redis could be used when it was last asked in this run; `None` before.
+    pub(super) fn redis_works(&self) -> Option<bool> {
+        let reached = self.reached.load(Ordering::Relaxed).then_some(true);
+        if self.has_given_up() { Some(false) } else { reached }
+    }
+
     /// The store to ask, or `None` if there is none left.
     fn present_store(&self) -> Option<&dyn Store> {
         if self.given_up.load(Ordering::Relaxed) { self.fallback() } else { Some(&*self.redis) }

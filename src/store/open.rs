@@ -74,6 +74,17 @@ impl Stores {
         }
     }
 
+    /// Whether Redis could be used when it was last asked; `None` if there is none, it was not yet
+    /// asked, or nobody named it and it is not there.
+    pub fn redis_works(&self) -> Option<bool> {
+        let Kind::Falling(falling) = &self.0 else { return None };
+        let run = falling.run.lock().unwrap_or_else(PoisonError::into_inner);
+        let works = run.as_ref().and_then(|run| run.redis_works());
+        // Another run begins only after one that failed.
+        let works = works.or_else(|| (self.failures() > 0).then_some(false));
+        works.filter(|works| *works || falling.place.redis.asked)
+    }
+
     /// Whether the cache that somebody asked for can be used.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ pub(crate) mod pty;
 pub(crate) mod redis_server;
 pub(crate) mod relay;
 pub(crate) mod sandbox;
+pub(crate) mod schema;
 pub(crate) mod served;
 pub(crate) mod tls_front;
 pub(crate) mod wire_server;

@@ -1,0 +1,58 @@
+//! The answer of `/metrics`: what is known at this moment, without a question to Nomad.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::StatusCode;
+use hyper::header::{CONTENT_ENCODING, HeaderMap, HeaderValue, VARY};
+use tokio::task::spawn_blocking;
+
+use crate::clock;
+use crate::discovery::Want;
+
+use super::accept::takes_gzip;
+use super::body::gzip;
+use super::exposition::Exposition;
+use super::keeper::Seen;
+use super::metrics::Moment;
+use super::problem::Problem;
+use super::respond::{Answer, answer};
+use super::{App, node_counts};
+
+pub(super) async fn scrape(app: &Arc<App>, headers: &HeaderMap) -> Result<Answer, Problem> {
+    let unwelcome = || {
+        let what = "this can only be had as text/plain or application/openmetrics-text";
+        Problem::new(StatusCode::NOT_ACCEPTABLE, what)
+    };
+    let format = Exposition::asked(headers).ok_or_else(unwelcome)?;
+    let zips = takes_gzip(headers);
+    // What is told of Redis is as old as this look.
+    let seen = app.desk.look(Want::Records).await;
+    let own = Arc::clone(app);
+    let body = spawn_blocking(move || {
+        let text = Bytes::from(format.of(own.metrics.text(&moment(&own, &seen))));
+        if zips { gzip(&[text]) } else { text }
+    });
+    let body = body.await.map_err(|_| Problem::broken())?;
+    let mut answer = answer(StatusCode::OK, format.content_type(), body);
+    let headers = answer.headers_mut();
+    headers.insert(VARY, HeaderValue::from_static("accept, accept-encoding"));
+    if zips {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    Ok(answer)
+}
+
+fn moment(app: &App, seen: &Seen) -> Moment {
+    let contact = app.keeper.contact.at(clock::now());
+    let nodes = seen.held().and_then(|held| held.nodes().ok());
+    Moment {
+        age: seen.age(),
+        nodes: nodes.map(node_counts::count).unwrap_or_default(),
+        // An answer long ago is the last that is known.
+        nomad_up: contact.up.or_else(|| contact.answered_ms.map(|_| true)),
+        redis_up: app.keeper.stores.redis_works(),
+        readers: app.keeper.hub.readers(),
+        cache_errors: app.keeper.stores.failures(),
+    }
+}
