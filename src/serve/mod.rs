@@ -23,6 +23,7 @@ mod nodes;
 mod nomad_contact;
 mod origin;
 mod page;
+mod parameters;
 mod problem;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;

@@ -22,9 +22,9 @@ use super::accept::{has, takes_gzip};
 use super::body::{Content, gzip};
 use super::desk::Answered;
 use super::keeper::{Fetched, Held, Seen};
+use super::parameters::Choice;
 use super::problem::Problem;
 use super::respond::{Answer, Asked, tag, took};
-use super::route::Choice;
 
 /// Smaller answers are not worth compressing.
 const WORTH: usize = 1024;

@@ -75,7 +75,8 @@ mod tests {
 
     use super::{ASSETS, LOGIN, OPENAPI, PAGE};
     use crate::model::field::KNOWN;
-    use crate::serve::route::{FILTERS, OTHERS, PAGE as PAGE_PARAMETERS, ROUTES};
+    use crate::serve::parameters::{FILTERS, OTHERS, PAGE as PAGE_PARAMETERS};
+    use crate::serve::route::ROUTES;
 
     fn keys(value: &Value) -> Vec<&str> {
         let mut keys: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();

@@ -47,6 +47,8 @@ pub struct AutoStore {
     falls_back: bool,
     /// Redis could not be used in this run.
     given_up: AtomicBool,
+    /// Redis has answered in this run.
+    answered: AtomicBool,
     /// Redis broke off an answer: nothing is cached in this run, which is none of Redis' absence.
     broken_off: AtomicBool,
     /// What Redis has shown in this run, as far as the local store was told: its index, or that
@@ -66,6 +68,7 @@ impl AutoStore {
             local,
             falls_back: true,
             given_up: AtomicBool::new(false),
+            answered: AtomicBool::new(false),
             broken_off: AtomicBool::new(false),
             told: Mutex::default(),
             warned: AtomicBool::new(false),
@@ -93,8 +96,8 @@ impl AutoStore {
 
     /// Whether Redis could be used when it was last asked in this run; `None` before.
     pub(super) fn redis_works(&self) -> Option<bool> {
-        let reached = self.reached.load(Ordering::Relaxed).then_some(true);
-        if self.has_given_up() { Some(false) } else { reached }
+        let answered = self.answered.load(Ordering::Relaxed).then_some(true);
+        if self.has_given_up() { Some(false) } else { answered }
     }
 
     /// The store to ask, or `None` if there is none left.
@@ -114,8 +117,9 @@ impl AutoStore {
 
     /// Notes what Redis said at a step that stands between question and answer.
     fn note<T>(&self, answer: &Result<T, Error>) {
-        if let Err(error) = answer {
-            self.give_up(error);
+        match answer {
+            Ok(_) => self.answered.store(true, Ordering::Relaxed),
+            Err(error) => self.give_up(error),
         }
     }
 
