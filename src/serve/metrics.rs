@@ -162,10 +162,16 @@ impl Metrics {
             "Times that Redis could not be used",
             self.cache_errors.clone(),
         );
+        self.register_states();
+    }
+
+    /// What is measured when somebody asks.
+    fn register_states(&mut self) {
+        let Self { registry, .. } = self;
         registry.register_with_unit(
             "cache_age",
             "Since the list that is cached was asked for; NaN when nothing fresh is cached",
-            seconds(),
+            Unit::Seconds,
             self.age.clone(),
         );
         registry.register(

@@ -145,7 +145,7 @@ mod tests {
         // What many have is told apart from what few have.
         let mostly = |at: usize, node: &mut Full| {
             different(at, node);
-            if at % 2 == 0 {
+            if at.is_multiple_of(2) {
                 node.record.node_class = "web".to_owned();
             }
         };
