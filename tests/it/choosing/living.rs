@@ -259,6 +259,8 @@ fn the_page_of_a_node_has_its_last_events() {
     room.sim.asked();
     let page = room.sandbox.stdout("show worker-2");
     assert_eq!(room.sim.asked(), ["node worker-2"]);
+    assert!(page.contains(" reserved 100 MHz, allocatable 4500 MHz\n"), "{page}");
+    assert!(!page.contains("free "), "{page}");
     let (_, events) = page.split_once("\nEvents (asked for now, not cached)\n").unwrap();
     assert!(events.lines().next().unwrap().contains("Node drain strategy set"), "{events}");
     assert!(page.contains("\n  Drain deadline") && page.contains("(asked for now)\n"), "{page}");

@@ -67,6 +67,8 @@ fn refresh_and_clear_do_what_they_say() {
     browser.click("#clear");
     browser.until("document.querySelector('dialog').open");
     assert!(room.redis.bytes(&["GET", "nomad:clients:all"]).is_some(), "nobody has confirmed yet");
+    let told = browser.eval("document.querySelector('#clear-text').textContent");
+    assert!(told.as_str().unwrap().contains("every cluster and every token"), "{told}");
     browser.press("Escape");
     browser.until("!document.querySelector('dialog').open");
     assert_eq!(room.sim.asked(), Vec::<String>::new());

@@ -59,6 +59,11 @@ fn a_refusal_is_told_at_once_and_its_end_too() {
 #[test]
 fn silence_is_told_within_seconds() {
     let room = Room::following();
+    let began = Instant::now();
+    while !room.sim.ledger().iter().any(|asked| asked.what.contains("per_page=1&index=")) {
+        assert!(began.elapsed() < LIMIT, "a question is held");
+        std::thread::sleep(Duration::from_millis(5));
+    }
     let mut events = room.served.events(None);
     told(&mut events, is_up);
     room.sim.fault(Where::Everything, Times::ALWAYS, Fault::Never);

@@ -57,6 +57,9 @@ fn an_outage_shows_and_its_traces_go_with_it() {
     browser.until("document.querySelector('#problem').hidden");
     browser.until(&format!("{attributes}.includes('kernel.name')"));
     assert_eq!(browser.eval("document.querySelector('#detail-note').textContent"), "");
+    let resources = browser.eval("document.querySelector('#detail-resources').innerText");
+    assert!(resources.as_str().unwrap().contains("Allocatable"), "{resources}");
+    assert!(resources.as_str().unwrap().contains("4,500 MHz"), "{resources}");
     kept(&browser, "recovered");
 }
 
