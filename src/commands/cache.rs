@@ -2,25 +2,24 @@
 
 use crate::error::Error;
 use crate::render;
-use crate::store::Kind;
+use crate::store::{ClearedPlace, Kind};
 
 use super::Run;
 
 /// Says what was cleared where. Whatever could not be cleared is an error, and nothing is on stdout then.
 pub(super) fn clear(run: &mut Run<'_>) -> Result<(), Error> {
     let cleared = run.store()?.clear();
-    let failed =
-        cleared.places.iter().find_map(|place| Some((place, place.outcome.as_ref().err()?)));
-    if let Some((place, error)) = failed {
+    let failed: Vec<_> = cleared.places.iter().filter(|place| place.outcome.is_err()).collect();
+    if let Some(Err(first)) = failed.first().map(|place| &place.outcome) {
         let done = cleared.places.iter().filter(|place| place.outcome.is_ok());
         done.for_each(|place| run.tell.note(format!("cleared {}", place.place)));
         return Err(Error::NotCleared {
             what: format!(
-                "cache NOT cleared in {}: {error}; old data may be served up to {} s; rerun",
-                if place.is_redis { "redis" } else { &place.place },
+                "cache NOT cleared {}; old data may be served up to {} s; rerun",
+                failed.iter().map(|place| why(place)).collect::<Vec<_>>().join("; "),
                 run.config.place.ttl.as_secs()
             ),
-            denied: matches!(error.kind(), Kind::Credentials | Kind::Forbidden),
+            denied: matches!(first.kind(), Kind::Credentials | Kind::Forbidden),
         });
     }
     for place in &cleared.places {
@@ -32,6 +31,13 @@ pub(super) fn clear(run: &mut Run<'_>) -> Result<(), Error> {
         run.tell.verbose(text);
     }
     Ok(run.out.flush()?)
+}
+
+/// Where it was not cleared, and why.
+fn why(place: &ClearedPlace) -> String {
+    let of = if place.is_redis { "redis" } else { &place.place };
+    let why = place.outcome.as_ref().err().map(ToString::to_string);
+    format!("in {of}: {}", why.unwrap_or_default())
 }
 
 pub(super) fn stats(json: bool, run: &mut Run<'_>) -> Result<(), Error> {

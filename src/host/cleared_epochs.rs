@@ -1,85 +1,291 @@
 //! The guard against the return of what was cleared: epochs that must never be believed again.
 //!
 //! A Redis can go back to the past: a restart from an older dump, a failover to a replica that
-//! missed the deletion. Nonces are never used twice, so no clock and no expiry is needed.
+//! missed the deletion. Nonces are never used twice: an epoch that this host has cleared, or that it
+//! has seen replaced by another, is over for ever.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use super::notes::Notes;
+use super::BootClock;
+use super::epoch_book::{Book, is_nonce};
+use super::notes::{Notes, Unwritten};
 
 const NAME: &str = "dead-epochs";
-/// How many are kept; the oldest go first.
-const KEPT: usize = 64;
+/// This stands between a question and its answer.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// Those of this process that are kept in memory.
+const OWN: usize = 4096;
 
-/// The epochs that this host has cleared.
+/// The epochs that are over, as far as this host knows.
 #[derive(Debug)]
 pub(crate) struct ClearedEpochs {
     notes: Notes,
-    /// Those of this process, for hosts where no note can be written.
-    own: Mutex<Vec<String>>,
+    /// Names the cache: which Redis, and under which prefix.
+    cache: String,
+    own: Mutex<Own>,
 }
 
+/// What this process knows, for hosts where no note can be written.
+#[derive(Debug, Default)]
+struct Own {
+    dead: Vec<String>,
+    seen: Option<String>,
+}
+
+/// What this host had seen before a question was asked.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct SeenBefore(Vec<String>);
+
 impl ClearedEpochs {
-    pub(crate) fn new(notes: Notes) -> Self {
-        Self { notes, own: Mutex::default() }
+    pub(crate) fn new(notes: Notes, cache: String) -> Self {
+        Self { notes, cache, own: Mutex::default() }
     }
 
     pub(crate) fn holds(&self, epoch: &[u8]) -> bool {
-        let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
-        own.iter().any(|dead| dead.as_bytes() == epoch)
-            || self.notes.read(NAME).is_some_and(|text| {
-                text.lines().any(|dead| is_nonce(dead) && dead.as_bytes() == epoch)
-            })
+        self.own().dead.iter().any(|dead| dead.as_bytes() == epoch)
+            || self.text().is_some_and(|text| Book::holds(&text, epoch))
     }
 
-    /// Something that is no nonce could match no meta line: it need not be remembered.
-    pub(crate) fn remember(&self, epoch: &[u8]) {
-        let Some(epoch) = std::str::from_utf8(epoch).ok().filter(|epoch| is_nonce(epoch)) else {
+    /// To be asked before Redis is: whatever Redis shows then is later than this.
+    pub(crate) fn seen_before(&self) -> SeenBefore {
+        let noted = self.text().and_then(|text| Book::seen_in(&text, &self.cache));
+        let mut seen: Vec<String> = self.own().seen.clone().into_iter().collect();
+        seen.extend(noted.filter(|noted| !seen.contains(noted)));
+        SeenBefore(seen)
+    }
+
+    /// Redis shows this epoch now, or none: what was seen before and is another one was replaced.
+    /// Best effort.
+    pub(crate) fn shows(&self, before: &SeenBefore, now: Option<&[u8]>) {
+        let now = now.and_then(nonce);
+        // The usual case.
+        if before.0.iter().map(String::as_str).eq(now) {
             return;
-        };
-        self.notes.replace(NAME, |text| {
-            let text = text.unwrap_or_default();
-            let mut all: Vec<&str> =
-                text.lines().filter(|dead| is_nonce(dead) && *dead != epoch).collect();
-            all.push(epoch);
-            let last = &all[all.len().saturating_sub(KEPT)..];
-            last.iter().flat_map(|dead| [dead, "\n"]).collect()
+        }
+        if now.is_some_and(|now| self.holds(now.as_bytes())) {
+            return;
+        }
+        let replaced: Vec<&str> =
+            before.0.iter().map(String::as_str).filter(|seen| Some(*seen) != now).collect();
+        {
+            let mut own = self.own();
+            own.bury(&replaced);
+            own.seen = now.map(str::to_owned);
+        }
+        let _ = self.change(PATIENCE, |book| {
+            book.bury(&replaced);
+            // Another process may have seen a later one meanwhile.
+            let noted = book.seen(&self.cache);
+            if noted.is_none_or(|noted| before.0.iter().any(|seen| seen == noted)) {
+                book.see(&self.cache, now);
+            }
         });
-        self.own.lock().unwrap_or_else(PoisonError::into_inner).push(epoch.to_owned());
+    }
+
+    /// A clear has found this epoch, and deleted it. What this host had seen before is over, too.
+    ///
+    /// # Errors
+    /// It can't be noted within `limit`, and why. A host without a folder remembers nothing.
+    pub(crate) fn cleared(
+        &self,
+        before: &SeenBefore,
+        found: Option<&[u8]>,
+        limit: Duration,
+    ) -> Result<(), String> {
+        let over: Vec<&str> =
+            before.0.iter().map(String::as_str).chain(found.and_then(nonce)).collect();
+        if over.is_empty() {
+            return Ok(());
+        }
+        {
+            let mut own = self.own();
+            own.bury(&over);
+            own.seen.take_if(|seen| over.contains(&seen.as_str()));
+        }
+        let noted = self.change(limit, |book| {
+            book.bury(&over);
+            if book.seen(&self.cache).is_some_and(|seen| over.contains(&seen)) {
+                book.see(&self.cache, None);
+            }
+        });
+        match noted {
+            Ok(()) | Err(Unwritten::NoFolder) => Ok(()),
+            Err(Unwritten::Failed(why)) => Err(why),
+        }
+    }
+
+    fn change(&self, limit: Duration, change: impl FnOnce(&mut Book)) -> Result<(), Unwritten> {
+        let boot = BootClock::of_this_boot();
+        let changed = |text: Option<String>| {
+            let mut book = Book::parse(&text.unwrap_or_default(), &boot.id);
+            change(&mut book);
+            book.text(&boot.id, boot.ms())
+        };
+        self.notes.change((NAME, Book::LONGEST), limit, changed)
+    }
+
+    fn text(&self) -> Option<String> {
+        self.notes.read_up_to(NAME, Book::LONGEST)
+    }
+
+    fn own(&self) -> MutexGuard<'_, Own> {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn is_nonce(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+impl Own {
+    fn bury(&mut self, epochs: &[&str]) {
+        for epoch in epochs {
+            if !self.dead.iter().any(|dead| dead == epoch) {
+                self.dead.push((*epoch).to_owned());
+            }
+        }
+        let excess = self.dead.len().saturating_sub(OWN);
+        self.dead.drain(..excess);
+    }
+}
+
+/// Something that is no nonce could match no meta line: it need not be remembered.
+fn nonce(epoch: &[u8]) -> Option<&str> {
+    std::str::from_utf8(epoch).ok().filter(|epoch| is_nonce(epoch))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ClearedEpochs, NAME};
+    use std::time::Duration;
+
+    use super::{ClearedEpochs, NAME, SeenBefore};
+    use crate::host::folder::Folder;
     use crate::host::notes::Notes;
 
-    #[test]
-    fn the_last_64_are_remembered_by_every_process_of_the_host() {
-        let home = tempfile::tempdir().unwrap();
-        let notes = Notes::new(Some(home.path().join("cache")));
-        let dead = ClearedEpochs::new(notes.clone());
-        for number in 0..70 {
-            dead.remember(format!("{number:016x}").as_bytes());
+    const LIMIT: Duration = Duration::from_secs(5);
+
+    struct Host {
+        home: tempfile::TempDir,
+    }
+
+    impl Host {
+        fn new() -> Self {
+            Self { home: tempfile::tempdir().unwrap() }
         }
-        dead.remember(format!("{:016x}", 69).as_bytes());
-        dead.remember(b"../no nonce\n");
-        let other = ClearedEpochs::new(notes.clone());
-        let holds = |number: u64| other.holds(format!("{number:016x}").as_bytes());
-        assert_eq!([holds(5), holds(6), holds(69), holds(70)], [false, true, true, false]);
-        assert!(!other.holds(b""));
-        assert_eq!(notes.read(NAME).unwrap().lines().count(), 64);
+
+        fn notes(&self) -> Notes {
+            Notes::new(Some(self.home.path().join("cache")))
+        }
+
+        /// One process.
+        fn process(&self) -> ClearedEpochs {
+            ClearedEpochs::new(self.notes(), "redis".to_owned())
+        }
+
+        /// A process that only looks.
+        fn sees(&self, epoch: &str) {
+            let process = self.process();
+            let before = process.seen_before();
+            process.shows(&before, Some(epoch.as_bytes()).filter(|epoch| !epoch.is_empty()));
+        }
+
+        fn clears(&self, epoch: &str) {
+            let process = self.process();
+            let before = process.seen_before();
+            process.cleared(&before, Some(epoch.as_bytes()), LIMIT).unwrap();
+        }
+
+        fn dead(&self, epochs: &[&str]) -> Vec<bool> {
+            let process = self.process();
+            epochs.iter().map(|epoch| process.holds(epoch.as_bytes())).collect()
+        }
+    }
+
+    #[test]
+    fn later_clears_push_nothing_out() {
+        let host = Host::new();
+        for number in 0..200 {
+            host.clears(&format!("{number:016x}"));
+        }
+        host.clears(&format!("{:016x}", 199));
+        host.clears("../no nonce\n");
+        let name = |number: u64| format!("{number:016x}");
+        let names = [0, 135, 199, 200].map(name);
+        assert_eq!(host.dead(&names.each_ref().map(String::as_str)), [true, true, true, false]);
+        assert_eq!(host.dead(&[""]), [false]);
+        let text = host.notes().read(NAME).unwrap();
+        assert_eq!(text.lines().filter(|line| line.len() == 16).count(), 200, "{text}");
+    }
+
+    /// Another host has cleared, and what was seen before comes back.
+    #[test]
+    fn what_was_seen_replaced_is_over() {
+        let host = Host::new();
+        host.sees("a1");
+        host.sees("a1");
+        assert_eq!(host.dead(&["a1"]), [false]);
+        host.sees("a2");
+        assert_eq!(host.dead(&["a1", "a2"]), [true, false]);
+        host.sees("");
+        assert_eq!(
+            host.dead(&["a2"]),
+            [true],
+            "cleared, or evicted: only a rollback brings it back"
+        );
+        host.sees("a3");
+        host.sees("a1");
+        assert_eq!(host.dead(&["a3"]), [false], "what is over replaces nothing");
+        host.clears("a4");
+        assert_eq!(host.dead(&["a3", "a4"]), [true, true], "seen before the clear");
+    }
+
+    /// Whoever was slow tells what was there before the others looked.
+    #[test]
+    fn an_older_answer_replaces_nothing() {
+        let host = Host::new();
+        host.sees("a1");
+        let slow = host.process();
+        let before = slow.seen_before();
+        host.sees("a2");
+        host.sees("a3");
+        slow.shows(&before, Some(b"a2"));
+        slow.shows(&before, Some(b"a4"));
+        assert_eq!(host.dead(&["a1", "a2", "a3", "a4"]), [true, true, false, false]);
+        assert_eq!(host.process().seen_before(), SeenBefore(vec!["a3".to_owned()]));
+    }
+
+    #[test]
+    fn caches_are_told_apart() {
+        let host = Host::new();
+        host.sees("a1");
+        let other = ClearedEpochs::new(host.notes(), "other".to_owned());
+        let before = other.seen_before();
+        other.shows(&before, Some(b"b1"));
+        assert_eq!(host.dead(&["a1"]), [false]);
+        assert_eq!(host.process().seen_before(), SeenBefore(vec!["a1".to_owned()]));
     }
 
     #[test]
     fn without_a_folder_the_process_remembers_its_own() {
-        let dead = ClearedEpochs::new(Notes::new(None));
-        dead.remember(b"ab");
-        assert!(dead.holds(b"ab") && !dead.holds(b"cd"));
-        assert!(!ClearedEpochs::new(Notes::new(None)).holds(b"ab"));
+        let dead = ClearedEpochs::new(Notes::new(None), String::new());
+        dead.shows(&dead.seen_before(), Some(b"ab"));
+        dead.cleared(&dead.seen_before(), Some(b"cd"), LIMIT).unwrap();
+        assert!(dead.holds(b"ab") && dead.holds(b"cd") && !dead.holds(b"ef"));
+        assert!(!ClearedEpochs::new(Notes::new(None), String::new()).holds(b"ab"));
+    }
+
+    /// It is part of the clear.
+    #[test]
+    fn a_clear_that_can_not_be_noted_is_told() {
+        let host = Host::new();
+        let folder = Folder::open(&host.home.path().join("cache")).unwrap();
+        let held = folder.writing(LIMIT).unwrap();
+        let process = host.process();
+        let cleared = |limit| process.cleared(&SeenBefore::default(), Some(b"ab"), limit);
+        let why = cleared(Duration::from_millis(20)).unwrap_err();
+        let place = host.home.path().join("cache");
+        let locked = "pub.lock is held by another process";
+        assert_eq!(why, format!("cache folder {}: {locked}", place.display()));
+        assert!(process.holds(b"ab") && host.dead(&["ab"]) == [false]);
+        drop(held);
+        cleared(LIMIT).unwrap();
+        assert_eq!(host.dead(&["ab"]), [true]);
     }
 }

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{
-    Access, AtFlags, CWD, Dir, FileType, Mode, OFlags, accessat, fstat, fstatvfs, openat, renameat,
-    unlinkat,
+    Access, AtFlags, CWD, Dir, FileType, Mode, OFlags, accessat, fstat, fstatvfs, lstat, openat,
+    renameat, unlinkat,
 };
 
 use crate::clock;
@@ -100,6 +100,15 @@ impl Folder {
     /// As [`Folder::open`].
     pub(crate) fn existing(path: &Path) -> Result<Self, String> {
         Self::of(path, rustix::process::geteuid().as_raw())
+    }
+
+    /// Whether there may be a folder, in whatever state: what it holds may be served when it can be
+    /// used again.
+    pub(crate) fn may_exist(path: &Path) -> bool {
+        match lstat(path) {
+            Ok(stat) => !FileType::from_raw_mode(stat.st_mode).is_file(),
+            Err(error) => !matches!(error, rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR),
+        }
     }
 
     fn of(path: &Path, owner: u32) -> Result<Self, String> {
@@ -210,7 +219,7 @@ impl Folder {
                     return Ok(writing);
                 }
                 Err(_) if began.elapsed() >= limit => {
-                    return Err(io::Error::other(format!("somebody keeps {LOCK}")));
+                    return Err(io::Error::other(format!("{LOCK} is held by another process")));
                 }
                 Err(file) => file,
             };

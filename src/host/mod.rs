@@ -3,6 +3,7 @@
 mod boot;
 pub(crate) mod cleared_epochs;
 pub(crate) mod connection_slots;
+mod epoch_book;
 pub(crate) mod fault;
 pub(crate) mod folder;
 pub(crate) mod notes;

@@ -3,13 +3,22 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::folder::Folder;
+use super::folder::{Folder, plain};
 
 /// More than any note needs.
 const LONGEST: u64 = 64 << 10;
 /// A note that two write at once may lose one of them, which is better than to wait for a lock
 /// that somebody keeps.
 const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Why a note was not written.
+#[derive(Debug)]
+pub(crate) enum Unwritten {
+    /// There is no folder, and none can be made.
+    NoFolder,
+    /// There is one, and it can't be used or changed: which, and why.
+    Failed(String),
+}
 
 /// The notes of one cache folder.
 #[derive(Debug, Clone)]
@@ -24,7 +33,36 @@ impl Notes {
 
     /// `None` if there is no such note, or it can't be read.
     pub(crate) fn read(&self, name: &str) -> Option<String> {
-        text(&Folder::existing(self.folder.as_deref()?).ok()?, name)
+        self.read_up_to(name, LONGEST)
+    }
+
+    /// The same of a note that may be that long, in bytes.
+    pub(crate) fn read_up_to(&self, name: &str, longest: u64) -> Option<String> {
+        text(&Folder::existing(self.folder.as_deref()?).ok()?, name, longest)
+    }
+
+    /// Replaces a note by what `change` makes of the present one, under the lock, which is waited
+    /// for at most as long as `limit`: nothing that another process notes is lost.
+    ///
+    /// # Errors
+    /// The note is as it was.
+    pub(crate) fn change(
+        &self,
+        (name, longest): (&str, u64),
+        limit: Duration,
+        change: impl FnOnce(Option<String>) -> String,
+    ) -> Result<(), Unwritten> {
+        let path = self.folder.as_deref().ok_or(Unwritten::NoFolder)?;
+        let folder = Folder::open(path).map_err(|why| match Folder::may_exist(path) {
+            true => Unwritten::Failed(why),
+            false => Unwritten::NoFolder,
+        })?;
+        let changed = folder.writing(limit).and_then(|writing| {
+            writing.replace(name, &[change(text(&folder, name, longest)).as_bytes()])
+        });
+        changed.map_err(|error| {
+            Unwritten::Failed(format!("cache folder {}: {}", folder.place(), plain(&error)))
+        })
     }
 
     /// Replaces a note by what `change` makes of the present one; `false` if it can't be written.
@@ -36,13 +74,13 @@ impl Notes {
         let folder = self.folder.as_deref().and_then(|path| Folder::open(path).ok());
         folder.is_some_and(|folder| {
             let _held = folder.writing(PATIENCE);
-            folder.replace(name, &[change(text(&folder, name)).as_bytes()]).is_ok()
+            folder.replace(name, &[change(text(&folder, name, LONGEST)).as_bytes()]).is_ok()
         })
     }
 }
 
-fn text(folder: &Folder, name: &str) -> Option<String> {
-    String::from_utf8(folder.read(name, LONGEST)?).ok()
+fn text(folder: &Folder, name: &str, longest: u64) -> Option<String> {
+    String::from_utf8(folder.read(name, longest)?).ok()
 }
 
 #[cfg(test)]

@@ -43,6 +43,8 @@ pub struct AutoStore {
     asked: bool,
     /// `Err`: why this machine can keep nothing.
     local: Result<Arc<dyn Local>, Error>,
+    /// The files of this machine where they can't be used now and may be later: not cleared, and why.
+    uncleared: Option<ClearedPlace>,
     /// Whether the local store serves when Redis does not; it is cleared in any case.
     falls_back: bool,
     /// Redis could not be used in this run.
@@ -66,6 +68,7 @@ impl AutoStore {
             redis,
             asked: true,
             local,
+            uncleared: None,
             falls_back: true,
             given_up: AtomicBool::new(false),
             answered: AtomicBool::new(false),
@@ -81,6 +84,12 @@ impl AutoStore {
     #[must_use]
     pub fn unasked(self) -> Self {
         Self { asked: false, ..self }
+    }
+
+    /// There are files of this machine that can't be used now.
+    #[must_use]
+    pub fn with_uncleared(self, uncleared: Option<ClearedPlace>) -> Self {
+        Self { uncleared, ..self }
     }
 
     /// Redis or nothing: without it every run asks Nomad.
@@ -318,6 +327,7 @@ impl Store for AutoStore {
         cleared.places.retain(|place| !self.was_no_cache(place));
         match &self.local {
             Ok(local) => cleared.places.extend(local.clear_until(until).places),
+            Err(_) if self.uncleared.is_some() => cleared.places.extend(self.uncleared.clone()),
             Err(why) if cleared.places.is_empty() => {
                 self.tell_once(format!("nothing to clear: no local cache: {why}"), false);
             }

@@ -3,13 +3,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::host::folder::{Folder, shown};
 use crate::model::remark::Tell;
 
 use super::auto::{AutoStore, Local};
 use super::local::LocalStore;
 use super::memory::{MemoryStore, SharedSpace};
 use super::redis::RedisStore;
-use super::{BootClock, Choice, Error, Place, Store};
+use super::{BootClock, Choice, ClearedPlace, Error, Place, Store};
 
 /// Opens the store that `place` names; connects to nothing yet. Fails if the Redis URL is not one.
 pub fn open(place: &Place, tell: &Tell) -> Result<Arc<dyn Store>, Error> {
@@ -51,7 +52,7 @@ impl Stores {
                 Ok(local) => local,
                 Err(error) => {
                     tell.warning(format!("no local cache: {error}"));
-                    Arc::new(memory())
+                    Arc::new(memory().with_uncleared(uncleared(place, &error)))
                 }
             }),
             Choice::Auto | Choice::Redis => Kind::Falling(Box::new(Falling {
@@ -119,13 +120,29 @@ impl Falling {
 
     fn begin(&self) -> AutoStore {
         let redis: Arc<dyn Store> = Arc::<RedisStore>::clone(&self.redis);
+        let uncleared = self.local.as_ref().err().and_then(|why| uncleared(&self.place, why));
         let store = AutoStore::new(redis, self.local.clone(), self.tell.clone());
+        let store = store.with_uncleared(uncleared);
         match self.place.choice {
             Choice::Redis => store.without_fallback(),
             _ if !self.place.redis.asked => store.unasked(),
             _ => store,
         }
     }
+}
+
+/// What a clear says of a cache folder that can't be used: whatever it holds is served when it can
+/// be. `None` if there is none, or none that could ever be used.
+fn uncleared(place: &Place, why: &Error) -> Option<ClearedPlace> {
+    let path = place.folder.as_deref().filter(|path| Folder::may_exist(path))?;
+    if Folder::existing(path).is_ok_and(|folder| folder.is_remote()) {
+        return None;
+    }
+    let (shown, why) = (shown(path), why.to_string());
+    // The place stands beside it.
+    let why = why.strip_prefix(&format!("cache folder {shown}: ")).unwrap_or(&why);
+    let outcome = Err(Error::Files(why.to_owned()));
+    Some(ClearedPlace { is_redis: false, place: shown, outcome })
 }
 
 fn open_local(place: &Place, tell: &Tell) -> Result<Arc<dyn Local>, Error> {

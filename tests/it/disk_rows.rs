@@ -1,5 +1,7 @@
 //! The rows of disk and configuration: D1, D3, D4, D5 of the fault matrix, through the program.
 
+mod clearing;
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -253,14 +255,16 @@ fn d3_a_lock_that_is_kept() {
     let kept = fs::File::create(run.folder().join("pub.lock")).unwrap();
     kept.lock().unwrap();
     let folder = run.sandbox.cache();
-    let why =
-        format!("cannot write the cache folder {}: somebody keeps pub.lock", folder.display());
+    let why = format!(
+        "cannot write the cache folder {}: pub.lock is held by another process",
+        folder.display()
+    );
     let began = std::time::Instant::now();
     run.check(&format!("cache not used: {why}"));
     assert!(began.elapsed().as_secs() < 10);
     let said = run.sandbox.run("cache clear");
     let stderr = format!(
-        "error: cache NOT cleared in {}: somebody keeps pub.lock; old data may be served up to 60 s; rerun\n",
+        "error: cache NOT cleared in {}: pub.lock is held by another process; old data may be served up to 60 s; rerun\n",
         folder.display()
     );
     assert_eq!(said, failure(7, &stderr));

@@ -76,6 +76,9 @@ pub struct MemoryStore {
     ttl: Duration,
     detail_ttl: Duration,
     dead: ClearedEpochs,
+    /// The files that this stands in for, where they can't be used now and may be later: a clear
+    /// could not reach them, and why.
+    uncleared: Option<ClearedPlace>,
     tell: Tell,
 }
 
@@ -87,9 +90,16 @@ impl MemoryStore {
             scope: place.scope.clone(),
             ttl: place.ttl,
             detail_ttl: place.detail_ttl.max(place.ttl),
-            dead: ClearedEpochs::new(Notes::new(None)),
+            dead: ClearedEpochs::new(Notes::new(None), String::new()),
+            uncleared: None,
             tell,
         }
+    }
+
+    /// It stands in for files that can't be used now.
+    #[must_use]
+    pub(super) fn with_uncleared(self, uncleared: Option<ClearedPlace>) -> Self {
+        Self { uncleared, ..self }
     }
 
     fn script<T>(&self, run: impl FnOnce(&mut Script<'_>) -> T) -> T {
@@ -253,12 +263,13 @@ impl Store for MemoryStore {
     fn clear(&self) -> Cleared {
         let now = self.memory.now();
         let mut space = self.memory.space();
-        if let Some(epoch) = space.text(&self.keys.epoch, now) {
-            self.dead.remember(epoch);
-        }
+        // Only in memory, where nothing can go wrong.
+        let before = self.dead.seen_before();
+        let _ = self.dead.cleared(&before, space.text(&self.keys.epoch, now), Duration::ZERO);
         space.delete(&self.keys.ten());
         let place = "memory".to_owned();
-        Cleared { places: vec![ClearedPlace { is_redis: false, place, outcome: Ok(()) }] }
+        let memory = ClearedPlace { is_redis: false, place, outcome: Ok(()) };
+        Cleared { places: vec![self.uncleared.clone().unwrap_or(memory)] }
     }
 
     fn count(&self, sample: &Sample) {

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use redis::{Cmd, Value};
 
 use crate::clock;
-use crate::store::Error;
+use crate::host::cleared_epochs::SeenBefore;
+use crate::store::{CLEAR_PATIENCE, Error};
 
 use super::connection::{CONNECT, Connection, Manner};
 use super::errors::of_reply;
 use super::line::Budget;
 use super::{RedisStore, Step, bulk, command};
 
-const UNTIL_SURE: Duration = Duration::from_secs(5);
 /// The longest that a run usually takes.
 const ONE_RUN: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(100);
@@ -21,8 +21,12 @@ const ATTEMPT_MS: u64 = 1000;
 /// The time that a replica has.
 const CONFIRMED: Duration = Duration::from_millis(500);
 const WAIT: Budget = Budget::flat(1000);
+/// For the note of a clear that is repeated on the way to an answer.
+const NOTE: Duration = Duration::from_millis(250);
 const AGAIN: Step =
     Step { name: "GET, DEL", budget: Budget::flat(500), manner: Manner::Writes, on_the_way: false };
+
+const STILL: Step = Step { name: "GET", manner: Manner::Reads, ..AGAIN };
 
 impl RedisStore {
     pub(super) fn is_dead(&self, epoch: &[u8]) -> bool {
@@ -39,21 +43,32 @@ impl RedisStore {
         }
         *last = Some(now);
         drop(last);
+        if !self.is_still_dead() {
+            return true;
+        }
         self.ignored("it was cleared before, redis went back to an older state");
-        let cleared =
-            self.ask(AGAIN, &self.clear_commands()[..2]).and_then(|r| self.judge_clear(r));
+        let before = self.dead.seen_before();
+        let asked = self.ask(AGAIN, &self.clear_commands()[..2]);
+        let cleared = asked.and_then(|replies| self.judge_clear(replies, &before, NOTE));
         if let Err(error) = &cleared {
             self.tell.verbose(format!("cannot clear it again in redis: {error}"));
         }
         cleared.is_ok()
     }
 
+    /// Another process may have cleared it in the meantime, and a third one filled it again.
+    fn is_still_dead(&self) -> bool {
+        let replies = self.ask(STILL, &self.clear_commands()[..1]);
+        let epoch = replies.ok().and_then(|mut replies| bulk(replies.pop()?));
+        epoch.is_none_or(|epoch| self.is_dead(&epoch))
+    }
+
     /// Tries on fresh connections until it is done, can't be done, or 5 seconds are over.
     pub(super) fn clear_until_sure(&self) -> Result<(), Error> {
-        let until = clock::now() + UNTIL_SURE;
+        let until = clock::now() + CLEAR_PATIENCE;
         // Silence to the end: the length of the last try is of no interest, and whatever Redis
         // said before it is of more.
-        let mut said = Error::TimedOut { after: UNTIL_SURE };
+        let mut said = Error::TimedOut { after: CLEAR_PATIENCE };
         loop {
             let began = clock::now();
             let outcome = self.clear_once(until);
@@ -78,9 +93,11 @@ impl RedisStore {
         let mut connection = self.open(CONNECT)?;
         let left = super::millis(until.saturating_duration_since(clock::now()));
         let budget = Budget::flat(left.clamp(1, ATTEMPT_MS));
+        let before = self.dead.seen_before();
         let mut replies = connection.exchange(&self.clear_commands(), budget, Manner::Writes)?;
         let role = replies.pop();
-        self.judge_clear(replies)?;
+        let limit = until.saturating_duration_since(clock::now());
+        self.judge_clear(replies, &before, limit)?;
         if has_replicas(role) {
             acknowledged(&mut connection)?;
         }
@@ -97,14 +114,21 @@ impl RedisStore {
         ]
     }
 
-    /// Remembers the epoch, whatever the DEL said.
-    fn judge_clear(&self, replies: Vec<Value>) -> Result<(), Error> {
+    /// Notes the epoch, whatever the DEL said: it is part of the clear, as a Redis that goes back
+    /// to the past brings the epoch back.
+    fn judge_clear(
+        &self,
+        replies: Vec<Value>,
+        before: &SeenBefore,
+        limit: Duration,
+    ) -> Result<(), Error> {
         let mut replies = replies.into_iter();
-        if let Some(epoch) = replies.next().and_then(bulk) {
-            self.dead.remember(&epoch);
-        }
+        let epoch = replies.next().and_then(bulk);
+        let noted = self.dead.cleared(before, epoch.as_deref(), limit);
         match replies.next() {
-            Some(Value::Int(_)) => Ok(()),
+            Some(Value::Int(_)) => noted.map_err(|why| {
+                Error::Files(format!("deleted, but not noted on this machine: {why}"))
+            }),
             Some(Value::ServerError(error)) => Err(of_reply(&error)),
             _ => Err(Error::NotRedis),
         }

@@ -74,9 +74,14 @@ impl RedisStore {
         };
         eval.arg(self.scope.as_str()).arg(enter.token).arg(random::hex16()).arg(LEASE_MS);
         eval.arg(mode).arg(refuse).arg(enter.waited.unwrap_or_default());
+        let before = self.dead.seen_before();
         let words = self.words(ENTER, &eval)?;
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        entered(&words, enter.token).ok_or_else(|| self.strange(&words))
+        let entered = entered(&words, enter.token).ok_or_else(|| self.strange(&words))?;
+        if let Entered::Own(flight) = &entered {
+            self.dead.shows(&before, Some(flight.epoch.as_bytes()));
+        }
+        Ok(entered)
     }
 
     pub(super) fn put(

@@ -40,6 +40,7 @@ const PARTIAL_AGE: Duration = Duration::from_secs(2);
 
 impl RedisStore {
     pub(super) fn look_for(&self, want: Want) -> Result<Look, Error> {
+        let before = self.dead.seen_before();
         let sent = clock::now();
         let mut commands = self.look_commands();
         let step = match want {
@@ -59,6 +60,7 @@ impl RedisStore {
             self.clear_again();
             return Ok(Look::Miss { refuse: None });
         }
+        self.dead.shows(&before, seen.epoch.as_deref());
         match judge(seen, &self.scope, self.ttl, clock::now().duration_since(sent)) {
             Verdict::Hit(hit) if want == Want::Full => Ok(self.with_fulls(*hit, hash)),
             Verdict::Hit(hit) => Ok(Look::Hit(hit.snapshot)),
@@ -79,6 +81,7 @@ impl RedisStore {
     }
 
     fn present_by(&self, step: Step) -> Result<Option<Present>, Error> {
+        let before = self.dead.seen_before();
         let sent = clock::now();
         let (literal, own) = (&self.keys.literal, &self.keys.own);
         let commands = [
@@ -95,6 +98,7 @@ impl RedisStore {
             self.clear_again();
             return Ok(None);
         }
+        self.dead.shows(&before, seen.epoch.as_deref());
         Ok(present(seen, &self.scope, self.ttl, clock::now().duration_since(sent)))
     }
 

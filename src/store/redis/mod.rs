@@ -31,7 +31,7 @@ use super::keys::Keys;
 use super::scope::Scope;
 use super::{
     Base, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, Kept, Look, Place, Present,
-    Publication, Published, RedisPlace, Sample, Snapshot, Stats, Store, Want,
+    Publication, Published, RedisPlace, Sample, Snapshot, Stats, Store, Want, sum,
 };
 use crate::host::cleared_epochs::ClearedEpochs;
 use crate::host::notes::Notes;
@@ -87,6 +87,7 @@ impl RedisStore {
     pub fn new(place: &Place, tell: Tell) -> Result<Self, Error> {
         let target = parse_url(&place.redis.url)?;
         let notes = Notes::new(place.folder.clone());
+        let cache = sum::of(format!("{} {}", target.place(), place.prefix).as_bytes());
         Ok(Self {
             skip: RedisBackoff::new(notes.clone(), target.place()),
             mask: target.mask(),
@@ -98,7 +99,7 @@ impl RedisStore {
             ttl: place.ttl,
             detail_ttl: place.detail_ttl.max(place.ttl),
             idle: Mutex::default(),
-            dead: ClearedEpochs::new(notes),
+            dead: ClearedEpochs::new(notes, cache),
             cleared_again: Mutex::default(),
             tell,
         })

@@ -148,7 +148,8 @@ fn a_lock_that_somebody_keeps_is_waited_for_only_for_a_while() {
     };
     let error = own.store.publish(own.flight(), &publication).unwrap_err();
     let place = bench.folder().display().to_string();
-    let what = format!("cannot write the cache folder {place}: somebody keeps pub.lock");
+    let what =
+        format!("cannot write the cache folder {place}: pub.lock is held by another process");
     assert_eq!(error.to_string(), what);
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
     assert_eq!(bench.lease("a0"), None);
