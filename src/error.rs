@@ -108,7 +108,7 @@ impl Error {
 fn discovery_code(error: &discovery::Error) -> u8 {
     match error {
         discovery::Error::Nomad(error) => match error.kind {
-            nomad::Kind::Denied => 4,
+            nomad::Kind::Denied | nomad::Kind::Unauthorized => 4,
             nomad::Kind::Outage | nomad::Kind::TimedOut => 5,
             nomad::Kind::NotNomad => 6,
             nomad::Kind::Config => 3,
@@ -135,7 +135,14 @@ mod tests {
     /// One error of every kind.
     fn errors() -> Vec<Error> {
         let (what, hint) = (String::new, || None);
-        let kinds = [Kind::Config, Kind::Denied, Kind::Outage, Kind::TimedOut, Kind::NotNomad];
+        let kinds = [
+            Kind::Config,
+            Kind::Denied,
+            Kind::Unauthorized,
+            Kind::Outage,
+            Kind::TimedOut,
+            Kind::NotNomad,
+        ];
         let nomad = |kind| nomad::Error { kind, what: what(), hint: hint() };
         let classes = [Class::NotCacheable, Class::Denied, Class::Outage, Class::NotNomad];
         let mut found: Vec<discovery::Error> =
@@ -164,7 +171,10 @@ mod tests {
     #[test]
     fn exit_codes() {
         let codes: Vec<u8> = errors().iter().map(Error::exit_code).collect();
-        assert_eq!(codes, [3, 4, 5, 5, 6, 5, 4, 5, 6, 5, 2, 3, 1, 1, 1, 3, 1, 3, 8, 10, 1, 4, 7]);
+        assert_eq!(
+            codes,
+            [3, 4, 4, 5, 5, 6, 5, 4, 5, 6, 5, 2, 3, 1, 1, 1, 3, 1, 3, 8, 10, 1, 4, 7]
+        );
     }
 
     /// 0, 130 and 143 are no errors.

@@ -1,7 +1,7 @@
 //! `show`: one node in full.
 
 use crate::cli::Show;
-use crate::discovery::{Answer, How, Want};
+use crate::discovery::{Answer, How, Want, void_if_refused};
 use crate::error::Error;
 use crate::model::find::single;
 use crate::model::live::Live;
@@ -31,7 +31,13 @@ pub(super) fn run(show: &Show, run: &mut Run<'_>) -> Result<(), Error> {
 
 /// What no cache knows of the node. A page without it is still a page.
 fn live(id: &NodeId, run: &Run<'_>) -> Result<Live, String> {
-    run.nomad().and_then(|nomad| nomad.live(id)).map_err(|error| error.to_string())
+    run.nomad().and_then(|nomad| nomad.live(id)).map_err(|error| {
+        if let Ok(store) = run.store() {
+            let cache = (&*store, &run.config.policy);
+            void_if_refused(cache, &error, None, &run.tell);
+        }
+        error.to_string()
+    })
 }
 
 /// The full record of the one node that was named.

@@ -216,12 +216,8 @@ impl Builder<'_> {
 
     fn tls(&self) -> Result<Tls, Error> {
         let (global, file) = (self.global, &self.file);
-        let skip = match variable("NOMAD_SKIP_VERIFY") {
-            Some(text) => Some(
-                truth(&text).map_err(|why| Origin::Variable("NOMAD_SKIP_VERIFY").error(&why))?,
-            ),
-            None => file.tls_skip_verify,
-        };
+        let skip = variable("NOMAD_SKIP_VERIFY").and_then(|text| truth(&text));
+        let skip = skip.or(file.tls_skip_verify);
         let path =
             |said: &Option<PathBuf>, file: &Option<PathBuf>| said.clone().or_else(|| file.clone());
         Ok(Tls {

@@ -75,12 +75,12 @@ pub(super) fn prefix(text: &str) -> Result<String, String> {
     Err("must be 1 to 64 letters, digits, '.', '_' or '-', without a dot at its start, no name of a key and no 32 hex digits".to_owned())
 }
 
-/// The truth values of Go, which the official command line takes.
-pub(super) fn truth(text: &str) -> Result<bool, String> {
+/// The truth values of Go, which the official command line takes; it ignores all others.
+pub(super) fn truth(text: &str) -> Option<bool> {
     match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err("must be true or false".to_owned()),
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
     }
 }
 
@@ -125,6 +125,6 @@ mod tests {
     fn bounds() {
         assert_eq!((concurrency("1"), concurrency("100")), (Ok(1), Ok(100)));
         assert!(["0", "101", "-1", "x"].iter().all(|text| concurrency(text).is_err()));
-        assert_eq!((truth("TRUE"), truth("0"), truth("yes").is_err()), (Ok(true), Ok(false), true));
+        assert_eq!([truth("TRUE"), truth("0"), truth("yes")], [Some(true), Some(false), None]);
     }
 }

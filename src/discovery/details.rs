@@ -72,7 +72,9 @@ impl Discovery {
             match self.nomad.node(&stub.id) {
                 Ok(None) => return Ok(Outcome::Gone),
                 Ok(Some(detail)) => return judged(detail, stub),
-                Err(error) if error.kind == Kind::Denied => return Err(error.into()),
+                Err(error) if matches!(error.kind, Kind::Denied | Kind::Unauthorized) => {
+                    return Err(error.into());
+                }
                 Err(error) if tries == TRIES || self.time_left().is_zero() => {
                     return Ok(Outcome::Failed(error));
                 }

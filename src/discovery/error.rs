@@ -35,7 +35,7 @@ impl Error {
     pub(super) fn class(&self) -> Class {
         match self {
             Self::Nomad(error) => match error.kind {
-                nomad::Kind::Denied => Class::Denied,
+                nomad::Kind::Denied | nomad::Kind::Unauthorized => Class::Denied,
                 nomad::Kind::Outage | nomad::Kind::TimedOut | nomad::Kind::Config => Class::Outage,
                 nomad::Kind::NotNomad => Class::NotNomad,
             },

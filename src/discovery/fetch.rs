@@ -74,6 +74,9 @@ impl Discovery {
             }
             Fetch::new(self, &mut held, how, want).run()
         });
+        if let Err(Error::Nomad(error)) = &result {
+            self.void_if_refused(error, held.flight.as_deref());
+        }
         if let Err(error) = &result
             && self.is_shared(error)
         {

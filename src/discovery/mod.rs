@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock;
 use crate::model::remark::Tell;
-use crate::nomad::Nomad;
+use crate::nomad::{self, Nomad};
 use crate::random;
 use crate::store::{Class, Enter, Entered, Flight, Look, Probes, Refuse, Store};
 
@@ -172,6 +172,12 @@ impl Discovery {
         }
     }
 
+    /// Nomad may have refused the token of this run: whoever has it is shown nothing from the cache
+    /// any more. Where all tokens share the cache it is the others' as well.
+    pub fn void_if_refused(&self, error: &nomad::Error, own: Option<&Flight>) {
+        void_if_refused((&*self.store, &self.policy), error, own, &self.tell);
+    }
+
     /// Trouble with the cache never changes what a list answers.
     fn uncached(&self, error: &crate::store::Error) -> Turn {
         self.tell.warning(format!("cache not used: {error}"));
@@ -192,6 +198,21 @@ impl Discovery {
 
     fn time_left(&self) -> Duration {
         self.policy.deadline.saturating_duration_since(clock::now())
+    }
+}
+
+/// The same for those who ask Nomad without a fetch.
+pub fn void_if_refused(
+    (store, policy): (&dyn Store, &Policy),
+    error: &nomad::Error,
+    own: Option<&Flight>,
+    tell: &Tell,
+) {
+    if policy.shared || error.kind != nomad::Kind::Denied {
+        return;
+    }
+    if let Err(error) = store.void(own) {
+        tell.warning(format!("cannot drop what is cached for this token: {error}"));
     }
 }
 

@@ -165,7 +165,7 @@ impl Way<'_> {
         self.token(&agent, &glance);
         match &glance {
             Ok(_) => self.checks.ok("permission", "may read nodes (node:read)"),
-            Err(broken) if broken.error.kind == Kind::Denied => {
+            Err(broken) if is_denied(&broken.error) => {
                 let advice = "let the token's policy have: node { policy = \"read\" }";
                 self.checks.problem("permission", "may not read nodes (node:read)", advice);
             }
@@ -179,7 +179,7 @@ impl Way<'_> {
     }
 
     fn token(&mut self, agent: &Result<Agent, Error>, glance: &Result<Answered<Glance>, Broken>) {
-        let denied = glance.as_ref().is_err_and(|broken| broken.error.kind == Kind::Denied);
+        let denied = glance.as_ref().is_err_and(|broken| is_denied(&broken.error));
         let renew = "log in again, and set NOMAD_TOKEN or --token-file";
         match (&self.access.token, denied) {
             (Some(_), _) if matches!(agent, Ok(Agent::TokenUnknown)) => {
@@ -262,10 +262,14 @@ impl Way<'_> {
     }
 }
 
+fn is_denied(error: &Error) -> bool {
+    matches!(error.kind, Kind::Denied | Kind::Unauthorized)
+}
+
 /// For failures that name no cure of their own.
 fn usual_advice(kind: Kind) -> &'static str {
     match kind {
-        Kind::Denied => "set NOMAD_TOKEN or --token-file",
+        Kind::Denied | Kind::Unauthorized => "set NOMAD_TOKEN or --token-file",
         Kind::Outage => "look at the Nomad agent there, then try again",
         Kind::TimedOut => {
             "is Nomad stopped or overloaded, or does a firewall swallow what is sent?"

@@ -47,6 +47,11 @@ impl Scheme {
 
 const FORMS: &str = "must be http://HOST:PORT, https://HOST:PORT or unix:///PATH";
 
+const SEVERAL: &str =
+    "names several addresses: name one, as every agent of the cluster gives the same answers";
+const ZONE: &str =
+    "has an IPv6 zone (%…), which is not supported: use a host name or an address that needs none";
+
 impl Address {
     /// # Errors
     /// One line that says what is wrong, without credentials.
@@ -58,6 +63,10 @@ impl Address {
             "unix" => return Self::socket(rest),
             _ => return Err(FORMS.to_owned()),
         };
+        if rest.contains("://") && rest.contains([',', ' ', ';']) {
+            return Err(SEVERAL.to_owned());
+        }
+        let rest = without_ui(rest);
         if rest.contains(['?', '#', ' ']) || sanitised(rest) != rest {
             return Err(
                 "must not have a query, a fragment, spaces or control characters".to_owned()
@@ -122,11 +131,25 @@ impl fmt::Display for Address {
     }
 }
 
+/// As Nomad's own command line: the address of its pages, as it stands in a browser, is the one of
+/// its API. A password may look the same.
+fn without_ui(rest: &str) -> &str {
+    let is_end = |at: usize| matches!(rest.as_bytes().get(at), None | Some(b'/' | b'?' | b'#'));
+    let ui = rest.match_indices("/ui").map(|(at, _)| at).find(|at| is_end(at + "/ui".len()));
+    match ui {
+        Some(at) if !rest[at..].contains('@') => &rest[..at],
+        _ => rest,
+    }
+}
+
 fn host_and_port(text: &str) -> Result<(String, Option<u16>), String> {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
             let (ip, rest) =
                 rest.split_once(']').ok_or("has an IPv6 address without its closing bracket")?;
+            if ip.contains('%') {
+                return Err(ZONE.to_owned());
+            }
             let ip: Ipv6Addr = ip.parse().map_err(|_| "has no IPv6 address in its brackets")?;
             let port = rest.strip_prefix(':').or_else(|| rest.is_empty().then_some(""));
             // Rust prints IPv6 addresses in the form of RFC 5952.
@@ -154,6 +177,8 @@ fn name(text: &str) -> Result<String, String> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     match name.as_str() {
         "" => Err("has no host".to_owned()),
+        name if name.contains(',') => Err(SEVERAL.to_owned()),
+        name if name.contains(':') && name.contains('%') => Err(ZONE.to_owned()),
         name if name.contains(':') => Err("has an IPv6 address without brackets".to_owned()),
         // Nothing stands between two dots, or behind a second one at the end.
         name if name.split('.').any(str::is_empty) || !name.bytes().all(fits) => {
@@ -183,7 +208,7 @@ fn decoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Address, FORMS};
+    use super::{Address, FORMS, SEVERAL, ZONE};
 
     #[test]
     fn addresses_are_brought_to_one_form() {
@@ -199,6 +224,10 @@ mod tests {
             ("http://a_b-c.internal", "http://a_b-c.internal:80", false),
             ("https://h:1/a/b%20c/", "https://h:1/a/b%20c", false),
             ("unix:///run/a\u{1b}b", "unix:///run/a\\u{1b}b", true),
+            ("http://127.0.0.1:4646/ui", "http://127.0.0.1:4646", true),
+            ("http://h:4646/ui/jobs?namespace=*#x", "http://h:4646", false),
+            ("https://h:1/nomad/ui/clients", "https://h:1/nomad", false),
+            ("https://h:1/uid/gui", "https://h:1/uid/gui", false),
             ("http://ops:p%40ss@10.0.0.5:4646", "http://10.0.0.5:4646", false),
         ] {
             let address = Address::parse(text).unwrap();
@@ -234,6 +263,13 @@ mod tests {
             ("http://u:pw@h:notaport", "has a port that is no number from 1 to 65535"),
             ("http://2001:db8::1", "has an IPv6 address without brackets"),
             ("http://::1:4646", "has an IPv6 address without brackets"),
+            ("http://[fe80::1%25eth0]:4646", ZONE),
+            ("http://[fe80::1%eth0]", ZONE),
+            ("http://fe80::1%eth0:4646", ZONE),
+            ("http://a:4646,http://b:4646", SEVERAL),
+            ("http://a:4646 http://b:4646", SEVERAL),
+            ("http://a,b:4646", SEVERAL),
+            ("http://u:p,w@a:4646,b:4646", SEVERAL),
             ("http://[::1", "has an IPv6 address without its closing bracket"),
             ("http://[127.0.0.1]", "has no IPv6 address in its brackets"),
             ("http://[::1]x", FORMS),
@@ -251,6 +287,8 @@ mod tests {
             let error = Address::parse(text).unwrap_err();
             assert!(error.starts_with("must not have a query"), "{text}: {error}");
         }
+        let error = Address::parse("http://u:1/ui@h").unwrap_err();
+        assert!(error.starts_with("must not have an @"), "{error}");
         let error = Address::parse("http://u:1/secret@h").unwrap_err();
         assert!(error.starts_with("must not have an @") && !error.contains("secret"), "{error}");
     }

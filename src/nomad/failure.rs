@@ -33,6 +33,8 @@ pub(super) struct Asked<'a> {
     pub(super) address: &'a Address,
     /// The proxy that HTTP_PROXY or HTTPS_PROXY names.
     pub(super) proxied: Option<&'a Proxied>,
+    /// An ACL token was sent.
+    pub(super) has_token: bool,
     /// There is a client certificate to show.
     pub(super) has_certificate: bool,
     pub(super) region: Option<&'a str>,
@@ -189,6 +191,13 @@ impl Asked<'_> {
     /// own.
     fn denied(&self, status: u16) -> Error {
         let hint = match status {
+            403 if !self.has_token => {
+                return Error {
+                    kind: Kind::Denied,
+                    what: format!("permission denied: no token was sent ({})", self.address),
+                    hint: Some(NO_TOKEN_HINT.to_owned()),
+                };
+            }
             401 => {
                 "set NOMAD_HTTP_AUTH if a proxy asks for user and password, NOMAD_TOKEN or --token-file if Nomad does"
             }
@@ -197,7 +206,7 @@ impl Asked<'_> {
             }
         };
         Error {
-            kind: Kind::Denied,
+            kind: if status == 401 { Kind::Unauthorized } else { Kind::Denied },
             what: format!("permission denied: token needs node:read ({})", self.address),
             hint: Some(hint.to_owned()),
         }
@@ -275,6 +284,7 @@ fn seconds(limit: Duration) -> f64 {
 }
 
 pub(super) const PLAIN_HINT: &str = "use http:// in the address if Nomad has no TLS";
+const NO_TOKEN_HINT: &str = "set NOMAD_TOKEN or --token-file to a token that has node:read";
 const ADDRESS_HINT: &str = "set NOMAD_ADDR or pass --address";
 const PROXY_HINT: &str = "a proxy says that it gets no answer: is Nomad behind it up? else set NOMAD_ADDR or pass --address";
 const LIMIT_HINT: &str =

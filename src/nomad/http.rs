@@ -103,6 +103,7 @@ impl HttpNomad {
         Asked {
             address: &self.access.address,
             proxied: self.route.proxied.as_ref(),
+            has_token: self.access.token.is_some(),
             has_certificate: self.access.tls.client_cert.is_some(),
             region: self.access.region.as_deref(),
             mask: &self.mask,

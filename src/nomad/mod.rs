@@ -133,8 +133,10 @@ pub struct Error {
 /// The kinds of failure that callers tell apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// 401, 403.
+    /// 403: Nomad refuses this token, or wants one.
     Denied,
+    /// 401: something before Nomad wants to know who asks.
+    Unauthorized,
     /// Unreachable, overloaded, without a leader.
     Outage,
     /// No answer in time.

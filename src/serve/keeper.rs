@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::clock;
 use crate::discovery::{
-    self, Answer, Discovery, How, Leaving, Policy, Progress, Source, Tally, Want,
+    self, Answer, Discovery, How, Leaving, Policy, Progress, Source, Tally, Want, void_if_refused,
 };
 use crate::model::node::{Full, Fulls, NodeId};
 use crate::model::remark::Tell;
@@ -222,7 +222,11 @@ impl Keeper {
             Ok(Pulse { leader: true, index: Some(index), .. }) => Ok(index),
             Ok(Pulse { leader: true, index: None, .. }) => Err(NoPulse::NoIndex),
             Ok(_) => Err(NoPulse::NoLeader),
-            Err(error) => Err(NoPulse::Nomad(error)),
+            Err(error) => {
+                let store = self.stores.run();
+                void_if_refused((&*store, &self.policy), &error, None, &self.tell);
+                Err(NoPulse::Nomad(error))
+            }
         };
         match &pulse {
             Ok(_) | Err(NoPulse::NoIndex) => self.answered(Question::Pulse),

@@ -133,7 +133,7 @@ impl NomadContact {
 impl Trouble {
     pub(super) fn of(error: &nomad::Error) -> Self {
         match error.kind {
-            nomad::Kind::Denied => Self::Denied,
+            nomad::Kind::Denied | nomad::Kind::Unauthorized => Self::Denied,
             nomad::Kind::NotNomad => Self::Unusable,
             nomad::Kind::Outage | nomad::Kind::TimedOut | nomad::Kind::Config => Self::Unreachable,
         }

@@ -103,7 +103,7 @@ impl From<Unreadable> for Problem {
 fn status(error: &discovery::Error) -> StatusCode {
     match error {
         discovery::Error::Nomad(error) => match error.kind {
-            Kind::Denied => StatusCode::FORBIDDEN,
+            Kind::Denied | Kind::Unauthorized => StatusCode::FORBIDDEN,
             Kind::Outage => StatusCode::SERVICE_UNAVAILABLE,
             Kind::TimedOut => StatusCode::GATEWAY_TIMEOUT,
             Kind::NotNomad => StatusCode::BAD_GATEWAY,

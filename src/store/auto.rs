@@ -313,6 +313,13 @@ impl Store for AutoStore {
         self.of(flight).fail(flight, class);
     }
 
+    /// In every place, whichever serves now.
+    fn void(&self, own: Option<&Flight>) -> Result<(), Error> {
+        let here = self.local.as_ref().map_or(Ok(()), |local| local.void(own));
+        let there = if self.uses_redis() { self.redis.void(own) } else { Ok(()) };
+        there.and(here)
+    }
+
     fn partial(&self, waited: &str) -> Result<Option<Snapshot>, Error> {
         self.present_store().map_or(Ok(None), |store| store.partial(waited))
     }

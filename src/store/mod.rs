@@ -129,6 +129,10 @@ pub trait Store: Send + Sync {
     /// FAIL: those who wait for this flight learn the class. Best effort.
     fn fail(&self, flight: &Flight, class: Class);
 
+    /// VOID: Nomad has refused this credential. What is cached for it is served no more, and no
+    /// other flight that began before brings it back; other credentials go on.
+    fn void(&self, own: Option<&Flight>) -> Result<(), Error>;
+
     /// The partial publication of the flight that was waited for; `None` if it is not (any more) there.
     fn partial(&self, waited: &str) -> Result<Option<Snapshot>, Error>;
 

@@ -135,7 +135,6 @@ fn a_variable_is_configuration() {
     for (name, value, why) in [
         ("NOMAD_CLIENTS_TTL", "90", "\"90\" is no duration like 90s, 5m or 1m30s"),
         ("NOMAD_CLIENTS_CACHE", "disk", "\"disk\" is none of auto, redis, local, none"),
-        ("NOMAD_SKIP_VERIFY", "yes", "must be true or false"),
         (
             "REDIS_URL",
             "redis://:canary@host:notaport",

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use nomad_clients::discovery::{Answer, Error, How, Source};
+use nomad_clients::discovery::{Answer, Error, How, Source, Want};
 use nomad_clients::model::node::{Detail, Full, Stub};
 use nomad_clients::model::remark::Level;
 use nomad_clients::nomad::{self, Kind};
@@ -253,6 +253,30 @@ fn a_refused_token_fails_at_once() {
     world.nomad.fail("a", denied);
     assert!(matches!(world.ask(How::Get), Err(Error::Nomad(error)) if error.kind == Kind::Denied));
     assert_eq!(world.nomad.asked().iter().filter(|asked| *asked == "node a").count(), 1);
+}
+
+fn refused(kind: Kind) -> nomad::Error {
+    nomad::Error { kind, what: "permission denied".to_owned(), hint: None }
+}
+
+/// Of this token, and only by Nomad's own word: a wrong password of a proxy is no revocation.
+#[test]
+fn a_refusal_voids_what_is_cached_for_the_token() {
+    for (kind, shared, is_void) in [
+        (Kind::Denied, false, true),
+        (Kind::Denied, true, false),
+        (Kind::Unauthorized, false, false),
+    ] {
+        let world = World::filled(&[("a", 3)]);
+        world.nomad.answer_list(Err(refused(kind)));
+        let mut discovery = world.discovery(Duration::from_secs(30));
+        discovery.policy.shared = shared;
+        assert!(discovery.nodes(How::Refresh, Want::Full).is_err());
+        world.nomad.heal();
+        world.nomad.asked();
+        world.ask(How::Get).unwrap();
+        assert_eq!(!world.nomad.asked().is_empty(), is_void, "{kind:?} {shared}");
+    }
 }
 
 #[test]

@@ -98,6 +98,8 @@ scenes! {
         a_lost_lease_is_not_renewed
         a_released_lease_is_free
         an_endless_lease_is_taken
+        a_refused_credential_voids_its_scope_only
+        a_refused_flight_is_told_to_those_who_wait
         clear_beats_a_flight
         clear_beats_a_flight_of_another_scope;
     looking:

@@ -10,7 +10,8 @@ use crate::store::auto::Shown;
 
 use super::flight::{self, Taken};
 use super::floor::{self, Floor};
-use super::{EPOCH, LocalStore};
+use super::snap::Header;
+use super::{EPOCH, LocalStore, PATIENCE};
 
 /// This stands between a question and its answer from Redis.
 const FORGET_PATIENCE: Duration = Duration::from_millis(100);
@@ -73,6 +74,17 @@ impl LocalStore {
                 known.header().is_some_and(hides).then_some(floor)
             }
         }
+    }
+
+    /// What replaces the snapshot fences every flight that began before, ours too.
+    pub(super) fn void_scope(&self) -> io::Result<()> {
+        let writing = self.folder.writing(PATIENCE)?;
+        let (snap, scope) = (self.name("snap"), self.scope.as_str().to_owned());
+        let Some(epoch) = self.known_epoch() else { return Ok(()) };
+        let void = Header::void(epoch, scope, &self.boot.id, self.now()).line();
+        writing.replace(&snap, &[&void]).or_else(|_| writing.remove(&snap))?;
+        self.remove_fulls(&writing, "");
+        Ok(())
     }
 
     /// The snapshot goes first, so that no list is left without its records.

@@ -132,6 +132,10 @@ impl Store for LocalStore {
         self.flights.fail(&flight.token, class, self.now());
     }
 
+    fn void(&self, _: Option<&Flight>) -> Result<(), Error> {
+        self.void_scope().map_err(|error| self.cannot("write", &error))
+    }
+
     fn partial(&self, waited: &str) -> Result<Option<Snapshot>, Error> {
         let known = self.known();
         let header =

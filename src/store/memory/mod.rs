@@ -232,6 +232,11 @@ impl Store for MemoryStore {
         self.script(|script| script.fail(&flight.token, class));
     }
 
+    fn void(&self, own: Option<&Flight>) -> Result<(), Error> {
+        self.script(|script| script.void(own.map(|own| own.token.as_str())));
+        Ok(())
+    }
+
     fn partial(&self, waited: &str) -> Result<Option<Snapshot>, Error> {
         let seen = self.seen(self.memory.now());
         let Some(epoch) = seen.epoch.clone().filter(|epoch| !self.dead.holds(epoch)) else {

@@ -88,6 +88,19 @@ impl Script<'_> {
         Entered::Own(Box::new(Flight { token, watch, epoch, meta, solo, literal, now_ms, entered }))
     }
 
+    pub(super) fn void(&mut self, own: Option<&str>) {
+        for family in [&self.keys.literal, &self.keys.own] {
+            if self.meta_at(&family.meta).is_some_and(|meta| meta.scope == self.scope) {
+                let Family { meta, all, hash, kept } = family;
+                self.space.delete(&[meta, all, hash, kept]);
+            }
+        }
+        let lease = self.word(&self.keys.lease);
+        if lease.is_some_and(|lease| Some(lease.as_str()) != own && failure(&lease).is_none()) {
+            self.space.delete(&[&self.keys.lease]);
+        }
+    }
+
     fn serves(&self, meta: &Meta, enter: &Enter<'_>, literal: bool) -> bool {
         let accepted = match enter.refuse {
             Refuse::Everything => false,

@@ -23,6 +23,7 @@ const PUBLISH_LUA: &str = include_str!("scripts/publish.lua");
 pub(super) const RENEW_LUA: &str = include_str!("scripts/renew.lua");
 pub(super) const RELEASE_LUA: &str = include_str!("scripts/release.lua");
 const FAIL_LUA: &str = include_str!("scripts/fail.lua");
+const VOID_LUA: &str = include_str!("scripts/void.lua");
 
 const LEASE_MS: u64 = 3000;
 /// PUBLISH may take this long, and a second more for each 10 MB.
@@ -38,6 +39,7 @@ const ENTER: Step = Step {
 const RENEW: Step = Step { name: "EVAL renew", on_the_way: false, ..ENTER };
 const RELEASE: Step = Step { name: "EVAL release", ..RENEW };
 const FAIL: Step = Step { name: "EVAL fail", ..RENEW };
+const VOID: Step = Step { name: "EVAL void", ..RENEW };
 const PUBLISH: Step = Step { name: "EVAL publish", ..RENEW };
 
 impl RedisStore {
@@ -172,6 +174,13 @@ impl RedisStore {
         eval.arg(class.number());
         // Best effort: without it those who wait try for themselves when the lease ends.
         let _ = self.number(FAIL, &eval);
+    }
+
+    /// `own`: its lease stays, so that those who wait for it can be told.
+    pub(super) fn void_scope(&self, own: Option<&Flight>) -> Result<(), Error> {
+        let mut eval = self.eval(VOID_LUA, 10);
+        eval.arg(self.scope.as_str()).arg(own.map_or("", |own| &own.token));
+        self.number(VOID, &eval).map(drop)
     }
 
     fn eval(&self, script: &str, keys: usize) -> Cmd {

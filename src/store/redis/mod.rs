@@ -238,6 +238,10 @@ impl Store for RedisStore {
         self.tell_waiters(flight, class);
     }
 
+    fn void(&self, own: Option<&Flight>) -> Result<(), Error> {
+        self.void_scope(own)
+    }
+
     fn partial(&self, waited: &str) -> Result<Option<Snapshot>, Error> {
         self.partial_of(waited)
     }

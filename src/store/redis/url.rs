@@ -1,4 +1,4 @@
-//! The address of a Redis: `redis://`, `rediss://` or `unix://`.
+//! The address of a Redis: `redis://`, `rediss://` or `unix://`; of a Valkey: `valkey://`, `valkeys://`.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -9,6 +9,7 @@ use crate::model::text::sanitised;
 use crate::store::Error;
 
 const PORT: u16 = 6379;
+const FORMS: &str = "it must begin with redis://, rediss:// or unix://";
 
 /// A parsed Redis address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,26 +82,65 @@ pub fn parse_url(url: &Secret) -> Result<Target, Error> {
 }
 
 fn parse(url: &str) -> Result<Target, &'static str> {
-    let (scheme, rest) =
-        url.split_once("://").ok_or("it must begin with redis://, rediss:// or unix://")?;
-    match scheme {
-        "redis" => tcp(rest, false),
-        "rediss" => tcp(rest, true),
-        "unix" => unix(rest),
-        _ => Err("it must begin with redis://, rediss:// or unix://"),
+    // Files and shells leave white space at the ends.
+    let (scheme, rest) = url.trim().split_once("://").ok_or(FORMS)?;
+    match scheme.to_ascii_lowercase().as_str() {
+        "redis" | "valkey" => tcp(rest, false),
+        "rediss" | "valkeys" => tcp(rest, true),
+        "unix" | "redis+unix" | "valkey+unix" => unix(rest),
+        _ => Err(FORMS),
     }
 }
 
+/// Many a password holds `/`, `?` or `#` as they are: if the address makes no sense without them,
+/// the host stands behind the last `@`.
 fn tcp(rest: &str, tls: bool) -> Result<Target, &'static str> {
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
+    let end_from =
+        |from: usize| rest[from..].find(['/', '?', '#']).map_or(rest.len(), |at| from + at);
+    let end = end_from(0);
+    let target = tcp_with(rest.split_at(end), tls);
+    match rest.rfind('@').filter(|at| *at > end) {
+        Some(at) if target.is_err() => tcp_with(rest.split_at(end_from(at)), tls),
+        _ => target,
+    }
+}
+
+fn tcp_with((authority, tail): (&str, &str), tls: bool) -> Result<Target, &'static str> {
     let (login, address) =
         authority.rsplit_once('@').map_or((None, authority), |(login, at)| (Some(login), at));
     let (user, password) = login.map_or(Ok((None, None)), credentials)?;
-    let (host, port) = host_and_port(address)?;
-    let db = path.strip_prefix('/').unwrap_or(path);
-    let db = if db.is_empty() { 0 } else { number(db).ok_or("the database is not a number")? };
+    let (host, port) = match authority {
+        // `redis:///0`
+        "" if tail.starts_with('/') => ("localhost".to_owned(), PORT),
+        _ => host_and_port(address)?,
+    };
+    let db = database(tail)?;
     Ok(Target { route: Route::Tcp { host, port, tls }, db, user, password })
+}
+
+/// `/2`, `?db=2`, or nothing.
+fn database(tail: &str) -> Result<u32, &'static str> {
+    if tail.contains('#') {
+        return Err("it has a fragment (#)");
+    }
+    let (path, query) = tail.split_once('?').unwrap_or((tail, ""));
+    let path = path.strip_prefix('/').unwrap_or(path);
+    if path.contains('/') {
+        return Err("it has a path: the path of a socket needs unix://");
+    }
+    let db = |text: &str| number(text).ok_or("the database is not a number");
+    let mut found = if path.is_empty() { None } else { Some(db(path)?) };
+    for option in query.split('&').filter(|option| !option.is_empty()) {
+        let ("db", value) = option.split_once('=').ok_or("an option has no value")? else {
+            return Err("the only option is db");
+        };
+        let db = db(value)?;
+        if found.is_some_and(|found| found != db) {
+            return Err("it names two databases");
+        }
+        found = Some(db);
+    }
+    Ok(found.unwrap_or(0))
 }
 
 fn unix(rest: &str) -> Result<Target, &'static str> {
@@ -201,8 +241,28 @@ mod tests {
         check("redis://:p%40%2Fw@h/", "redis://h:6379/0", None, Some("p@/w"));
         check("rediss://me:a:b@[::1]:1/2", "rediss://[::1]:1/2", Some("me"), Some("a:b"));
         check("unix:///run/r.sock", "unix:///run/r.sock", None, None);
+        check(" \tREDIS://h:1/2\n", "redis://h:1/2", None, None);
+        check("redis:///3", "redis://localhost:6379/3", None, None);
+        check("redis://h?db=2", "redis://h:6379/2", None, None);
+        check("redis://h/2?db=2", "redis://h:6379/2", None, None);
+        check("valkey://h", "redis://h:6379/0", None, None);
+        check("Valkeys://h", "rediss://h:6379/0", None, None);
+        check("redis+unix:///s?db=1", "unix:///s?db=1", None, None);
         check("unix:///a%1bb", "unix:///a\\u{1b}b", None, None);
         check("unix:///a%20b?db=4&user=u&pass=p%26", "unix:///a b?db=4", Some("u"), Some("p&"));
+    }
+
+    /// As many a tool makes them, and nobody encodes.
+    #[test]
+    fn passwords_may_hold_what_ends_an_address() {
+        for password in ["p/w", "p?w", "p#w", "/", "a@b/c@d", "1/2", "1?db=2", "p/w?x#y", "p@h/1?"]
+        {
+            for tail in ["", "/2", "/2?db=2"] {
+                let place = if tail.is_empty() { "redis://h:7/0" } else { "redis://h:7/2" };
+                check(&format!("redis://u:{password}@h:7{tail}"), place, Some("u"), Some(password));
+                check(&format!("redis://:{password}@h:7{tail}"), place, None, Some(password));
+            }
+        }
     }
 
     #[test]
@@ -220,7 +280,15 @@ mod tests {
             ("redis://:canary%ff@host", "it is not UTF-8"),
             ("redis://:canary%00@host", "it holds a NUL"),
             ("redis://host/canary", "the database is not a number"),
-            ("redis://host/0?canary", "the database is not a number"),
+            ("redis://host/0?canary", "an option has no value"),
+            ("redis://host/0?canary=1", "the only option is db"),
+            ("redis://host?db=canary", "the database is not a number"),
+            ("redis://host/1?db=2", "it names two databases"),
+            ("redis://host/0#canary", "it has a fragment (#)"),
+            ("redis:///run/canary.sock", "it has a path: the path of a socket needs unix://"),
+            ("redis://:can/ary@host:notaport", "the port is not valid"),
+            ("redis://", "the host is missing or not valid"),
+            ("redis+canary://h", "it must begin with redis://, rediss:// or unix://"),
             ("redis://[canary]", "the IPv6 address is not valid"),
             ("redis://[canary", "the IPv6 address is not closed by ]"),
             ("unix://canary", "the path of a unix socket must begin with /"),

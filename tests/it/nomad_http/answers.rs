@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 
 use nomad_clients::model::remark::Level;
+use nomad_clients::model::secret::Secret;
 use nomad_clients::nomad::{Access, HttpNomad, Kind, Listing, Nomad as _};
 use nomad_sim::{Fault, Fleet, Framing, Sim, Times, Where};
 
@@ -14,6 +15,8 @@ const ADDRESS: Option<&str> = Some("set NOMAD_ADDR or pass --address");
 const DENIED: Option<&str> = Some(
     "set NOMAD_TOKEN or --token-file to a token that is valid and has node:read: log in again if it has expired, or ask for the right",
 );
+const NO_TOKEN: Option<&str> =
+    Some("set NOMAD_TOKEN or --token-file to a token that has node:read");
 const UNAUTHORIZED: Option<&str> = Some(
     "set NOMAD_HTTP_AUTH if a proxy asks for user and password, NOMAD_TOKEN or --token-file if Nomad does",
 );
@@ -48,16 +51,21 @@ fn raw(bytes: &[u8], expected: (Kind, &str, Option<&str>)) {
 
 #[test]
 fn refused_credentials() {
-    let what = "permission denied: token needs node:read ({at})";
+    let refused = "permission denied: token needs node:read ({at})";
+    let what = "permission denied: no token was sent ({at})";
     for text in ["Permission denied", "<html>login</html>"] {
-        list(Fault::status(403, text), (Kind::Denied, what, DENIED));
-        list(Fault::status(401, text), (Kind::Denied, what, UNAUTHORIZED));
+        list(Fault::status(403, text), (Kind::Denied, what, NO_TOKEN));
+        list(Fault::status(401, text), (Kind::Unauthorized, refused, UNAUTHORIZED));
     }
+    let sim = Sim::start(Fleet::recorded());
+    sim.fault(Where::List, Times::ALWAYS, Fault::status(403, "Permission denied"));
+    let access = Access { token: Some(Secret::new("t")), ..access(&sim.address()) };
+    check(open(access).stubs(), &sim.address(), (Kind::Denied, refused, DENIED));
     let brotli = [("Content-Encoding", "br")];
-    list(Fault::answer(403, &brotli, "x"), (Kind::Denied, what, DENIED));
+    list(Fault::answer(403, &brotli, "x"), (Kind::Denied, what, NO_TOKEN));
     let sim = Sim::start(Fleet::recorded());
     sim.fault(Where::Nodes, Times::ALWAYS, Fault::status(403, "Permission denied"));
-    check(nomad(&sim.address()).node(&node()), &sim.address(), (Kind::Denied, what, DENIED));
+    check(nomad(&sim.address()).node(&node()), &sim.address(), (Kind::Denied, what, NO_TOKEN));
 }
 
 #[test]

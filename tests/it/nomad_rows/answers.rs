@@ -7,6 +7,7 @@ use nomad_sim::{Fault, Times, Where};
 use super::{EVERYTHING, NOTHING, Room};
 
 const DENIED: &str = "error: permission denied: token needs node:read (NOMAD)\nhint: set NOMAD_TOKEN or --token-file to a token that is valid and has node:read: log in again if it has expired, or ask for the right\n";
+const NO_TOKEN: &str = "error: permission denied: no token was sent (NOMAD)\nhint: set NOMAD_TOKEN or --token-file to a token that has node:read\n";
 const ADDRESS: &str = "hint: set NOMAD_ADDR or pass --address\n";
 const LIMITS: &str =
     "hint: Nomad limits connections and requests per address: try again, or lower --concurrency\n";
@@ -22,8 +23,8 @@ fn fails(fault: Fault, code: i32, stderr: &str) {
 }
 
 #[test]
-fn n04_a_refused_token_is_named() {
-    fails(Fault::status(403, "Permission denied"), 4, DENIED);
+fn n04_a_missing_token_is_named() {
+    fails(Fault::status(403, "Permission denied"), 4, NO_TOKEN);
     let who = "error: permission denied: token needs node:read (NOMAD)\nhint: set NOMAD_HTTP_AUTH if a proxy asks for user and password, NOMAD_TOKEN or --token-file if Nomad does\n";
     fails(Fault::status(401, "ACL token not found"), 4, who);
 }
@@ -38,14 +39,18 @@ fn n04_a_token_without_node_read_gets_nothing() {
 
 #[test]
 fn n04_an_expired_cache_does_not_help_a_refused_token() {
-    let room = Room::new();
-    room.succeeds("list --json", "", &EVERYTHING);
-    room.sim.fault(Where::List, Times::ALWAYS, Fault::status(403, "Permission denied"));
-    room.succeeds("list --json", "", &EVERYTHING);
     for args in ["list --json --ttl 0s", "list --json --refresh", "refresh", "list --force"] {
+        let room = Room::new().with("NOMAD_TOKEN", "6f1c36aa-1111-4000-8000-000000000001");
+        room.succeeds("list --json", "", &EVERYTHING);
+        room.sim.fault(Where::List, Times::ALWAYS, Fault::status(403, "Permission denied"));
+        room.succeeds("list --json", "", &EVERYTHING);
         room.sim.asked();
-        room.fails(args, 4, DENIED);
+        let said = room.run(args);
+        assert_eq!((said.stdout.as_str(), said.stderr.as_str(), said.code), ("", DENIED, 4));
         assert_eq!(room.sim.asked(), ["list"], "{args}");
+        // From the next run on it sees nothing, fresh as it may be.
+        assert_eq!(room.cached(), NOTHING, "{args}");
+        room.fails("list --json", 4, DENIED);
     }
 }
 
@@ -53,7 +58,7 @@ fn n04_an_expired_cache_does_not_help_a_refused_token() {
 fn n04_a_token_that_is_refused_a_detail_ends_the_run() {
     let room = Room::new();
     room.sim.fault(Where::node("worker-3"), Times::ALWAYS, Fault::status(403, "Permission denied"));
-    room.fails("list --json --concurrency 1", 4, DENIED);
+    room.fails("list --json --concurrency 1", 4, NO_TOKEN);
     let asked = room.sim.asked();
     assert!(asked.contains(&"node worker-3".to_owned()) && asked.len() <= 6, "{asked:?}");
     assert_eq!(room.cached(), NOTHING);

@@ -12,6 +12,8 @@ const OTHER: &str = "6f1c36aa-2222-4000-8000-000000000002";
 
 const DENIED: &str = "error: permission denied: token needs node:read (NOMAD)\nhint: set NOMAD_TOKEN or --token-file to a token that is valid and has node:read: log in again if it has expired, or ask for the right\n";
 
+const NO_TOKEN: &str = "error: permission denied: no token was sent (NOMAD)\nhint: set NOMAD_TOKEN or --token-file to a token that has node:read\n";
+
 impl Room {
     /// A cluster in which only this token may read nodes.
     fn guarded() -> Self {
@@ -28,7 +30,12 @@ impl Room {
     /// A hit would be a leak.
     #[track_caller]
     fn denies(&self, sandbox: &Sandbox, args: &str) {
-        let stderr = DENIED.replace("NOMAD)", &format!("{})", self.sim.address()));
+        self.says(DENIED, sandbox, args);
+    }
+
+    #[track_caller]
+    fn says(&self, text: &str, sandbox: &Sandbox, args: &str) {
+        let stderr = text.replace("NOMAD)", &format!("{})", self.sim.address()));
         assert_eq!(sandbox.run(args), failure(4, &stderr), "{args}");
     }
 }
@@ -47,7 +54,7 @@ fn s10_the_nodes_of_one_token_are_never_shown_to_another() {
             "refresh",
             "list --stale-if-error 1h",
         ] {
-            room.denies(&other, args);
+            room.says(if token.is_empty() { NO_TOKEN } else { DENIED }, &other, args);
         }
         let stats = other.stdout("cache stats --json");
         assert!(stats.contains("\"state\":\"cold\""), "{stats}");
@@ -62,6 +69,37 @@ fn s10_the_nodes_of_one_token_are_never_shown_to_another() {
     assert_eq!(room.sim.asked().len(), 6);
     assert_eq!(other.stdout("list --json") + &reader.stdout("list --json"), all.repeat(2));
     assert_eq!(room.sim.asked().len(), 0);
+}
+
+/// From the next run on it sees nothing; who still may is served from the cache.
+#[test]
+fn s10_a_revoked_token_sees_nothing_any_more() {
+    let room = Room::guarded();
+    room.sim.cluster().tokens = Some([READER.to_owned(), OTHER.to_owned()].into());
+    let (reader, other) = (room.with_token(READER), room.with_token(OTHER));
+    let all = reader.stdout("list --json");
+    assert_eq!(other.stdout("list --json"), all);
+    room.sim.cluster().tokens = Some([OTHER.to_owned()].into());
+    assert_eq!(reader.stdout("list --json"), all, "Nomad has not been asked");
+    room.denies(&reader, "refresh");
+    room.sim.asked();
+    for args in ["list --json", "show worker-1 --json", "list --json --stale-if-error 1h"] {
+        room.denies(&reader, args);
+    }
+    room.sim.asked();
+    assert_eq!(other.stdout("list --json"), all);
+    assert_eq!(room.sim.asked(), Vec::<String>::new(), "the other's cache is as it was");
+}
+
+/// The page of a node asks Nomad beside a fresh cache.
+#[test]
+fn s10_a_token_that_is_refused_the_events_of_a_node_sees_nothing_any_more() {
+    let room = Room::guarded();
+    let reader = room.with_token(READER);
+    reader.stdout("list --json");
+    room.sim.cluster().tokens = Some([OTHER.to_owned()].into());
+    reader.stdout("show worker-1");
+    room.denies(&reader, "list --json");
 }
 
 /// That is what it is for, so it is opt-in on both sides, and the help says what it means.

@@ -71,7 +71,7 @@ impl Broken {
         let mut scripts: Vec<(&str, String)> =
             SCRIPTS.iter().map(|(_, text)| (*text, (*text).to_owned())).collect();
         for (script, from, to) in edits {
-            let at = SCRIPTS.iter().position(|(name, _)| name == script).expect("one of five");
+            let at = SCRIPTS.iter().position(|(name, _)| name == script).expect("one of ours");
             let text = &mut scripts[at].1;
             assert!(text.contains(from), "the text to break is no longer in {script}: {from}");
             *text = text.replace(from, to);

@@ -249,6 +249,10 @@ impl Store for Crook {
         self.store().fail(flight, class);
     }
 
+    fn void(&self, own: Option<&Flight>) -> Result<(), Error> {
+        self.store().void(own)
+    }
+
     fn partial(&self, waited: &str) -> Result<Option<Snapshot>, Error> {
         self.store().partial(waited.trim_end_matches(ALIAS))
     }

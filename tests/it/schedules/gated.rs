@@ -225,6 +225,11 @@ impl Store for GatedStore {
         }
     }
 
+    fn void(&self, own: Option<&Flight>) -> Result<(), Error> {
+        self.pass("VOID");
+        self.inner.void(own)
+    }
+
     fn partial(&self, waited: &str) -> Result<Option<Snapshot>, Error> {
         self.pass("PARTIAL");
         self.looks();

@@ -229,6 +229,21 @@ const RECORDS: &[Mutant] = &[
 
 const REST: &[Mutant] = &[
     script(
+        "void: the lease of another flight stays",
+        &[("VOID", "if lease and lease ~= ARGV[2]", "if false and lease ~= ARGV[2]")],
+        By::Scene("a_refused_credential_voids_its_scope_only"),
+    ),
+    script(
+        "void: whosever the keys are",
+        &[("VOID", "'^v1|(%x+)|') == ARGV[1] then", "'^v1|(%x+)|') ~= '' then")],
+        By::Scene("a_refused_credential_voids_its_scope_only"),
+    ),
+    script(
+        "void: the own lease goes too",
+        &[("VOID", "lease ~= ARGV[2] and ", "")],
+        By::Scene("a_refused_flight_is_told_to_those_who_wait"),
+    ),
+    script(
         "failure shared with everybody",
         &[("ENTER", "if who and who == waited then", "if who then")],
         MANY,
@@ -321,7 +336,7 @@ fn verdict(mutant: &Mutant) -> (String, bool) {
 fn every_broken_rule_is_noticed() {
     let table = [FENCING, ORDER, DELTAS, RECORDS, REST];
     let mutants: Vec<&Mutant> = table.into_iter().flatten().collect();
-    assert_eq!(mutants.len(), 43);
+    assert_eq!(mutants.len(), 46);
     let mut wrong = Vec::new();
     for mutant in mutants {
         let (said, expected) = verdict(mutant);

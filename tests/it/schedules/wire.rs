@@ -30,12 +30,13 @@ pub(super) struct Straight;
 impl Twist for Straight {}
 
 /// The scripts, to tell them apart on the way.
-pub(super) const SCRIPTS: [(&str, &str); 5] = [
+pub(super) const SCRIPTS: [(&str, &str); 6] = [
     ("ENTER", include_str!("../../../src/store/redis/scripts/enter.lua")),
     ("PUBLISH", include_str!("../../../src/store/redis/scripts/publish.lua")),
     ("RENEW", include_str!("../../../src/store/redis/scripts/renew.lua")),
     ("RELEASE", include_str!("../../../src/store/redis/scripts/release.lua")),
     ("FAIL", include_str!("../../../src/store/redis/scripts/fail.lua")),
+    ("VOID", include_str!("../../../src/store/redis/scripts/void.lua")),
 ];
 
 /// Sockets that lead to one Redis, one for each process of a schedule.

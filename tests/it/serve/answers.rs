@@ -17,7 +17,7 @@ fn each_failure_has_its_status_and_its_words() {
         (
             Fault::status(403, "Permission denied"),
             403,
-            "permission denied: token needs node:read".to_owned(),
+            format!("permission denied: no token was sent ({at})"),
         ),
         (
             Fault::Hold(nomad_sim::Gate::new()),

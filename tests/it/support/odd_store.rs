@@ -56,6 +56,10 @@ impl<F: Fn() -> Option<Base> + Send + Sync> Store for OddStore<F> {
         self.inner.fail(flight, class);
     }
 
+    fn void(&self, own: Option<&Flight>) -> Result<(), Error> {
+        self.inner.void(own)
+    }
+
     fn partial(&self, waited: &str) -> Result<Option<Snapshot>, Error> {
         self.inner.partial(waited)
     }

@@ -118,3 +118,36 @@ pub(crate) fn clear_beats_a_flight_of_another_scope(bench: &dyn Bench) -> Option
     assert_eq!(owner.hit(), None);
     Some(())
 }
+
+/// Nomad has refused a token: nobody who has it is shown anything, whatever is under way.
+pub(crate) fn a_refused_credential_voids_its_scope_only(bench: &dyn Bench) -> Option<()> {
+    let own = filled(bench, A, 5, &x());
+    let other = filled(bench, B, 5, &records_of(B, &[(X, 3)]));
+    bench.store(B).void(None).unwrap();
+    assert_eq!((other.hit(), other.store.last()), (None, None));
+    assert_eq!(own.whole(), Some(x()));
+    let other = filled(bench, B, 5, &records_of(B, &[(X, 3)]));
+    let late = Process::refreshing(bench);
+    bench.store(A).void(None).unwrap();
+    assert_eq!((own.hit(), own.store.last()), (None, None));
+    assert_eq!(other.whole(), Some(records_of(B, &[(X, 3)])));
+    assert_eq!(late.put(9, &records(&[(X, 9)])), Published::Fenced);
+    assert_eq!(own.hit(), None);
+    let mut next = Process::on(bench);
+    next.own(How::Get);
+    assert_eq!(next.put(9, &records(&[(X, 9)])), Published::Done);
+    assert_eq!(own.whole(), Some(records(&[(X, 9)])));
+    Some(())
+}
+
+pub(crate) fn a_refused_flight_is_told_to_those_who_wait(bench: &dyn Bench) -> Option<()> {
+    let mut own = Process::on(bench);
+    own.own(How::Get);
+    let mut waiter = Process::on(bench);
+    assert!(matches!(waiter.come(How::Get), Entered::Wait { .. }));
+    own.store.void(own.flight.as_ref()).unwrap();
+    own.store.fail(own.flight(), Class::Denied);
+    let entered = waiter.enter(How::Get, &revs(&[]), Some(&own.token));
+    assert!(matches!(entered, Entered::Failed(Class::Denied)), "{entered:?}");
+    Some(())
+}
