@@ -208,12 +208,6 @@ impl Keeper {
         }
     }
 
-    /// Whether Nomad and the cache that was asked for can be used.
-    pub(super) fn ready(&self, patience: Duration) -> Result<(), String> {
-        self.stores.check().map_err(|error| format!("the cache can't be used: {error}"))?;
-        self.pulse(None, patience).map(|_| ()).map_err(|error| error.to_string())
-    }
-
     /// The index of Nomad, from a server that hears from a leader; what comes of the question goes
     /// to the contact.
     pub(super) fn pulse(&self, hold: Option<Hold>, patience: Duration) -> Result<u64, NoPulse> {

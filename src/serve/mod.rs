@@ -27,6 +27,7 @@ mod parameters;
 mod problem;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
+mod ready;
 mod replay;
 mod respond;
 mod route;
@@ -42,7 +43,6 @@ use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{interval, timeout};
 
-use crate::clock;
 use crate::discovery::{How, Leaving, Policy, Want};
 use crate::model::remark::Tell;
 use crate::model::secret::Secret;
@@ -71,11 +71,6 @@ const FAREWELL: Duration = Duration::from_secs(25);
 const BEAT: Duration = Duration::from_secs(10);
 /// How often the counters go to the store.
 const FLUSH: Duration = Duration::from_secs(5);
-/// An answer of `/readyz` is good for as long.
-const READY: Duration = Duration::from_secs(1);
-/// For the question behind it.
-const READY_PATIENCE: Duration = Duration::from_secs(5);
-
 /// How to serve.
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -149,7 +144,7 @@ struct App {
     /// Nomad's index as that question told it.
     index: watch::Sender<u64>,
     /// What was found when somebody last asked whether this is ready.
-    ready: Mutex<Option<(Instant, Result<(), String>)>>,
+    ready: ready::Known,
 }
 
 /// Serves until the process is told to end; says on `out` where.
@@ -343,20 +338,5 @@ impl App {
         let nomad_calls = outcome.as_ref().map_or(0, |fetched| fetched.tally.nomad_calls);
         self.metrics.called(nomad_calls);
         self.keeper.count(&Sample { nomad_calls, ..Sample::default() });
-    }
-
-    /// Whether Nomad and the cache can be used; asked at most once a second.
-    async fn readiness(&self) -> Result<(), String> {
-        let mut known = self.ready.lock().await;
-        if let Some((at, ready)) = &*known
-            && clock::now().saturating_duration_since(*at) < READY
-        {
-            return ready.clone();
-        }
-        let keeper = Arc::clone(&self.keeper);
-        let asked = spawn_blocking(move || keeper.ready(READY_PATIENCE)).await;
-        let ready = asked.unwrap_or_else(|_| Err("this is a mistake of nomad-clients".to_owned()));
-        *known = Some((clock::now(), ready.clone()));
-        ready
     }
 }

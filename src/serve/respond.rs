@@ -29,7 +29,7 @@ use super::page;
 use super::problem::Problem;
 use super::route::{Refused, Route};
 use super::scrape::scrape;
-use super::{App, nodes};
+use super::{App, nodes, ready};
 
 pub(super) type Answer = Response<Content>;
 
@@ -88,7 +88,7 @@ pub(super) async fn respond(
         Route::Metrics => scrape(app, asked.headers()).await,
         Route::OpenApi => Ok(page::openapi()),
         Route::Health => Ok(plain("ok\n")),
-        Route::Ready => ready(app, asked.headers()).await,
+        Route::Ready => ready::ready(app, asked.headers()).await,
     }
 }
 
@@ -285,17 +285,6 @@ async fn events(app: &App, headers: &HeaderMap) -> Result<Answer, Problem> {
     let name = HeaderName::from_static("x-accel-buffering");
     answer.headers_mut().insert(name, HeaderValue::from_static("no"));
     Ok(answer)
-}
-
-/// Everybody may ask; why not, which names addresses, is for those who may ask for nodes.
-async fn ready(app: &Arc<App>, headers: &HeaderMap) -> Result<Answer, Problem> {
-    let not_ready = |why| match app.guard.is_known(headers) {
-        true => Problem::new(StatusCode::SERVICE_UNAVAILABLE, why),
-        false => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not ready")
-            .hinted("ask with the access token to be told why"),
-    };
-    app.readiness().await.map_err(not_ready)?;
-    Ok(plain("ready\n"))
 }
 
 impl Shown {

@@ -1,5 +1,6 @@
 //! The routes and their answers, to the letter.
 
+use nomad_sim::{Fault, Times, Where};
 use serde_json::json;
 
 use super::Room;
@@ -209,8 +210,28 @@ fn alive_and_ready() {
     let sandbox =
         crate::support::sandbox::Sandbox::redis(&room.redis.url()).nomad(&room.sim.address());
     let served = crate::support::served::Served::start(&sandbox, "--no-follow");
-    let why = "the cache can't be used: refused".to_owned();
-    assert_eq!(served.get("/readyz").problem(), (503, why));
+    let ready = served.get("/readyz");
+    assert_eq!((ready.status, ready.text()), (200, "ready\ndegraded: cache: refused\n"));
     assert_eq!(served.get("/healthz").status, 200);
     assert_eq!(served.get("/api/clients").status, 200, "the files of this machine serve");
+}
+
+#[test]
+fn ready_as_long_as_there_is_a_nomad_or_a_list() {
+    let room = Room::new();
+    assert_eq!(room.served.get("/readyz").status, 200, "nothing is cached yet");
+    room.served.get("/api/clients");
+    room.sim.fault(Where::Everything, Times::ALWAYS, Fault::status(500, "No cluster leader"));
+    let ready = room.served.until("/readyz", |ready| ready.text() != "ready\n");
+    let text = ready.text().to_owned();
+    assert_eq!(ready.status, 200);
+    assert!(text.starts_with("ready\ndegraded: nomad: "), "{text}");
+    assert!(text.contains("No cluster leader") && text.lines().count() == 2, "{text}");
+    assert_eq!(room.served.ask("POST", "/api/cache/clear", &[], "").status, 200);
+    let (status, why) = room.served.until("/readyz", |ready| ready.text() != text).problem();
+    assert_eq!(status, 503, "{why}");
+    assert!(why.starts_with("not ready: "), "{why}");
+    assert!(why.ends_with("; no list within its TTL is cached"), "{why}");
+    room.sim.heal();
+    room.served.until("/readyz", |ready| ready.text() == "ready\n");
 }

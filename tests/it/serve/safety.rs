@@ -142,11 +142,19 @@ fn s22_strangers_are_not_told_why_it_is_not_ready() {
     room.sim.fault(Where::Everything, Times::ALWAYS, Fault::status(500, "canary"));
     let served = beyond(&room);
     let stranger = served.get("/readyz");
-    assert_eq!(stranger.problem(), (503, "not ready".to_owned()));
+    let what = "not ready: Nomad is unavailable; no list within its TTL is cached";
+    assert_eq!(stranger.problem(), (503, what.to_owned()));
     let bearer = format!("Bearer {TOKEN}");
     let known = served.ask("GET", "/readyz", &[("authorization", &bearer)], "");
     let (status, why) = known.problem();
     assert!(status == 503 && why.contains("canary"), "{why}");
+    room.sim.heal();
+    served.ask("GET", "/api/clients", &[("authorization", &bearer)], "");
+    room.sim.fault(Where::Everything, Times::ALWAYS, Fault::status(500, "canary"));
+    let degraded = served.until("/readyz", |ready| ready.text().starts_with("ready\ndegraded"));
+    assert_eq!((degraded.status, degraded.text()), (200, "ready\ndegraded: nomad\n"));
+    let known = served.ask("GET", "/readyz", &[("authorization", &bearer)], "");
+    assert!(known.status == 200 && known.text().contains("canary"), "{}", known.text());
 }
 
 /// The login page gives a cookie that stands for the token and does not tell it.

@@ -107,6 +107,20 @@ impl Served {
         self.ask("GET", path, &[], "")
     }
 
+    /// Asks until the answer is so.
+    #[track_caller]
+    pub(crate) fn until(&self, path: &str, is_so: impl Fn(&Response) -> bool) -> Response {
+        let until = Instant::now() + LIMIT;
+        loop {
+            let answer = self.get(path);
+            if is_so(&answer) {
+                return answer;
+            }
+            assert!(Instant::now() < until, "{answer:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     #[track_caller]
     pub(crate) fn ask(
         &self,
