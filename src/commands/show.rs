@@ -7,6 +7,7 @@ use crate::model::find::single;
 use crate::model::live::Live;
 use crate::model::node::{Full, NodeId};
 use crate::model::snapshot::Snapshot;
+use crate::model::text::foreign;
 use crate::render;
 
 use super::{Run, complete, node_is_possible};
@@ -50,7 +51,7 @@ fn wanted<'a>(show: &Show, answer: &'a Answer) -> Result<(NodeId, &'a [u8]), Err
 
 fn unreadable(why: &dyn std::fmt::Display) -> Error {
     Error::Node {
-        what: format!("cannot read the cached node: {why}"),
+        what: format!("cannot read the cached node: {}", foreign(why)),
         hint: Some("run nomad-clients cache clear".to_owned()),
     }
 }

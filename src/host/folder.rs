@@ -285,10 +285,7 @@ pub(crate) fn shown(path: &Path) -> String {
     first_line(&path.to_string_lossy(), 400)
 }
 
-/// The text of the system without its number.
-pub(crate) fn plain(error: &io::Error) -> String {
-    error.to_string().split(" (os error").next().unwrap_or_default().to_lowercase()
-}
+pub(crate) use crate::model::text::reason as plain;
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 use super::node::Record;
 use super::pattern::is_glob;
 use super::pick::{matches, nearest};
-use super::text::sanitised;
+use super::text::first_line;
 
 /// A name that fits no node, or several.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +71,7 @@ fn matching(records: &[impl AsRef<Record>], argument: &str) -> Result<Vec<usize>
 fn ambiguous(records: &[impl AsRef<Record>], argument: &str, several: &[usize]) -> NotOne {
     let names = several.iter().take(20).map(|at| records[*at].as_ref());
     let names: Vec<String> =
-        names.map(|record| format!("{} ({})", record.name, record.id)).collect();
+        names.map(|record| format!("{} ({})", shown(&record.name), record.id)).collect();
     let more = if several.len() > names.len() { ", …" } else { "" };
     let (count, names) = (several.len(), names.join(", "));
     NotOne {
@@ -83,11 +83,12 @@ fn ambiguous(records: &[impl AsRef<Record>], argument: &str, several: &[usize]) 
 
 fn unknown(records: &[impl AsRef<Record>], argument: &str) -> NotOne {
     let names = records.iter().map(|record| record.as_ref().name.as_str());
-    let near = nearest(names, argument).join(", ");
+    let near: Vec<String> = nearest(names, argument).into_iter().map(shown).collect();
+    let near = near.join(", ");
     let hint = if near.is_empty() { None } else { Some(format!("the nearest names are {near}")) };
     NotOne { what: format!("no node named {:?}", shown(argument)), hint, ambiguous: false }
 }
 
-fn shown(argument: &str) -> String {
-    sanitised(&argument.chars().take(100).collect::<String>()).into_owned()
+fn shown(name: &str) -> String {
+    first_line(name, 100)
 }

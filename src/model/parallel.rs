@@ -1,6 +1,7 @@
 //! Many nodes shared between the cores: reading JSON is most of what a table of them costs.
 
 use std::num::NonZero;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 /// For fewer bytes a thread costs more than it saves.
@@ -18,18 +19,38 @@ pub(super) fn shares(bytes: usize) -> usize {
     }
 }
 
-/// The results in the order of the parts; the last part is done here.
+/// The results in the order of the parts, each made in a thread of its own, the last one here; where
+/// there are not so many threads, one after the other.
 pub(super) fn each<P: Send, R: Send>(parts: Vec<P>, work: impl Fn(P) -> R + Sync) -> Vec<R> {
-    let mut parts = parts.into_iter();
-    let last = parts.next_back();
+    each_among(parts.len().saturating_sub(1), parts, work)
+}
+
+fn each_among<P: Send, R: Send>(
+    threads: usize,
+    parts: Vec<P>,
+    work: impl Fn(P) -> R + Sync,
+) -> Vec<R> {
+    let left = Mutex::new(parts.into_iter().enumerate());
+    let take = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let run = || {
+        let mut done = Vec::new();
+        while let Some((at, part)) = take() {
+            done.push((at, work(part)));
+        }
+        done
+    };
     thread::scope(|scope| {
-        let threads: Vec<_> = parts.map(|part| scope.spawn(|| work(part))).collect();
-        let last = last.map(&work);
-        let joined = threads.into_iter().map(|thread| match thread.join() {
-            Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic),
-        });
-        joined.chain(last).collect()
+        let made = (0..threads).map_while(|_| thread::Builder::new().spawn_scoped(scope, run).ok());
+        let made: Vec<_> = made.collect();
+        let mut done = run();
+        for thread in made {
+            match thread.join() {
+                Ok(theirs) => done.extend(theirs),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        done.sort_unstable_by_key(|(at, _)| *at);
+        done.into_iter().map(|(_, result)| result).collect()
     })
 }
 
@@ -124,7 +145,7 @@ fn arrays(json: &[u8], shares: usize) -> Vec<&[u8]> {
 
 #[cfg(test)]
 mod tests {
-    use super::{arrays, each, map, shares, split};
+    use super::{arrays, each, each_among, map, shares, split};
 
     #[test]
     fn a_small_cluster_needs_no_thread() {
@@ -141,8 +162,12 @@ mod tests {
             for shares in 1..5 {
                 let parts = split(items.clone(), shares);
                 assert!(parts.len() <= shares, "{parts:?}");
-                let doubled = each(parts, |part| part.iter().map(|n| n * 2).collect::<Vec<_>>());
-                assert_eq!(doubled.concat(), items.iter().map(|n| n * 2).collect::<Vec<_>>());
+                let double = |part: Vec<u32>| part.iter().map(|n| n * 2).collect::<Vec<_>>();
+                let doubled = items.iter().map(|n| n * 2).collect::<Vec<_>>();
+                assert_eq!(each(parts.clone(), double).concat(), doubled);
+                for threads in 0..3 {
+                    assert_eq!(each_among(threads, parts.clone(), double).concat(), doubled);
+                }
             }
         }
     }

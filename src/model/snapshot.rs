@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::node::{Full, FullJson, Fulls, NodeId, Record};
 use super::parallel;
+use super::text::foreign;
 use super::view::Wanted;
 
 /// A publication as it was read, or as a fetch has just made it.
@@ -36,7 +37,7 @@ impl Unreadable {
     pub const HINT: &str = "run nomad-clients cache clear";
 
     fn because(why: impl std::fmt::Display) -> Self {
-        Self(why.to_string())
+        Self(foreign(why))
     }
 }
 

@@ -1,7 +1,8 @@
 //! Foreign text on its way to a terminal or into an error.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
+use std::io;
 
 /// `text` with everything that could steer a terminal or hide itself made visible: control
 /// characters (line breaks and tabs too), DEL, C1, bidirectional and zero-width controls become
@@ -39,6 +40,47 @@ pub fn first_line(text: &str, most: usize) -> String {
     safe
 }
 
+/// Characters of a stranger's text in an error.
+pub const FOREIGN: usize = 200;
+
+/// What a stranger says, as a part of an error: one line, harmless and short, however much it was.
+pub fn foreign(said: impl fmt::Display) -> String {
+    let mut text = Limited(String::new());
+    // It fails where the text is cut off, which is what is wanted.
+    let _ = write!(text, "{said}");
+    first_line(&text.0, FOREIGN)
+}
+
+/// Takes a few kilobytes and refuses the rest.
+struct Limited(String);
+
+impl fmt::Write for Limited {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let left = (16 * FOREIGN).saturating_sub(self.0.len());
+        let fits = (0..=left.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+        self.0.push_str(&text[..fits.unwrap_or(0)]);
+        if text.len() > left { Err(fmt::Error) } else { Ok(()) }
+    }
+}
+
+/// Characters of anything that is told on one line: of lists too, whose parts are short.
+const TOLD: usize = 4000;
+
+/// The last look at what is told to somebody, whoever has written parts of it: harmless, and cut
+/// where nobody reads on.
+pub fn told(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(TOLD) {
+        Some((end, _)) => Cow::Owned(format!("{}…", sanitised(&text[..end]))),
+        None => sanitised(text),
+    }
+}
+
+/// What the system says, without its number.
+pub fn reason(error: &io::Error) -> String {
+    let text = foreign(error);
+    text.split(" (os error").next().unwrap_or_default().to_lowercase()
+}
+
 fn push(safe: &mut String, character: char) {
     if is_harmful(character) {
         write!(safe, "\\u{{{:x}}}", u32::from(character)).expect("a String takes every write");
@@ -58,7 +100,7 @@ fn is_harmful(character: char) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{first_line, is_plain, sanitised};
+    use super::{FOREIGN, TOLD, first_line, foreign, io, is_plain, reason, sanitised, told};
     use crate::model::properties::{assert_harmless, harm};
 
     #[test]
@@ -81,6 +123,21 @@ mod tests {
         assert_eq!(first_line("abc\u{1b}def", 10), "abc\\u{1b}d");
         assert_eq!(first_line("abc\u{1b}def", 8), "abc");
         assert_eq!(first_line("", 5), "");
+    }
+
+    #[test]
+    fn what_strangers_say_is_cut() {
+        let long = "é\u{1b}".repeat(1 << 20);
+        assert!(foreign(&long).chars().count() <= FOREIGN);
+        assert_eq!(foreign(&long), first_line(&long, FOREIGN));
+        assert_eq!(foreign("\n short \n"), "short");
+        let said = told(&long);
+        assert_harmless(&said);
+        assert!(said.ends_with('…') && said.len() < 8 * TOLD, "{} bytes", said.len());
+        let most = "x".repeat(TOLD);
+        assert_eq!(told(&most), most);
+        let error = io::Error::from_raw_os_error(28);
+        assert_eq!(reason(&error), "no space left on device");
     }
 
     /// What the Unicode database calls harmful is shown as its number, and nothing else is.

@@ -2,10 +2,7 @@
 
 use rustls::{AlertDescription, CertificateError, Error, OtherError};
 
-use super::text::first_line;
-
-/// Of foreign text in a reason.
-const CHARACTERS: usize = 200;
+use super::text::foreign;
 
 /// The other end, and the options that belong to it.
 pub(crate) struct Server {
@@ -49,7 +46,7 @@ impl Server {
             Error::AlertReceived(alert) => {
                 Trouble::new(format!("{} refused: {alert:?}", self.name), self.look())
             }
-            other => Trouble::new(first_line(&other.to_string(), CHARACTERS), self.look()),
+            other => Trouble::new(foreign(other), self.look()),
         }
     }
 
@@ -137,7 +134,7 @@ impl Server {
     }
 
     fn invalid(&self, why: &str) -> Trouble {
-        let why = first_line(why, CHARACTERS);
+        let why = foreign(why);
         Trouble::new(format!("the certificate is not valid ({why})"), self.another())
     }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crate::model::mask::Mask;
-use crate::model::text::first_line;
+use crate::model::text::{FOREIGN, first_line};
 use crate::model::tls::{Server, Trouble};
 
 use super::address::{Address, Scheme};
@@ -24,9 +24,6 @@ const NOMAD: Server = Server {
     other_name: "pass --tls-server-name, for Nomad's own certificates server.<region>.nomad or client.<region>.nomad",
     client: "--client-cert and --client-key",
 };
-
-/// The most characters of foreign text in an error.
-const FOREIGN: usize = 200;
 
 /// What was asked, for the words of a failure.
 pub(super) struct Asked<'a> {

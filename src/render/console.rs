@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::discovery::Progress;
 use crate::model::remark::{Level, Remark};
-use crate::model::text::sanitised;
+use crate::model::text::told;
 
 use super::backlog::Backlog;
 
@@ -61,7 +61,7 @@ impl Console {
         match remark.level {
             Level::Warning => self.labelled("warning", AnsiColor::Yellow, &remark.text),
             Level::Note => self.labelled("note", AnsiColor::Cyan, &remark.text),
-            Level::Summary | Level::Verbose | Level::Call => self.line(&sanitised(&remark.text)),
+            Level::Summary | Level::Verbose | Level::Call => self.line(&told(&remark.text)),
         }
     }
 
@@ -106,7 +106,7 @@ impl Console {
 fn labelled(label: &str, colour: AnsiColor, coloured: bool, text: &str) -> String {
     let style =
         if coloured { Style::new().bold().fg_color(Some(colour.into())) } else { Style::new() };
-    format!("{style}{label}:{style:#} {}", sanitised(text))
+    format!("{style}{label}:{style:#} {}", told(text))
 }
 
 impl Progress for Console {

@@ -7,7 +7,7 @@ use crate::discovery;
 use crate::model::find::NotOne;
 use crate::model::json;
 use crate::model::snapshot::Unreadable;
-use crate::model::text::sanitised;
+use crate::model::text::told;
 use crate::model::work::TooMuch;
 use crate::nomad::{self, Kind};
 use crate::store::Class;
@@ -56,7 +56,7 @@ impl Problem {
 
     /// The body, `application/problem+json`.
     pub(super) fn json(&self) -> Vec<u8> {
-        let (what, hint) = (sanitised(&self.what), self.hint.as_deref().map(sanitised));
+        let (what, hint) = (told(&self.what), self.hint.as_deref().map(told));
         json::bytes(&Body {
             kind: "about:blank",
             title: self.status.canonical_reason().unwrap_or("Error"),

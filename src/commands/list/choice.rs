@@ -11,6 +11,7 @@ use crate::model::condition::Condition;
 use crate::model::field::{self, Field};
 use crate::model::node::Full;
 use crate::model::selection::Selection;
+use crate::model::text::first_line;
 use crate::model::view::Wanted;
 use crate::model::work::Work;
 use crate::render::jq::Jq;
@@ -191,7 +192,9 @@ impl Choice {
                 .map(|node| node.record.name.as_str())
                 .collect();
             if !found.is_empty() {
-                let names = found.iter().take(5).copied().collect::<Vec<_>>().join(", ");
+                let names: Vec<_> =
+                    found.iter().take(5).map(|name| first_line(name, 100)).collect();
+                let names = names.join(", ");
                 let more = if found.len() > 5 { ", …" } else { "" };
                 let count = found.len();
                 let word = if count == 1 { "node matches" } else { "nodes match" };

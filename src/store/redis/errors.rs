@@ -7,7 +7,7 @@ use std::io;
 
 use redis::ServerError;
 
-use crate::model::text::first_line;
+use crate::model::text::foreign;
 use crate::store::error::{Busy, Error, Lack};
 
 /// A failure of the connection.
@@ -140,12 +140,9 @@ pub(super) fn asks_for_patience(error: &ServerError) -> bool {
     Busy::of_code(error.code()).is_some()
 }
 
-/// The most characters of foreign text in an error.
-pub(super) const FOREIGN: usize = 200;
-
 /// Foreign text: its first line, harmless. What was sent is hidden in it already.
 pub(super) fn tame(text: &str) -> String {
-    first_line(text, FOREIGN)
+    foreign(text)
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ use crate::clock;
 use crate::model::mask::Mask;
 use crate::model::node::NodeId;
 use crate::model::remark::Tell;
+use crate::model::text::FOREIGN;
 
 use super::keys::Keys;
 use super::scope::Scope;
@@ -193,7 +194,7 @@ impl RedisStore {
 
     /// What the server says in data, on its way to people.
     fn said(&self, text: &str) -> String {
-        self.mask.line(text, errors::FOREIGN)
+        self.mask.line(text, FOREIGN)
     }
 
     fn ignored(&self, why: &str) {

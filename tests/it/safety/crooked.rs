@@ -57,6 +57,7 @@ fn check_harmless(room: &Room, what: &str, args: &str) -> Said {
     let said = room.sandbox.run(args);
     assert!([0, 1].contains(&said.code), "{what}, {args}: {said:?}");
     assert!(!said.stderr.contains("internal error"), "{what}, {args}: {said:?}");
+    assert!(said.stderr.len() < 1000, "{what}, {args}: {} bytes of errors", said.stderr.len());
     assert!(!steers(&said.stderr), "{what}, {args}: {said:?}");
     let data = ["json", "yaml", "jq"].iter().any(|format| args.contains(format));
     assert!(data || !steers(&said.stdout), "{what}, {args}: {said:?}");
@@ -109,9 +110,11 @@ fn s9_forged_values_are_wrong_data_at_worst() {
     let broken = all.replace("\"worker-1\"", hostile);
     let path = all.replacen("\"id\":\"", "\"id\":\"../../../etc/passwd?", 1);
     let number = all.replacen("\"memory_mb\":", "\"memory_mb\":1e999,\"x\":", 1);
+    let long = "x".repeat(100_000);
+    let text = all.replacen("\"memory_mb\":", &format!("\"memory_mb\":\"{long}\",\"x\":"), 1);
     let forged = [
         "null", "{}", "[1]", "[{}]", "[[]]", "0", "\"\"", "[", &deep, &named, &broken, &path,
-        &number,
+        &number, &text,
     ];
     for forged in forged {
         for args in [
