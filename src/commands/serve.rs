@@ -17,7 +17,8 @@ use super::seldom::Seldom;
 pub(super) fn run(serve: &Serve, run: &mut Run<'_>) -> Result<(), Error> {
     // A log that nobody takes away must not stop an answer.
     run.console.never_wait();
-    let settings = serving(serve, run.config.level == Some(Level::Call))?;
+    let settings =
+        serving(serve, run.config.level == Some(Level::Call), run.config.policy.deadline)?;
     if settings.insecure && settings.listen.iter().any(serve::Listen::is_beyond) {
         run.tell.warning(
             "everybody who reaches this address reads the nodes: --insecure-no-auth is set",

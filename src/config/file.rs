@@ -9,6 +9,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use crate::error::Error;
+use crate::host::files;
 use crate::model::pick::distance;
 use crate::model::text::first_line;
 
@@ -55,13 +56,11 @@ pub(super) struct File {
 impl File {
     /// The file that was named, which must exist, or the user's own, which need not.
     pub(super) fn read(named: Option<&Path>, usual: Option<&Path>) -> Result<Self, Error> {
-        let (path, text) = match (named, usual) {
-            (Some(path), _) => (path, fs::read_to_string(path)),
-            (None, Some(path)) if path.exists() => (path, fs::read_to_string(path)),
-            _ => return Ok(Self::default()),
-        };
-        let text = text.map_err(|error| unreadable(path, &error))?;
-        Self::parse(path, &text)
+        let usual = usual.filter(|path| path.exists());
+        let Some(path) = named.or(usual) else { return Ok(Self::default()) };
+        let text = files::read(path, files::CONFIG)
+            .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned()));
+        Self::parse(path, &text.map_err(|why| unreadable(path, &why))?)
     }
 
     /// What stands in the file `path`.
@@ -108,17 +107,11 @@ fn line(text: &str, at: usize) -> usize {
     1 + text.as_bytes()[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count()
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+fn unreadable(path: &Path, why: &str) -> Error {
     Error::Config {
-        what: format!("cannot read the configuration ({}): {}", shown(path), reason(error)),
+        what: format!("cannot read the configuration ({}): {why}", shown(path)),
         hint: Some("repair that file, or name another one with --config FILE".to_owned()),
     }
-}
-
-/// The system's reason in lower case, without its number.
-pub(super) fn reason(error: &std::io::Error) -> String {
-    let why = error.to_string();
-    why.split(" (os error").next().unwrap_or_default().to_lowercase()
 }
 
 /// The line that is wrong is named, never quoted: it may hold a secret.

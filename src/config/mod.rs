@@ -2,6 +2,7 @@
 
 mod exposed;
 mod file;
+mod files;
 mod found;
 mod limits;
 #[cfg(any(test, fuzzing))]
@@ -106,6 +107,7 @@ impl Builder<'_> {
         let access = Access { folder: shared, ..access };
         let uses_redis = matches!(place.choice, Choice::Auto | Choice::Redis);
         self.check_tls(&access.address, uses_redis)?;
+        files::check(&access, uses_redis.then_some(&place.redis))?;
         let cluster =
             Cluster { address: access.address.to_string(), region: access.region.clone() };
         let policy = Policy {
@@ -200,7 +202,7 @@ impl Builder<'_> {
                 .clone()
                 .or_else(|| file.region.clone())
                 .filter(|region| !region.is_empty()),
-            token: self.token()?,
+            token: self.token(deadline)?,
             basic: variable("NOMAD_HTTP_AUTH").map(|pair| {
                 let (user, password) = pair.split_once(':').unwrap_or((&pair, ""));
                 (user.to_owned(), Secret::new(password))
@@ -231,9 +233,9 @@ impl Builder<'_> {
     }
 
     /// The file that was typed, the variable, the file that the configuration names.
-    fn token(&self) -> Result<Option<Secret>, Error> {
+    fn token(&self, until: Instant) -> Result<Option<Secret>, Error> {
         match (&self.global.token_file, variable("NOMAD_TOKEN"), &self.file.token_file) {
-            (Some(path), _, _) | (None, None, Some(path)) => token::in_file(path).map(Some),
+            (Some(path), _, _) | (None, None, Some(path)) => token::in_file(path, until).map(Some),
             (None, Some(text), _) => token::checked(&text, "NOMAD_TOKEN").map(Some),
             (None, None, None) => Ok(None),
         }

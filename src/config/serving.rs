@@ -1,6 +1,6 @@
 //! What `serve` needs beside everything else: where, for whom, how often.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::cli::Serve;
 use crate::error::Error;
@@ -20,11 +20,11 @@ const INTERVAL: Duration = Duration::from_millis(500);
 /// Sockets that may be handed over.
 const HANDED: usize = 64;
 
-/// `tells_calls`: every request is told.
+/// `tells_calls`: every request is told. `until`: as long the token is waited for.
 ///
 /// # Errors
 /// The first option or variable that is unreadable or invalid.
-pub(crate) fn serving(serve: &Serve, tells_calls: bool) -> Result<Settings, Error> {
+pub(crate) fn serving(serve: &Serve, tells_calls: bool, until: Instant) -> Result<Settings, Error> {
     let places: Result<Vec<Listen>, Error> = serve
         .listen
         .iter()
@@ -48,7 +48,7 @@ pub(crate) fn serving(serve: &Serve, tells_calls: bool) -> Result<Settings, Erro
         usual,
         handed,
         warnings,
-        token: if serve.insecure_no_auth { None } else { access_token(serve)? },
+        token: if serve.insecure_no_auth { None } else { access_token(serve, until)? },
         insecure: serve.insecure_no_auth,
         names: names?,
         follow: (!serve.no_follow).then_some(interval.unwrap_or(INTERVAL)),
@@ -79,9 +79,9 @@ fn base_path(serve: &Serve) -> Result<BasePath, Error> {
 }
 
 /// The file that was typed, else the variable. What can be guessed is no token.
-fn access_token(serve: &Serve) -> Result<Option<Secret>, Error> {
+fn access_token(serve: &Serve, until: Instant) -> Result<Option<Secret>, Error> {
     let (token, place) = match (&serve.access_token_file, variable(TOKEN)) {
-        (Some(path), _) => (token::in_file(path)?, "--access-token-file"),
+        (Some(path), _) => (token::in_file(path, until)?, "--access-token-file"),
         (None, Some(text)) => (token::checked(&text, TOKEN)?, TOKEN),
         (None, None) => return Ok(None),
     };

@@ -1,25 +1,21 @@
 //! The ACL token: from a file or from the variable.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
+use std::time::Instant;
 
 use crate::error::Error;
+use crate::host::files;
 use crate::model::secret::Secret;
 
-use super::file::{reason, shown};
+use super::file::shown;
 
-/// A token is 36 characters, a signed one some thousands at most.
-const FILE_MAX: u64 = 64 * 1024;
-
-pub(super) fn in_file(path: &Path) -> Result<Secret, Error> {
-    let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(FILE_MAX).read_to_string(&mut text));
-    read.map_err(|error| Error::Config {
-        what: format!("cannot read the token file ({}): {}", shown(path), reason(&error)),
+/// A pipe is waited for until then.
+pub(super) fn in_file(path: &Path, until: Instant) -> Result<Secret, Error> {
+    let text = files::read_or_receive(path, files::TOKEN, until).map_err(|why| Error::Config {
+        what: format!("cannot read the token file ({}): {why}", shown(path)),
         hint: None,
     })?;
-    checked(&text, &shown(path))
+    checked(&String::from_utf8_lossy(&text), &shown(path))
 }
 
 /// What is sent as a header holds no spaces and no line breaks.

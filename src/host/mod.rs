@@ -5,9 +5,11 @@ pub(crate) mod cleared_epochs;
 pub(crate) mod connection_slots;
 mod epoch_book;
 pub(crate) mod fault;
+pub(crate) mod files;
 pub(crate) mod folder;
 pub(crate) mod notes;
 pub(crate) mod redis_backoff;
+pub(crate) mod threads;
 
 pub use boot::BootClock;
 pub use folder::Space;

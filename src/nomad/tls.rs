@@ -11,8 +11,9 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
+use crate::host::files;
+use crate::host::folder::shown;
 use crate::model::client_key::{self, KeyFlaw};
-use crate::model::text::first_line;
 
 use super::connect::wrong;
 use super::failure::plain;
@@ -28,9 +29,15 @@ pub(super) fn check(tls: &Tls) -> Result<(), Error> {
             "a client certificate needs its key, and a key its certificate".to_owned(),
         ));
     }
-    let roots = tls.ca_cert.as_ref().or(tls.ca_path.as_ref()).filter(|_| !tls.skip_verify);
-    for path in roots.into_iter().chain(&tls.client_cert).chain(&tls.client_key) {
-        fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+    let (file, folder) = (tls.ca_cert.as_ref(), tls.ca_path.as_ref());
+    let folder = folder.filter(|_| file.is_none() && !tls.skip_verify);
+    let file = file.filter(|_| !tls.skip_verify);
+    for path in file.into_iter().chain(&tls.client_cert).chain(&tls.client_key) {
+        files::check(path, files::PEM).map_err(|why| unreadable(path, &why))?;
+    }
+    let missing = folder.into_iter().chain(file).chain(&tls.client_cert).chain(&tls.client_key);
+    for path in missing {
+        fs::metadata(path).map_err(|error| unreadable(path, &plain(&error)))?;
     }
     Ok(())
 }
@@ -76,18 +83,21 @@ fn usable(
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let pem = read(file)?;
-    let certs: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    match certs {
-        Ok(certs) if !certs.is_empty() => Ok(certs),
-        _ => Err(wrong(format!("no PEM certificate in {}", shown(file)))),
+    let certs = in_pem(&read(file)?);
+    if certs.is_empty() {
+        return Err(wrong(format!("no PEM certificate in {}", shown(file))));
     }
+    Ok(certs)
+}
+
+/// None if one of them is broken.
+fn in_pem(pem: &[u8]) -> Vec<CertificateDer<'static>> {
+    CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().unwrap_or_default()
 }
 
 fn folder_certificates(folder: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let entries = fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
-    let files = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_file());
-    let certs: Vec<_> = files.flat_map(|file| certificates(&file).unwrap_or_default()).collect();
+    let files = files::read_folder(folder).map_err(|why| unreadable(folder, &why))?;
+    let certs: Vec<_> = files.iter().flat_map(|pem| in_pem(pem)).collect();
     if certs.is_empty() {
         Err(wrong(format!("no PEM certificate in {}", shown(folder))))
     } else {
@@ -108,13 +118,9 @@ fn client(cert: &Path, key: &Path, provider: &Arc<CryptoProvider>) -> Result<Cli
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, Error> {
-    fs::read(file).map_err(|error| unreadable(file, &error))
+    files::read(file, files::PEM).map_err(|why| unreadable(file, &why))
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Error {
-    wrong(format!("cannot read {}: {}", shown(path), plain(error)))
-}
-
-fn shown(path: &Path) -> String {
-    first_line(&path.to_string_lossy(), 400)
+fn unreadable(path: &Path, why: &str) -> Error {
+    wrong(format!("cannot read {}: {why}", shown(path)))
 }

@@ -8,10 +8,11 @@
 //! | S9, S24: whoever else writes to the Redis | `crooked` |
 //! | S10: who shares with whom | `sharing` |
 //! | S11, S12, S18: the way to Nomad | `way` |
-//! | S13, S14, S23: files | `files` |
+//! | S13, S14, S23: files | `files`, `bounds` |
 //! | S20: TLS | `tls`, `nomad_rows::reach` |
 //! | S21: what it is built from | `supply` |
 
+mod bounds;
 mod crooked;
 mod files;
 mod foreign;

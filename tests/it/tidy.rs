@@ -21,7 +21,18 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ("error", &["model", "nomad", "store", "discovery", "serve"]),
     (
         "config",
-        &["model", "nomad", "store", "discovery", "doctor", "render", "serve", "cli", "error"],
+        &[
+            "model",
+            "host",
+            "nomad",
+            "store",
+            "discovery",
+            "doctor",
+            "render",
+            "serve",
+            "cli",
+            "error",
+        ],
     ),
     (
         "commands",

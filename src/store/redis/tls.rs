@@ -10,6 +10,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
+use crate::host::files as bounded;
 use crate::model::client_key::{self, KeyFlaw};
 use crate::model::tls::{Server, Trouble};
 use crate::store::RedisPlace;
@@ -62,7 +63,7 @@ fn roots(ca_cert: Option<&Path>) -> Result<RootCertStore, Error> {
 
 fn client(cert: &Path, key: &Path, provider: &Arc<CryptoProvider>) -> Result<CertifiedKey, Error> {
     let certs = certificates(cert)?;
-    let pem = std::fs::read(key).map_err(|why| unreadable(key, &pem::Error::Io(why)))?;
+    let pem = read(key)?;
     let shown = |path: &Path| tame(&path.display().to_string());
     let flawed = |flaw: KeyFlaw| files(flaw.told(&shown(key), &shown(cert)));
     let der = client_key::from_pem(&pem).map_err(flawed)?;
@@ -70,12 +71,16 @@ fn client(cert: &Path, key: &Path, provider: &Arc<CryptoProvider>) -> Result<Cer
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
-    read.map_err(|why| unreadable(file, &why))
+    let certs: Result<_, _> = CertificateDer::pem_slice_iter(&read(file)?).collect();
+    certs.map_err(|why: pem::Error| wrong(file, &why.to_string()))
 }
 
-fn unreadable(file: &Path, why: &pem::Error) -> Error {
-    files(format!("cannot read {}: {}", file.display(), tame(&why.to_string())))
+fn read(file: &Path) -> Result<Vec<u8>, Error> {
+    bounded::read(file, bounded::PEM).map_err(|why| wrong(file, &why))
+}
+
+fn wrong(file: &Path, why: &str) -> Error {
+    files(format!("cannot read {}: {}", file.display(), tame(why)))
 }
 
 fn files(why: impl Into<String>) -> Error {
