@@ -116,7 +116,7 @@ impl ClearedEpochs {
     }
 
     fn change(&self, limit: Duration, change: impl FnOnce(&mut Book)) -> Result<(), Unwritten> {
-        let boot = BootClock::of_this_boot();
+        let boot = BootClock::of_this_boot(self.notes.folder());
         let changed = |text: Option<String>| {
             let mut book = Book::parse(&text.unwrap_or_default(), &boot.id);
             change(&mut book);

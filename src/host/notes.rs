@@ -1,6 +1,6 @@
 //! Small notes in the cache folder, for the runs to come. Without a folder that is only ours there are none.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::folder::{Folder, plain};
@@ -29,6 +29,10 @@ pub(crate) struct Notes {
 impl Notes {
     pub(crate) fn new(folder: Option<PathBuf>) -> Self {
         Self { folder }
+    }
+
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
     }
 
     /// `None` if there is no such note, or it can't be read.

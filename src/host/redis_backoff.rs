@@ -22,7 +22,7 @@ impl RedisBackoff {
     }
 
     pub(crate) fn set(&self) {
-        let boot = BootClock::of_this_boot();
+        let boot = BootClock::of_this_boot(self.notes.folder());
         let line = format!("{} {} {}\n", boot.id, boot.ms(), self.place);
         self.notes.replace(NAME, |_| line);
     }
@@ -30,7 +30,7 @@ impl RedisBackoff {
     /// How long ago this Redis was silent, if that was a moment ago.
     pub(crate) fn since(&self) -> Option<Duration> {
         let text = self.notes.read(NAME)?;
-        let boot = BootClock::of_this_boot();
+        let boot = BootClock::of_this_boot(self.notes.folder());
         since(text.trim_end_matches('\n'), &boot.id, boot.ms(), &self.place)
     }
 }

@@ -146,5 +146,9 @@ fn uncleared(place: &Place, why: &Error) -> Option<ClearedPlace> {
 }
 
 fn open_local(place: &Place, tell: &Tell) -> Result<Arc<dyn Local>, Error> {
-    Ok(Arc::new(LocalStore::open(place, BootClock::of_this_boot(), tell.clone())?))
+    Ok(Arc::new(LocalStore::open(
+        place,
+        BootClock::of_this_boot(place.folder.as_deref()),
+        tell.clone(),
+    )?))
 }

@@ -43,7 +43,7 @@ impl Probes {
 
     pub fn are_worth_it(&self) -> bool {
         let noted = self.notes.read(NAME).unwrap_or_default();
-        let boot = BootClock::of_this_boot();
+        let boot = BootClock::of_this_boot(self.notes.folder());
         let ours = vain(&noted, &boot.id, boot.ms()).find(|vain| vain.scope == self.scope);
         ours.is_none_or(|vain| vain.is_over())
     }
@@ -53,7 +53,7 @@ impl Probes {
         if !moved && self.notes.read(NAME).is_none_or(|noted| !noted.contains(&self.scope)) {
             return;
         }
-        let boot = BootClock::of_this_boot();
+        let boot = BootClock::of_this_boot(self.notes.folder());
         self.notes.replace(NAME, |noted| {
             noting(&noted.unwrap_or_default(), (&boot.id, boot.ms()), &self.scope, moved)
         });

@@ -52,7 +52,8 @@ pub fn room(place: &Place) -> Room {
     let tell = Tell::new(move |remark| {
         heard.lock().unwrap_or_else(PoisonError::into_inner).push(remark.text);
     });
-    let store = LocalStore::open(place, BootClock::of_this_boot(), tell).ok();
+    let store =
+        LocalStore::open(place, BootClock::of_this_boot(place.folder.as_deref()), tell).ok();
     let stats = store.and_then(|store| store.stats().ok());
     let ignored = remarks.lock().unwrap_or_else(PoisonError::into_inner).pop();
     Room::Ready(Box::new(Ready { space, is_remote, stats, ignored }))

@@ -15,7 +15,7 @@ use crate::support::process::{Process, X, filled, records};
 
 fn open(folder: Option<PathBuf>) -> Result<LocalStore, String> {
     let place = Place { folder, ..place("a0", "") };
-    LocalStore::open(&place, BootClock::of_this_boot(), Tell::nobody()).map_err(|error| {
+    LocalStore::open(&place, BootClock::of_this_boot(None), Tell::nobody()).map_err(|error| {
         assert_eq!(error.kind(), Kind::Unavailable);
         error.to_string()
     })

@@ -40,7 +40,7 @@ impl LocalGround {
     fn open(&self, of: usize) -> Arc<dyn Store> {
         let mut place = place(SCOPES[of], "");
         place.folder = Some(self.folder());
-        let clock = BootClock::of_this_boot();
+        let clock = BootClock::of_this_boot(None);
         Arc::new(LocalStore::open(&place, clock, Tell::nobody()).unwrap())
     }
 
