@@ -11,7 +11,8 @@ use std::path::PathBuf;
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueHint};
 
-use crate::model::text::sanitised;
+use crate::model::text::{reason, sanitised};
+use crate::render::stdout;
 
 pub use clap_complete::Shell;
 pub use complete::{Word, complete};
@@ -339,8 +340,14 @@ pub fn say(said: &clap::Error) -> u8 {
     } else {
         said.print()
     };
-    match printed {
-        Err(why) if !said.use_stderr() && why.kind() != ErrorKind::BrokenPipe => 1,
+    match printed.map_err(stdout::judged) {
+        Err(why) if !said.use_stderr() && why.kind() != ErrorKind::BrokenPipe => {
+            let line = format!("error: cannot write the answer: {}\n", reason(&why));
+            let _ = io::stderr().write_all(line.as_bytes());
+            1
+        }
+        // What was typed is fine; the answer to a shell that asks could not be written.
+        _ if said.kind() == clap::error::ErrorKind::Io => 1,
         _ => u8::try_from(said.exit_code()).unwrap_or(2),
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use crate::discovery;
 use crate::model::find::NotOne;
 use crate::model::snapshot::Unreadable;
+use crate::model::text::reason;
 use crate::nomad;
 use crate::serve;
 use crate::store::{self, Class};
@@ -41,7 +42,7 @@ pub(crate) enum Error {
     /// Nothing is served.
     #[error(transparent)]
     Serve(#[from] serve::Error),
-    #[error("cannot write the answer: {0}")]
+    #[error("cannot write the answer: {}", reason(.0))]
     Output(#[from] io::Error),
 }
 

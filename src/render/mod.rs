@@ -14,6 +14,7 @@ pub(crate) mod screen;
 mod shape;
 mod show;
 mod stats;
+pub(crate) mod stdout;
 mod table;
 
 use std::io::{self, Write};

@@ -1,5 +1,8 @@
 //! How a run ends otherwise than well: some details missing, a signal, a reader that leaves.
 
+use std::fs::OpenOptions;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -103,13 +106,73 @@ fn a_reader_that_leaves_early_does_not_spoil_the_cache() {
     sim.asked();
     sandbox.stdout("list");
     assert_eq!(sim.asked(), Vec::<String>::new(), "published all the same");
-    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
     let output = sandbox.command(["list"]).stdout(full).output().unwrap();
-    let stderr = "error: cannot write the answer: No space left on device (os error 28)\n";
+    let stderr = "error: cannot write the answer: no space left on device\n";
     let said = Said {
         stdout: String::new(),
         stderr: String::from_utf8(output.stderr).unwrap(),
         code: output.status.code().unwrap(),
     };
     assert_eq!(said, failure(1, stderr));
+}
+
+/// Who closes a connection has not seen enough: the answer is lost, whatever was asked.
+#[test]
+fn an_answer_that_can_not_be_written_is_an_error_everywhere() {
+    let sim = Sim::start(Fleet::recorded());
+    let sandbox = Sandbox::local().nomad(&sim.address());
+    let node = sandbox.stdout("list -o name").lines().next().unwrap().to_owned();
+    let formats = ["table", "wide", "json", "jsonl", "yaml", "csv", "tsv", "name", "id"];
+    let mut lines: Vec<String> = formats.iter().map(|it| format!("list -o {it}")).collect();
+    lines.extend([format!("show {node}"), format!("show {node} --json")]);
+    lines.extend(
+        [
+            "--help",
+            "--version",
+            "help list",
+            "list -h",
+            "list -c help",
+            "list --count-by dc",
+            "list --fail-on status=ready",
+            "list -w",
+            "list -w --json",
+            "refresh",
+            "refresh --json",
+            "cache stats",
+            "cache stats --json",
+            "cache clear",
+            "doctor",
+            "doctor --json",
+            "completions zsh",
+            "serve --listen 127.0.0.1:0",
+        ]
+        .map(str::to_owned),
+    );
+    for line in lines {
+        let (reader, closed) = UnixStream::pair().unwrap();
+        drop(reader);
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let ends = [
+            (Stdio::from(full), "no space left on device"),
+            (OwnedFd::from(closed).into(), "the connection is closed"),
+        ];
+        for (stdout, why) in ends {
+            let mut command = sandbox.command(line.split(' '));
+            let output = command.stdout(stdout).output().unwrap();
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            let told = format!("error: cannot write the answer: {why}\n");
+            assert_eq!((output.status.code(), stderr), (Some(1), told), "{line}");
+        }
+    }
+}
+
+/// It is not wrong usage either.
+#[test]
+fn an_answer_to_a_shell_that_can_not_be_written_is_an_error() {
+    let sandbox = Sandbox::local();
+    let mut command = sandbox.command(["--", "nomad-clients", "list", "--st"]);
+    command.env("NOMAD_CLIENTS_COMPLETE", "bash").env("_CLAP_COMPLETE_INDEX", "2");
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    assert_eq!(command.stdout(full).output().unwrap().status.code(), Some(1));
 }

@@ -19,7 +19,7 @@ use crate::discovery::{Answer, Discovery, How, Progress};
 use crate::error::Error;
 use crate::model::find::{named, present};
 use crate::model::node::{Full, NodeId};
-use crate::render::{self, Format};
+use crate::render::{self, Format, stdout};
 
 use super::choice::Choice;
 use super::{chosen, print};
@@ -91,7 +91,7 @@ impl Watch<'_> {
             self.survive(round, run)?;
             matched?;
             if !self.waited(run)? {
-                return Ok(());
+                return Ok(stdout::left()?);
             }
         }
     }

@@ -1,0 +1,45 @@
+//! stdout: where the answer goes, and whether it got to anybody.
+
+use std::io::{self, ErrorKind, Write};
+
+use rustix::fs::{FileType, fstat};
+
+/// Who closes a pipe has seen enough; an answer to a connection that is closed is lost.
+pub(crate) struct Stdout(io::Stdout);
+
+impl Stdout {
+    pub(crate) fn new() -> Self {
+        Self(io::stdout())
+    }
+}
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).map_err(judged)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush().map_err(judged)
+    }
+}
+
+/// A failed write to stdout: a broken pipe only where it is a pipe.
+pub(crate) fn judged(error: io::Error) -> io::Error {
+    if error.kind() == ErrorKind::BrokenPipe && is_socket() { closed() } else { error }
+}
+
+/// What is to be said where nobody can read stdout any more.
+///
+/// # Errors
+/// It is a connection.
+pub(crate) fn left() -> io::Result<()> {
+    if is_socket() { Err(closed()) } else { Ok(()) }
+}
+
+fn closed() -> io::Error {
+    io::Error::new(ErrorKind::ConnectionAborted, "the connection is closed")
+}
+
+fn is_socket() -> bool {
+    fstat(io::stdout()).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_socket())
+}
