@@ -26,7 +26,7 @@ mod signals;
 pub mod store;
 
 use std::cell::OnceCell;
-use std::io::{self, BufWriter, Write as _};
+use std::io::{BufWriter, Write as _};
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -38,6 +38,7 @@ use discovery::Leaving;
 use error::Error;
 use model::remark::Tell;
 use render::console::Console;
+use render::stdout::Stdout;
 
 /// All that the process does, so that a panic tells nothing of it, nor does what a crash leaves.
 pub fn guarded(process: impl FnOnce() -> ExitCode) -> ExitCode {
@@ -85,7 +86,7 @@ fn prepared(cli: &Cli) -> (Arc<Console>, Result<(), Error>) {
     // A broken configuration must not keep a shell from its completions.
     if let Command::Completions { shell } = &cli.command {
         let console = Arc::new(Console::new(None, false));
-        return (console, commands::completions(*shell, &mut io::stdout()));
+        return (console, commands::completions(*shell, &mut Stdout::new()));
     }
     match Config::new(&cli.global, began) {
         Err(error) => (Arc::new(Console::new(None, false)), unconfigured(cli, error)),
@@ -103,7 +104,7 @@ fn prepared(cli: &Cli) -> (Arc<Console>, Result<(), Error>) {
 fn unconfigured(cli: &Cli, error: Error) -> Result<(), Error> {
     match &cli.command {
         Command::Doctor(doctor) if matches!(error, Error::Config { .. }) => {
-            commands::without_settings(doctor, &error, &config::plain_look(), &mut io::stdout())
+            commands::without_settings(doctor, &error, &config::plain_look(), &mut Stdout::new())
         }
         _ => Err(error),
     }
@@ -124,7 +125,7 @@ fn done(
     for warning in config.warnings.iter().filter(|_| !is_told) {
         tell.warning(warning);
     }
-    let mut out = BufWriter::with_capacity(64 << 10, io::stdout());
+    let mut out = BufWriter::with_capacity(64 << 10, Stdout::new());
     let run = Run {
         config,
         began,

@@ -1,7 +1,7 @@
 //! How the process ends: SIGINT and SIGTERM give the lease back, and a crash leaves no dump.
 
 use std::process;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -26,8 +26,12 @@ pub(crate) fn survive_limits() {
 /// Whoever asked to be told instead is told of each signal, and ends by himself.
 /// Where signals can't be caught they end the process the hard way, and the lease by itself.
 pub(crate) fn watch(leaving: Arc<Leaving>, console: Arc<Console>) {
-    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
-    thread::spawn(move || {
+    // Caught without a thread that acts on them, they would end nothing: so that comes first.
+    let (tell, caught) = mpsc::channel();
+    let thread = thread::Builder::new().spawn(move || {
+        let signals = Signals::new([SIGINT, SIGTERM]);
+        let _ = tell.send(());
+        let Ok(mut signals) = signals else { return };
         if let Some(signal) = signals.forever().find(|_| !leaving.is_told()) {
             leaving.leave();
             console.clear();
@@ -35,6 +39,9 @@ pub(crate) fn watch(leaving: Arc<Leaving>, console: Arc<Console>) {
             end(128 + signal);
         }
     });
+    if thread.is_ok() {
+        let _ = caught.recv();
+    }
 }
 
 #[expect(

@@ -50,7 +50,10 @@ impl Discovery {
         self.progress.begin(stubs.len());
         thread::scope(|scope| {
             for _ in 1..self.policy.concurrency.min(stubs.len()) {
-                scope.spawn(|| self.work(&work));
+                // Fewer threads take longer, and this one can do without any.
+                if thread::Builder::new().spawn_scoped(scope, || self.work(&work)).is_err() {
+                    break;
+                }
             }
             self.work(&work);
         });

@@ -70,7 +70,9 @@ impl Discovery {
             let _until_here = signal.renewing();
             if let Some(flight) = renewed {
                 let (store, signal) = (&*self.store, &signal);
-                scope.spawn(move || signal.renew(store, &flight));
+                let renew = move || signal.renew(store, &flight);
+                // Without it another may take over after 3 s, as if the lease were lost.
+                drop(thread::Builder::new().spawn_scoped(scope, renew));
             }
             Fetch::new(self, &mut held, how, want).run()
         });
@@ -163,9 +165,11 @@ impl<'a, 'h> Fetch<'a, 'h> {
         let (store, discovery) = (&self.discovery.store, self.discovery);
         self.lists += 1;
         let (base, listed) = thread::scope(|scope| {
-            let base = scope.spawn(|| store.base(flight));
+            let base = || store.base(flight);
+            let thread = thread::Builder::new().spawn_scoped(scope, base);
             let listed = discovery.list();
-            (base.join(), listed)
+            // Where no thread can be made, one after the other.
+            (thread.map_or_else(|_| Ok(base()), |thread| thread.join()), listed)
         });
         self.base = base.unwrap_or_else(|panic| resume_unwind(panic));
         if self.base.is_none() {

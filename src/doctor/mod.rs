@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::model::remark::Tell;
-use crate::model::text::sanitised;
+use crate::model::text::told;
 use crate::nomad::Access;
 use crate::store::{Choice, Place};
 
@@ -107,7 +107,7 @@ impl Checks {
 
     fn add(&mut self, name: &str, state: State, said: String, advice: Option<String>) {
         // Names, versions and errors of others may stand in it.
-        let safe = |text: String| sanitised(&text).into_owned();
+        let safe = |text: String| told(&text).into_owned();
         let (said, advice) = (safe(said), advice.map(safe));
         self.all.push(Check { link: self.link, name: name.to_owned(), state, said, advice });
     }
@@ -164,11 +164,16 @@ pub(crate) fn examined(case: &Case) -> Vec<Check> {
     let time = Time { until: case.access.deadline };
     let uses_redis = matches!(case.place.choice, Choice::Auto | Choice::Redis);
     let uses_files = matches!(case.place.choice, Choice::Auto | Choice::Local);
+    let redis = || redis::examined(&case.place, time, &case.tell);
     let (nomad, redis) = thread::scope(|scope| {
-        let redis =
-            uses_redis.then(|| scope.spawn(|| redis::examined(&case.place, time, &case.tell)));
+        let thread = uses_redis.then(|| thread::Builder::new().spawn_scoped(scope, redis));
         let nomad = nomad::examined(&case.access, time, &case.tell);
-        (nomad, redis.map(|redis| redis.join().unwrap_or_else(|panic| resume_unwind(panic))))
+        let redis = thread.map(|thread| match thread {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            // Where no thread can be made, one after the other.
+            Err(_) => redis(),
+        });
+        (nomad, redis)
     });
     let answering = redis.as_ref().and_then(|redis| redis.answering.as_ref());
     let files = uses_files.then(|| local::examined(&case.place, answering.is_some()));

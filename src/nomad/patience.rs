@@ -1,22 +1,10 @@
-//! Calls that may take for ever, and how long a server wants to be left alone.
+//! How long a server wants to be left alone.
 
-use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
 use jiff::fmt::rfc2822::DateTimeParser;
 
 use crate::{clock, random};
-
-/// What `call` gives, or `None` after `limit`: then its thread is left behind.
-pub(super) fn within<T: Send + 'static>(
-    limit: Duration,
-    call: impl FnOnce() -> T + Send + 'static,
-) -> Option<T> {
-    let (tell, told) = mpsc::sync_channel(1);
-    thread::Builder::new().spawn(move || tell.send(call())).ok()?;
-    told.recv_timeout(limit).ok()
-}
 
 /// `Retry-After`: seconds, or a date. The server's own clock says how far that is away, as ours
 /// may differ.
@@ -46,8 +34,7 @@ pub(super) fn unix_seconds(date: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{backoff, retry_after, within};
-    use std::sync::mpsc;
+    use super::{backoff, retry_after};
     use std::time::Duration;
 
     #[test]
@@ -79,13 +66,5 @@ mod tests {
         assert!(pauses(0, Some(7)).all(|ms| (7000..7100).contains(&ms)));
         assert!(pauses(4, None).max() > pauses(4, None).min());
         assert_eq!(backoff(0, Some(Duration::MAX)), Duration::MAX);
-    }
-
-    #[test]
-    fn a_call_that_hangs_is_left_behind() {
-        let (hold, held) = mpsc::channel::<()>();
-        assert_eq!(within(Duration::from_millis(10), move || held.recv().is_ok()), None);
-        drop(hold);
-        assert_eq!(within(Duration::from_secs(60), || 7), Some(7));
     }
 }

@@ -5,13 +5,14 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use crate::clock;
+use crate::host::threads::within;
 
 use super::address::Scheme;
 use super::body::{Failure, Reply};
 use super::connect::Trace;
 use super::failure::{Asked, CONNECT, PLAIN_HINT, is_tls};
 use super::http::{HttpNomad, REQUEST, judged};
-use super::patience::{unix_seconds, within};
+use super::patience::unix_seconds;
 use super::resolve::{LIMIT, looked_up};
 use super::{Error, Kind, wire};
 

@@ -11,8 +11,7 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
 use crate::clock;
-
-use super::patience::within;
+use crate::host::threads::within;
 
 /// As long as a connection may take.
 pub(super) const LIMIT: Duration = Duration::from_secs(3);

@@ -8,7 +8,8 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
 };
 
-use super::patience::within;
+use crate::host::threads::within;
+
 use super::resolve::LIMIT;
 
 /// Connects to the socket, whatever the URL says.

@@ -34,18 +34,20 @@ mod route;
 mod scrape;
 mod server;
 mod socket_access;
+mod threads;
 
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, Notify, mpsc, watch};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{interval, timeout};
 
 use crate::discovery::{How, Leaving, Policy, Want};
 use crate::model::remark::Tell;
 use crate::model::secret::Secret;
+use crate::model::text::reason;
 use crate::nomad::HttpNomad;
 use crate::render::Cluster;
 use crate::store::{Probes, Sample, Stores};
@@ -63,8 +65,6 @@ pub(crate) use base_path::BasePath;
 pub(crate) use listen::Listen;
 pub(crate) use socket_access::SocketAccess;
 
-/// Threads for what waits: Redis, Nomad, files.
-const BLOCKING: usize = 32;
 /// Requests in flight have this long when the process is told to end.
 const FAREWELL: Duration = Duration::from_secs(25);
 /// Sign of life to those who read events.
@@ -122,8 +122,11 @@ pub(crate) enum Error {
     /// Strangers could read everything.
     #[error("refused to listen on {0} without an access token")]
     Open(String),
-    #[error("cannot serve: {0}")]
+    #[error("cannot serve: {}", reason(.0))]
     Io(#[from] io::Error),
+    /// Nobody learns where it listens.
+    #[error("cannot write the answer: {}", reason(.0))]
+    Output(io::Error),
 }
 
 /// Everything that an answer may need.
@@ -153,21 +156,18 @@ struct App {
 /// An address that can't be listened on, or may not be.
 pub(crate) fn run(settings: Settings, backend: Backend, out: &mut dyn Write) -> Result<(), Error> {
     let sockets = sockets(&settings)?;
+    let runtime = threads::runtime()?;
     let (told, stop) = watch::channel(Stop::No);
     // Before anybody can know that it runs.
     backend.leaving.instead(move || told.send_modify(|stop| *stop = stop.next()));
     for socket in &sockets {
-        writeln!(out, "listening on {}", socket.name())?;
+        writeln!(out, "listening on {}", socket.name()).map_err(Error::Output)?;
     }
-    out.flush()?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(BLOCKING)
-        .build()?;
-    runtime.block_on(serve(settings, backend, sockets, stop));
+    out.flush().map_err(Error::Output)?;
+    let served = runtime.block_on(serve(settings, backend, sockets, stop));
     // A held request to Nomad may last another minute: nobody waits for it.
     runtime.shutdown_background();
-    Ok(())
+    Ok(served?)
 }
 
 fn sockets(settings: &Settings) -> Result<Vec<Socket>, Error> {
@@ -191,12 +191,14 @@ fn sockets(settings: &Settings) -> Result<Vec<Socket>, Error> {
     }
 }
 
+/// # Errors
+/// A socket that can't be listened on after all.
 async fn serve(
     settings: Settings,
     backend: Backend,
     sockets: Vec<Socket>,
     mut stop: watch::Receiver<Stop>,
-) {
+) -> io::Result<()> {
     let rhythm = settings
         .follow
         .filter(|_| !backend.ttl.is_zero())
@@ -208,12 +210,16 @@ async fn serve(
     let stopped = stop.clone();
     let server =
         Server { app: Arc::clone(&app), lines: Arc::clone(&lines), stop: stopped, _alive: alive };
+    let mut accepting = JoinSet::new();
     for socket in sockets {
-        drop(tokio::spawn(server.clone().accept(socket)));
+        accepting.spawn(server.clone().accept(socket));
     }
     drop(server);
-    // It can't fail: the sender lives as long as the signals are watched.
-    let _ = stop.wait_for(|stop| *stop >= Stop::Finish).await;
+    tokio::select! {
+        // It can't fail: the sender lives as long as the signals are watched.
+        _ = stop.wait_for(|stop| *stop >= Stop::Finish) => {}
+        Some(Ok(Err(error))) = accepting.join_next() => return Err(error),
+    }
     app.keeper.hub.close();
     let gone = async move {
         all_gone.recv().await;
@@ -229,6 +235,7 @@ async fn serve(
     }
     let keeper = Arc::clone(&app.keeper);
     let _ = spawn_blocking(move || keeper.flush()).await;
+    Ok(())
 }
 
 /// The part in the election.

@@ -19,6 +19,7 @@ mod packaging;
 mod probing;
 mod process_rows;
 mod redis_rows;
+mod refused;
 mod safety;
 mod schedules;
 mod serve;

@@ -3,10 +3,10 @@
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use crate::clock;
+use crate::host::threads;
 use crate::store::Error;
 
 use super::url::Route;
@@ -215,10 +215,8 @@ fn within<T: Send + 'static>(
     time: Duration,
     call: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
-    let (done, result) = mpsc::channel();
-    std::thread::Builder::new().spawn(move || done.send(call()))?;
     let left = until.saturating_duration_since(clock::now());
-    result.recv_timeout(left).unwrap_or_else(|_| Err(late(time)))
+    threads::within(left, call).unwrap_or_else(|| Err(late(time)))
 }
 
 #[cfg(test)]
