@@ -1,11 +1,13 @@
 //! The metrics of `/metrics`.
 
+use std::fmt;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -42,9 +44,30 @@ struct Node {
     version: String,
 }
 
-/// No labels: a family so that what is not known is absent.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Plain {}
+/// 1 or 0; absent while nobody knows.
+#[derive(Debug, Clone, Default)]
+struct State(Arc<Mutex<Option<bool>>>);
+
+impl State {
+    fn known(&self) -> MutexGuard<'_, Option<bool>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl EncodeMetric for State {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        let known = *self.known();
+        known.map_or(Ok(()), |up| encoder.encode_gauge(&i64::from(up)))
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Gauge
+    }
+
+    fn is_empty(&self) -> bool {
+        self.known().is_none()
+    }
+}
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Found {
@@ -65,8 +88,8 @@ pub(super) struct Metrics {
     cache_errors: Counter,
     age: Gauge<f64, AtomicU64>,
     nodes: Family<Node, Gauge>,
-    nomad_up: Family<Plain, Gauge>,
-    redis_up: Family<Plain, Gauge>,
+    nomad_up: State,
+    redis_up: State,
     readers: Gauge,
     /// What is measured at one moment is told together.
     telling: Mutex<()>,
@@ -105,8 +128,8 @@ impl Default for Metrics {
             cache_errors: Counter::default(),
             age: Gauge::default(),
             nodes: Family::default(),
-            nomad_up: Family::default(),
-            redis_up: Family::default(),
+            nomad_up: State::default(),
+            redis_up: State::default(),
             readers: Gauge::default(),
             telling: Mutex::default(),
         };
@@ -236,12 +259,8 @@ impl Metrics {
         for (labels, count) in &moment.nodes {
             self.nodes.get_or_create(&Node::of(labels.clone())).set(*count);
         }
-        for (family, up) in [(&self.nomad_up, moment.nomad_up), (&self.redis_up, moment.redis_up)] {
-            family.clear();
-            if let Some(up) = up {
-                family.get_or_create(&Plain {}).set(i64::from(up));
-            }
-        }
+        *self.nomad_up.known() = moment.nomad_up;
+        *self.redis_up.known() = moment.redis_up;
         self.readers.set(i64::try_from(moment.readers).unwrap_or(i64::MAX));
         self.cache_errors.inner().store(moment.cache_errors, std::sync::atomic::Ordering::Relaxed);
         let mut text = String::new();
