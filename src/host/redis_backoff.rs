@@ -1,4 +1,5 @@
-//! After a black hole the runs of the next seconds on this host do not wait for the same silence.
+//! What runs on this host found out about a Redis, so that those that follow need not: it was silent,
+//! or it lacks a command without which nothing can be cached in it.
 
 use std::time::Duration;
 
@@ -6,7 +7,10 @@ use super::BootClock;
 use super::notes::Notes;
 
 const NAME: &str = "redis-skip";
-const LASTS: Duration = Duration::from_secs(15);
+const SILENCE_LASTS: Duration = Duration::from_secs(15);
+const LACK_LASTS: Duration = Duration::from_secs(5 * 60);
+/// Stands before the command that is missing; no address begins with it.
+const LACKS: char = '-';
 
 /// The mark of one Redis in the cache folder.
 #[derive(Debug)]
@@ -16,43 +20,70 @@ pub(crate) struct RedisBackoff {
     place: String,
 }
 
+/// Why runs do without this Redis.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Skipped {
+    Silent,
+    /// This command, or one of a script that it did not name.
+    Lacks(Option<String>),
+}
+
 impl RedisBackoff {
     pub(crate) fn new(notes: Notes, place: String) -> Self {
         Self { notes, place }
     }
 
-    pub(crate) fn set(&self) {
+    pub(crate) fn set(&self, why: &Skipped) {
         let boot = BootClock::of_this_boot(self.notes.folder());
-        let line = format!("{} {} {}\n", boot.id, boot.ms(), self.place);
+        let why = match why {
+            Skipped::Silent => String::new(),
+            Skipped::Lacks(command) => {
+                format!("{LACKS}{} ", command.as_deref().unwrap_or_default())
+            }
+        };
+        let line = format!("{} {} {why}{}\n", boot.id, boot.ms(), self.place);
         self.notes.replace(NAME, |_| line);
     }
 
-    /// How long ago this Redis was silent, if that was a moment ago.
-    pub(crate) fn since(&self) -> Option<Duration> {
+    /// Why this Redis is left alone, and how long ago that was found out.
+    pub(crate) fn why(&self) -> Option<(Skipped, Duration)> {
         let text = self.notes.read(NAME)?;
         let boot = BootClock::of_this_boot(self.notes.folder());
-        since(text.trim_end_matches('\n'), &boot.id, boot.ms(), &self.place)
+        why(text.trim_end_matches('\n'), &boot.id, boot.ms(), &self.place)
     }
 }
 
-fn since(line: &str, boot: &str, now_ms: u64, place: &str) -> Option<Duration> {
+fn why(line: &str, boot: &str, now_ms: u64, place: &str) -> Option<(Skipped, Duration)> {
     let mut words = line.splitn(3, ' ');
     if words.next() != Some(boot) {
         return None;
     }
     let at: u64 = words.next()?.parse().ok()?;
     let age = Duration::from_millis(now_ms.checked_sub(at)?);
-    (words.next() == Some(place) && age < LASTS).then_some(age)
+    let rest = words.next()?;
+    let (why, of, lasts) = match rest.strip_prefix(LACKS) {
+        Some(lack) => {
+            let (command, of) = lack.split_once(' ')?;
+            let command = Some(command.to_owned()).filter(|command| !command.is_empty());
+            (Skipped::Lacks(command), of, LACK_LASTS)
+        }
+        None => (Skipped::Silent, rest, SILENCE_LASTS),
+    };
+    (of == place && age < lasts).then_some((why, age))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{RedisBackoff, since};
+    use super::{RedisBackoff, Skipped, why};
     use crate::host::notes::Notes;
 
     #[test]
     fn a_mark_counts_for_its_redis_its_boot_and_15_seconds() {
-        let age = |line, now| since(line, "boot", now, "redis://h").map(|age| age.as_millis());
+        let age = |line, now| {
+            let (why, age) = why(line, "boot", now, "redis://h")?;
+            assert_eq!(why, Skipped::Silent);
+            Some(age.as_millis())
+        };
         assert_eq!(age("boot 1000 redis://h", 1000), Some(0));
         assert_eq!(age("boot 1000 redis://h", 15_999), Some(14_999));
         assert_eq!(age("boot 1000 redis://h", 16_000), None);
@@ -63,13 +94,30 @@ mod tests {
     }
 
     #[test]
+    fn a_missing_command_is_remembered_for_five_minutes() {
+        let lacks = |line, now| match why(line, "boot", now, "unix:///a b") {
+            Some((Skipped::Lacks(command), _)) => Some(command.unwrap_or_default()),
+            _ => None,
+        };
+        let named = Some("EVAL".to_owned());
+        assert_eq!(lacks("boot 1000 -EVAL unix:///a b", 300_999), named);
+        assert_eq!(lacks("boot 1000 -EVAL unix:///a b", 301_000), None);
+        assert_eq!(lacks("boot 1000 - unix:///a b", 1000), Some(String::new()));
+        assert_eq!(lacks("boot 1000 -EVAL unix:///b", 1000), None);
+        assert_eq!(lacks("boot 1000 -EVAL", 1000), None);
+    }
+
+    #[test]
     fn what_is_set_is_found() {
         let home = tempfile::tempdir().unwrap();
         let notes = Notes::new(Some(home.path().join("cache")));
-        let skip = RedisBackoff::new(notes.clone(), "redis://h:1/0".to_owned());
-        assert_eq!(skip.since(), None);
-        skip.set();
-        assert!(skip.since().is_some());
-        assert_eq!(RedisBackoff::new(notes, "redis://h:2/0".to_owned()).since(), None);
+        let mark = RedisBackoff::new(notes.clone(), "redis://h:1/0".to_owned());
+        assert_eq!(mark.why(), None);
+        for why in [Skipped::Silent, Skipped::Lacks(None), Skipped::Lacks(Some("EVAL".to_owned()))]
+        {
+            mark.set(&why);
+            assert_eq!(mark.why().map(|(why, _)| why), Some(why));
+        }
+        assert_eq!(RedisBackoff::new(notes, "redis://h:2/0".to_owned()).why(), None);
     }
 }

@@ -35,7 +35,7 @@ impl Hour {
         let sum =
             |of: fn(&Minute) -> u64| stats.minutes.iter().map(of).fold(0, u64::saturating_add);
         let (hits, misses) = (sum(|minute| minute.hits), sum(|minute| minute.misses));
-        let nomad_calls = sum(|minute| minute.nomad_calls);
+        let for_answers = sum(|minute| minute.nomad_calls);
         // Without a cache every request would have been the list and a detail for each node.
         let without = stats.nodes.map_or(0, |nodes| nodes.saturating_add(1));
         let without = hits.saturating_add(misses).saturating_mul(without);
@@ -44,8 +44,9 @@ impl Hour {
             misses,
             hit_us: sum(|minute| minute.hit_us),
             miss_us: sum(|minute| minute.miss_us),
-            nomad_calls,
-            saved: without.saturating_sub(nomad_calls),
+            nomad_calls: for_answers.saturating_add(sum(|minute| minute.follow_calls)),
+            // What following costs is no part of an answer: else this would fall while one watches.
+            saved: without.saturating_sub(for_answers),
         }
     }
 
@@ -252,7 +253,7 @@ fn minute_name(minute: u64) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::{Cluster, stats_json};
+    use super::{Cluster, Hour, stats_json};
     use super::{bar, mean_ms, minute_name};
     use crate::store::{KeyStats, Memory, Minute, State, Stats};
 
@@ -266,6 +267,7 @@ mod tests {
             misses: 2,
             miss_us: 236_000,
             nomad_calls: 14,
+            follow_calls: 0,
         };
         let stats = Stats {
             kind: "redis",
@@ -299,6 +301,29 @@ mod tests {
             r#""per_minute":[{"minute":"2026-06-02T06:10:00Z","hits":48,"misses":2}]}}"#
         );
         assert_eq!(String::from_utf8(stats_json(&stats, &cluster)).unwrap(), expected);
+    }
+
+    /// `serve` follows Nomad while somebody watches, which takes nothing from what was saved.
+    #[test]
+    fn what_was_saved_does_not_fall_while_one_watches() {
+        let hour = |follow_calls| {
+            let minute =
+                Minute { hits: 10, misses: 1, nomad_calls: 6, follow_calls, ..Minute::default() };
+            let stats = Stats {
+                kind: "redis",
+                place: String::new(),
+                state: State::Hot,
+                age: None,
+                fresh_for: None,
+                nodes: Some(5),
+                keys: Vec::new(),
+                memory: None,
+                minutes: vec![minute],
+            };
+            let Hour { nomad_calls, saved, .. } = Hour::of(&stats);
+            (nomad_calls, saved)
+        };
+        assert_eq!([hour(0), hour(100)], [(6, 60), (106, 60)]);
     }
 
     #[test]

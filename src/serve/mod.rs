@@ -344,6 +344,6 @@ impl App {
     fn called(&self, outcome: &Outcome) {
         let nomad_calls = outcome.as_ref().map_or(0, |fetched| fetched.tally.nomad_calls);
         self.metrics.called(nomad_calls);
-        self.keeper.count(&Sample { nomad_calls, ..Sample::default() });
+        self.keeper.count(&Sample { follow_calls: nomad_calls, ..Sample::default() });
     }
 }

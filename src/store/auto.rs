@@ -214,10 +214,11 @@ impl AutoStore {
     /// What can't be published is printed all the same. The lease is given back, so that those who
     /// wait need not wait for its end.
     fn unpublished(&self, flight: &Flight, error: &Error) -> Published {
-        let passes = error.kind() == Kind::Unavailable && !error.is_timeout();
+        let lasts = error.is_timeout() || matches!(error, Error::NoCommand(_));
+        let passes = error.kind() == Kind::Unavailable && !lasts;
         let is_absent = error.kind() == Kind::Unavailable && !self.asked;
         self.tell_once(format!("cannot write the cache in redis: {error}"), passes || is_absent);
-        if error.kind() != Kind::Unavailable {
+        if error.is_answer() {
             self.redis.release(flight);
         }
         Published::Fenced
@@ -235,10 +236,10 @@ impl Store for AutoStore {
             let look = self.redis.look(want);
             self.note(&look);
             if let Ok(look) = look {
-                self.forget_older(match &look {
-                    Look::Hit(hit) => Some(Shown { index: hit.index, age: hit.age }),
-                    Look::Miss { .. } => None,
-                });
+                // That nothing is there shows only in ENTER whether something ever can be.
+                if let Look::Hit(hit) = &look {
+                    self.forget_older(Some(Shown { index: hit.index, age: hit.age }));
+                }
                 return Ok(look);
             }
         }
@@ -250,9 +251,9 @@ impl Store for AutoStore {
             let present = self.redis.present();
             self.note(&present);
             if let Ok(present) = present {
-                let shown = present.as_ref();
-                let shown = shown.map(|it| Shown { index: it.index, age: it.age });
-                self.forget_older(shown);
+                if let Some(shown) = &present {
+                    self.forget_older(Some(Shown { index: shown.index, age: shown.age }));
+                }
                 return Ok(present);
             }
         }
@@ -263,6 +264,7 @@ impl Store for AutoStore {
         if self.uses_redis() {
             match self.redis.enter(enter) {
                 Err(error) if matches!(error.kind(), Kind::Forbidden | Kind::ReadOnly) => {
+                    self.forget_older(None);
                     return Ok(self.alone(&error));
                 }
                 entered => {

@@ -49,6 +49,12 @@ pub enum Error {
     WantsTls,
     #[error("not a Redis server")]
     NotRedis,
+    /// An HTTP server listens there.
+    #[error("not a Redis server: it speaks HTTP")]
+    Http,
+    /// A Sentinel, which watches over Redis servers and holds no data.
+    #[error("it is a Redis Sentinel, which holds no data")]
+    Sentinel,
     /// It is there and asks for patience; nothing was done.
     #[error("busy: {0}")]
     Busy(Busy),
@@ -60,8 +66,11 @@ pub enum Error {
     #[error("{}", forbidden(.0))]
     NoRight(Lack),
     /// This server does not have the command, whoever asks.
-    #[error("{} (renamed, or a proxy?)", unsupported(.0.as_deref()))]
+    #[error("it does not support {}", .0.as_deref().unwrap_or("a command of the scripts"))]
     NoCommand(Option<String>),
+    /// An earlier run found that it does not have the command; it was not asked again yet.
+    #[error("it does not support {}", .0.as_deref().unwrap_or("a command of the scripts"))]
+    Unfit(Option<String>),
     #[error("redis is out of memory")]
     OutOfMemory,
     #[error("redis is a read-only replica")]
@@ -123,6 +132,25 @@ impl Error {
     /// Whether it stayed silent until the time was over.
     pub fn is_timeout(&self) -> bool {
         matches!(self, Self::TimedOut { .. } | Self::HandshakeTimedOut { .. })
+    }
+
+    /// Whether it heard what it was asked, and refused.
+    pub fn is_answer(&self) -> bool {
+        self.kind() != Kind::Unavailable
+            || matches!(
+                self,
+                Self::NoCommand(_) | Self::Answered { .. } | Self::Unexpected(_) | Self::Cluster(_)
+            )
+    }
+
+    /// Whether a script was begun and then met a command or key that it may not or can't use.
+    pub fn is_within_script(&self) -> bool {
+        match self {
+            Self::NoCommand(None) | Self::NoRight(Lack::InScript | Lack::Keys) => true,
+            // Redis 6 names the command of the script.
+            Self::NoRight(Lack::Command(name)) => !name.eq_ignore_ascii_case("eval"),
+            _ => false,
+        }
     }
 
     /// Whether the same may succeed in a moment.
@@ -253,10 +281,6 @@ fn forbidden(lack: &Lack) -> String {
     // Only a database other than 0 needs it.
     let select = if what == "select" { " +select" } else { "" };
     format!("redis does not permit {what} (the user needs {ACL}{select})")
-}
-
-fn unsupported(command: Option<&str>) -> String {
-    format!("{} is not supported", command.unwrap_or("a command of the script"))
 }
 
 fn said(code: &str, text: &str) -> String {

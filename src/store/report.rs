@@ -26,7 +26,10 @@ pub struct Sample {
     pub hit_time: Duration,
     pub misses: u64,
     pub miss_time: Duration,
+    /// For what was answered.
     pub nomad_calls: u64,
+    /// For nobody yet: by `serve`, which follows Nomad.
+    pub follow_calls: u64,
 }
 
 impl Sample {
@@ -45,6 +48,7 @@ impl Sample {
         self.misses += other.misses;
         self.miss_time += other.miss_time;
         self.nomad_calls += other.nomad_calls;
+        self.follow_calls += other.follow_calls;
     }
 
     pub(super) fn hit_us(&self) -> u64 {
@@ -138,7 +142,10 @@ pub struct Minute {
     pub hit_us: u64,
     pub misses: u64,
     pub miss_us: u64,
+    /// For what was answered.
     pub nomad_calls: u64,
+    /// By `serve`, which follows Nomad.
+    pub follow_calls: u64,
 }
 
 impl Minute {
@@ -149,6 +156,7 @@ impl Minute {
         add(&mut self.misses, sample.misses);
         add(&mut self.miss_us, sample.miss_us());
         add(&mut self.nomad_calls, sample.nomad_calls);
+        add(&mut self.follow_calls, sample.follow_calls);
     }
 }
 

@@ -7,6 +7,7 @@
 //! | `redis` | connection, TLS, credentials, rights, memory, role |
 //! | `refusing` | a Redis that asks for patience, takes no writes, or is old |
 //! | `certificates` | those that no library accepts, each told for what it is |
+//! | `strangers` | what listens there is an HTTP server, a cluster, a Sentinel, or lacks a command |
 //! | `tls` | certificates and alerts, the same for Nomad and Redis |
 //! | `cached` | keys, state, the cache folder; nothing is ever changed |
 
@@ -15,6 +16,7 @@ mod certificates;
 mod nomad;
 mod redis;
 mod refusing;
+mod strangers;
 mod tls;
 
 use std::collections::BTreeSet;

@@ -6,6 +6,7 @@
 //! | R20 | `clearing`: `cache clear` in the same troubles |
 //! | R1, R8, R13–R16, R19, R21, R22 | `flying`: what happens while a fetch is under way |
 //! | R12 | `spoilt`: every key, spoilt in every way, asked in every way |
+//! | a command is missing | `unfit` |
 //! | killed between two commands | `killed` |
 //! | G16, secrets | `safety::secrets` |
 
@@ -15,6 +16,7 @@ mod killed;
 mod reading;
 pub(crate) mod spoilt;
 pub(crate) mod trouble;
+mod unfit;
 
 use std::process::{Child, Stdio};
 use std::time::Duration;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::model::figures::took;
 use crate::model::remark::Tell;
 use crate::store::error::{Busy, Error, Kind, Tls};
-use crate::store::redis::{Greeting, RedisStore};
+use crate::store::redis::{Greeting, RedisStore, SENTINEL, Skipped};
 use crate::store::{Choice, Place};
 
 use super::cache::Answering;
@@ -64,7 +64,10 @@ impl Way<'_> {
         self.checks.ok("address", format!("{}{named}", store.place()));
         let greeting = match store.greet(self.step()) {
             Ok(greeting) => greeting,
-            Err(error) => return self.unreached(store, &error),
+            Err(error) => {
+                let error = self.named(store, error);
+                return self.unreached(store, &error);
+            }
         };
         self.checks.ok("reached", "answers");
         self.encryption(store);
@@ -74,10 +77,12 @@ impl Way<'_> {
                 format!("accepted (user {user})")
             }),
         );
-        self.server(&greeting);
+        if !self.server(&greeting) {
+            return self.skip_behind("version");
+        }
         self.latency(greeting.took);
         self.clock = greeting.time.map(Reading::now);
-        self.silence(store);
+        self.skipped(store);
         match store.rights(self.step()) {
             Ok(found) => rights::check(&mut self.checks, &found, self.place, store),
             Err(error) => return self.broken(store, "commands", &error),
@@ -97,6 +102,18 @@ impl Way<'_> {
     fn step(&mut self) -> Duration {
         self.given = self.time.step();
         self.given
+    }
+
+    /// Some HTTP servers say nothing to what is no HTTP, or hang up.
+    fn named(&mut self, store: &RedisStore, error: Error) -> Error {
+        let may_be = matches!(
+            error,
+            Error::TimedOut { .. } | Error::Lost | Error::Truncated | Error::NotRedis
+        );
+        if may_be && !self.time.is_over() && store.speaks_http(self.time.step()) {
+            return Error::Http;
+        }
+        error
     }
 
     /// Nobody misses a Redis that nobody named: the files of this machine are the cache.
@@ -143,6 +160,10 @@ impl Way<'_> {
         } else {
             self.checks.problem(name, what, advice);
         }
+        self.skip_behind(name);
+    }
+
+    fn skip_behind(&mut self, name: &str) {
         let at = ALL.iter().position(|known| *known == name);
         let rest = at.map_or(&[][..], |at| &ALL[at + 1..]);
         self.checks.skip_all(rest, &format!("needs {name}"));
@@ -162,25 +183,32 @@ impl Way<'_> {
         }
     }
 
-    fn server(&mut self, greeting: &Greeting) {
+    /// `false`: it is none that could hold the cache, and nothing else need be tried.
+    fn server(&mut self, greeting: &Greeting) -> bool {
         let Greeting { version, mode, role, .. } = greeting;
         if version.is_empty() {
             let said = "older than Redis 6, which this program was not tried with";
-            return self.checks.warning("version", said, "upgrade Redis");
+            self.checks.warning("version", said, "upgrade Redis");
+            return true;
         }
-        if mode == "cluster" || mode == "sentinel" {
-            let said = format!("{version}, a {mode}, which is not supported");
-            return self.checks.problem(
-                "version",
-                said,
-                "name a single Redis, or the primary, with --redis",
-            );
+        if mode == SENTINEL {
+            let said = format!("{version}, a Sentinel, which holds no data");
+            let advice = "name the primary that it watches over with --redis";
+            self.checks.problem("version", said, advice);
+            return false;
+        }
+        if mode == "cluster" {
+            let said = format!("{version}, part of a Redis Cluster, which is not supported");
+            self.checks.problem("version", said, "name a Redis that is no cluster with --redis");
+            return false;
         }
         if role == "replica" || role == "slave" {
             let said = format!("{version}, a replica: nothing can be cached in it");
-            return self.checks.problem("version", said, "name the primary with --redis");
+            self.checks.problem("version", said, "name the primary with --redis");
+            return true;
         }
         self.checks.ok("version", version.clone());
+        true
     }
 
     fn latency(&mut self, time: Duration) {
@@ -194,17 +222,26 @@ impl Way<'_> {
     }
 
     /// A run that waits in vain leaves a mark, so that the next ones need not.
-    fn silence(&mut self, store: &RedisStore) {
-        if let Some(since) = store.silent_since() {
-            let said = format!(
-                "it was silent {} s ago: runs on this machine do without it until 15 s after that",
-                since.as_secs()
-            );
-            self.checks.warning(
-                "silence",
-                said,
-                "wait 15 s; if it comes back, look at its latency and load",
-            );
+    fn skipped(&mut self, store: &RedisStore) {
+        match store.skipped() {
+            Some((Skipped::Silent, since)) => {
+                let said = format!(
+                    "it was silent {} s ago: runs on this machine do without it until 15 s after that",
+                    since.as_secs()
+                );
+                let advice = "wait 15 s; if it comes back, look at its latency and load";
+                self.checks.warning("silence", said, advice);
+            }
+            Some((Skipped::Lacks(command), since)) => {
+                let said = format!(
+                    "a run found no {} there {} s ago: runs on this machine do without it until 5 m after that",
+                    command.as_deref().unwrap_or("command of the scripts"),
+                    since.as_secs()
+                );
+                let advice = "see the commands below; once they are there, wait 5 m";
+                self.checks.warning("unfit", said, advice);
+            }
+            None => {}
         }
     }
 }
@@ -243,6 +280,12 @@ fn advice(error: &Error) -> String {
             "is it stopped or overloaded, or does a firewall swallow what is sent? runs do without it meanwhile"
         }
         Error::NotRedis => "name a Redis with --redis or REDIS_URL; rediss:// if it speaks TLS",
+        Error::Http => "name a Redis with --redis or REDIS_URL: its usual port is 6379",
+        Error::Sentinel => "name the primary that it watches over with --redis",
+        Error::NoCommand(_) | Error::Unfit(_) => {
+            "name a Redis that has it, without a proxy in front, or choose --cache local"
+        }
+        Error::Cluster(_) => "name a Redis that is no cluster with --redis",
         Error::MaxClients => "raise maxclients, or find out who keeps so many connections",
         _ => "check the address in --redis or REDIS_URL",
     };

@@ -33,7 +33,7 @@ fn commands(checks: &mut Checks, rights: &Rights, user: &str, acl: &str) {
         let advice = format!("enough for a viewer; else: ACL SETUSER {user} {acl}");
         checks.warning("commands", said, advice);
     }
-    for (serves, Right { name, .. }) in rights.commands.iter().filter(|(_, right)| !right.granted) {
+    for (serves, right) in rights.commands.iter().filter(|(_, right)| !right.granted) {
         let (costs, is_broken) = match serves {
             Serves::Extra => continue,
             Serves::Writing | Serves::Keeping | Serves::Saving | Serves::Counting if reads_only => {
@@ -41,7 +41,7 @@ fn commands(checks: &mut Checks, rights: &Rights, user: &str, acl: &str) {
             }
             Serves::Reading => ("nothing can be read", true),
             Serves::Writing => ("nothing can be cached", true),
-            Serves::Details => ("show, --full and refreshes ask Nomad for everything", false),
+            Serves::Details => ("show, --full and refreshes ask Nomad for everything", !reads_only),
             Serves::Keeping => (
                 "a refresh that finds nothing changed lists all nodes and reads every record, and cache stats has no hit rate",
                 false,
@@ -51,12 +51,26 @@ fn commands(checks: &mut Checks, rights: &Rights, user: &str, acl: &str) {
             }
             Serves::Counting => ("cache stats has no hit rate", false),
         };
-        let said = format!("may not run {name}: {costs}");
-        let advice = format!("ACL SETUSER {user} +{name}");
+        let Right { name, is_missing, .. } = right;
+        let (said, advice) = if *is_missing {
+            (format!("this server has no {name}: {costs}"), missing(*serves).to_owned())
+        } else {
+            (format!("may not run {name}: {costs}"), format!("ACL SETUSER {user} +{name}"))
+        };
         match is_broken {
             true => checks.problem("commands", said, advice),
             false => checks.warning("commands", said, advice),
         }
+    }
+}
+
+/// What to do about a command that nobody may run.
+fn missing(serves: Serves) -> &'static str {
+    match serves {
+        Serves::Reading | Serves::Writing => {
+            "remove its rename-command from redis.conf, or name a Redis without a proxy in front; else choose --cache local"
+        }
+        _ => "remove its rename-command from redis.conf, or upgrade Redis",
     }
 }
 

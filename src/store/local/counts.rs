@@ -14,12 +14,16 @@ const TRIMMED: u64 = 64 << 10;
 const LONGEST: u64 = 4 << 20;
 const HOUR: u64 = 60;
 
-/// Appends a line: minute, hits and their microseconds, misses and theirs, calls. Nobody waits for
-/// it, nobody misses it.
+/// Appends a line: minute, hits and their microseconds, misses and theirs, calls, and those of who
+/// follows if there are any. Nobody waits for it, nobody misses it.
 pub(super) fn append(folder: &Folder, name: &str, sample: &Sample, minute: u64) -> Option<u64> {
-    let Sample { hits, misses, nomad_calls, .. } = sample;
+    let Sample { hits, misses, nomad_calls, follow_calls, .. } = sample;
     let (hit_us, miss_us) = (sample.hit_us(), sample.miss_us());
-    let line = format!("{minute} {hits} {hit_us} {misses} {miss_us} {nomad_calls}\n");
+    let following = match follow_calls {
+        0 => String::new(),
+        calls => format!(" {calls}"),
+    };
+    let line = format!("{minute} {hits} {hit_us} {misses} {miss_us} {nomad_calls}{following}\n");
     let mut file = folder.file(name, OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND).ok()?;
     file.write_all(line.as_bytes()).ok()?;
     Some(file.metadata().ok()?.len())
@@ -51,13 +55,21 @@ pub(super) fn minutes(folder: &Folder, name: &str, minute: u64) -> Vec<Minute> {
 
 fn add(minutes: &mut BTreeMap<u64, Minute>, line: &str) -> Option<()> {
     let numbers: Vec<u64> = line.split(' ').map(|word| word.parse().ok()).collect::<Option<_>>()?;
-    let &[minute, hits, hit_us, misses, miss_us, nomad_calls] = &numbers[..] else { return None };
+    let &[minute, hits, hit_us, misses, miss_us, nomad_calls, ref more @ ..] = &numbers[..] else {
+        return None;
+    };
+    let follow_calls = match more {
+        [] => 0,
+        [calls] => *calls,
+        _ => return None,
+    };
     let sample = Sample {
         hits,
         hit_time: Duration::from_micros(hit_us),
         misses,
         miss_time: Duration::from_micros(miss_us),
         nomad_calls,
+        follow_calls,
     };
     minutes.entry(minute).or_insert(Minute { minute, ..Minute::default() }).add(&sample);
     Some(())

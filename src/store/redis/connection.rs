@@ -1,6 +1,6 @@
 //! One connection to a Redis: commands in one write, their replies back, within a budget.
 
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufRead as _, BufReader, BufWriter, Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ pub(super) const CONNECT: Duration = Duration::from_millis(500);
 const HANDSHAKE: Budget = Budget::flat(500);
 /// How an alert of TLS begins, whatever the version.
 const ALERT: [u8; 2] = [21, 3];
+/// How HTTP answers what it takes for no request; old servers send the page alone.
+const HTTP: [&[u8]; 2] = [b"HTTP/", b"<"];
 /// Many small values come in one step.
 const BUFFER: usize = 256 << 10;
 
@@ -86,6 +88,14 @@ impl Connection {
         self.wire.get_mut().stream.say::<Cmd>(commands, &[]).map_err(|error| of_io(&error))
     }
 
+    /// Asks in the words of HTTP, which Redis takes for an unknown command. Without a `Host`, which
+    /// it takes for an attack. The connection ends here.
+    pub(super) fn speaks_http(mut self, budget: Budget) -> bool {
+        self.begin(budget);
+        let asked = self.wire.get_mut().stream.write_all(b"HEAD / HTTP/1.0\r\n\r\n");
+        asked.is_ok() && self.wire.fill_buf().is_ok_and(|said| stranger(said) == Error::Http)
+    }
+
     /// Whether it can be used for another exchange.
     pub(super) fn is_idle(&mut self) -> bool {
         self.wire.buffer().is_empty() && self.wire.get_mut().stream.line().is_idle()
@@ -120,14 +130,24 @@ impl Connection {
 
     fn reply(&mut self) -> Result<Value, Error> {
         reply::read(&mut self.wire, &self.mask).map_err(|_| {
-            let is_alert = self.wire.buffer().starts_with(&ALERT);
-            let strange = if is_alert { Error::WantsTls } else { Error::NotRedis };
+            let strange = stranger(self.wire.buffer());
             let wire = self.wire.get_mut();
             match wire.failure.take().unwrap_or(strange) {
                 Error::Lost if wire.stream.line().has_received() => Error::Truncated,
                 failure => failure,
             }
         })
+    }
+}
+
+/// Who begins an answer like this.
+fn stranger(said: &[u8]) -> Error {
+    if said.starts_with(&ALERT) {
+        Error::WantsTls
+    } else if HTTP.iter().any(|start| said.starts_with(start)) {
+        Error::Http
+    } else {
+        Error::NotRedis
     }
 }
 

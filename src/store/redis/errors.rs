@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(auth("DENIED hunter2").to_string(), "redis answered DENIED");
         assert_eq!(auth("LOADING hunter2"), Error::Busy(Busy::Loading));
         assert_eq!(auth("ERR max number of clients reached"), Error::MaxClients);
-        let unknown = "AUTH is not supported (renamed, or a proxy?)";
+        let unknown = "it does not support AUTH";
         assert_eq!(auth("ERR unknown command 'hunter2'").to_string(), unknown);
         let denied = auth("NOPERM no right to 'hunter2'").to_string();
         assert!(denied.starts_with("redis does not permit auth ("), "{denied}");

@@ -5,14 +5,16 @@ use std::time::{Duration, Instant};
 use redis::{Cmd, Value};
 
 use crate::clock;
+use crate::host::redis_backoff::Skipped;
 use crate::store::judge::{Flaw, Verdict, judge};
 use crate::store::meta::Meta;
 use crate::store::{Error, Memory, Stats};
 
-use super::connection::Manner;
+use super::connection::{CONNECT, Manner};
 use super::errors::{self, of_reply, tame};
 use super::line::Budget;
 use super::look::seen;
+use super::stats::size;
 use super::{RedisStore, Step, bulk, command, int, refusal, text};
 
 /// How a server introduces itself.
@@ -47,7 +49,7 @@ pub struct KeyFound {
     /// As Redis calls it, `?` if this user may not know.
     pub kind: String,
     pub is_right_kind: bool,
-    /// Memory, or the length of a string where the user may not know more.
+    /// As the statistics have it: the length of a string, the memory of anything else.
     pub bytes: Option<u64>,
     /// `None` = it never expires.
     pub ttl: Option<Duration>,
@@ -85,6 +87,10 @@ pub struct Entry {
 }
 
 const ROUNDS: usize = 3;
+const HELLO: Step =
+    Step { name: "HELLO", budget: Budget::flat(500), manner: Manner::Reads, on_the_way: false };
+/// As HELLO calls it.
+pub const SENTINEL: &str = "sentinel";
 
 /// The time for one check, which may take several questions.
 #[derive(Clone, Copy)]
@@ -101,12 +107,15 @@ impl Limit {
     /// In the time that a run would give it, or in what is left. It leaves no mark for later runs:
     /// who only looks changes nothing for others.
     pub(super) fn step(self, name: &'static str) -> Step {
+        Step { name, budget: self.budget(), manner: Manner::Reads, on_the_way: false }
+    }
+
+    fn budget(self) -> Budget {
         let left = self.until.saturating_duration_since(clock::now());
-        let budget = Budget {
+        Budget {
             first: Duration::from_millis(500).min(left),
             whole: Duration::from_secs(3).min(left),
-        };
-        Step { name, budget, manner: Manner::Reads, on_the_way: false }
+        }
     }
 
     /// Whoever set a limit knows that one, not what was left of it for the last question.
@@ -154,6 +163,20 @@ impl RedisStore {
         Ok(greeting)
     }
 
+    /// Whether it is a Sentinel.
+    pub(super) fn is_sentinel(&self) -> bool {
+        let greeted = self.ask(HELLO, &[command("HELLO", &[])]);
+        let first = greeted.ok().and_then(|mut replies| replies.pop());
+        let greeting = first.and_then(|reply| introduced(&reply, &|text| self.said(text)));
+        greeting.is_some_and(|greeting| greeting.mode == SENTINEL)
+    }
+
+    /// Whether what listens there answers a question of HTTP, which Redis does not know.
+    pub fn speaks_http(&self, limit: Duration) -> bool {
+        let connection = self.open(limit.min(CONNECT));
+        connection.is_ok_and(|connection| connection.speaks_http(Limit::from_now(limit).budget()))
+    }
+
     /// Who this program is for Redis, if it has a password.
     pub fn user(&self) -> Option<&str> {
         self.target.password.as_ref()?;
@@ -165,9 +188,10 @@ impl RedisStore {
         (self.target.is_encrypted(), self.target.is_on_this_machine())
     }
 
-    /// How long ago a run found this Redis silent, so that the runs of these seconds do not ask it.
-    pub fn silent_since(&self) -> Option<Duration> {
-        self.skip.since()
+    /// What an earlier run found out, so that the runs of these moments do without this Redis, and
+    /// how long ago.
+    pub fn skipped(&self) -> Option<(Skipped, Duration)> {
+        self.skip.why()
     }
 
     /// The server's memory; `None` if this user may not ask.
@@ -268,7 +292,7 @@ fn key_found(key: &str, wanted: &str, whose: Whose, replies: &[Value]) -> Option
         _ if is_wrong_type(length) && is_wrong_type(fields) => "another type".to_owned(),
         _ => "?".to_owned(),
     };
-    let bytes = int(memory).or(int(length)).and_then(|bytes| u64::try_from(bytes).ok());
+    let bytes = size(&kind, length, memory);
     Some(KeyFound {
         key: key.to_owned(),
         is_right_kind: kind == wanted || kind == "?",

@@ -77,7 +77,13 @@ impl RedisStore {
         eval.arg(self.scope.as_str()).arg(enter.token).arg(random::hex16()).arg(LEASE_MS);
         eval.arg(mode).arg(refuse).arg(enter.waited.unwrap_or_default());
         let before = self.dead.seen_before();
-        let words = self.words(ENTER, &eval)?;
+        let words = self.words(ENTER, &eval).map_err(|error| {
+            // It may have stopped behind the lease, which nobody need wait for.
+            if error.is_within_script() {
+                self.give_back(enter.token);
+            }
+            self.lacking(error)
+        })?;
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let entered = entered(&words, enter.token).ok_or_else(|| self.strange(&words))?;
         if let Entered::Own(flight) = &entered {
@@ -118,7 +124,8 @@ impl RedisStore {
     ) -> Result<Vec<String>, Error> {
         let eval = self.publish_command(flight, publication, all);
         let whole = PUBLISH_MS + (eval.bytes() / BYTES_PER_MS) as u64;
-        self.words(Step { budget: Budget::flat(whole), ..PUBLISH }, &eval)
+        let put = self.words(Step { budget: Budget::flat(whole), ..PUBLISH }, &eval);
+        put.map_err(|error| self.lacking(error))
     }
 
     fn publish_command<'a>(
@@ -159,18 +166,22 @@ impl RedisStore {
         if flight.solo {
             return Ok(true);
         }
-        let mut eval = self.eval_lease(RENEW_LUA, flight);
+        let mut eval = self.eval_lease(RENEW_LUA, &flight.token);
         eval.arg(LEASE_MS);
         self.number(RENEW, &eval).map(|renewed| renewed == 1)
     }
 
-    pub(super) fn give_back(&self, flight: &Flight) {
-        // Best effort: a lease that stays ends by itself.
-        let _ = self.number(RELEASE, &self.eval_lease(RELEASE_LUA, flight));
+    /// Best effort: a lease that stays ends by itself.
+    pub(super) fn give_back(&self, token: &str) {
+        let given = self.number(RELEASE, &self.eval_lease(RELEASE_LUA, token));
+        // Who may not delete it can still mark it as one that nobody waits for.
+        if given.is_err_and(|error| error.is_within_script()) {
+            self.tell_waiters(token, Class::NotCacheable);
+        }
     }
 
-    pub(super) fn tell_waiters(&self, flight: &Flight, class: Class) {
-        let mut eval = self.eval_lease(FAIL_LUA, flight);
+    pub(super) fn tell_waiters(&self, token: &str, class: Class) {
+        let mut eval = self.eval_lease(FAIL_LUA, token);
         eval.arg(class.number());
         // Best effort: without it those who wait try for themselves when the lease ends.
         let _ = self.number(FAIL, &eval);
@@ -189,9 +200,9 @@ impl RedisStore {
         eval
     }
 
-    fn eval_lease(&self, script: &str, flight: &Flight) -> Cmd {
+    fn eval_lease(&self, script: &str, token: &str) -> Cmd {
         let mut eval = redis::cmd("EVAL");
-        eval.arg(script).arg(1).arg(&self.keys.lease).arg(&flight.token);
+        eval.arg(script).arg(1).arg(&self.keys.lease).arg(token);
         eval
     }
 

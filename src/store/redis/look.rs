@@ -53,7 +53,7 @@ impl RedisStore {
         let mut replies = self.ask(step, &commands)?;
         let hash = replies.drain(3..).next();
         if let Some(error) = refusal(&replies) {
-            return Err(of_reply(error));
+            return Err(self.refused(error));
         }
         let seen = seen(replies).ok_or(Error::NotRedis)?;
         if seen.epoch.as_deref().is_some_and(|epoch| self.is_dead(epoch)) {
@@ -91,7 +91,7 @@ impl RedisStore {
         ];
         let replies = self.ask(step, &commands)?;
         if let Some(error) = refusal(&replies) {
-            return Err(of_reply(error));
+            return Err(self.refused(error));
         }
         let seen = seen_without_values(replies).ok_or(Error::NotRedis)?;
         if seen.epoch.as_deref().is_some_and(|epoch| self.is_dead(epoch)) {
@@ -185,7 +185,7 @@ impl RedisStore {
         let keys = [&*self.keys.epoch, &self.keys.literal.meta, &self.keys.own.meta];
         let replies = self.ask(PARTIAL, &[command("MGET", &keys)])?;
         if let Some(error) = refusal(&replies) {
-            return Err(of_reply(error));
+            return Err(self.refused(error));
         }
         let Some(Value::Array(values)) = replies.into_iter().next() else { return Ok(None) };
         let mut values = values.into_iter().map(bulk);

@@ -38,12 +38,13 @@ use crate::host::cleared_epochs::ClearedEpochs;
 use crate::host::notes::Notes;
 
 use crate::host::redis_backoff::RedisBackoff;
+pub use crate::host::redis_backoff::Skipped;
 use connection::{CONNECT, Connection, Manner};
 use line::Budget;
 use words::Spoken;
 
 pub use super::judge::Flaw;
-pub use examine::{Entry, Greeting, Ignored, KeyFound, Whose};
+pub use examine::{Entry, Greeting, Ignored, KeyFound, SENTINEL, Whose};
 pub use rights::{Right, Rights, Serves};
 pub use url::{Target, parse_url};
 
@@ -140,20 +141,38 @@ impl RedisStore {
             Err(error) => self.tell.call(format!("redis {}: {error} ({took:.1} ms)", step.name)),
         }
         if step.on_the_way && answer.as_ref().is_err_and(Error::is_timeout) {
-            self.skip.set();
+            self.skip.set(&Skipped::Silent);
         }
         answer
     }
 
     fn connected(&self, step: Step) -> Result<Connection, Error> {
-        if let Some(connection) = self.idle() {
-            return Ok(connection);
+        let idle = self.idle();
+        let skipped = if step.on_the_way { self.skip.why() } else { None };
+        match (skipped, idle) {
+            (Some((Skipped::Lacks(command), _)), _) => Err(Error::Unfit(command)),
+            (_, Some(connection)) => Ok(connection),
+            // Without a time: who goes on for days says the same thing once.
+            (Some((Skipped::Silent, _)), None) => Err(Error::Silent),
+            (None, None) => self.open(step.budget.whole.min(CONNECT)),
         }
-        // Without a time: who goes on for days says the same thing once.
-        if step.on_the_way && self.skip.since().is_some() {
-            return Err(Error::Silent);
+    }
+
+    /// What Redis refused a question for.
+    fn refused(&self, error: &ServerError) -> Error {
+        match errors::of_reply(error) {
+            Error::NoCommand(_) if self.is_sentinel() => Error::Sentinel,
+            error => error,
         }
-        self.open(step.budget.whole.min(CONNECT))
+    }
+
+    /// Without this command nothing can ever be cached there: the runs of the next minutes use the
+    /// files of this machine.
+    fn lacking(&self, error: Error) -> Error {
+        if let Error::NoCommand(command) = &error {
+            self.skip.set(&Skipped::Lacks(command.clone()));
+        }
+        error
     }
 
     fn open(&self, limit: Duration) -> Result<Connection, Error> {
@@ -232,11 +251,11 @@ impl Store for RedisStore {
     }
 
     fn release(&self, flight: &Flight) {
-        self.give_back(flight);
+        self.give_back(&flight.token);
     }
 
     fn fail(&self, flight: &Flight, class: Class) {
-        self.tell_waiters(flight, class);
+        self.tell_waiters(&flight.token, class);
     }
 
     fn void(&self, own: Option<&Flight>) -> Result<(), Error> {

@@ -37,6 +37,8 @@ pub enum Serves {
 pub struct Right {
     pub name: String,
     pub granted: bool,
+    /// This server does not have the command, whoever asks.
+    pub is_missing: bool,
 }
 
 /// All that was found out.
@@ -76,10 +78,11 @@ impl RedisStore {
         let (of_commands, of_keys) = replies.split_at(commands.len());
         let (of_reads, of_writes) = of_keys.split_at(keys.len());
         let granted = |reply: &Value| !matches!(lack(reply), Some(Lack::Command(_)));
-        let right = |name: &str, granted| Right { name: name.to_owned(), granted };
+        let right =
+            |name: &str, granted, is_missing| Right { name: name.to_owned(), granted, is_missing };
         let of = |replies: &[Value]| -> Vec<Right> {
             let known = keys.iter().zip(replies).filter(|(_, reply)| granted(reply));
-            known.map(|(key, reply)| right(key, lack(reply).is_none())).collect()
+            known.map(|(key, reply)| right(key, lack(reply).is_none(), false)).collect()
         };
         Ok(Rights {
             readable: of(of_reads),
@@ -88,7 +91,9 @@ impl RedisStore {
             commands: commands
                 .iter()
                 .zip(of_commands)
-                .map(|((name, serves, _), reply)| (*serves, right(name, granted(reply))))
+                .map(|((name, serves, _), reply)| {
+                    (*serves, right(name, granted(reply), is_missing(reply)))
+                })
                 .collect(),
         })
     }
@@ -136,6 +141,10 @@ impl RedisStore {
         keys.retain(|key| known.insert(key.clone()));
         keys
     }
+}
+
+fn is_missing(reply: &Value) -> bool {
+    matches!(reply, Value::ServerError(error) if matches!(of_reply(error), Error::NoCommand(_)))
 }
 
 fn lack(reply: &Value) -> Option<Lack> {

@@ -10,14 +10,13 @@ use crate::store::meta::Meta;
 use crate::store::{Error, KeyStats, Memory, Minute, Sample, State, Stats};
 
 use super::connection::Manner;
-use super::errors::of_reply;
 use super::line::Budget;
 use super::{RedisStore, Step, bulk, command, int, millis, refusal, text};
 
 /// Counters live for an hour.
 const KEPT_S: &str = "3600";
 const MINUTES: u64 = 60;
-const FIELDS: [&str; 5] = ["hits", "hit_us", "misses", "miss_us", "nomad_calls"];
+const FIELDS: [&str; 6] = ["hits", "hit_us", "misses", "miss_us", "nomad_calls", "follow_calls"];
 /// Nobody waits for the counters.
 const COUNT: Budget = Budget::flat(50);
 const STATS: Step = Step {
@@ -44,6 +43,9 @@ impl RedisStore {
         if sample.misses > 0 || sample.nomad_calls > 0 {
             commands.push(add("nomad_calls", sample.nomad_calls));
         }
+        if sample.follow_calls > 0 {
+            commands.push(add("follow_calls", sample.follow_calls));
+        }
         commands.push(command("EXPIRE", &[&key, KEPT_S]));
         // Best effort: a count that is lost changes no answer.
         let _ = connection.send(&commands, COUNT);
@@ -63,7 +65,7 @@ impl RedisStore {
         let commands: Vec<Cmd> = std::iter::once(metas).chain(counts).collect();
         let mut replies = self.ask(step(), &commands)?;
         if let Some(error) = refusal(&replies[..1]) {
-            return Err(of_reply(error));
+            return Err(self.refused(error));
         }
         let counts = replies.split_off(1);
         let (meta, literal) = self.described(replies.pop());
@@ -181,10 +183,17 @@ impl Ages {
     }
 }
 
+/// What a key takes: the length of a string, the memory of anything else; `None` if this user may
+/// not ask for that.
+pub(super) fn size(kind: &str, length: &Value, memory: &Value) -> Option<u64> {
+    let bytes = if kind == "string" { length } else { memory };
+    int(bytes).and_then(|bytes| u64::try_from(bytes).ok())
+}
+
 /// `pair`: the replies to PTTL and to the question for the size. `None` for a key that is absent.
 fn key_stats(key: &str, kind: &'static str, pair: &[Value]) -> Option<KeyStats> {
     let left = int(pair.first()?).filter(|left| *left != -2)?;
-    let bytes = pair.get(1).and_then(int).and_then(|bytes| u64::try_from(bytes).ok());
+    let bytes = pair.get(1).and_then(|reply| size(kind, reply, reply));
     let ttl = u64::try_from(left).ok().map(Duration::from_millis);
     Some(KeyStats { key: key.to_owned(), kind, bytes, ttl })
 }
@@ -200,5 +209,6 @@ fn minute(minute: u64, reply: &Value) -> Option<Minute> {
         misses: number(2).unwrap_or(0),
         miss_us: number(3).unwrap_or(0),
         nomad_calls: number(4).unwrap_or(0),
+        follow_calls: number(5).unwrap_or(0),
     })
 }

@@ -248,3 +248,20 @@ fn nothing_is_changed() {
         room.sim.asked().into_iter().filter(|asked| asked.starts_with("node ")).collect();
     assert_eq!(asked.len(), 10, "no detail was asked for");
 }
+
+/// One measure for both.
+#[test]
+fn each_key_is_as_large_as_the_statistics_say() {
+    let room = Room::new();
+    room.sandbox.stdout("list");
+    let (stats, doctor) = (room.sandbox.stdout("cache stats"), room.sandbox.stdout("doctor"));
+    // `Key  nomad:clients:all (string, 3.7 KiB, 59s left)`
+    let keys: Vec<_> = stats.lines().filter_map(|line| line.strip_prefix("Key ")).collect();
+    assert!(keys.len() >= 4, "{stats}");
+    for key in keys {
+        let (name, rest) = key.trim().split_once(" (").unwrap();
+        let mut parts = rest.split(", ");
+        let said = format!("{name}: {}, {}, ", parts.next().unwrap(), parts.next().unwrap());
+        assert!(doctor.contains(&said), "{said} is not in {doctor}");
+    }
+}

@@ -190,22 +190,24 @@ fn runs_are_counted_and_old_lines_dropped() {
     own.store.count(&sample(true, 1500, 0));
     own.store.count(&sample(true, 500, 0));
     own.store.count(&sample(false, 90_000, 7));
+    own.store.count(&Sample { follow_calls: 4, ..Sample::default() });
     let sum = |minutes: &[Minute]| {
-        minutes.iter().fold([0; 5], |[hits, hit_us, misses, miss_us, calls], at| {
+        minutes.iter().fold([0; 6], |[hits, hit_us, misses, miss_us, calls, following], at| {
             [
                 hits + at.hits,
                 hit_us + at.hit_us,
                 misses + at.misses,
                 miss_us + at.miss_us,
                 calls + at.nomad_calls,
+                following + at.follow_calls,
             ]
         })
     };
-    assert_eq!(sum(&own.store.stats().unwrap().minutes), [2, 2000, 1, 90_000, 7]);
+    assert_eq!(sum(&own.store.stats().unwrap().minutes), [2, 2000, 1, 90_000, 7, 4]);
     fs::write(&path, format!("{} 1 5 0 0 0\n", minute - 60).repeat(10_000)).unwrap();
     own.store.count(&sample(true, 3, 0));
     assert!(fs::metadata(&path).unwrap().len() < 100, "the lines of before the last hour are gone");
-    assert_eq!(sum(&own.store.stats().unwrap().minutes), [1, 3, 0, 0, 0]);
+    assert_eq!(sum(&own.store.stats().unwrap().minutes), [1, 3, 0, 0, 0, 0]);
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn r20_a_redis_that_asks_for_patience() {
 
 #[test]
 fn r20_no_redis_server() {
-    check(&trouble::http_server(), 7, "not a Redis server");
+    check(&trouble::http_server(), 7, "not a Redis server: it speaks HTTP");
 }
 
 /// Without memory Redis still deletes.

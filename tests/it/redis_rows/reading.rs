@@ -145,7 +145,7 @@ fn r11_a_cluster_is_named() {
 
 #[test]
 fn r17_no_redis_server() {
-    check_local(&trouble::http_server(), "not a Redis server");
+    check_local(&trouble::http_server(), "not a Redis server: it speaks HTTP");
     check_local(&trouble::garbage(), "not a Redis server");
     let full = "not a Redis server that has room: max number of clients reached";
     check_local(&trouble::no_room(), full);

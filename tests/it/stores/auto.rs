@@ -18,13 +18,13 @@ use crate::support::redis_server::RedisServer;
 const EMPTY: Look = Look::Miss { refuse: None };
 
 /// A run with a local store that outlives it.
-struct Run {
+pub(super) struct Run {
     ear: Ear,
     store: AutoStore,
 }
 
 impl Run {
-    fn new(url: &str, local: &SharedSpace) -> Self {
+    pub(super) fn new(url: &str, local: &SharedSpace) -> Self {
         let ear = Ear::default();
         let place = place("a0", url);
         let redis = Arc::new(RedisStore::new(&place, ear.tell()).unwrap());
@@ -38,7 +38,7 @@ impl Run {
         Self { store: change(self.store), ..self }
     }
 
-    fn process(self) -> (Process, Ear) {
+    pub(super) fn process(self) -> (Process, Ear) {
         (Process::new(Arc::new(self.store), 'N'), self.ear)
     }
 }
@@ -114,8 +114,10 @@ fn a_run_that_reaches_redis_forgets_what_is_kept_here() {
     run.own(How::Get);
     run.put(5, &records(&[(X, 3)]));
     let server = RedisServer::start();
-    let (run, ear) = Run::new(&server.url(), &local).process();
+    let (mut run, ear) = Run::new(&server.url(), &local).process();
     assert_eq!(run.store.look(Want::Records).unwrap(), EMPTY);
+    // Only this shows that something can be cached there.
+    run.own(How::Get);
     assert_eq!(ear.heard(), <[&str; 0]>::default());
     let (run, _) = Run::new(&nobody(), &local).process();
     assert_eq!(run.hit(), None);

@@ -222,7 +222,8 @@ fn r11_a_cluster_is_named() {
 #[test]
 fn r17_not_a_redis_server() {
     let what = "not a Redis server";
-    check(&Fake::saying(b"HTTP/1.1 400 Bad Request\r\n\r\n").url(), Kind::Unavailable, what);
+    let http = Fake::saying(b"HTTP/1.1 400 Bad Request\r\n\r\n").url();
+    check(&http, Kind::Unavailable, "not a Redis server: it speaks HTTP");
     check(&Fake::saying(b"\x16\x04\x01\x00\x02\x02\x50").url(), Kind::Unavailable, what);
     let alert = Fake::saying(b"\x15\x03\x01\x00\x02\x02\x50").url();
     check(&alert, Kind::Unavailable, "not a Redis server without TLS: use rediss://");

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use nomad_clients::store::error::Error;
+use nomad_clients::store::memory::SharedSpace;
 use nomad_clients::store::redis::RedisStore;
-use nomad_clients::store::{How, Kind, Look, Published, Store, Want};
+use nomad_clients::store::{Entered, How, Kind, Look, Published, Store, Want};
 
 use crate::support::process::{Process, X, records};
 use crate::support::redis_server::RedisServer;
 
+use super::auto::Run;
 use super::redis_faults::{EMPTY, check_enter, clear, store};
 
 fn with_user(server: &RedisServer, rules: &[&str]) -> Arc<RedisStore> {
@@ -87,4 +90,73 @@ fn r7_other_keys_or_one_command_missing() {
         "{error}"
     );
     assert_eq!(member.look(Want::Records).unwrap(), EMPTY);
+}
+
+/// Whatever a run may not do behind its lease, the next one does not wait for that.
+#[test]
+fn a_right_missing_behind_the_lease_keeps_nobody_waiting() {
+    for name in ["time", "del", "hset", "pexpire", "hlen", "strlen"] {
+        let server = RedisServer::start();
+        let rules: Vec<_> = MEMBER.split(' ').filter(|rule| *rule != format!("+{name}")).collect();
+        with_user(&server, &rules);
+        let url = format!("{}?user=nc&pass=pw", server.url());
+        let (mut first, ear) = Run::new(&url, &SharedSpace::default()).process();
+        match first.come(How::Get) {
+            Entered::Own(_) => {
+                assert_eq!(first.put(5, &records(&[(X, 3)])), Published::Fenced, "{name}");
+            }
+            entered => assert!(matches!(entered, Entered::Alone), "{name}: {entered:?}"),
+        }
+        let [warning] = ear.heard().try_into().unwrap();
+        assert!(warning.contains("redis does not permit a command of the script"), "{warning}");
+        let (mut next, _) = Run::new(&url, &SharedSpace::default()).process();
+        let entered = next.come(How::Get);
+        assert!(!matches!(entered, Entered::Wait { .. }), "{name}: {entered:?}");
+        // Nor does somebody who has every right.
+        let entered = Process::new(store(&server.url()), 'N').come(How::Get);
+        let waits = matches!(entered, Entered::Wait { .. });
+        assert!(!waits || next.flight.is_some(), "{name}: {entered:?}");
+    }
+}
+
+/// A server on which nobody may run it.
+fn without(commands: &[&str]) -> RedisServer {
+    let renamed = commands.iter().flat_map(|command| ["--rename-command", *command, ""]);
+    RedisServer::start_with(&renamed.collect::<Vec<_>>())
+}
+
+/// What can be read and never be written is no cache at all: the files of this machine are, and
+/// what they hold stays from run to run.
+#[test]
+fn a_redis_without_scripts_is_no_cache() {
+    let (server, local) = (without(&["EVAL"]), SharedSpace::default());
+    let (mut run, ear) = Run::new(&server.url(), &local).process();
+    assert_eq!(run.store.look(Want::Records).unwrap(), EMPTY);
+    run.own(How::Get);
+    assert_eq!(run.put(5, &records(&[(X, 3)])), Published::Done);
+    let said = "Warning: redis unavailable (it does not support EVAL): using local cache";
+    assert_eq!(ear.heard(), [said]);
+    let (mut next, _) = Run::new(&server.url(), &local).process();
+    assert_eq!(next.store.look(Want::Records).unwrap(), EMPTY);
+    assert!(matches!(next.come(How::Get), Entered::Hit { .. }));
+    assert!(next.hit().is_some());
+}
+
+#[test]
+fn a_command_that_the_scripts_lack_frees_the_lease() {
+    let server = without(&["TIME"]);
+    let store = store(&server.url());
+    for _ in 0..2 {
+        check_enter(&store, Kind::Unavailable, "it does not support a command of the scripts");
+    }
+    let lease = format!("nomad:clients:lease:{}", crate::support::bench::scope("a0"));
+    assert_eq!(server.int(&["EXISTS", &lease]), 0);
+}
+
+#[test]
+fn a_sentinel_is_named() {
+    let sentinel = RedisServer::sentinel();
+    let store = store(&sentinel.url());
+    assert_eq!(store.look(Want::Records).unwrap_err(), Error::Sentinel);
+    assert_eq!(store.present().unwrap_err(), Error::Sentinel);
 }

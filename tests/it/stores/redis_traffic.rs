@@ -194,6 +194,8 @@ fn stats_tell_what_is_there_and_what_it_was_good_for() {
     let server = RedisServer::start();
     let reader = filled(&server);
     reader.store.count(&miss());
+    assert!(reader.hit().is_some());
+    reader.store.count(&Sample { follow_calls: 3, ..Sample::default() });
     for _ in 0..2 {
         assert!(reader.hit().is_some());
         reader.store.count(&hit());
@@ -213,10 +215,20 @@ fn stats_tell_what_is_there_and_what_it_was_good_for() {
         misses: sum.misses + minute.misses,
         miss_us: sum.miss_us + minute.miss_us,
         nomad_calls: sum.nomad_calls + minute.nomad_calls,
+        follow_calls: sum.follow_calls + minute.follow_calls,
     });
+    let (nomad_calls, follow_calls) = (6, 3);
     assert_eq!(
         sum,
-        Minute { minute: 0, hits: 2, hit_us: 2468, misses: 1, miss_us: 5678, nomad_calls: 6 }
+        Minute {
+            minute: 0,
+            hits: 2,
+            hit_us: 2468,
+            misses: 1,
+            miss_us: 5678,
+            nomad_calls,
+            follow_calls
+        }
     );
     assert_eq!((stats.kind, stats.place, stats.state), ("redis", server.url(), State::Hot));
     assert_eq!(stats.nodes, Some(2));

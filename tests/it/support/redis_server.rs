@@ -28,6 +28,17 @@ impl RedisServer {
         Self::start_with(&["--cluster-enabled", "yes", "--cluster-port", &bus])
     }
 
+    /// A Sentinel, which watches over nothing.
+    pub(crate) fn sentinel() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("sentinel.conf"), "port 0\nunixsocket s\ndir .\n")
+            .unwrap();
+        let child = run(&folder, &["sentinel.conf", "--sentinel"]);
+        let server = Self { folder, child };
+        server.wait();
+        server
+    }
+
     /// One that speaks TLS on a port of loopback, and nothing else there; with `clients` it demands
     /// a certificate of them. Gives the port too.
     pub(crate) fn start_tls(cert: &str, clients: bool, more: &[&str]) -> (Self, u16) {
@@ -139,13 +150,17 @@ pub(crate) fn free_port() -> u16 {
 }
 
 fn spawn(folder: &TempDir, arguments: &[&str]) -> Child {
+    let own =
+        ["--port", "0", "--unixsocket", "s", "--save", "", "--appendonly", "no", "--dir", "."];
+    run(folder, &[&own[..], arguments].concat())
+}
+
+fn run(folder: &TempDir, arguments: &[&str]) -> Child {
     let path = std::env::var_os("PATH").unwrap_or_default();
     Command::new("redis-server")
         .env_clear()
         .env("PATH", path)
         .current_dir(folder.path())
-        .args(["--port", "0", "--unixsocket", "s", "--save", "", "--appendonly", "no"])
-        .args(["--dir", "."])
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
