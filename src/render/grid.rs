@@ -63,6 +63,22 @@ impl Grid {
     }
 }
 
+/// One node as a JSON object of these columns.
+pub(crate) fn object(node: &Full, fields: &[Field]) -> Vec<u8> {
+    json::bytes(&Columns { node, fields })
+}
+
+struct Columns<'a> {
+    node: &'a Full,
+    fields: &'a [Field],
+}
+
+impl Serialize for Columns<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.fields.iter().map(|field| (field.name(), field.value(self.node))))
+    }
+}
+
 struct Object<'a> {
     names: &'a [String],
     row: &'a [Value],

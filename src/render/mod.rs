@@ -23,7 +23,7 @@ use crate::model::node::{Full, Record};
 use crate::model::text::sanitised;
 
 pub(crate) use doctor::{doctor, doctor_json};
-pub(crate) use grid::Grid;
+pub(crate) use grid::{Grid, object};
 pub(crate) use shape::{Shape, fields, usual};
 pub(crate) use show::show;
 pub(crate) use stats::{Cluster, stats, stats_json};

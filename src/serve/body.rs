@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::io::Write as _;
+use std::io::{self, Write};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -14,6 +14,9 @@ use hyper::body::{Body, Frame, SizeHint};
 
 use super::events::Reader;
 use super::line::Line;
+
+/// What is handed to the connection at a time.
+const PIECE: usize = 256 << 10;
 
 /// What an answer holds.
 pub(super) enum Content {
@@ -64,7 +67,7 @@ impl Body for Outgoing {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let next = match &mut self.content {
-            Content::Parts(parts) => parts.pop_front(),
+            Content::Parts(parts) => next(parts),
             Content::Stream(events) => ready!(events.poll_next(context)),
         };
         Poll::Ready(next.map(|part| Ok(Frame::data(part))))
@@ -79,11 +82,42 @@ impl Body for Outgoing {
     }
 }
 
-/// The parts as one, compressed quickly rather than well.
-pub(super) fn gzip(parts: &[Bytes]) -> Bytes {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    for part in parts {
-        encoder.write_all(part).expect("memory takes every write");
+/// A little at a time: what is handed over whole counts as sent, and the connection as idle, while
+/// most of it is still waiting for its reader.
+fn next(parts: &mut VecDeque<Bytes>) -> Option<Bytes> {
+    match parts.front_mut() {
+        Some(part) if part.len() > PIECE => Some(part.split_to(PIECE)),
+        _ => parts.pop_front(),
     }
-    encoder.finish().expect("memory takes every write").into()
+}
+
+/// The parts as one, compressed quickly rather than well.
+///
+/// # Errors
+/// `to` takes no more.
+pub(super) fn gzip(parts: &[Bytes], to: &mut impl Write) -> io::Result<()> {
+    let mut encoder = GzEncoder::new(to, Compression::fast());
+    for part in parts {
+        encoder.write_all(part)?;
+    }
+    encoder.finish().map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::{Content, PIECE, next};
+
+    #[test]
+    fn a_large_part_is_handed_over_little_by_little_and_shared() {
+        let large = Bytes::from(vec![7; 3 * PIECE + 1]);
+        let content = Content::of([Bytes::from_static(b"["), large.clone(), Bytes::new()]);
+        assert_eq!(content.len(), Some(3 * PIECE + 2));
+        let Content::Parts(mut parts) = content else { panic!("these are parts") };
+        let pieces: Vec<Bytes> = std::iter::from_fn(|| next(&mut parts)).collect();
+        let lengths: Vec<usize> = pieces.iter().map(Bytes::len).collect();
+        assert_eq!(lengths, [1, PIECE, PIECE, PIECE, 1]);
+        assert_eq!(pieces[2].as_ptr(), large[PIECE..].as_ptr());
+    }
 }

@@ -1,9 +1,16 @@
 //! One bound for the bytes that all answers of the process hold: made, kept, or on their way.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
+
+/// For the whole process, in bytes. The publication that is shown does not count: it is there
+/// without anybody asking.
+pub(super) const MOST: usize = 256 << 20;
+/// So much every answer may hold, whatever the others hold: there are few connections.
+pub(super) const SMALL: usize = 64 << 10;
 
 /// What is counted. Clones count together.
 #[derive(Debug, Clone, Default)]
@@ -16,21 +23,12 @@ pub(super) struct Charge {
     bytes: usize,
 }
 
-/// Bytes and their charge: both end with the last [`Bytes`] that shares them.
-struct Charged {
-    bytes: Vec<u8>,
-    _charge: Charge,
-}
-
-impl AsRef<[u8]> for Charged {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
+/// There is no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Exhausted;
 
 impl Budget {
     /// How many bytes are held now.
-    #[cfg(test)]
     pub(super) fn used(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
@@ -43,14 +41,37 @@ impl Budget {
 
     /// Bytes that are counted until nobody shares them any more.
     pub(super) fn share(&self, bytes: Vec<u8>) -> Bytes {
-        self.charge(bytes.capacity()).share(bytes)
+        let charge = self.charge(bytes.capacity());
+        Made::bytes(Arc::new(Made { bytes, _charge: charge }))
+    }
+
+    /// Whether an answer may begin whose bytes are there already; `shown` are those of the publication.
+    pub(super) fn check(&self, shown: usize) -> Result<(), Exhausted> {
+        if self.used().saturating_sub(shown) > MOST { Err(Exhausted) } else { Ok(()) }
     }
 }
 
 impl Charge {
-    /// These bytes under this charge.
-    pub(super) fn share(self, bytes: Vec<u8>) -> Bytes {
-        Bytes::from_owner(Charged { bytes, _charge: self })
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Counts more; `free` bytes of what is counted do not matter.
+    fn grow(&mut self, bytes: usize, free: usize) -> Result<(), Exhausted> {
+        let more = bytes.saturating_sub(self.bytes);
+        let room = |used: usize| {
+            let fits = used.saturating_sub(free).saturating_add(more) <= MOST;
+            (fits || bytes <= SMALL).then_some(used + more)
+        };
+        let (order, used) = (Ordering::Relaxed, &self.budget.0);
+        used.fetch_update(order, order, room).map_err(|_| Exhausted)?;
+        self.bytes += more;
+        Ok(())
+    }
+
+    fn shrink(&mut self, bytes: usize) {
+        self.budget.0.fetch_sub(self.bytes.saturating_sub(bytes), Ordering::Relaxed);
+        self.bytes = self.bytes.min(bytes);
     }
 }
 
@@ -60,9 +81,78 @@ impl Drop for Charge {
     }
 }
 
+/// Bytes and their charge: both end with the last [`Bytes`] that shares them.
+pub(super) struct Made {
+    bytes: Vec<u8>,
+    _charge: Charge,
+}
+
+/// What a [`Bytes`] holds.
+struct Shared(Arc<Made>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.0.bytes
+    }
+}
+
+impl Made {
+    pub(super) fn bytes(made: Arc<Self>) -> Bytes {
+        Bytes::from_owner(Shared(made))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// Bytes that are being made, and are given up when there is no room for them.
+pub(super) struct Growing {
+    bytes: Vec<u8>,
+    charge: Charge,
+    shown: usize,
+}
+
+impl Growing {
+    /// `shown`: the bytes of the publication that they are made of.
+    pub(super) fn new(budget: &Budget, shown: usize) -> Self {
+        Self { bytes: Vec::new(), charge: budget.charge(0), shown }
+    }
+
+    pub(super) fn add(&mut self, more: &[u8]) -> Result<(), Exhausted> {
+        let needed = self.bytes.len() + more.len();
+        if needed > self.bytes.capacity() {
+            let capacity = needed.max(2 * self.bytes.capacity());
+            self.charge.grow(capacity, self.shown)?;
+            self.bytes.reserve_exact(capacity - self.bytes.len());
+        }
+        self.bytes.extend_from_slice(more);
+        Ok(())
+    }
+
+    pub(super) fn done(mut self) -> Made {
+        self.bytes.shrink_to_fit();
+        self.charge.shrink(self.bytes.capacity());
+        Made { bytes: self.bytes, _charge: self.charge }
+    }
+}
+
+impl io::Write for Growing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let full = |_| io::Error::from(io::ErrorKind::OutOfMemory);
+        self.add(bytes).map(|()| bytes.len()).map_err(full)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Budget;
+    use std::sync::Arc;
+
+    use super::{Budget, Exhausted, Growing, MOST, Made, SMALL};
 
     #[test]
     fn bytes_count_once_until_the_last_who_shares_them_is_gone() {
@@ -73,6 +163,28 @@ mod tests {
         drop(all);
         assert_eq!((budget.used(), &part[..]), (1000, &[7; 10][..]));
         drop(part);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn what_is_made_stays_within_the_bound_and_small_answers_are_always_made() {
+        let budget = Budget::default();
+        let shown = budget.charge(50 << 20);
+        let others = budget.charge(MOST - (1 << 20));
+        let mut growing = Growing::new(&budget, 50 << 20);
+        let piece = vec![0; 100 << 10];
+        let added = (0..20).take_while(|_| growing.add(&piece).is_ok()).count();
+        assert!((5..=10).contains(&added), "{added} pieces of 100 KB in 1 MB");
+        assert!(budget.used() <= MOST + (50 << 20));
+        let bytes = Made::bytes(Arc::new(growing.done()));
+        assert_eq!(budget.used() - (50 << 20) - (MOST - (1 << 20)), bytes.len());
+        let full = budget.charge(1 << 20);
+        assert_eq!(budget.check(50 << 20), Err(Exhausted));
+        let mut small = Growing::new(&budget, 50 << 20);
+        assert!(small.add(&vec![0; SMALL]).is_ok() && small.add(&[0]).is_err());
+        drop((small, full, bytes));
+        assert_eq!(budget.check(50 << 20), Ok(()));
+        drop((shown, others));
         assert_eq!(budget.used(), 0);
     }
 }

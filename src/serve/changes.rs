@@ -47,12 +47,12 @@ fn write(to: &mut Vec<u8>, change: Change, json: &str) {
 }
 
 /// The records as they stand: compact JSON without line breaks.
-fn records(all: &[u8]) -> Vec<&str> {
+pub(super) fn records(all: &[u8]) -> Vec<&str> {
     let records: Vec<&RawValue> = serde_json::from_slice(all).unwrap_or_default();
     records.into_iter().map(RawValue::get).collect()
 }
 
 /// A record begins with its id: `{"id":"…36 characters…"`.
-fn id(json: &str) -> &str {
+pub(super) fn id(json: &str) -> &str {
     json.get(7..43).unwrap_or(json)
 }

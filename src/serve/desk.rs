@@ -4,15 +4,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot};
-use tokio::task::spawn_blocking;
 use tokio::time::timeout_at;
 
 use crate::clock;
-use crate::discovery::{self, How, Want};
+use crate::discovery::{self, How, Source, Want};
+use crate::store::{self, Cleared, Stats};
 
+use super::coalesce::Coalesced;
 use super::keeper::{Fetched, Keeper, Seen};
+use super::worker::{Broken, Workers};
 
-/// People's wishes for news are gathered: at most one list in this time.
+/// At most one list in this time for all who ask, whatever they ask.
 const PACE: Duration = Duration::from_secs(1);
 
 /// What came of a fetch, shared by all whom it answers.
@@ -33,80 +35,88 @@ pub(super) struct Answered {
     pub(super) nomad_calls: u64,
 }
 
-/// The two queues.
+/// The queues. Each has a thread of its own, so that one that is held up holds up no other.
 pub(super) struct Desk {
     keeper: Arc<Keeper>,
-    looks: Mutex<Looks>,
+    looks: Arc<Coalesced<Want, Seen>>,
+    clears: Arc<Coalesced<(), Arc<Cleared>>>,
+    stats: Arc<Coalesced<(), Result<Arc<Stats>, store::Error>>>,
     fetches: Mutex<Vec<Wish>>,
     wished: Notify,
-}
-
-/// Those who wait for a look.
-#[derive(Default)]
-struct Looks {
-    waiting: Vec<(Want, oneshot::Sender<Seen>)>,
-    under_way: bool,
+    fetcher: Workers,
 }
 
 /// One who waits for a fetch.
 struct Wish {
     how: How,
     want: Want,
-    /// Not held back for [`PACE`]: whoever asks keeps his own.
+    /// `false`: not held back for [`PACE`], as whoever asks keeps a pace of his own.
     paced: bool,
+    came: Instant,
     /// Something has changed for sure.
     moved: bool,
     to: oneshot::Sender<Answered>,
 }
 
-/// When fetches may begin again.
+/// When the last lists began.
 #[derive(Default, Clone, Copy)]
 struct Pace {
-    /// Those that somebody wished for.
-    wished: Option<Instant>,
-    /// Those that only want what is cached: held back while nothing can be cached.
-    needed: Option<Instant>,
+    /// One that somebody waited for who keeps no pace of his own.
+    paced: Option<Instant>,
+    any: Option<Instant>,
+}
+
+impl Pace {
+    /// When a fetch may begin that may lead to a list; `None` = at once. Whoever follows Nomad lists
+    /// by himself, and most find that good enough; but nobody waits for longer because of that.
+    fn free(self, came: Instant) -> Option<Instant> {
+        let after_any = self.any.map(|began| (began + PACE).min(came + PACE));
+        self.paced.map(|began| began + PACE).max(after_any)
+    }
+
+    fn listed(&mut self, began: Instant, paced: bool) {
+        self.any = Some(began);
+        if paced {
+            self.paced = Some(began);
+        }
+    }
 }
 
 impl Desk {
     pub(super) fn new(keeper: Arc<Keeper>) -> Self {
-        Self { keeper, looks: Mutex::default(), fetches: Mutex::default(), wished: Notify::new() }
+        let own = || Arc::clone(&keeper);
+        let (looking, clearing, counting) = (own(), own(), own());
+        Self {
+            looks: Coalesced::new("looks", move |wants: &[Want]| {
+                let full = wants.contains(&Want::Full);
+                looking.look(if full { Want::Full } else { Want::Records })
+            }),
+            clears: Coalesced::new("clears", move |_: &[()]| {
+                Arc::new(clearing.stores.run().clear())
+            }),
+            stats: Coalesced::new("stats", move |_: &[()]| {
+                counting.flush();
+                counting.stores.run().stats().map(Arc::new)
+            }),
+            fetcher: Workers::new("fetches", 1),
+            fetches: Mutex::default(),
+            wished: Notify::new(),
+            keeper,
+        }
     }
 
     /// What the store holds now: the look begins after this question.
-    pub(super) async fn look(self: &Arc<Self>, want: Want) -> Seen {
-        let (to, from) = oneshot::channel();
-        locked(&self.looks).waiting.push((want, to));
-        self.begin_look();
-        from.await.unwrap_or(Seen::Miss)
+    pub(super) async fn look(&self, want: Want) -> Seen {
+        self.looks.ask(want).await.unwrap_or(Seen::Miss)
     }
 
-    /// Begins a look at once unless one is under way. Those who come until its thread has begun are
-    /// answered by it too: while it lasts, the requests of the others are read.
-    fn begin_look(self: &Arc<Self>) {
-        if std::mem::replace(&mut locked(&self.looks).under_way, true) {
-            return;
-        }
-        let desk = Arc::clone(self);
-        let looked = spawn_blocking(move || {
-            let waiting = std::mem::take(&mut locked(&desk.looks).waiting);
-            let full = waiting.iter().any(|(want, _)| *want == Want::Full);
-            let seen = desk.keeper.look(if full { Want::Full } else { Want::Records });
-            (waiting, seen)
-        });
-        let desk = Arc::clone(self);
-        tokio::spawn(async move {
-            // After a panic those who wait are told by the loss of their channel.
-            if let Ok((waiting, seen)) = looked.await {
-                waiting.into_iter().for_each(|(_, to)| drop(to.send(seen.clone())));
-            }
-            let mut looks = locked(&desk.looks);
-            looks.under_way = false;
-            if !looks.waiting.is_empty() {
-                drop(looks);
-                desk.begin_look();
-            }
-        });
+    /// Forgets everything of before this question.
+    pub(super) async fn clear(&self) -> Result<Arc<Cleared>, Broken> {
+        self.clears.ask(()).await
+    }
+
+    pub(super) async fn stats(&self) -> Result<Result<Arc<Stats>, store::Error>, Broken> {
+        self.stats.ask(()).await
     }
 
     /// The nodes by a fetch that begins after this question; for `How::Get` only if the cache is
@@ -122,7 +132,7 @@ impl Desk {
 
     async fn wish(&self, how: How, want: Want, (paced, moved): (bool, bool)) -> Answered {
         let (to, from) = oneshot::channel();
-        locked(&self.fetches).push(Wish { how, want, paced, moved, to });
+        locked(&self.fetches).push(Wish { how, want, paced, came: clock::now(), moved, to });
         self.wished.notify_one();
         let broken = |_| Answered { outcome: Err(Failure::Broken), nomad_calls: 0 };
         from.await.unwrap_or_else(broken)
@@ -144,10 +154,13 @@ impl Desk {
             let wishes = self.take(how);
             let began = clock::now();
             let outcome = self.fetched(how, &wishes).await;
-            pace.wished = Some(began + PACE);
-            let cached = outcome.as_ref().is_ok_and(|fetched| !fetched.held.rev.is_empty());
-            pace.needed = (!cached).then_some(began + PACE);
+            if has_listed(&outcome) {
+                pace.listed(began, wishes.iter().all(|wish| wish.paced));
+            }
             answer(wishes, &outcome);
+            // So that those who read events hear of it at once. Nobody waits for that.
+            let looks = Arc::clone(&self.looks);
+            drop(tokio::spawn(async move { looks.ask(Want::Records).await }));
         }
     }
 
@@ -156,7 +169,7 @@ impl Desk {
         let want = if full { Want::Full } else { Want::Records };
         let moved = wishes.iter().any(|wish| wish.moved);
         let keeper = Arc::clone(&self.keeper);
-        match spawn_blocking(move || keeper.fetch(how, want, moved)).await {
+        match self.fetcher.run(move || keeper.fetch(how, want, moved)).await {
             Ok(Ok(fetched)) => Ok(Arc::new(fetched)),
             Ok(Err(error)) => Err(Failure::Discovery(error)),
             Err(_) => Err(Failure::Broken),
@@ -173,14 +186,16 @@ impl Desk {
     }
 }
 
+/// Whether Nomad was asked for a list, or may have been.
+fn has_listed(outcome: &Outcome) -> bool {
+    let source = outcome.as_ref().map(|fetched| fetched.source);
+    !matches!(source, Ok(Source::Cache | Source::Served))
+}
+
 /// The kind of fetch that may begin first (of several the one that was wished for first), and when;
 /// `None` = at once.
 fn next(wishes: &[Wish], pace: Pace) -> Option<(How, Option<Instant>)> {
-    let at = |wish: &Wish| match wish.how {
-        _ if !wish.paced => None,
-        How::Get => pace.needed,
-        How::Refresh | How::Force => pace.wished,
-    };
+    let at = |wish: &Wish| if wish.paced { pace.free(wish.came) } else { None };
     let first = wishes.iter().min_by_key(|wish| at(wish))?;
     Some((first.how, at(first)))
 }
@@ -197,4 +212,49 @@ fn answer(wishes: Vec<Wish>, outcome: &Outcome) {
 
 fn locked<T>(queue: &Mutex<T>) -> MutexGuard<'_, T> {
     queue.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use tokio::sync::oneshot;
+
+    use super::{How, PACE, Pace, Want, Wish, next};
+    use crate::clock;
+
+    const HALF: Duration = Duration::from_millis(500);
+
+    fn wish(how: How, paced: bool, came: Instant) -> Wish {
+        Wish { how, want: Want::Records, paced, came, moved: false, to: oneshot::channel().0 }
+    }
+
+    #[test]
+    fn all_that_leads_to_a_list_has_one_pace() {
+        let began = clock::now();
+        let mut pace = Pace::default();
+        for how in [How::Get, How::Refresh, How::Force] {
+            assert_eq!(next(&[wish(how, true, began)], pace), Some((how, None)));
+        }
+        pace.listed(began, true);
+        for how in [How::Get, How::Refresh, How::Force] {
+            for came in [began, began + HALF] {
+                assert_eq!(next(&[wish(how, true, came)], pace), Some((how, Some(began + PACE))));
+            }
+        }
+        let follower = wish(How::Refresh, false, began);
+        let all = [wish(How::Force, true, began), follower];
+        assert_eq!(next(&all, pace), Some((How::Refresh, None)));
+    }
+
+    #[test]
+    fn one_who_follows_closely_keeps_nobody_waiting_for_ever() {
+        let began = clock::now();
+        let mut pace = Pace::default();
+        let forced = wish(How::Force, true, began + HALF);
+        for turn in 0..20 {
+            pace.listed(began + HALF * turn, false);
+        }
+        assert_eq!(pace.free(forced.came), Some(began + HALF + PACE));
+    }
 }

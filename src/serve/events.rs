@@ -12,7 +12,7 @@ use crate::model::json;
 
 use super::budget::Budget;
 use super::changes::frames;
-use super::keeper::Held;
+use super::held::Held;
 use super::nomad_contact::NomadContact;
 use super::replay::{At, Log, pieces};
 
@@ -227,7 +227,7 @@ mod tests {
     use std::time::Duration;
 
     use super::{Hub, READERS, Reader};
-    use crate::serve::keeper::Held;
+    use crate::serve::held::Held;
     use crate::serve::replay::KEPT_BYTES;
 
     const IDS: [&str; 3] = [

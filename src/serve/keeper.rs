@@ -1,74 +1,23 @@
 //! What `serve` knows: the last publication in memory, never shown before the store confirmed it.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-
-use bytes::Bytes;
 
 use crate::clock;
 use crate::discovery::{
     self, Answer, Discovery, How, Leaving, Policy, Progress, Source, Tally, Want, void_if_refused,
 };
-use crate::model::node::{Full, Fulls, NodeId};
+use crate::model::node::NodeId;
 use crate::model::remark::Tell;
-use crate::model::snapshot::{Snapshot, Unreadable};
-use crate::model::view::Wanted;
+use crate::model::snapshot::Snapshot;
 use crate::nomad::{self, Hold, HttpNomad, Pulse};
 use crate::store::{Look, Probes, Sample, Stores};
 
 use super::Backend;
 use super::budget::Budget;
 use super::events::Hub;
+use super::held::Held;
 use super::nomad_contact::{NomadContact, Question, Trouble};
-
-/// One publication, with everything that is made of it at most once.
-pub(super) struct Held {
-    /// Empty if the nodes could not be cached.
-    pub(super) rev: String,
-    pub(super) index: u64,
-    pub(super) count: u64,
-    /// The bytes of `list --json`, newline included.
-    pub(super) listed: Bytes,
-    fulls: Option<Fulls>,
-    nodes: OnceLock<Result<Vec<Full>, Unreadable>>,
-    gzipped: OnceLock<Bytes>,
-}
-
-impl Held {
-    fn new(snapshot: Snapshot) -> Self {
-        let Snapshot { rev, index, count, all: mut listed, fulls, .. } = snapshot;
-        listed.push(b'\n');
-        let (nodes, gzipped) = (OnceLock::new(), OnceLock::new());
-        Self { rev, index, count, listed: listed.into(), fulls, nodes, gzipped }
-    }
-
-    /// The bytes of `all`.
-    pub(super) fn all(&self) -> Bytes {
-        self.listed.slice(..self.listed.len() - 1)
-    }
-
-    /// The nodes in the order of `all`, read when somebody wants them first.
-    pub(super) fn nodes(&self) -> Result<&[Full], Unreadable> {
-        let read =
-            || Snapshot::assembled(&self.all(), self.fulls.as_deref(), &Wanted::everything());
-        self.nodes.get_or_init(read).as_deref().map_err(Clone::clone)
-    }
-
-    /// The JSON of one full record.
-    pub(super) fn full(&self, id: &NodeId) -> Option<&[u8]> {
-        let fulls = self.fulls.as_deref()?;
-        fulls.iter().find(|(of, _)| of == id).map(|(_, json)| json.as_slice())
-    }
-
-    /// `listed`, compressed once for all who want it so.
-    pub(super) fn gzipped(&self) -> Bytes {
-        self.gzipped.get_or_init(|| super::body::gzip(std::slice::from_ref(&self.listed))).clone()
-    }
-
-    fn serves(&self, want: Want) -> bool {
-        want == Want::Records || self.fulls.is_some()
-    }
-}
 
 /// What the store said of the publication that is held.
 #[derive(Clone)]
@@ -102,6 +51,7 @@ pub(super) struct Keeper {
     pub(super) tell: Tell,
     pub(super) leaving: Arc<Leaving>,
     pub(super) hub: Hub,
+    pub(super) budget: Budget,
     pub(super) contact: Arc<NomadContact>,
     known: Mutex<Known>,
     counts: Mutex<Sample>,
@@ -121,29 +71,36 @@ impl Keeper {
         let Backend { nomad, stores, policy, probes, tell, leaving, .. } = backend;
         let (known, counts) = (Mutex::default(), Mutex::default());
         let contact = Arc::<NomadContact>::default();
-        let hub = Hub::new(Arc::clone(&contact), Budget::default());
-        Self { nomad, stores, policy, probes, tell, leaving, hub, contact, known, counts }
+        let budget = Budget::default();
+        let hub = Hub::new(Arc::clone(&contact), budget.clone());
+        Self { nomad, stores, policy, probes, tell, leaving, hub, budget, contact, known, counts }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks the store which publication is fresh, and reads it only if it is not the one in memory.
-    /// Looks follow one after the other, so that nobody is shown an older one after a newer.
+    /// Looks follow one after the other, so that nobody is shown an older one after a newer: only
+    /// the desk begins one. Nobody else waits for it.
     pub(super) fn look(&self, want: Want) -> Seen {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let fetched = self.known().fetched.clone();
         let store = self.stores.run();
         let present = match store.present() {
             Ok(Some(present)) => present,
             Ok(None) => return Seen::Miss,
             Err(error) => return self.unusable(&error),
         };
-        if let Some(held) = known.of(&present.rev, want) {
-            self.show(&mut known, &held, present.age);
+        let known = self.known().of(&present.rev, want);
+        if let Some(held) = known {
+            self.show(&held, present.age, fetched);
             return Seen::Hit { held, age: present.age, since: present.since };
         }
         match store.look(want) {
             Ok(Look::Hit(snapshot)) => {
                 let (age, since) = (snapshot.age, snapshot.since);
-                let held = Arc::new(Held::new(snapshot));
-                self.show(&mut known, &held, age);
+                let held = self.held(snapshot);
+                self.show(&held, age, fetched);
                 Seen::Hit { held, age, since }
             }
             Ok(Look::Miss { .. }) => Seen::Miss,
@@ -151,14 +108,27 @@ impl Keeper {
         }
     }
 
+    fn held(&self, snapshot: Snapshot) -> Arc<Held> {
+        let known = self.known();
+        let nodes = known.fetched.iter().chain(&known.shown).find_map(|held| held.last_nodes());
+        drop(known);
+        Arc::new(Held::new(snapshot, &self.budget, nodes))
+    }
+
     fn unusable(&self, error: &crate::store::Error) -> Seen {
         self.tell.warning(format!("cache not used: {error}"));
         Seen::Miss
     }
 
-    fn show(&self, known: &mut Known, held: &Arc<Held>, age: Duration) {
+    /// `fetched`: what was waiting for the store's word when it was asked. It is this, or overtaken.
+    fn show(&self, held: &Arc<Held>, age: Duration, fetched: Option<Arc<Held>>) {
+        let mut known = self.known();
         let before = known.shown.replace(Arc::clone(held));
-        known.fetched = None;
+        let is_over = |waiting: &mut Arc<Held>| {
+            waiting.rev == held.rev || fetched.as_ref().is_some_and(|it| Arc::ptr_eq(it, waiting))
+        };
+        known.fetched.take_if(is_over);
+        drop(known);
         self.hub.turn(before.as_deref(), held, age);
         if clock::now().checked_sub(age).is_some_and(|asked| self.contact.listed(asked)) {
             self.hub.beat();
@@ -184,13 +154,11 @@ impl Keeper {
             None => {}
         }
         let age = snapshot.age;
-        let held = Arc::new(Held::new(snapshot));
+        let held = self.held(snapshot);
         let is_complete = !held.rev.is_empty() && missing.is_empty();
         if is_complete {
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            known.fetched = Some(Arc::clone(&held));
+            self.known().fetched = Some(Arc::clone(&held));
         }
-        self.look(Want::Records);
         Ok(Fetched { held, age, source, tally, missing })
     }
 
@@ -299,21 +267,4 @@ impl Progress for Unwatched {
     fn advance(&self) {}
 
     fn end(&self) {}
-}
-
-#[cfg(test)]
-impl Held {
-    /// A publication made by hand.
-    pub(super) fn of(rev: &str, all: &str) -> Self {
-        let snapshot = Snapshot {
-            rev: rev.to_owned(),
-            index: 1,
-            count: 1,
-            all: all.into(),
-            fulls: None,
-            age: Duration::ZERO,
-            since: Duration::ZERO,
-        };
-        Self::new(snapshot)
-    }
 }

@@ -1,11 +1,13 @@
 //! The web: the same answers as the command line, a live page, and a cache that stays fresh by itself.
 
 mod accept;
+mod answers;
 mod ask_nomad;
 mod base_path;
 mod body;
 mod budget;
 mod changes;
+mod coalesce;
 mod desk;
 mod ending;
 mod events;
@@ -14,6 +16,7 @@ mod follow;
 mod guard;
 mod handed;
 mod handle;
+mod held;
 mod keeper;
 mod line;
 mod listen;
@@ -35,6 +38,7 @@ mod scrape;
 mod server;
 mod socket_access;
 mod threads;
+mod worker;
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -60,11 +64,14 @@ use keeper::Keeper;
 use listen::Socket;
 use metrics::Metrics;
 use server::{Lines, Server};
+use worker::Workers;
 
 pub(crate) use base_path::BasePath;
 pub(crate) use listen::Listen;
 pub(crate) use socket_access::SocketAccess;
 
+/// Threads for what takes a processor: one long answer does not hold up the others.
+const MAKERS: usize = 2;
 /// Requests in flight have this long when the process is told to end.
 const FAREWELL: Duration = Duration::from_secs(25);
 /// Sign of life to those who read events.
@@ -133,6 +140,8 @@ pub(crate) enum Error {
 struct App {
     keeper: Arc<Keeper>,
     desk: Arc<Desk>,
+    /// For what takes more than a moment of a processor: reading and writing many nodes.
+    makers: Workers,
     guard: Guard,
     base: BasePath,
     metrics: Metrics,
@@ -299,6 +308,7 @@ impl App {
         Self {
             desk: Arc::new(Desk::new(Arc::clone(&keeper))),
             keeper,
+            makers: Workers::new("answers", MAKERS),
             guard: Guard { names: settings.names, token: settings.token },
             base: settings.base,
             metrics: Metrics::default(),

@@ -1,5 +1,6 @@
 //! Nodes counted by their properties for the metrics, in a bounded number of series.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::node::Full;
@@ -21,10 +22,10 @@ const OTHER: &str = "other";
 const LONGEST: usize = 100;
 
 /// How many nodes there are of each kind; every node is in one of the series.
-pub(super) fn count(nodes: &[Full]) -> Vec<(Series, i64)> {
+pub(super) fn count(nodes: &[impl Borrow<Full>]) -> Vec<(Series, i64)> {
     let mut counts: BTreeMap<[&str; LABELS], i64> = BTreeMap::new();
     for node in nodes {
-        *counts.entry(labels(node)).or_default() += 1;
+        *counts.entry(labels(node.borrow())).or_default() += 1;
     }
     let common: Vec<BTreeSet<&str>> = (0..LABELS).map(|at| common(&counts, at)).collect();
     let mut series: BTreeMap<Series, i64> = BTreeMap::new();
@@ -124,7 +125,7 @@ mod tests {
             (series("ready", "true"), 1),
         ];
         assert_eq!(counted(&nodes(5, kinds)), expected);
-        assert_eq!(count(&[]), []);
+        assert_eq!(counted(&[]), []);
     }
 
     /// Whoever runs a node chooses its class, datacenter, pool and version.

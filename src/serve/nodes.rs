@@ -1,5 +1,6 @@
 //! The answers that hold nodes: from memory when the store confirms it, else by a fetch.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,21 +8,24 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_ENCODING, HeaderValue};
 use serde::Serialize;
-use tokio::task::spawn_blocking;
 
 use crate::discovery::{How, Source, Tally, Want};
 use crate::model::columns;
+use crate::model::field::Field;
 use crate::model::json;
 use crate::model::node::{Full, NodeId};
+use crate::model::view::Wanted;
 use crate::model::work::Work;
-use crate::render::{self, Grid};
+use crate::render;
 use crate::store::sum;
 
 use super::App;
 use super::accept::{has, takes_gzip};
 use super::body::{Content, gzip};
+use super::budget::{Exhausted, Growing, SMALL};
 use super::desk::Answered;
-use super::keeper::{Fetched, Held, Seen};
+use super::held::Held;
+use super::keeper::{Fetched, Seen};
 use super::parameters::Choice;
 use super::problem::Problem;
 use super::respond::{Answer, Asked, tag, took};
@@ -155,17 +159,12 @@ pub(super) async fn clients(
     if let Some(answer) = unmodified(&shown, tag.as_deref(), asked) {
         return Ok(answer);
     }
-    if choice.is_everything() {
-        let held = Arc::clone(&shown.held);
-        if takes_gzip(asked.headers()) && held.listed.len() > WORTH {
-            let zipped = spawn_blocking(move || held.gzipped()).await;
-            return Ok(shown.zipped(zipped.map_err(|_| Problem::broken())?, tag.as_deref()));
-        }
-        let content = Content::of([held.listed.clone()]);
-        return Ok(shown.answer(content, self::tag(tag.as_deref(), false)));
-    }
-    let array = chosen(&shown.held, choice).await?;
-    shown.whole([array, Bytes::from_static(b"\n")].into(), tag.as_deref(), asked).await
+    let parts = if choice.is_everything() {
+        vec![shown.held.listed.clone()]
+    } else {
+        vec![array(app, &shown.held, choice, asked.query()).await?, Bytes::from_static(b"\n")]
+    };
+    shown.whole(app, parts, ("clients", tag.as_deref()), asked).await
 }
 
 /// The nodes in the envelope of the discovery API.
@@ -183,15 +182,18 @@ pub(super) async fn discover(
     {
         return Ok(answer);
     }
-    let array =
-        if choice.is_everything() { shown.held.all() } else { chosen(&shown.held, choice).await? };
-    let before: &[u8] = if shown.cache.is_hit() {
-        b"{\"success\":true,\"cached\":true,\"output\":{\"clients\":"
+    let array = if choice.is_everything() {
+        shown.held.all()
     } else {
-        b"{\"success\":true,\"cached\":false,\"output\":{\"clients\":"
+        array(app, &shown.held, choice, asked.query()).await?
+    };
+    let (kind, before): (_, &[u8]) = if shown.cache.is_hit() {
+        ("cached", b"{\"success\":true,\"cached\":true,\"output\":{\"clients\":")
+    } else {
+        ("fetched", b"{\"success\":true,\"cached\":false,\"output\":{\"clients\":")
     };
     let parts = vec![Bytes::from_static(before), array, shown.rest().into()];
-    shown.whole(parts, tag.as_deref(), asked).await
+    shown.whole(app, parts, (kind, tag.as_deref()), asked).await
 }
 
 fn unmodified(shown: &Shown, tag: Option<&str>, asked: &Asked) -> Option<Answer> {
@@ -235,17 +237,24 @@ impl Shown {
         rest
     }
 
-    /// Compressed if that is worth it and welcome.
+    /// Compressed if that is worth it and welcome; `kind` tells apart what the same query may get of
+    /// one publication.
     async fn whole(
         &self,
+        app: &App,
         parts: Vec<Bytes>,
-        tag: Option<&str>,
+        (kind, tag): (&str, Option<&str>),
         asked: &Asked,
     ) -> Result<Answer, Problem> {
         let len: usize = parts.iter().map(Bytes::len).sum();
+        if len > SMALL {
+            app.keeper.budget.check(self.held.size())?;
+        }
         if takes_gzip(asked.headers()) && len > WORTH {
-            let zipped = spawn_blocking(move || gzip(&parts)).await;
-            return Ok(self.zipped(zipped.map_err(|_| Problem::broken())?, tag));
+            let question = format!("{kind} gzip {}", asked.query());
+            let zip =
+                move |_: &Held, to: &mut Growing| gzip(&parts, to).map_err(|_| Exhausted.into());
+            return Ok(self.zipped(made(app, &self.held, &question, zip).await?, tag));
         }
         Ok(self.answer(Content::of(parts), self::tag(tag, false)))
     }
@@ -258,24 +267,69 @@ impl Shown {
 }
 
 /// The JSON array of the nodes that are wanted.
-async fn chosen(held: &Arc<Held>, choice: &Arc<Choice>) -> Result<Bytes, Problem> {
-    let (held, choice) = (Arc::clone(held), Arc::clone(choice));
-    let made = spawn_blocking(move || array(&held, &choice)).await;
-    made.unwrap_or_else(|_| Err(Problem::broken()))
+async fn array(
+    app: &App,
+    held: &Arc<Held>,
+    choice: &Arc<Choice>,
+    query: &str,
+) -> Result<Bytes, Problem> {
+    let choice = Arc::clone(choice);
+    let write = move |held: &Held, to: &mut Growing| write_array(held, &choice, to);
+    made(app, held, &format!("array {query}"), write).await
 }
 
-fn array(held: &Held, choice: &Choice) -> Result<Bytes, Problem> {
-    let nodes: Vec<&Full> = held.nodes()?.iter().collect();
-    let nodes = choice.selection.of(nodes, &Work::of_request())?;
-    let objects = match &choice.columns {
-        Some(columns) => Grid::of(&nodes, &columns.after(columns::of_record(false))).objects(),
-        None => nodes.iter().map(|node| node.json(choice.full)).collect(),
+/// What `make` writes, made once for all who ask the same question of this publication.
+async fn made(
+    app: &App,
+    held: &Arc<Held>,
+    question: &str,
+    make: impl FnOnce(&Held, &mut Growing) -> Result<(), Problem> + Send + 'static,
+) -> Result<Bytes, Problem> {
+    let new = async {
+        let (own, budget) = (Arc::clone(held), app.keeper.budget.clone());
+        let work = move || {
+            let mut to = Growing::new(&budget, own.size());
+            make(&own, &mut to).map(|()| to.done())
+        };
+        app.makers.run(work).await?
     };
-    let mut array = Vec::new();
-    render::json(&mut array, objects.iter().map(Vec::as_slice), false)
-        .expect("memory takes every write");
-    array.pop();
-    Ok(array.into())
+    held.answers.of(question, new).await
+}
+
+fn write_array(held: &Held, choice: &Choice, to: &mut Growing) -> Result<(), Problem> {
+    let fields = choice.fields();
+    if !choice.reads_full() {
+        let nodes = held.nodes()?.iter().map(|node| &**node).collect();
+        return write_nodes(held, (choice, fields), nodes, to);
+    }
+    let record = columns::of_record(false);
+    let wanted = fields.as_deref().unwrap_or(&record);
+    let wanted = Wanted::keys(&[]).and(wanted).and(choice.selection.fields());
+    write_nodes(held, (choice, fields), held.read(&wanted)?.iter().collect(), to)
+}
+
+/// One node after the other, so that what is written is all that is held.
+fn write_nodes(
+    held: &Held,
+    (choice, fields): (&Choice, Option<Vec<Field>>),
+    nodes: Vec<&Full>,
+    to: &mut Growing,
+) -> Result<(), Problem> {
+    to.add(b"[")?;
+    for (at, node) in choice.selection.of(nodes, &Work::of_request())?.into_iter().enumerate() {
+        if at > 0 {
+            to.add(b",")?;
+        }
+        let json = match &fields {
+            Some(fields) => Cow::Owned(render::object(node, fields)),
+            None if choice.full => {
+                Cow::Borrowed(held.full(&node.record.id).ok_or_else(Problem::broken)?)
+            }
+            None => Cow::Owned(node.json(false)),
+        };
+        to.add(&json)?;
+    }
+    Ok(to.add(b"]")?)
 }
 
 impl Seen {

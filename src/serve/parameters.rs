@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::discovery::{How, Want};
-use crate::model::columns::Columns;
+use crate::model::columns::{self, Columns};
+use crate::model::field::Field;
 use crate::model::pick::nearest;
 use crate::model::selection::Selection;
 
@@ -55,10 +56,18 @@ pub(super) struct Choice {
 
 impl Choice {
     pub(super) fn want(&self) -> Want {
+        if self.full || self.reads_full() { Want::Full } else { Want::Records }
+    }
+
+    /// Whether it depends on more of a node than its record.
+    pub(super) fn reads_full(&self) -> bool {
         let columns = self.columns.iter().flat_map(|columns| &columns.fields);
-        let full =
-            columns.chain(self.selection.fields()).any(crate::model::field::Field::needs_full);
-        if self.full || full { Want::Full } else { Want::Records }
+        columns.chain(self.selection.fields()).any(Field::needs_full)
+    }
+
+    /// The columns of the answer; `None` = whole records.
+    pub(super) fn fields(&self) -> Option<Vec<Field>> {
+        self.columns.as_ref().map(|columns| columns.after(columns::of_record(false)))
     }
 
     /// The very bytes of the cache.

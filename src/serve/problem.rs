@@ -12,7 +12,9 @@ use crate::model::work::TooMuch;
 use crate::nomad::{self, Kind};
 use crate::store::Class;
 
+use super::budget::Exhausted;
 use super::desk::Failure;
+use super::worker::Broken;
 
 /// RFC 9457, with the members of the older API beside its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +86,20 @@ impl From<NotOne> for Problem {
     fn from(error: NotOne) -> Self {
         let status = if error.ambiguous { StatusCode::CONFLICT } else { StatusCode::NOT_FOUND };
         Self { status, what: error.what, hint: error.hint }
+    }
+}
+
+impl From<Exhausted> for Problem {
+    fn from(_: Exhausted) -> Self {
+        let what = "the answers that are being sent take all the memory that they may";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, what)
+            .hinted("try again, or ask for less with limit, columns or filters")
+    }
+}
+
+impl From<Broken> for Problem {
+    fn from(_: Broken) -> Self {
+        Self::broken()
     }
 }
 

@@ -10,12 +10,12 @@ use hyper::header::{
 };
 use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
-use tokio::task::spawn_blocking;
 
 use crate::clock;
 use crate::discovery::Want;
 use crate::model::find::single;
 use crate::model::json;
+use crate::model::node::Full;
 use crate::render;
 use crate::store::{Kind, Sample};
 
@@ -23,7 +23,7 @@ use super::accept::accepts;
 use super::base_path::BasePath;
 use super::body::Content;
 use super::guard::COOKIE_NAME;
-use super::keeper::Held;
+use super::held::Held;
 use super::nodes::{Shown, shown};
 use super::page;
 use super::problem::Problem;
@@ -226,22 +226,19 @@ fn sign_in(app: &App, body: &[u8]) -> Answer {
 async fn client(app: &Arc<App>, node: &str, asked: &Asked) -> Result<Answer, Problem> {
     let shown = shown(app, None, Want::Full, asked).await?;
     let (held, node) = (Arc::clone(&shown.held), node.to_owned());
-    let found = spawn_blocking(move || full(&held, &node)).await;
-    let body = found.unwrap_or_else(|_| Err(Problem::broken()))?;
+    let body = app.makers.run(move || full(&held, &node)).await??;
     Ok(shown.answer(Content::of([body]), HeaderMap::new()))
 }
 
 fn full(held: &Held, node: &str) -> Result<Bytes, Problem> {
-    let nodes = held.nodes()?;
-    let id = &nodes[single(nodes, node)?].record.id;
+    let nodes: Vec<&Full> = held.nodes()?.iter().map(|node| &**node).collect();
+    let id = &nodes[single(&nodes, node)?].record.id;
     let json = held.full(id).ok_or_else(Problem::broken)?;
     Ok([json, b"\n"].concat().into())
 }
 
 async fn clear(app: &Arc<App>) -> Result<Answer, Problem> {
-    let keeper = Arc::clone(&app.keeper);
-    let cleared = spawn_blocking(move || keeper.stores.run().clear()).await;
-    let cleared = cleared.map_err(|_| Problem::broken())?;
+    let cleared = app.desk.clear().await?;
     for place in &cleared.places {
         if let Err(error) = &place.outcome {
             let denied = matches!(error.kind(), Kind::Credentials | Kind::Forbidden);
@@ -258,13 +255,7 @@ async fn clear(app: &Arc<App>) -> Result<Answer, Problem> {
 }
 
 async fn stats(app: &Arc<App>) -> Result<Answer, Problem> {
-    let keeper = Arc::clone(&app.keeper);
-    let stats = spawn_blocking(move || {
-        keeper.flush();
-        keeper.stores.run().stats()
-    });
-    let stats = stats.await.map_err(|_| Problem::broken())?;
-    let stats = stats.map_err(|error| {
+    let stats = app.desk.stats().await?.map_err(|error| {
         let what = format!("cannot read the cache: {error}");
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, what)
     })?;

@@ -1,11 +1,11 @@
 //! The answer of `/metrics`: what is known at this moment, without a question to Nomad.
 
+use std::slice::from_ref;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_ENCODING, HeaderMap, HeaderValue, VARY};
-use tokio::task::spawn_blocking;
 
 use crate::clock;
 use crate::discovery::Want;
@@ -29,15 +29,17 @@ pub(super) async fn scrape(app: &Arc<App>, headers: &HeaderMap) -> Result<Answer
     // What is told of Redis is as old as this look.
     let seen = app.desk.look(Want::Records).await;
     let own = Arc::clone(app);
-    let body = spawn_blocking(move || {
+    let body = app.makers.run(move || {
         let text = Bytes::from(format.of(own.metrics.text(&moment(&own, &seen))));
-        if zips { gzip(&[text]) } else { text }
+        let mut zipped = Vec::new();
+        let is_zipped = zips && gzip(from_ref(&text), &mut zipped).is_ok();
+        if is_zipped { (zipped.into(), true) } else { (text, false) }
     });
-    let body = body.await.map_err(|_| Problem::broken())?;
+    let (body, is_zipped) = body.await?;
     let mut answer = answer(StatusCode::OK, format.content_type(), body);
     let headers = answer.headers_mut();
     headers.insert(VARY, HeaderValue::from_static("accept, accept-encoding"));
-    if zips {
+    if is_zipped {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     Ok(answer)

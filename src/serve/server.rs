@@ -98,6 +98,18 @@ impl Lines {
     }
 }
 
+/// A connection's place among all, until this is dropped: also by a panic.
+struct Seat {
+    lines: Arc<Lines>,
+    line: Arc<Line>,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.lines.leave(&self.line);
+    }
+}
+
 /// The connection of a request.
 pub(super) struct Place<'a> {
     lines: &'a Lines,
@@ -195,8 +207,8 @@ impl Server {
         let server = self.clone();
         match self.lines.admit(from) {
             Some(line) => drop(tokio::spawn(async move {
-                server.connection(stream, &line, local).await;
-                server.lines.leave(&line);
+                let seat = Seat { lines: Arc::clone(&server.lines), line };
+                server.connection(stream, &seat.line, local).await;
             })),
             // Nobody waits for who does not take it.
             None => drop(tokio::spawn(async move {
@@ -268,7 +280,9 @@ async fn guarded<T>(answer: impl Future<Output = T>) -> Option<T> {
 mod tests {
     use std::net::IpAddr;
 
-    use super::{BODIES, CONNECTIONS, Lines, OF_ONE, guarded};
+    use std::sync::Arc;
+
+    use super::{BODIES, CONNECTIONS, Lines, OF_ONE, Seat, guarded};
 
     fn run<T>(future: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
@@ -301,6 +315,18 @@ mod tests {
         assert!(lines.admit(ip).is_none(), "all are busy");
         lines.leave(&more);
         assert!(lines.admit(ip).is_some());
+    }
+
+    #[test]
+    fn a_panic_gives_the_place_back() {
+        let lines = Arc::<Lines>::default();
+        let seat = Seat { lines: Arc::clone(&lines), line: lines.admit(None).unwrap() };
+        let panics = std::panic::AssertUnwindSafe(move || {
+            let _seat = seat;
+            panic!("on purpose")
+        });
+        assert!(std::panic::catch_unwind(panics).is_err());
+        assert!(lines.0.lock().unwrap().is_empty());
     }
 
     #[test]

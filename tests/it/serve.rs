@@ -2,6 +2,7 @@
 
 mod answers;
 mod api;
+mod bounds;
 mod browser;
 mod contact;
 mod described;

@@ -1,0 +1,133 @@
+//! Answers that were made of one publication: who asks the same shares the same bytes.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use bytes::Bytes;
+
+use super::budget::Made;
+use super::problem::Problem;
+
+/// Answers of so many bytes are kept for whoever asks the same next, as long as the publication is
+/// shown; all others as long as they are on their way to somebody.
+const KEPT: usize = 8 << 20;
+/// Questions whose answers are gone are forgotten when there are so many.
+const QUESTIONS: usize = 512;
+
+/// The answers of one publication, by question.
+#[derive(Default)]
+pub(super) struct Answers(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    slots: HashMap<String, Arc<Slot>>,
+    kept: VecDeque<Arc<Made>>,
+    bytes: usize,
+}
+
+/// Whoever makes the answer holds the lock, and all who want it wait for that.
+type Slot = tokio::sync::Mutex<Weak<Made>>;
+
+impl Answers {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The answer to this question, by `make` if nobody has it.
+    pub(super) async fn of(
+        &self,
+        question: &str,
+        make: impl Future<Output = Result<Made, Problem>>,
+    ) -> Result<Bytes, Problem> {
+        let slot = self.slot(question);
+        let mut known = slot.lock().await;
+        if let Some(made) = known.upgrade() {
+            return Ok(Made::bytes(made));
+        }
+        let made = Arc::new(make.await?);
+        *known = Arc::downgrade(&made);
+        self.state().keep(&made);
+        Ok(Made::bytes(made))
+    }
+
+    fn slot(&self, question: &str) -> Arc<Slot> {
+        let mut state = self.state();
+        if let Some(slot) = state.slots.get(question) {
+            return Arc::clone(slot);
+        }
+        if state.slots.len() >= QUESTIONS {
+            let is_used = |slot: &Arc<Slot>| {
+                let made = slot.try_lock().map_or(1, |made| made.strong_count());
+                Arc::strong_count(slot) > 1 || made > 0
+            };
+            state.slots.retain(|_, slot| is_used(slot));
+        }
+        Arc::clone(state.slots.entry(question.to_owned()).or_default())
+    }
+}
+
+impl State {
+    fn keep(&mut self, made: &Arc<Made>) {
+        if made.len() > KEPT {
+            return;
+        }
+        self.kept.push_back(Arc::clone(made));
+        self.bytes += made.len();
+        while self.bytes > KEPT || self.kept.len() >= QUESTIONS / 2 {
+            let Some(oldest) = self.kept.pop_front() else { return };
+            self.bytes -= oldest.len();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::{Answers, KEPT, QUESTIONS};
+    use crate::serve::budget::{Budget, Growing, Made};
+    use crate::serve::problem::Problem;
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    fn made(budget: &Budget, bytes: usize) -> Made {
+        let mut to = Growing::new(budget, 0);
+        to.add(&vec![b'x'; bytes]).unwrap();
+        to.done()
+    }
+
+    #[test]
+    fn the_same_question_is_answered_once_for_all_who_ask_and_its_bytes_are_shared() {
+        let (answers, budget, times) = (Answers::default(), Budget::default(), Cell::new(0));
+        let ask = || {
+            answers.of("limit=5", async {
+                tokio::task::yield_now().await;
+                times.set(times.get() + 1);
+                Ok(made(&budget, KEPT + 1))
+            })
+        };
+        let (first, second, third) = run(async { tokio::join!(ask(), ask(), ask()) });
+        let all = [first.unwrap(), second.unwrap(), third.unwrap()];
+        assert!(all.iter().all(|bytes| bytes.as_ptr() == all[0].as_ptr()) && times.get() == 1);
+        assert_eq!(budget.used(), KEPT + 1, "they count once");
+        drop(all);
+        assert_eq!(budget.used(), 0, "what is large is kept as long as somebody reads it");
+        assert!(run(ask()).is_ok() && times.get() == 2);
+    }
+
+    #[test]
+    fn what_is_kept_for_the_next_is_bounded_and_a_failure_is_not_kept() {
+        let (answers, budget) = (Answers::default(), Budget::default());
+        let failed = run(answers.of("x", async { Err(Problem::broken()) }));
+        assert!(failed.is_err());
+        for at in 0..3 * QUESTIONS {
+            run(answers.of(&format!("{at}"), async { Ok(made(&budget, KEPT / 16)) })).unwrap();
+            assert!(budget.used() <= KEPT && answers.state().slots.len() <= QUESTIONS);
+        }
+        let last = format!("{}", 3 * QUESTIONS - 1);
+        let again = run(answers.of(&last, async { panic!("it is kept") }));
+        assert_eq!(again.unwrap().len(), KEPT / 16);
+    }
+}
