@@ -159,8 +159,10 @@ impl Desk {
             }
             answer(wishes, &outcome);
             // So that those who read events hear of it at once. Nobody waits for that.
-            let looks = Arc::clone(&self.looks);
-            drop(tokio::spawn(async move { looks.ask(Want::Records).await }));
+            if self.keeper.hub.readers() > 0 {
+                let looks = Arc::clone(&self.looks);
+                drop(tokio::spawn(async move { looks.ask(Want::Records).await }));
+            }
         }
     }
 

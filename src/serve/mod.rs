@@ -78,6 +78,7 @@ const FAREWELL: Duration = Duration::from_secs(25);
 const BEAT: Duration = Duration::from_secs(10);
 /// How often the counters go to the store.
 const FLUSH: Duration = Duration::from_secs(5);
+
 /// How to serve.
 #[derive(Debug)]
 pub(crate) struct Settings {
