@@ -70,6 +70,18 @@ pub trait Progress: Send + Sync {
     fn end(&self);
 }
 
+/// Nobody sees a bar.
+#[derive(Debug)]
+pub struct Unwatched;
+
+impl Progress for Unwatched {
+    fn begin(&self, _: usize) {}
+
+    fn advance(&self) {}
+
+    fn end(&self) {}
+}
+
 /// What ENTER led to.
 enum Turn {
     Answer(Box<Answer>),

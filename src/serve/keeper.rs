@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock;
 use crate::discovery::{
-    self, Answer, Discovery, How, Leaving, Policy, Progress, Source, Tally, Want, void_if_refused,
+    self, Answer, Discovery, How, Leaving, Policy, Source, Tally, Unwatched, Want, void_if_refused,
 };
 use crate::model::node::NodeId;
 use crate::model::remark::Tell;
@@ -256,15 +256,4 @@ impl NoPulse {
             Self::Nomad(error) => Trouble::of(error),
         }
     }
-}
-
-/// Nobody sees a bar.
-struct Unwatched;
-
-impl Progress for Unwatched {
-    fn begin(&self, _: usize) {}
-
-    fn advance(&self) {}
-
-    fn end(&self) {}
 }

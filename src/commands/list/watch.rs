@@ -15,14 +15,14 @@ use crate::cli::List;
 use crate::clock;
 use crate::commands::{Run, complete, told_if_stale};
 use crate::config;
-use crate::discovery::{Answer, Discovery, How, Progress};
+use crate::discovery::{Answer, Discovery, How, Unwatched};
 use crate::error::Error;
 use crate::model::find::{named, present};
 use crate::model::node::{Full, NodeId};
 use crate::render::{self, Format, stdout};
 
 use super::choice::Choice;
-use super::{chosen, print};
+use super::{chosen, print, shown};
 use drawing::Drawing;
 use heard::Heard;
 
@@ -35,15 +35,22 @@ struct Watch<'a> {
     choice: &'a Choice,
     how: How,
     interval: Duration,
-    /// What the last round showed; `None` before the first.
+    /// What the last round found; `None` before the first.
     known: Option<Known>,
     /// `None` = lines are printed.
     drawing: Option<Drawing>,
     heard: Heard,
 }
 
-/// Each node's name and JSON.
-type Known = HashMap<NodeId, (String, Vec<u8>)>;
+/// All nodes that were chosen, those beyond the limit too.
+type Known = HashMap<NodeId, Seen>;
+
+/// A node of the last round.
+struct Seen {
+    name: String,
+    /// Its JSON as it was shown last; `None` if the limit has always left it out.
+    shown: Option<Vec<u8>>,
+}
 
 pub(super) fn watch(
     list: &List,
@@ -103,7 +110,7 @@ impl Watch<'_> {
         let mut discovery = run.discovery()?;
         if self.drawing.as_ref().is_some_and(Drawing::is_drawn) {
             // A bar would be drawn into the table.
-            discovery.progress = Arc::new(NoProgress);
+            discovery.progress = Arc::new(Unwatched);
         }
         let answer = Arc::new(self.asked(&discovery, run)?);
         told_if_stale(&answer, &run.tell);
@@ -133,7 +140,7 @@ impl Watch<'_> {
         })
     }
 
-    /// The nodes to show. A node that was named must be there at first; later it may go and come back.
+    /// The nodes to compare, of which the limit leaves the first to be shown. A node that was named must be there at first; later it may go and come back.
     fn chosen(
         &self,
         answer: &Answer,
@@ -148,8 +155,8 @@ impl Watch<'_> {
         if self.drawing.is_some() && !self.choice.selection.is_ordered() {
             nodes.sort_by_key(|node| drawing::urgency(&node.record));
         }
-        nodes.truncate(self.choice.selection.most());
-        let ids: Vec<NodeId> = nodes.iter().map(|node| node.record.id.clone()).collect();
+        let ids: Vec<NodeId> =
+            shown(&nodes, self.choice).iter().map(|node| node.record.id.clone()).collect();
         complete(answer, Some(&ids), true, &run.tell)?;
         Ok(nodes)
     }
@@ -157,19 +164,20 @@ impl Watch<'_> {
     fn show(
         &mut self,
         answer: &Arc<Answer>,
-        nodes: Vec<Full>,
+        mut nodes: Vec<Full>,
         run: &mut Run<'_>,
     ) -> Result<(), Error> {
-        let objects = print::objects(self.choice, &nodes);
+        let objects = print::objects(self.choice, shown(&nodes, self.choice));
         match &mut self.drawing {
             None => {
                 let time = render::time(clock::unix_seconds());
                 changes::tell(self.known.as_ref(), &nodes, &objects, &time, run)?;
-                self.known = Some(known(&nodes, objects));
+                self.known = Some(known(self.known.take(), &nodes, objects));
             }
             Some(drawing) => {
                 drawing.compare(self.known.as_ref(), &nodes, &objects);
-                self.known = Some(known(&nodes, objects));
+                self.known = Some(known(self.known.take(), &nodes, objects));
+                nodes.truncate(self.choice.selection.most());
                 drawing.take(Arc::clone(answer), nodes, run.began.elapsed());
             }
         }
@@ -235,11 +243,15 @@ impl Watch<'_> {
     }
 }
 
-fn known(nodes: &[Full], objects: Vec<Vec<u8>>) -> Known {
-    let named = nodes.iter().zip(objects);
-    named
-        .map(|(node, object)| (node.record.id.clone(), (node.record.name.clone(), object)))
-        .collect()
+/// `objects`: those of the first nodes, which are shown.
+fn known(before: Option<Known>, nodes: &[Full], objects: Vec<Vec<u8>>) -> Known {
+    let (mut before, mut objects) = (before.unwrap_or_default(), objects.into_iter());
+    let seen = nodes.iter().map(|node| {
+        let last = || before.remove(&node.record.id)?.shown;
+        let shown = objects.next().or_else(last);
+        (node.record.id.clone(), Seen { name: node.record.name.clone(), shown })
+    });
+    seen.collect()
 }
 
 /// Those that were shown and are no longer among `nodes`, by name.
@@ -247,19 +259,37 @@ fn gone<'a>(known: Option<&'a Known>, nodes: &[Full]) -> Vec<(&'a NodeId, &'a st
     let present: std::collections::HashSet<&NodeId> =
         nodes.iter().map(|node| &node.record.id).collect();
     let gone = known.into_iter().flatten().filter(|(id, _)| !present.contains(id));
-    let mut gone: Vec<_> =
-        gone.map(|(id, (name, object))| (id, name.as_str(), object.as_slice())).collect();
+    let gone = gone.filter_map(|(id, seen)| Some((id, &*seen.name, seen.shown.as_deref()?)));
+    let mut gone: Vec<_> = gone.collect();
     gone.sort_unstable_by_key(|(id, name, _)| (*name, id.as_str()));
     gone
 }
 
-/// No bar.
-struct NoProgress;
+#[cfg(test)]
+mod tests {
+    use super::{Known, gone, known};
+    use crate::model::node::Full;
+    use crate::model::properties::sample;
 
-impl Progress for NoProgress {
-    fn begin(&self, _: usize) {}
+    fn names(known: &Known, nodes: &[Full]) -> Vec<String> {
+        gone(Some(known), nodes).into_iter().map(|(_, name, _)| name.to_owned()).collect()
+    }
 
-    fn advance(&self) {}
-
-    fn end(&self) {}
+    #[test]
+    fn only_what_was_shown_can_be_gone_and_what_the_limit_hides_is_not() {
+        let mut nodes = sample();
+        nodes.truncate(2);
+        let [first, second] = &nodes[..] else { panic!("two nodes") };
+        let (name, other) = (first.record.name.clone(), second.record.name.clone());
+        let before = known(None, &nodes, vec![b"1".to_vec()]);
+        assert_eq!(names(&before, &[]), [&*name], "the other was never shown");
+        // The limit shows the second instead of the first.
+        let pushed = [second.clone(), first.clone()];
+        assert_eq!(names(&before, &pushed), Vec::<String>::new());
+        let after = known(Some(before), &pushed, vec![b"2".to_vec()]);
+        assert_eq!(after[&first.record.id].shown.as_deref(), Some(&b"1"[..]));
+        let mut both = [name, other];
+        both.sort();
+        assert_eq!(names(&after, &[]), both);
+    }
 }

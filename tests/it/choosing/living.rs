@@ -54,6 +54,31 @@ fn a_watch_tells_changes() {
     assert_eq!((&line["change"], &line["after"]["name"]), (&json!("new"), &json!("worker-9")));
 }
 
+/// A node that another one pushes beyond the limit is still there.
+#[test]
+fn a_watch_with_a_limit_tells_as_gone_only_what_is_gone() {
+    let room = Room::new();
+    let line = ["list", "--watch=100ms", "--refresh", "-c", "name", "--sort=name", "--limit=1"];
+    let child = room.sandbox.command(line).stdout(Stdio::piped()).spawn().unwrap();
+    let mut watch = Watch(child);
+    let mut lines = BufReader::new(watch.0.stdout.take().unwrap()).lines();
+    let mut next = || -> (String, String) {
+        let line: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        let node = line["after"].as_object().or(line["before"].as_object()).unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        (text(&line["change"]), text(&node["name"]))
+    };
+    let told = |change: &str, name: &str| (change.to_owned(), name.to_owned());
+    assert_eq!(next(), told("present", "worker-1"));
+    room.sim.cluster().register("early-1");
+    assert_eq!(next(), told("new", "early-1"));
+    room.sim.cluster().purge("early-1");
+    assert_eq!(next(), told("gone", "early-1"));
+    room.sim.cluster().purge("worker-1");
+    assert_eq!(next(), told("present", "worker-2"));
+    assert_eq!(next(), told("gone", "worker-1"));
+}
+
 /// Also while nothing changes that could be written.
 #[test]
 fn a_watch_ends_when_nobody_reads_any_more() {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use nomad_clients::discovery::{Answer, Discovery, Error, How, Leaving, Policy, Progress, Want};
+use nomad_clients::discovery::{Answer, Discovery, Error, How, Leaving, Policy, Unwatched, Want};
 use nomad_clients::model::node::Stub;
 use nomad_clients::model::remark::{Level, Tell};
 use nomad_clients::nomad::Nomad;
@@ -232,7 +232,7 @@ impl Actor {
                     remark.level == Level::Warning && remark.text.starts_with("cache not used");
                 teller.world().disturbed |= trouble && teller.is_alive();
             }),
-            progress: Arc::new(Unseen),
+            progress: Arc::new(Unwatched),
             leaving: Arc::clone(&self.leaving),
             sleep: Arc::new(move |_| {
                 if sleeper.notes().failing == 0 {
@@ -241,14 +241,6 @@ impl Actor {
             }),
         }
     }
-}
-
-struct Unseen;
-
-impl Progress for Unseen {
-    fn begin(&self, _: usize) {}
-    fn advance(&self) {}
-    fn end(&self) {}
 }
 
 /// How a process ended, in a word or two.

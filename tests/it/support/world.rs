@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use nomad_clients::discovery::{Answer, Discovery, Error, How, Leaving, Policy, Progress, Want};
+use nomad_clients::discovery::{Answer, Discovery, Error, How, Leaving, Policy, Unwatched, Want};
 use nomad_clients::model::node::Record;
 use nomad_clients::model::remark::{Level, Tell};
 use nomad_clients::nomad::{self, Listing};
@@ -18,14 +18,6 @@ pub(crate) struct World {
     pub(crate) nomad: Arc<FakeNomad>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) remarks: Arc<Mutex<Vec<(Level, String)>>>,
-}
-
-struct NoProgress;
-
-impl Progress for NoProgress {
-    fn begin(&self, _: usize) {}
-    fn advance(&self) {}
-    fn end(&self) {}
 }
 
 impl World {
@@ -63,7 +55,7 @@ impl World {
             tell: Tell::new(move |remark| {
                 remarks.lock().unwrap().push((remark.level, remark.text));
             }),
-            progress: Arc::new(NoProgress),
+            progress: Arc::new(Unwatched),
             leaving: Arc::new(Leaving::default()),
             sleep: Arc::new(|_| std::thread::yield_now()),
         }

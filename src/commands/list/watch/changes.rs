@@ -5,9 +5,11 @@ use crate::error::Error;
 use crate::model::json;
 use crate::model::node::Full;
 
-use super::{Known, gone};
+use super::{Known, Seen, gone};
 
-/// One line for each node that is new, changed or gone; in the first round `present` for all.
+/// One line for each node that is new, changed or gone; `present` for those that were there before
+/// they are shown: in the first round all, later those that the limit has left out so far.
+/// `objects`: of those that are shown.
 pub(super) fn tell(
     known: Option<&Known>,
     nodes: &[Full],
@@ -20,8 +22,9 @@ pub(super) fn tell(
         let (change, before) = match before {
             None => ("present", None),
             Some(None) => ("new", None),
-            Some(Some((_, before))) if before == after => continue,
-            Some(Some((_, before))) => ("changed", Some(before.as_slice())),
+            Some(Some(Seen { shown: None, .. })) => ("present", None),
+            Some(Some(Seen { shown: Some(before), .. })) if before == after => continue,
+            Some(Some(Seen { shown: Some(before), .. })) => ("changed", Some(before.as_slice())),
         };
         line(run, time, change, before, Some(after))?;
     }

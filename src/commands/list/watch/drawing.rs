@@ -14,7 +14,7 @@ use crate::render::screen::{Foot, Screen};
 use crate::render::{self, Look, Mark, Sheet, notice};
 
 use super::super::choice::Choice;
-use super::{Known, gone};
+use super::{Known, Seen, gone};
 
 /// Ages are told in seconds.
 const SECOND: Duration = Duration::from_secs(1);
@@ -93,15 +93,16 @@ impl Drawing {
         self.screen.forget();
     }
 
-    /// How the nodes of this round differ from those of the round before.
+    /// How the nodes of this round differ from those of the round before; `objects`: of those that
+    /// are shown.
     pub(super) fn compare(&mut self, known: Option<&Known>, nodes: &[Full], objects: &[Vec<u8>]) {
         let mark = |(node, object): (&Full, &Vec<u8>)| match known
             .map(|known| known.get(&node.record.id))
         {
             None => Mark::Same,
             Some(None) => Mark::New,
-            Some(Some((_, before))) if before == object => Mark::Same,
-            Some(Some(_)) => Mark::Changed,
+            Some(Some(Seen { shown: Some(before), .. })) if before != object => Mark::Changed,
+            Some(Some(_)) => Mark::Same,
         };
         self.marks = nodes.iter().zip(objects).map(mark).collect();
         let (now, longest) = (clock::now(), GONE.max(self.interval));
@@ -203,7 +204,7 @@ impl Drawing {
 
 #[cfg(test)]
 mod tests {
-    use super::{Drawing, GONE, SECOND, urgency};
+    use super::{Drawing, GONE, SECOND, Seen, urgency};
     use crate::clock;
     use crate::model::node::{Full, Record};
     use std::collections::HashMap;
@@ -245,7 +246,10 @@ mod tests {
     #[test]
     fn a_named_node_is_gone_until_it_is_back_and_others_for_a_while() {
         let a = node("01");
-        let known = HashMap::from([(a.record.id.clone(), ("01".to_owned(), b"{}".to_vec()))]);
+        let known = HashMap::from([(
+            a.record.id.clone(),
+            Seen { name: "01".to_owned(), shown: Some(b"{}".to_vec()) },
+        )]);
         for is_named in [true, false] {
             let mut drawing = Drawing::new(SECOND, is_named);
             drawing.compare(Some(&known), &[], &[]);
