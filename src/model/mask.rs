@@ -1,11 +1,14 @@
 //! Secrets that were sent, hidden in what comes back: as they are, encoded, escaped, quoted or cut.
 
+use std::collections::HashSet;
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::reading::{Reading, encoded, readings};
 use super::secret::Secret;
 use super::text::first_line;
+use super::work::Work;
 
 /// Below this a text is found everywhere, and hides nothing; a word of its own is hidden.
 const SHORTEST: usize = 4;
@@ -13,57 +16,102 @@ const SHORTEST: usize = 4;
 const PART: usize = 8;
 /// What is looked at: far more than what is ever shown of a foreign text.
 const LOOKED_AT: usize = 4 << 10;
+/// Bytes that are written for one byte of a secret, encoded twice: `%5Cu0022` of JSON in a URL.
+const WRITTEN: usize = 18;
 
 /// What was sent to one server and must be in nothing that is shown of its answers.
 #[derive(Debug, Clone, Default)]
-pub struct Mask(Arc<[Secret]>);
+pub struct Mask(Arc<[Needle]>);
 
 impl Mask {
     pub fn new(secrets: impl IntoIterator<Item = Secret>) -> Self {
-        Self(secrets.into_iter().filter(|secret| !secret.reveal().is_empty()).collect())
+        let secrets = secrets.into_iter().filter(|secret| !secret.reveal().is_empty());
+        Self(secrets.map(Needle::new).collect())
     }
 
     /// The first line of `text`, which somebody else wrote, with `***` in place of every secret;
     /// harmless, and `most` characters at most.
     pub fn line(&self, text: &str, most: usize) -> String {
         let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-        first_line(&self.hidden(line), most)
+        let longest = self.0.iter().map(|needle| needle.secret.reveal().len()).max().unwrap_or(0);
+        let looked_at = 4 * most + WRITTEN * longest.max(PART);
+        first_line(&self.hidden(&line[..boundary(line, looked_at)]), most)
     }
 
     /// The beginning of `text`, with `***` in place of every secret.
     pub fn hidden(&self, text: &str) -> String {
+        self.hidden_by(text, &Work::unbounded())
+    }
+
+    fn hidden_by(&self, text: &str, work: &Work) -> String {
         let text = &text[..boundary(text, LOOKED_AT)];
         if self.0.is_empty() {
             return text.to_owned();
         }
         let mut found: Vec<Range<usize>> = Vec::new();
         for reading in readings(text) {
-            for secret in self.0.iter() {
-                found.extend(self::found(&reading, secret.reveal().as_bytes()));
-                let runs = encoded(&reading);
-                found.extend(
-                    runs.iter().flat_map(|run| self::found(run, secret.reveal().as_bytes())),
-                );
+            let runs = encoded(&reading);
+            for needle in self.0.iter() {
+                let all = [&reading].into_iter().chain(&runs);
+                found.extend(all.flat_map(|run| needle.found(run, work)));
             }
         }
         starred(text, found)
     }
 }
 
-/// The parts of the text that stand for `secret`, or for a piece of it.
-fn found(reading: &Reading, secret: &[u8]) -> Vec<Range<usize>> {
-    let (bytes, mut found, mut at) = (reading.bytes(), Vec::new(), 0);
-    while at < bytes.len() {
-        let length = match secret.len() {
-            0..SHORTEST => word(bytes, at, secret),
-            _ => longest(bytes, at, secret),
-        };
-        if length > 0 {
-            found.push(reading.source(at..at + length));
-        }
-        at += length.max(1);
+/// A secret to look for.
+#[derive(Clone)]
+struct Needle {
+    secret: Secret,
+    /// Every piece of it that is hidden wherever it stands.
+    pieces: HashSet<[u8; PART]>,
+}
+
+impl fmt::Debug for Needle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.secret.fmt(f)
     }
-    found
+}
+
+impl Needle {
+    fn new(secret: Secret) -> Self {
+        let pieces = secret.reveal().as_bytes().windows(PART);
+        Self { pieces: pieces.filter_map(|piece| piece.try_into().ok()).collect(), secret }
+    }
+
+    /// The parts of the text that stand for the secret, or for a piece of it. However long it is,
+    /// each byte of the text is looked at a few times.
+    fn found(&self, reading: &Reading, work: &Work) -> Vec<Range<usize>> {
+        let (bytes, mut found) = (reading.bytes(), Vec::<Range<usize>>::new());
+        for at in 0..bytes.len() {
+            let length = self.length(bytes, at, work);
+            match found.last_mut() {
+                _ if length == 0 => {}
+                Some(last) if at < last.end => last.end = last.end.max(at + length),
+                _ => found.push(at..at + length),
+            }
+        }
+        found.into_iter().map(|part| reading.source(part)).collect()
+    }
+
+    /// How many bytes from `at` on are the secret, a piece of it, or its beginning, cut off. A larger
+    /// piece consists of pieces.
+    fn length(&self, bytes: &[u8], at: usize, work: &Work) -> usize {
+        let (secret, rest) = (self.secret.reveal().as_bytes(), &bytes[at..]);
+        work.spend(1);
+        if secret.len() < SHORTEST {
+            return word(bytes, at, secret);
+        }
+        if rest.first_chunk().is_some_and(|piece: &[u8; PART]| self.pieces.contains(piece)) {
+            return PART;
+        }
+        let pairs = rest.iter().zip(secret).take(PART);
+        let first = pairs.take_while(|(byte, wanted)| byte == wanted).count();
+        work.spend(first);
+        let is_hidden = first >= SHORTEST && (first == secret.len() || is_end(&rest[first..]));
+        if is_hidden { first } else { 0 }
+    }
 }
 
 /// The length of `secret` if it stands at `at` as a word of its own.
@@ -76,19 +124,6 @@ fn word(bytes: &[u8], at: usize, secret: &[u8]) -> usize {
         && is_edge(at.checked_sub(1))
         && is_edge(Some(at + secret.len()));
     if stands { secret.len() } else { 0 }
-}
-
-/// How many bytes from `at` on are the secret, a large piece of it, or its beginning, cut off.
-fn longest(bytes: &[u8], at: usize, secret: &[u8]) -> usize {
-    let rest = &bytes[at..];
-    let common = |from: usize| {
-        rest.iter().zip(&secret[from..]).take_while(|(byte, wanted)| byte == wanted).count()
-    };
-    let first = common(0);
-    let is_cut = first >= SHORTEST && (first == secret.len() || is_end(&rest[first..]));
-    let pieces = (0..secret.len().saturating_sub(PART - 1)).map(common);
-    let piece = pieces.max().filter(|piece| *piece >= PART).unwrap_or(0);
-    if is_cut { first.max(piece) } else { piece }
 }
 
 /// Nothing follows, or what closes a quotation or marks an omission.
@@ -129,7 +164,7 @@ mod tests {
     use base64::prelude::*;
     use proptest::prelude::*;
 
-    use super::{Mask, Secret};
+    use super::{LOOKED_AT, Mask, PART, Secret, Work};
 
     const SECRET: &str = "p\"4'\\ss w/ö&d";
 
@@ -210,12 +245,39 @@ mod tests {
         assert!(mask("hunter2-and-more").hidden(&long).ends_with("x***"));
     }
 
+    /// Steps for so many bytes, whatever the secret: all readings, with what is decoded of each of
+    /// them, and for each byte at most one look and a comparison with the beginning.
+    fn most(text: usize) -> u64 {
+        (31 * 6 * text * (1 + PART)) as u64
+    }
+
+    #[test]
+    fn a_long_secret_costs_no_more_than_a_short_one() {
+        let token: String = (0..900).map(|at| char::from(b'a' + (at * at % 23) as u8)).collect();
+        for secret in [token.clone(), "a".repeat(900), "ab".repeat(450)] {
+            for text in [secret[..7].repeat(600), "a".repeat(5000), token.repeat(5)] {
+                let work = Work::unbounded();
+                mask(&secret).hidden_by(&text, &work);
+                assert!(work.spent() <= most(LOOKED_AT), "{} steps", work.spent());
+            }
+            let said = format!("{} {secret} ends", "%41".repeat(20));
+            assert!(mask(&secret).line(&said, 200).ends_with(" *** ends"));
+        }
+    }
+
+    #[test]
+    fn pieces_that_overlap_are_hidden_as_one() {
+        check("abcdefghXbcdefghij", "to abcdefghij", "to ***");
+    }
+
     proptest! {
         #[test]
         fn no_secret_comes_out(secret in "\\PC{4,40}", before in "\\PC{0,40}", after in "\\PC{0,40}") {
             prop_assume!(!"***".contains(&secret) && !secret.contains('*'));
-            let hidden = mask(&secret).hidden(&format!("{before}{secret}{after}"));
+            let (text, work) = (format!("{before}{secret}{after}"), Work::unbounded());
+            let hidden = mask(&secret).hidden_by(&text, &work);
             prop_assert!(!hidden.contains(&secret), "{hidden}");
+            prop_assert!(work.spent() <= most(text.len()), "{} steps", work.spent());
         }
 
         #[test]
