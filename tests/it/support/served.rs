@@ -212,7 +212,7 @@ fn connect_to(at: &str) -> TcpStream {
 }
 
 #[track_caller]
-fn response(bytes: &[u8]) -> Response {
+pub(crate) fn response(bytes: &[u8]) -> Response {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
     let end = end.unwrap_or_else(|| panic!("no answer: {}", String::from_utf8_lossy(bytes)));
     let head = std::str::from_utf8(&bytes[..end]).unwrap();
