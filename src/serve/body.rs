@@ -40,7 +40,7 @@ impl Content {
     }
 }
 
-/// The body on its way. The connection is idle again when it is dropped.
+/// The body on its way. Once it is dropped, the connection is idle as soon as all is written.
 pub(super) struct Outgoing {
     content: Content,
     line: Arc<Line>,
@@ -54,7 +54,7 @@ impl Outgoing {
 
 impl Drop for Outgoing {
     fn drop(&mut self) {
-        self.line.rest();
+        self.line.sent();
     }
 }
 
@@ -82,8 +82,7 @@ impl Body for Outgoing {
     }
 }
 
-/// A little at a time: what is handed over whole counts as sent, and the connection as idle, while
-/// most of it is still waiting for its reader.
+/// A little at a time: what is handed over is held until its reader has taken it.
 fn next(parts: &mut VecDeque<Bytes>) -> Option<Bytes> {
     match parts.front_mut() {
         Some(part) if part.len() > PIECE => Some(part.split_to(PIECE)),
@@ -105,9 +104,19 @@ pub(super) fn gzip(parts: &[Bytes], to: &mut impl Write) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
+    use std::convert::Infallible;
+    use std::sync::Arc;
 
-    use super::{Content, PIECE, next};
+    use bytes::Bytes;
+    use hyper::server::conn::http1;
+    use hyper::service::service_fn;
+    use hyper::{Request, Response};
+    use hyper_util::rt::TokioIo;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::{Content, Outgoing, PIECE, next};
+    use crate::clock;
+    use crate::serve::line::{Line, Watched};
 
     #[test]
     fn a_large_part_is_handed_over_little_by_little_and_shared() {
@@ -119,5 +128,46 @@ mod tests {
         let lengths: Vec<usize> = pieces.iter().map(Bytes::len).collect();
         assert_eq!(lengths, [1, PIECE, PIECE, PIECE, 1]);
         assert_eq!(pieces[2].as_ptr(), large[PIECE..].as_ptr());
+    }
+
+    /// Its last piece is handed over at once, and taken a few bytes at a time.
+    #[test]
+    fn a_connection_is_busy_until_its_reader_has_taken_all() {
+        let line = Arc::new(Line::new(clock::now()));
+        let answer = |_: Request<hyper::body::Incoming>| {
+            line.work();
+            let body = Bytes::from(vec![b'x'; PIECE / 2]);
+            let body = Outgoing::new(Content::of([body]), Arc::clone(&line));
+            std::future::ready(Ok::<_, Infallible>(Response::new(body)))
+        };
+        let began = clock::now();
+        let idle_since = || line.waits_since(began);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let (mut client, stream) = tokio::io::duplex(1 << 10);
+            let watched = Watched { stream, line: Arc::clone(&line) };
+            let mut http = http1::Builder::new();
+            http.header_read_timeout(None);
+            let served = http.serve_connection(TokioIo::new(watched), service_fn(answer));
+            let reads = async {
+                client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+                let (mut piece, mut taken) = ([0; 1 << 9], 0);
+                while taken < PIECE / 2 {
+                    taken += client.read(&mut piece).await.unwrap();
+                    let left = (PIECE / 2).saturating_sub(taken);
+                    assert!(left < 4 << 10 || idle_since().is_none(), "{left} bytes are left");
+                }
+                // What is left of the answer fits into the stream.
+                for _ in 0..8 {
+                    tokio::task::yield_now().await;
+                }
+                idle_since()
+            };
+            tokio::select! {
+                biased;
+                _ = served => panic!("the connection is kept"),
+                idle = reads => assert!(idle.is_some(), "all of it is taken"),
+            }
+        });
     }
 }

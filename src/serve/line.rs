@@ -43,6 +43,8 @@ enum Phase {
     Body(Instant),
     /// A request is being answered.
     Busy,
+    /// All of the answer was handed over, and a part of it may still wait for its reader.
+    Sent,
     Idle(Instant),
 }
 
@@ -79,9 +81,17 @@ impl Line {
         self.state().phase = Phase::Busy;
     }
 
-    /// It was answered.
-    pub(super) fn rest(&self) {
-        self.state().phase = Phase::Idle(clock::now());
+    /// All of the answer was handed over.
+    pub(super) fn sent(&self) {
+        self.state().phase = Phase::Sent;
+    }
+
+    /// Everything that was handed over is written.
+    pub(super) fn flushed(&self) {
+        let mut state = self.state();
+        if state.phase == Phase::Sent {
+            state.phase = Phase::Idle(clock::now());
+        }
     }
 
     fn hear(&self) {
@@ -107,7 +117,7 @@ impl Line {
         let phase = match state.phase {
             Phase::Head(since) => over(since, HEAD),
             Phase::Idle(since) => over(since, IDLE),
-            Phase::Body(_) | Phase::Busy => false,
+            Phase::Body(_) | Phase::Busy | Phase::Sent => false,
         };
         phase || state.stalled.is_some_and(|since| over(since, STALLED))
     }
@@ -118,7 +128,7 @@ impl Line {
         let state = self.state();
         match state.phase {
             Phase::Head(since) | Phase::Body(since) | Phase::Idle(since) => Some(since),
-            Phase::Busy => {
+            Phase::Busy | Phase::Sent => {
                 let long = |since: &Instant| now.saturating_duration_since(*since) > GIVES_WAY;
                 state.stalled.filter(long)
             }
@@ -178,7 +188,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        // It is asked for when nothing is left to be written.
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        if matches!(flushed, Poll::Ready(Ok(()))) {
+            self.line.flushed();
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -203,7 +218,10 @@ mod tests {
         line.work();
         assert!(!line.is_overdue(now + IDLE * 10));
         assert_eq!(line.waits_since(now + IDLE), None);
-        line.rest();
+        line.sent();
+        assert!(!line.is_overdue(now + IDLE * 10), "its reader may still take it");
+        assert_eq!(line.waits_since(now + IDLE), None);
+        line.flushed();
         let rests = line.waits_since(now).unwrap();
         assert!(!line.is_overdue(rests + IDLE) && line.is_overdue(rests + IDLE + MORE));
         line.hear();

@@ -365,7 +365,9 @@ mod tests {
         let busy = |from: &str| lines.admit(ip(from)).inspect(|line| line.work());
         let all: Vec<_> = (0..OF_ONE).map(|_| busy("10.0.0.5").unwrap()).collect();
         assert!(busy("10.0.0.5").is_none() && busy("10.0.0.6").is_some());
-        all[7].rest();
+        all[7].sent();
+        assert!(busy("10.0.0.5").is_none(), "its answer is not written yet");
+        all[7].flushed();
         assert!(busy("10.0.0.5").is_some(), "its own idle connection makes room");
     }
 }

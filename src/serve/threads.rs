@@ -3,13 +3,15 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
 /// Threads for what waits: Redis, Nomad, files.
 const MOST: usize = 32;
-/// One that waits for Nomad's news, one for a fetch, one for a look at the cache, and one more.
+/// One that waits for Nomad's news; the others do what is short, and the work of those that find no
+/// thread of their own later.
 const FEWEST: usize = 4;
 /// Descriptors without which nobody could be served.
 const SPARE: usize = 8;
@@ -31,14 +33,23 @@ pub(super) fn runtime() -> io::Result<Runtime> {
         .build()?;
     // For a few connections, to Nomad and Redis too: dropped at once.
     (0..SPARE / 2).map(|_| io::pipe()).collect::<io::Result<Vec<_>>>()?;
-    let few = || io::Error::other(format!("fewer than {FEWEST} threads can be made"));
     // Where there can be none at all the library panics.
-    let first = catch_unwind(AssertUnwindSafe(|| has_threads(&runtime)));
-    if first.unwrap_or(false) { Ok(runtime) } else { Err(few()) }
+    let first = catch_unwind(AssertUnwindSafe(|| has_threads(&runtime, BEGIN)));
+    first.unwrap_or(Err(Lack::Refused)).map_err(io::Error::other)?;
+    Ok(runtime)
+}
+
+/// Why the first threads are not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+enum Lack {
+    #[error("fewer than {FEWEST} threads can be made")]
+    Refused,
+    #[error("the first {FEWEST} threads did not start in time: the machine is overloaded")]
+    Late,
 }
 
 /// Makes the first threads: each is busy until all have begun.
-fn has_threads(runtime: &Runtime) -> bool {
+fn has_threads(runtime: &Runtime, limit: Duration) -> Result<(), Lack> {
     let (begin, begun) = mpsc::channel();
     let busy: Vec<_> = (0..FEWEST)
         .map(|_| {
@@ -51,7 +62,33 @@ fn has_threads(runtime: &Runtime) -> bool {
             done
         })
         .collect();
-    let has = busy.iter().all(|_| begun.recv_timeout(BEGIN).is_ok());
+    let has = busy.iter().all(|_| begun.recv_timeout(limit).is_ok());
+    // The library does not say whether the system has refused one.
+    let can_more = has || thread::Builder::new().spawn(|| ()).is_ok();
     drop(busy);
-    has
+    match (has, can_more) {
+        (true, _) => Ok(()),
+        (false, true) => Err(Lack::Late),
+        (false, false) => Err(Lack::Refused),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::runtime::Builder;
+
+    use super::{BEGIN, FEWEST, Lack, has_threads};
+
+    #[test]
+    fn threads_that_do_not_begin_are_told_apart_from_those_that_can_not_be_made() {
+        let with = |most: usize, limit| {
+            let runtime = Builder::new_current_thread().max_blocking_threads(most).build().unwrap();
+            has_threads(&runtime, limit)
+        };
+        assert_eq!(with(FEWEST, 12 * BEGIN), Ok(()));
+        // The last of them waits for a thread for ever, though the system would give one.
+        assert_eq!(with(FEWEST - 1, Duration::from_millis(200)), Err(Lack::Late));
+    }
 }
