@@ -40,6 +40,9 @@ enum How {
 /// Steps that a condition takes on a node, whatever the value.
 const EACH: usize = 32;
 
+/// And for each of its alternatives.
+const ALTERNATIVE: usize = 4;
+
 /// Longest first, so that `<=` is not taken for `<`.
 const SIGNS: [(&str, How); 6] = [
     ("!=", How::Unequal),
@@ -142,6 +145,7 @@ impl Test {
     }
 
     fn holds(&self, value: &Value, shown: &str, work: &Work) -> bool {
+        work.spend(ALTERNATIVE);
         let order = || {
             work.spend(EACH + shown.len() + self.than.text().len());
             by_value(shown, self.than.text())

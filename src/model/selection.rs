@@ -26,6 +26,8 @@ struct Key {
 
 /// More columns order nothing any more.
 const KEYS: usize = 16;
+/// More conditions than anybody types: each of them is looked at for every node.
+const CONDITIONS: usize = 64;
 
 /// The options that compare one field with a list of values, and that field.
 pub const FILTERS: [(&str, &str); 6] = [
@@ -50,7 +52,7 @@ impl Selection {
         let alternatives = || values.iter().flat_map(|value| value.split(','));
         if let Some((_, field)) = FILTERS.iter().find(|(name, _)| *name == option) {
             self.conditions.push(Condition::one_of(field, alternatives())?);
-            return Ok(());
+            return self.bounded();
         }
         match option {
             "drain" => self.conditions.push(Condition::one_of("drain", alternatives())?),
@@ -68,6 +70,13 @@ impl Selection {
                 }
             }
             other => return Err(format!("{other:?} is no filter")),
+        }
+        self.bounded()
+    }
+
+    fn bounded(&self) -> Result<(), String> {
+        if self.conditions.len() > CONDITIONS {
+            return Err(format!("at most {CONDITIONS} conditions can be combined"));
         }
         Ok(())
     }
@@ -196,7 +205,7 @@ pub fn count_by(nodes: &[Full], fields: &[Field]) -> Vec<(Vec<serde_json::Value>
 
 #[cfg(test)]
 mod tests {
-    use super::Selection;
+    use super::{CONDITIONS, Selection};
     use crate::model::node::Full;
     use crate::model::properties::sample;
     use crate::model::work::{TooMuch, Work};
@@ -229,10 +238,43 @@ mod tests {
             assert!(asked.of(hostile(), &Work::of_request()).is_ok());
         }
         let mut asked = Selection::default();
-        asked.add("meta", &vec!["none!=y".to_owned(); 5000]).unwrap();
-        let work = Work::at_most(100_000);
+        asked.add("meta", &vec!["none!=y".to_owned(); CONDITIONS]).unwrap();
+        let work = Work::at_most(50_000);
         assert_eq!(asked.of(hostile(), &work), Err(TooMuch));
-        assert!(work.spent() < 110_000, "nothing is done any more: {} steps", work.spent());
+        assert!(work.spent() < 50_100, "nothing is done any more: {} steps", work.spent());
+    }
+
+    #[test]
+    fn no_usual_request_is_given_up() {
+        let mut node = sample().swap_remove(0);
+        node.record.meta = Some([("rack".to_owned(), "rack-17-row-4".to_owned())].into());
+        let usual = ["rack!=*x*-[0-9]", "rack=rack-*-row-?", "rack=rack-17-row-4", "none!=y"];
+        let usual = usual.iter().cycle().map(|text| (*text).to_owned());
+        let mut asked = Selection::default();
+        asked.add("meta", &usual.take(CONDITIONS).collect::<Vec<_>>()).unwrap();
+        asked.add("sort", &["meta.rack,name,id".to_owned()]).unwrap();
+        let work = Work::of_request();
+        assert_eq!(asked.of(vec![&node; 10_000], &work).map(|nodes| nodes.len()), Ok(10_000));
+        assert!(work.spent() > 1 << 24, "{} steps", work.spent());
+    }
+
+    #[test]
+    fn conditions_are_bounded_over_all_options() {
+        let mut asked = Selection::default();
+        asked.add("meta", &vec!["none!=y".to_owned(); CONDITIONS - 1]).unwrap();
+        asked.add("status", &["ready,down".to_owned()]).unwrap();
+        for (option, value) in [("driver", "docker"), ("class", "a"), ("drain", "true")] {
+            let why = asked.clone().add(option, &[value.to_owned()]).unwrap_err();
+            assert_eq!(why, "at most 64 conditions can be combined");
+        }
+    }
+
+    #[test]
+    fn alternatives_count_as_steps() {
+        let many = vec!["x"; 500].join(",");
+        let work = Work::unbounded();
+        selection("class", &many).of(sample(), &work).unwrap();
+        assert!(work.spent() > 500, "{} steps", work.spent());
     }
 
     #[test]

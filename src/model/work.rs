@@ -2,9 +2,9 @@
 
 use std::cell::Cell;
 
-/// Steps that a request may take: well below a second, and a hundred times what a filter of ten
-/// thousand usual nodes takes.
-const REQUEST: u64 = 1 << 27;
+/// Steps that a request may take: some tens of milliseconds, and enough for as many conditions as
+/// there may be on ten thousand usual nodes.
+const REQUEST: u64 = 1 << 26;
 
 /// Counts the steps of one question; a step is about as long as a look at one character.
 #[derive(Debug)]

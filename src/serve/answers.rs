@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
+use hyper::StatusCode;
 
 use super::budget::Made;
 use super::problem::Problem;
@@ -26,7 +27,27 @@ struct State {
 }
 
 /// Whoever makes the answer holds the lock, and all who want it wait for that.
-type Slot = tokio::sync::Mutex<Weak<Made>>;
+type Slot = tokio::sync::Mutex<Outcome>;
+
+/// What is known of the answer to a question.
+enum Outcome {
+    /// Its bytes, as long as somebody holds them.
+    Made(Weak<Made>),
+    /// Whoever asks for it again is refused again, without any work.
+    Refused(Problem),
+}
+
+impl Default for Outcome {
+    fn default() -> Self {
+        Self::Made(Weak::new())
+    }
+}
+
+impl Outcome {
+    fn is_held(&self) -> bool {
+        matches!(self, Self::Made(made) if made.strong_count() > 0)
+    }
+}
 
 impl Answers {
     fn state(&self) -> MutexGuard<'_, State> {
@@ -41,11 +62,22 @@ impl Answers {
     ) -> Result<Bytes, Problem> {
         let slot = self.slot(question);
         let mut known = slot.lock().await;
-        if let Some(made) = known.upgrade() {
-            return Ok(Made::bytes(made));
+        match &*known {
+            Outcome::Made(made) => {
+                if let Some(made) = made.upgrade() {
+                    return Ok(Made::bytes(made));
+                }
+            }
+            Outcome::Refused(why) => return Err(why.clone()),
         }
-        let made = Arc::new(make.await?);
-        *known = Arc::downgrade(&made);
+        let made = make.await.inspect_err(|why| {
+            // Only this is a matter of the question; the rest may be better the next time.
+            if why.status == StatusCode::BAD_REQUEST {
+                *known = Outcome::Refused(why.clone());
+            }
+        });
+        let made = Arc::new(made?);
+        *known = Outcome::Made(Arc::downgrade(&made));
         self.state().keep(&made);
         Ok(Made::bytes(made))
     }
@@ -57,8 +89,7 @@ impl Answers {
         }
         if state.slots.len() >= QUESTIONS {
             let is_used = |slot: &Arc<Slot>| {
-                let made = slot.try_lock().map_or(1, |made| made.strong_count());
-                Arc::strong_count(slot) > 1 || made > 0
+                Arc::strong_count(slot) > 1 || slot.try_lock().is_ok_and(|known| known.is_held())
             };
             state.slots.retain(|_, slot| is_used(slot));
         }
@@ -85,6 +116,7 @@ mod tests {
     use std::cell::Cell;
 
     use super::{Answers, KEPT, QUESTIONS};
+    use crate::model::work::TooMuch;
     use crate::serve::budget::{Budget, Growing, Made};
     use crate::serve::problem::Problem;
 
@@ -115,6 +147,20 @@ mod tests {
         drop(all);
         assert_eq!(budget.used(), 0, "what is large is kept as long as somebody reads it");
         assert!(run(ask()).is_ok() && times.get() == 2);
+    }
+
+    #[test]
+    fn a_refusal_is_kept_and_gives_way() {
+        let (answers, budget) = (Answers::default(), Budget::default());
+        let why = Problem::from(TooMuch);
+        let refused = run(answers.of("x", async { Err(why.clone()) }));
+        let again = run(answers.of("x", async { panic!("it is kept") }));
+        assert_eq!((refused, again), (Err(why.clone()), Err(why.clone())));
+        for at in 0..2 * QUESTIONS {
+            let made = run(answers.of(&format!("{at}"), async { Err(why.clone()) }));
+            assert!(made.is_err() && answers.state().slots.len() <= QUESTIONS);
+        }
+        assert!(run(answers.of("x", async { Ok(made(&budget, 5)) })).is_ok(), "it is forgotten");
     }
 
     #[test]

@@ -37,18 +37,13 @@ pub(super) async fn watch(app: Arc<App>) {
     }
 }
 
-/// Asks once; whoever comes while another asks shares the next answer. Says whether Nomad answers.
-pub(super) async fn ask(app: &Arc<App>) -> bool {
-    let wished = clock::now();
-    let mut asked = app.asked.lock().await;
-    if asked.is_none_or(|asked| asked < wished) {
-        *asked = Some(clock::now());
-        let keeper = Arc::clone(&app.keeper);
-        let pulse = spawn_blocking(move || keeper.pulse(None, PATIENCE)).await;
-        if let Ok(Ok(index)) = pulse {
-            app.index.send_replace(index);
-            list_again(app, index).await;
-        }
+/// Asks once; says whether Nomad answers.
+async fn ask(app: &Arc<App>) -> bool {
+    let keeper = Arc::clone(&app.keeper);
+    let pulse = spawn_blocking(move || keeper.pulse(None, PATIENCE)).await;
+    if let Ok(Ok(index)) = pulse {
+        app.index.send_replace(index);
+        list_again(app, index).await;
     }
     app.keeper.contact.at(clock::now()).up == Some(true)
 }

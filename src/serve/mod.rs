@@ -42,9 +42,9 @@ mod worker;
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::sync::{Mutex, Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{interval, timeout};
 
@@ -64,14 +64,12 @@ use keeper::Keeper;
 use listen::Socket;
 use metrics::Metrics;
 use server::{Lines, Server};
-use worker::Workers;
+use worker::Makers;
 
 pub(crate) use base_path::BasePath;
 pub(crate) use listen::Listen;
 pub(crate) use socket_access::SocketAccess;
 
-/// Threads for what takes a processor: one long answer does not hold up the others.
-const MAKERS: usize = 2;
 /// Requests in flight have this long when the process is told to end.
 const FAREWELL: Duration = Duration::from_secs(25);
 /// Sign of life to those who read events.
@@ -141,8 +139,7 @@ pub(crate) enum Error {
 struct App {
     keeper: Arc<Keeper>,
     desk: Arc<Desk>,
-    /// For what takes more than a moment of a processor: reading and writing many nodes.
-    makers: Workers,
+    makers: Makers,
     guard: Guard,
     base: BasePath,
     metrics: Metrics,
@@ -152,8 +149,6 @@ struct App {
     joined: Notify,
     /// Rung at the same time, for who asks Nomad whether it answers.
     watched: Notify,
-    /// When Nomad was last asked that.
-    asked: Mutex<Option<Instant>>,
     /// Nomad's index as that question told it.
     index: watch::Sender<u64>,
     /// What was found when somebody last asked whether this is ready.
@@ -309,7 +304,7 @@ impl App {
         Self {
             desk: Arc::new(Desk::new(Arc::clone(&keeper))),
             keeper,
-            makers: Workers::new("answers", MAKERS),
+            makers: Makers::default(),
             guard: Guard { names: settings.names, token: settings.token },
             base: settings.base,
             metrics: Metrics::default(),
@@ -317,9 +312,8 @@ impl App {
             tells_calls: settings.tells_calls,
             joined: Notify::new(),
             watched: Notify::new(),
-            asked: Mutex::default(),
             index: watch::Sender::new(0),
-            ready: Mutex::default(),
+            ready: ready::Known::default(),
         }
     }
 

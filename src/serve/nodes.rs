@@ -291,7 +291,7 @@ async fn made(
             let mut to = Growing::new(&budget, own.size());
             make(&own, &mut to).map(|()| to.done())
         };
-        app.makers.run(work).await?
+        app.makers.lists.run(work).await?
     };
     held.answers.of(question, new).await
 }

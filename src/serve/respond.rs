@@ -226,7 +226,7 @@ fn sign_in(app: &App, body: &[u8]) -> Answer {
 async fn client(app: &Arc<App>, node: &str, asked: &Asked) -> Result<Answer, Problem> {
     let shown = shown(app, None, Want::Full, asked).await?;
     let (held, node) = (Arc::clone(&shown.held), node.to_owned());
-    let body = app.makers.run(move || full(&held, &node)).await??;
+    let body = app.makers.lookups.run(move || full(&held, &node)).await??;
     Ok(shown.answer(Content::of([body]), HeaderMap::new()))
 }
 

@@ -29,7 +29,7 @@ pub(super) async fn scrape(app: &Arc<App>, headers: &HeaderMap) -> Result<Answer
     // What is told of Redis is as old as this look.
     let seen = app.desk.look(Want::Records).await;
     let own = Arc::clone(app);
-    let body = app.makers.run(move || {
+    let body = app.makers.lookups.run(move || {
         let text = Bytes::from(format.of(own.metrics.text(&moment(&own, &seen))));
         let mut zipped = Vec::new();
         let is_zipped = zips && gzip(from_ref(&text), &mut zipped).is_ok();

@@ -20,6 +20,21 @@ pub(super) struct Workers {
     most: usize,
 }
 
+/// Threads for what takes more than a moment of a processor: one long answer does not hold up the
+/// others.
+pub(super) struct Makers {
+    /// For reading and writing many nodes.
+    pub(super) lists: Workers,
+    /// For single nodes and the metrics, which are short whatever was asked: they never wait for lists.
+    pub(super) lookups: Workers,
+}
+
+impl Default for Makers {
+    fn default() -> Self {
+        Self { lists: Workers::new("answers", 2), lookups: Workers::new("lookups", 1) }
+    }
+}
+
 /// The work panicked.
 #[derive(Debug)]
 pub(super) struct Broken;
@@ -131,10 +146,10 @@ fn done(job: Job) {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
-    use std::sync::mpsc;
+    use std::sync::{Arc, Mutex, mpsc};
     use std::thread;
 
-    use super::Workers;
+    use super::{Makers, Workers};
 
     #[test]
     fn all_work_is_done_by_the_same_few_threads_also_after_a_panic() {
@@ -157,6 +172,21 @@ mod tests {
         assert_eq!(workers.begin(|| 5).blocking_recv(), Ok(5));
         drop(end);
         assert!(long.blocking_recv().is_ok());
+    }
+
+    #[test]
+    fn a_lookup_does_not_wait_for_lists() {
+        let makers = Makers::default();
+        let (end, wait) = mpsc::channel::<()>();
+        let wait = Arc::new(Mutex::new(wait));
+        let list = || {
+            let wait = Arc::clone(&wait);
+            makers.lists.begin(move || wait.lock().is_ok_and(|wait| wait.recv().is_ok()))
+        };
+        let lists: Vec<_> = (0..10).map(|_| list()).collect();
+        assert_eq!(makers.lookups.begin(|| 5).blocking_recv(), Ok(5));
+        drop(end);
+        assert!(lists.into_iter().all(|list| list.blocking_recv() == Ok(false)));
     }
 
     #[test]
