@@ -103,8 +103,8 @@ impl Builder<'_> {
     fn config(&self, found: Found, folder: Option<PathBuf>) -> Result<Config, Error> {
         let access = self.access()?;
         let place = self.place(&access, folder)?;
-        let shared = place.folder.clone().filter(|_| place.choice != Choice::None);
-        let access = Access { folder: shared, ..access };
+        // Nothing of the cache: where the processes of this host share their connections.
+        let access = Access { folder: place.folder.clone(), ..access };
         let uses_redis = matches!(place.choice, Choice::Auto | Choice::Redis);
         self.check_tls(&access.address, uses_redis)?;
         files::check(&access, uses_redis.then_some(&place.redis))?;

@@ -14,7 +14,8 @@ use ureq::unversioned::transport::{
 use ureq::{Agent, Proxy};
 
 use super::address::{Address, Scheme};
-use super::connections::{Connections, Counting};
+use super::connections::Connections;
+use super::counted::{Closable, Counting};
 use super::parting::Parting;
 use super::proxied::{Forwarding, Proxied};
 use super::resolve::Resolve;
@@ -96,13 +97,13 @@ impl Route {
             || Counting { connections: Arc::clone(&self.connections), nomad: self.uri.clone() };
         if access.address.is_unix() {
             let socket = UnixConnector(PathBuf::from(&access.address.host));
-            let connector = ().chain(socket).chain(Tracing).chain(counting());
+            let connector = ().chain(Closable(socket)).chain(Tracing).chain(counting());
             return Ok(Agent::with_parts(config, connector, Resolve::default()));
         }
         let forwarded = self.proxied.as_ref().filter(|proxied| proxied.forwards);
         let connector =
             ().chain(ConnectProxyConnector::default())
-                .chain(TcpConnector::default())
+                .chain(Closable(TcpConnector::default()))
                 .chain(Parting)
                 .chain(NamedTls { inner: RustlsConnector::default(), names: self.names.clone() })
                 .chain(Forwarding::new(forwarded.map(|_| &self.uri)))

@@ -1,56 +1,37 @@
 //! How many connections to Nomad there may be: of this process, and of all processes of this host.
 
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
 use std::time::{Duration, Instant};
-
-use ureq::http::Uri;
-use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
 use crate::clock;
 use crate::host::connection_slots::{ConnectionSlots, Slot};
 use crate::random;
 
+use super::connection_state::{Open, State, TakeSlot};
+
 /// A process that has no connection at all waits no longer for its first slot.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Before all slots of this host are looked at again, and as much again at random.
 const PAUSE_MS: u64 = 50;
-/// After as long without a refusal there may be as many connections as before.
-const RECOVERED: Duration = Duration::from_secs(30);
-
+/// One request often follows another: so long all connections are kept.
+const GRACE: Duration = Duration::from_secs(1);
 /// Counts requests and connections. A request waits until there is a slot for the connection that
-/// it may need; the slot stays with the connection, also while that is kept for the next request.
+/// it may need; the slot stays with the connection, also while that is kept for the next request. When
+/// no request has been under way for a while one is kept: the slots of the others are other processes'.
 #[derive(Debug)]
 pub(super) struct Connections {
-    slots: ConnectionSlots,
+    take: TakeSlot,
+    grace: Duration,
     state: Mutex<State>,
     changed: Condvar,
-}
-
-#[derive(Debug)]
-struct State {
-    /// Under way, those that Nomad holds back among them.
-    requests: usize,
-    /// Under way, without those.
-    short: usize,
-    /// Connections that are open, used or not.
-    open: usize,
-    /// One for each connection, and for each request that may open one.
-    slots: Vec<Slot>,
-    /// The most short requests at once, and connections that are kept.
-    most: usize,
-    /// How often `most` was lowered.
-    lowered: u64,
-    /// Nomad last refused a request as one too many.
-    refused: Option<Instant>,
-    /// All slots of the host were taken: nobody looks again before.
-    look_at: Option<Instant>,
 }
 
 /// A request that may be sent. It ends with this value.
 #[derive(Debug)]
 pub(super) struct Permit<'a> {
-    connections: &'a Connections,
+    connections: &'a Arc<Connections>,
     is_short: bool,
     /// How often the limit had been lowered by then.
     lowered: u64,
@@ -59,18 +40,12 @@ pub(super) struct Permit<'a> {
 impl Connections {
     /// `folder` is where the processes of this host meet, if they do.
     pub(super) fn new(folder: Option<&Path>, address: &str) -> Self {
-        let state = State {
-            requests: 0,
-            short: 0,
-            open: 0,
-            slots: Vec::new(),
-            most: usize::MAX,
-            lowered: 0,
-            refused: None,
-            look_at: None,
-        };
         let slots = ConnectionSlots::new(folder, address);
-        Self { slots, state: Mutex::new(state), changed: Condvar::new() }
+        Self::with(TakeSlot(Box::new(move |held| slots.take(held))))
+    }
+
+    fn with(take: TakeSlot) -> Self {
+        Self { take, grace: GRACE, state: Mutex::new(State::new()), changed: Condvar::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -79,23 +54,34 @@ impl Connections {
 
     /// Waits until one more request may be sent, at most until the time is over: what happens then
     /// is for the request to find out.
-    pub(super) fn enter(&self, until: Instant) -> Permit<'_> {
+    pub(super) fn enter(self: &Arc<Self>, until: Instant) -> Permit<'_> {
         self.admitted(until, true)
     }
 
     /// The same for a question that Nomad may hold back for long: nobody waits for its end.
-    pub(super) fn enter_held(&self, until: Instant) -> Permit<'_> {
+    pub(super) fn enter_held(self: &Arc<Self>, until: Instant) -> Permit<'_> {
         self.admitted(until, false)
     }
 
-    fn admitted(&self, until: Instant, is_short: bool) -> Permit<'_> {
+    fn admitted(self: &Arc<Self>, until: Instant, is_short: bool) -> Permit<'_> {
         let first_until = until.min(clock::now() + PATIENCE);
         let mut state = self.state();
         loop {
             let now = clock::now();
             state.recover(now);
             let is_free = !is_short || state.short < state.most;
-            if now >= until || is_free && self.has_slot(&mut state, now, first_until) {
+            if now >= until || is_free && state.requests < state.slots.len() {
+                break;
+            }
+            if is_free && state.may_look(now) {
+                let has_taken;
+                (state, has_taken) = self.looked(state);
+                if has_taken {
+                    continue;
+                }
+            }
+            if is_free && state.slots.is_empty() && !state.is_looking && now >= first_until {
+                state.slots.push(Slot::unshared());
                 break;
             }
             // Whoever ends a request wakes one who waits, who may wait for something else; other
@@ -111,63 +97,88 @@ impl Connections {
         Permit { connections: self, is_short, lowered: state.lowered }
     }
 
-    /// Whether one more request has a connection, or a slot for one.
-    fn has_slot(&self, state: &mut State, now: Instant, first_until: Instant) -> bool {
-        if state.requests < state.slots.len() {
-            return true;
-        }
-        if state.look_at.is_none_or(|at| now >= at) {
-            if let Some(slot) = self.slots.take(state.slots.len()) {
-                state.slots.push(slot);
-                state.look_at = None;
-                return true;
-            }
-            let pause = PAUSE_MS + random::below(PAUSE_MS);
-            state.look_at = Some(now + Duration::from_millis(pause));
-        }
-        if state.slots.is_empty() && now >= first_until {
-            state.slots.push(Slot::unshared());
-            return true;
-        }
-        false
+    /// Looks for a slot. Meanwhile the others go on: that opens and locks files.
+    fn looked<'a>(&'a self, mut state: MutexGuard<'a, State>) -> (MutexGuard<'a, State>, bool) {
+        state.is_looking = true;
+        let held = state.slots.len();
+        drop(state);
+        let slot = (self.take.0)(held);
+        let mut state = self.state();
+        state.is_looking = false;
+        let pause = Duration::from_millis(PAUSE_MS + random::below(PAUSE_MS));
+        state.look_at = slot.is_none().then(|| clock::now() + pause);
+        let has_taken = slot.is_some();
+        state.slots.extend(slot);
+        self.changed.notify_all();
+        (state, has_taken)
     }
 
-    fn ended(&self, is_short: bool) {
+    fn ended(self: &Arc<Self>, is_short: bool) {
         let mut state = self.state();
         state.requests -= 1;
         state.short -= usize::from(is_short);
         state.give_back();
+        if state.requests == 0 {
+            state.idle_since = clock::now();
+        }
+        let is_first = state.requests == 0 && state.open.len() > 1 && !state.is_closing;
+        state.is_closing |= is_first;
+        drop(state);
         self.changed.notify_one();
+        if is_first {
+            let (weak, grace) = (Arc::downgrade(self), self.grace);
+            if thread::Builder::new().spawn(move || close_later(&weak, grace)).is_err() {
+                self.close_unused(Duration::ZERO);
+            }
+        }
     }
 
-    fn opened(&self) {
-        self.state().open += 1;
-    }
-
-    fn closed(&self) {
+    /// Closes all connections but one if no request has been under way for so long; or gives what is
+    /// left of that time.
+    fn close_unused(&self, grace: Duration) -> Option<Duration> {
         let mut state = self.state();
-        state.open -= 1;
+        if state.requests == 0 {
+            let left = grace.saturating_sub(clock::now().duration_since(state.idle_since));
+            if !left.is_zero() {
+                return Some(left);
+            }
+        }
+        state.is_closing = false;
+        let unused = state.unused();
+        drop(state);
+        // Before others have their slots.
+        unused.iter().for_each(|open| (open.close)());
+        self.state().give_back();
+        self.changed.notify_all();
+        None
+    }
+
+    /// There is one more connection, which `close` closes.
+    pub(super) fn opened(&self, close: impl Fn() + Send + Sync + 'static) -> Arc<Open> {
+        let open = Arc::new(Open { close: Box::new(close) });
+        self.state().open.push(Arc::clone(&open));
+        open
+    }
+
+    pub(super) fn closed(&self, open: &Arc<Open>) {
+        let mut state = self.state();
+        state.open.retain(|other| !Arc::ptr_eq(other, open));
         state.give_back();
         self.changed.notify_one();
     }
 
     /// Whether a connection that nobody uses now is kept.
-    fn keeps(&self) -> bool {
+    pub(super) fn keeps(&self, open: &Arc<Open>) -> bool {
         let state = self.state();
-        state.open <= state.most
+        state.open.len() <= state.most && state.open.iter().any(|other| Arc::ptr_eq(other, open))
     }
 }
 
-impl State {
-    /// Slots for which there is neither a connection nor a request are others'.
-    fn give_back(&mut self) {
-        self.slots.truncate(self.requests.max(self.open));
-    }
-
-    fn recover(&mut self, now: Instant) {
-        if self.refused.is_some_and(|at| now.saturating_duration_since(at) >= RECOVERED) {
-            (self.refused, self.most) = (None, usize::MAX);
-        }
+fn close_later(connections: &Weak<Connections>, grace: Duration) {
+    let mut left = Some(grace);
+    while let Some(pause) = left {
+        clock::sleep(pause);
+        left = connections.upgrade().and_then(|connections| connections.close_unused(grace));
     }
 }
 
@@ -197,89 +208,30 @@ impl Drop for Permit<'_> {
     }
 }
 
-/// Stands at the end of the chain and counts the connections to Nomad.
-#[derive(Debug)]
-pub(super) struct Counting {
-    pub(super) connections: Arc<Connections>,
-    pub(super) nomad: Uri,
-}
-
-/// A connection, counted until it is closed.
-#[derive(Debug)]
-pub(super) struct Counted<T> {
-    inner: T,
-    /// `None` = it is the one to a proxy, within one that is counted.
-    count: Option<Count>,
-}
-
-#[derive(Debug)]
-struct Count(Arc<Connections>);
-
-impl Drop for Count {
-    fn drop(&mut self) {
-        self.0.closed();
-    }
-}
-
-impl<In: Transport> Connector<In> for Counting {
-    type Out = Counted<In>;
-
-    fn connect(
-        &self,
-        details: &ConnectionDetails<'_>,
-        chained: Option<In>,
-    ) -> Result<Option<Counted<In>>, ureq::Error> {
-        let is_nomad = details.uri.authority() == self.nomad.authority();
-        let count = is_nomad.then(|| {
-            self.connections.opened();
-            Count(Arc::clone(&self.connections))
-        });
-        Ok(chained.map(|inner| Counted { inner, count }))
-    }
-}
-
-impl<T: Transport> Transport for Counted<T> {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        self.inner.buffers()
-    }
-
-    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
-        self.inner.transmit_output(amount, timeout)
-    }
-
-    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
-        self.inner.await_input(timeout)
-    }
-
-    fn is_open(&mut self) -> bool {
-        self.count.as_ref().is_none_or(|count| count.0.keeps()) && self.inner.is_open()
-    }
-
-    fn is_tls(&self) -> bool {
-        self.inner.is_tls()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::sync::mpsc;
+    use std::sync::{Arc, Barrier, Mutex, mpsc};
     use std::thread;
     use std::time::Duration;
 
-    use super::{Connections, Permit};
+    use super::{Connections, Permit, TakeSlot};
     use crate::clock;
-    use crate::host::connection_slots::ConnectionSlots;
+    use crate::host::connection_slots::{ConnectionSlots, Slot};
 
     const AT: &str = "http://10.0.0.5:4646";
 
-    fn entered(connections: &Connections) -> Permit<'_> {
+    fn shared(folder: Option<&Path>) -> Arc<Connections> {
+        Arc::new(Connections::new(folder, AT))
+    }
+
+    fn entered(connections: &Arc<Connections>) -> Permit<'_> {
         connections.enter(clock::now() + Duration::from_secs(60))
     }
 
     #[test]
     fn a_refusal_halves_once_for_all_that_were_under_way() {
-        let connections = Connections::new(None, AT);
+        let connections = shared(None);
         let mut permits: Vec<_> = (0..16).map(|_| entered(&connections)).collect();
         let limits: Vec<_> = permits.drain(..8).map(Permit::refused).collect();
         assert_eq!((limits[0], limits[1..].iter().flatten().count()), (Some(8), 0));
@@ -304,18 +256,100 @@ mod tests {
 
     #[test]
     fn a_connection_beyond_the_limit_is_not_kept() {
-        let connections = Connections::new(None, AT);
+        let connections = shared(None);
         let permits: Vec<_> = (0..4).map(|_| entered(&connections)).collect();
-        (0..4).for_each(|_| connections.opened());
-        assert!(connections.keeps());
+        let open: Vec<_> = (0..4).map(|_| connections.opened(|| ())).collect();
+        assert!(connections.keeps(&open[0]));
+        let held = connections.enter_held(clock::now());
         for permit in permits {
             permit.refused();
         }
-        assert!(!connections.keeps());
-        connections.closed();
-        assert!(!connections.keeps());
-        connections.closed();
-        assert!(connections.keeps());
+        assert!(!connections.keeps(&open[0]));
+        connections.closed(&open[3]);
+        assert!(!connections.keeps(&open[0]));
+        connections.closed(&open[2]);
+        assert!(connections.keeps(&open[0]) && !connections.keeps(&open[2]));
+        drop(held);
+    }
+
+    #[test]
+    fn connections_beyond_one_are_closed_when_no_request_follows() {
+        let home = tempfile::tempdir().unwrap();
+        let cache = home.path().join("cache");
+        // Closed here, whatever the other thread does.
+        let grace = Duration::from_secs(3600);
+        let connections = Arc::new(Connections { grace, ..Connections::new(Some(&cache), AT) });
+        let closed = Arc::new(Mutex::new(Vec::new()));
+        let mut permits: Vec<_> = (0..5).map(|_| entered(&connections)).collect();
+        let open: Vec<_> = (0..5)
+            .map(|at| {
+                let (closed, cache) = (Arc::clone(&closed), cache.clone());
+                // Nobody has its slot yet.
+                let close = move || closed.lock().unwrap().push((at, taken(&cache)));
+                connections.opened(close)
+            })
+            .collect();
+        permits.truncate(1);
+        assert!(closed.lock().unwrap().is_empty() && connections.keeps(&open[0]));
+        assert_eq!(connections.close_unused(Duration::ZERO), None);
+        drop(permits);
+        assert!(connections.close_unused(grace).is_some(), "another one may follow");
+        assert!(closed.lock().unwrap().is_empty() && connections.keeps(&open[0]));
+        assert_eq!(taken(&cache), 4);
+        assert_eq!(connections.close_unused(Duration::ZERO), None);
+        assert_eq!(*closed.lock().unwrap(), [(0, 4), (1, 4), (2, 4), (3, 4)]);
+        assert_eq!(taken(&cache), 0, "the first one is of no concern to others");
+        let kept: Vec<_> = open.iter().map(|open| connections.keeps(open)).collect();
+        assert_eq!(kept, [false, false, false, false, true]);
+        // The library drops them when it comes across them.
+        open[..4].iter().for_each(|open| connections.closed(open));
+        assert!(connections.keeps(&open[4]));
+    }
+
+    /// It opens and locks up to 40 files.
+    #[test]
+    fn nobody_waits_for_who_looks_for_a_slot() {
+        let (looks, looking) = mpsc::channel();
+        let (go, gone) = mpsc::channel();
+        let (looks, gone) = (Mutex::new(looks), Mutex::new(gone));
+        let connections = Arc::new(Connections::with(TakeSlot(Box::new(move |held| {
+            if held == 1 {
+                looks.lock().unwrap().send(()).unwrap();
+                gone.lock().unwrap().recv_timeout(Duration::from_secs(60)).unwrap();
+            }
+            Some(Slot::unshared())
+        }))));
+        let first = entered(&connections);
+        let _open = connections.opened(|| ());
+        thread::scope(|scope| {
+            let second = scope.spawn(|| drop(entered(&connections)));
+            looking.recv_timeout(Duration::from_secs(60)).unwrap();
+            assert!(!first.is_limited());
+            drop(first);
+            // Its connection is free, so nobody need look.
+            drop(entered(&connections));
+            go.send(()).unwrap();
+            second.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn threads_that_come_at_once_take_one_first_slot() {
+        let home = tempfile::tempdir().unwrap();
+        let cache = home.path().join("cache");
+        let connections = shared(Some(&cache));
+        let all = Barrier::new(16);
+        thread::scope(|scope| {
+            for _ in 0..16 {
+                scope.spawn(|| {
+                    let _permit = entered(&connections);
+                    all.wait();
+                });
+            }
+        });
+        let folder = std::fs::read_dir(cache.join("connections")).unwrap();
+        let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert_eq!(names.filter(|name| name.contains("-first-")).count(), 1);
     }
 
     fn taken(folder: &Path) -> usize {
@@ -332,17 +366,18 @@ mod tests {
     fn a_slot_stays_with_its_connection_and_goes_with_it() {
         let home = tempfile::tempdir().unwrap();
         let cache = home.path().join("cache");
-        let connections = Connections::new(Some(&cache), AT);
+        let connections = shared(Some(&cache));
         let permits: Vec<_> = (0..5).map(|_| entered(&connections)).collect();
         assert_eq!(taken(&cache), 4, "and the first, of which there are many");
-        (0..5).for_each(|_| connections.opened());
+        let open: Vec<_> = (0..5).map(|_| connections.opened(|| ())).collect();
+        let held = connections.enter_held(clock::now());
         drop(permits);
         assert_eq!(taken(&cache), 4, "they are kept");
-        (0..3).for_each(|_| connections.closed());
+        open[..3].iter().for_each(|open| connections.closed(open));
         assert_eq!(taken(&cache), 1);
-        let permits: Vec<_> = (0..2).map(|_| entered(&connections)).collect();
+        let permits: Vec<_> = (0..1).map(|_| entered(&connections)).collect();
         assert_eq!(taken(&cache), 1, "kept connections are used again");
-        drop(permits);
+        drop((permits, held));
     }
 
     #[test]
@@ -351,7 +386,7 @@ mod tests {
         let cache = home.path().join("cache");
         let others: Vec<_> =
             (0..24).map(|_| ConnectionSlots::new(Some(&cache), AT).take(0).unwrap()).collect();
-        let connections = Connections::new(Some(&cache), AT);
+        let connections = shared(Some(&cache));
         let began = clock::now();
         let first = entered(&connections);
         assert!(began.elapsed() >= super::PATIENCE);

@@ -3,7 +3,9 @@
 pub mod address;
 mod body;
 mod connect;
+mod connection_state;
 mod connections;
+mod counted;
 mod credentials;
 mod failure;
 mod http;

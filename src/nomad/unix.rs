@@ -1,11 +1,13 @@
 //! HTTP over a unix socket.
 
 use std::io::{self, Read as _, Write as _};
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
+    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, ShutdownHandle, Transport,
 };
 
 use crate::host::threads::within;
@@ -18,8 +20,18 @@ pub(super) struct UnixConnector(pub(super) PathBuf);
 
 #[derive(Debug)]
 pub(super) struct UnixTransport {
-    stream: UnixStream,
+    stream: Arc<Socket>,
     buffers: LazyBuffers,
+}
+
+#[derive(Debug)]
+struct Socket(UnixStream);
+
+impl ShutdownHandle for Socket {
+    fn shutdown(&self) {
+        // It may be closed already.
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
 }
 
 impl Connector for UnixConnector {
@@ -36,7 +48,12 @@ impl Connector for UnixConnector {
         let path = self.0.clone();
         // Waits for as long as the server accepts nobody, and knows no limit.
         match within(limit, move || UnixStream::connect(path)) {
-            Some(stream) => Ok(Some(UnixTransport { stream: stream?, buffers })),
+            Some(stream) => {
+                let stream = Arc::new(Socket(stream?));
+                let socket: Arc<dyn ShutdownHandle> = Arc::<Socket>::clone(&stream);
+                (details.register_shutdown)(Arc::downgrade(&socket))?;
+                Ok(Some(UnixTransport { stream, buffers }))
+            }
             None => Err(ureq::Error::Timeout(ureq::Timeout::Connect)),
         }
     }
@@ -49,16 +66,16 @@ impl Transport for UnixTransport {
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
         let timeout = timeout.for_write();
-        self.stream.set_write_timeout(timeout.not_zero().map(|after| *after))?;
+        self.stream.0.set_write_timeout(timeout.not_zero().map(|after| *after))?;
         let output = &self.buffers.output()[..amount];
-        self.stream.write_all(output).map_err(|error| translated(error, timeout))
+        (&self.stream.0).write_all(output).map_err(|error| translated(error, timeout))
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
         let timeout = timeout.for_read();
-        self.stream.set_read_timeout(timeout.not_zero().map(|after| *after))?;
-        let read = self
-            .stream
+        self.stream.0.set_read_timeout(timeout.not_zero().map(|after| *after))?;
+        let mut stream = &self.stream.0;
+        let read = stream
             .read(self.buffers.input_append_buf())
             .map_err(|error| translated(error, timeout))?;
         self.buffers.input_appended(read);
@@ -71,8 +88,8 @@ impl Transport for UnixTransport {
         let probe = |stream: &UnixStream| {
             stream.set_nonblocking(true).and_then(|()| (&*stream).read(&mut [0]))
         };
-        let open = probe(&self.stream).err().is_some_and(silent);
-        open && self.stream.set_nonblocking(false).is_ok()
+        let open = probe(&self.stream.0).err().is_some_and(silent);
+        open && self.stream.0.set_nonblocking(false).is_ok()
     }
 }
 

@@ -56,6 +56,25 @@ fn sixteen_threads_share_their_connections() {
     assert_eq!(sim.connections(), before);
 }
 
+/// Another process of this host may need its slot.
+#[test]
+fn what_nobody_uses_is_closed_but_for_one() {
+    let sim = Sim::start(Fleet::generated(100));
+    sim.fault(Where::Nodes, Times::next(100), Fault::Delay(Duration::from_millis(20)));
+    let nomad = nomad(&sim.address());
+    all_details(&nomad, 1);
+    assert!(sim.most_open() > 1, "{} connections", sim.most_open());
+    let until = Instant::now() + Duration::from_secs(60);
+    while sim.open() > 1 {
+        assert!(Instant::now() < until, "{} connections", sim.open());
+        thread::yield_now();
+    }
+    let before = sim.connections();
+    nomad.stubs().unwrap();
+    assert_eq!(sim.connections(), before, "the one that was kept");
+    all_details(&nomad, 1);
+}
+
 #[test]
 fn a_dead_kept_connection_is_replaced_once() {
     let server = WireServer::start(|asked| match asked.line() {

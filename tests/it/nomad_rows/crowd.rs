@@ -19,16 +19,30 @@ fn at_once(sandbox: &Sandbox, args: &str, count: usize) -> Vec<Said> {
 }
 
 /// Alone, each of them would open 16 connections.
-#[test]
-fn n05_the_processes_of_one_host_stay_below_nomads_limit_together() {
+#[track_caller]
+fn stay_below_the_limit(args: &str) -> Sandbox {
     let sim = Sim::start(Options { connections_max: Some(100), ..Fleet::generated(60).into() });
     sim.fault(Where::Nodes, Times::ALWAYS, Fault::Delay(Duration::from_millis(50)));
     let sandbox = Sandbox::local().nomad(&sim.address());
-    for said in at_once(&sandbox, "list --force -o name --timeout 5m", 12) {
+    for said in at_once(&sandbox, args, 12) {
         assert_eq!((said.code, said.stdout.lines().count()), (0, 60), "{}", said.stderr);
     }
     assert!(sim.most_open() <= 64, "{} connections", sim.most_open());
     assert!(sim.most_open() > 24, "{} connections: some have more than one", sim.most_open());
+    sandbox
+}
+
+#[test]
+fn n05_the_processes_of_one_host_stay_below_nomads_limit_together() {
+    stay_below_the_limit("list --force -o name --timeout 5m");
+}
+
+#[test]
+fn n05_processes_without_a_cache_stay_below_it_too() {
+    let sandbox = stay_below_the_limit("list --cache none -o name --timeout 5m");
+    let names = std::fs::read_dir(sandbox.cache()).unwrap();
+    let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["connections"], "and keep nothing");
 }
 
 #[test]

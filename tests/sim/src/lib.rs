@@ -213,6 +213,11 @@ impl Sim {
         lock(&self.shared.ledger).connections
     }
 
+    /// How many of them are open now.
+    pub fn open(&self) -> usize {
+        lock(&self.shared.ledger).open()
+    }
+
     /// The most requests that were under way at once.
     pub fn most_in_flight(&self) -> usize {
         lock(&self.shared.ledger).most_in_flight
