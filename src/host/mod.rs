@@ -9,6 +9,7 @@ pub(crate) mod files;
 pub(crate) mod folder;
 pub(crate) mod notes;
 pub(crate) mod redis_backoff;
+pub(crate) mod refused_scopes;
 pub(crate) mod threads;
 
 pub use boot::BootClock;

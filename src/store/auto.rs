@@ -264,7 +264,6 @@ impl Store for AutoStore {
         if self.uses_redis() {
             match self.redis.enter(enter) {
                 Err(error) if matches!(error.kind(), Kind::Forbidden | Kind::ReadOnly) => {
-                    self.forget_older(None);
                     return Ok(self.alone(&error));
                 }
                 entered => {
@@ -318,7 +317,11 @@ impl Store for AutoStore {
     /// In every place, whichever serves now.
     fn void(&self, own: Option<&Flight>) -> Result<(), Error> {
         let here = self.local.as_ref().map_or(Ok(()), |local| local.void(own));
-        let there = if self.uses_redis() { self.redis.void(own) } else { Ok(()) };
+        let there = self.redis.void(own);
+        // A Redis that nobody asked for and that is not there holds nothing.
+        let is_absent =
+            |error: &Error| !self.asked && self.has_given_up() && error.kind() == Kind::Unavailable;
+        let there = there.or_else(|error| if is_absent(&error) { Ok(()) } else { Err(error) });
         there.and(here)
     }
 

@@ -8,6 +8,7 @@ mod redis_kept;
 mod redis_rights;
 mod redis_tls;
 mod redis_traffic;
+mod refused;
 mod rolled_back;
 
 use crate::support::bench::{Bench, MemoryBench, RedisBench};

@@ -23,14 +23,13 @@ const PUBLISH_LUA: &str = include_str!("scripts/publish.lua");
 pub(super) const RENEW_LUA: &str = include_str!("scripts/renew.lua");
 pub(super) const RELEASE_LUA: &str = include_str!("scripts/release.lua");
 const FAIL_LUA: &str = include_str!("scripts/fail.lua");
-const VOID_LUA: &str = include_str!("scripts/void.lua");
 
 const LEASE_MS: u64 = 3000;
 /// PUBLISH may take this long, and a second more for each 10 MB.
 const PUBLISH_MS: u64 = 2000;
 const BYTES_PER_MS: usize = 10_000;
 
-const ENTER: Step = Step {
+pub(super) const ENTER: Step = Step {
     name: "EVAL enter",
     budget: Budget::flat(500),
     manner: Manner::Writes,
@@ -39,7 +38,6 @@ const ENTER: Step = Step {
 const RENEW: Step = Step { name: "EVAL renew", on_the_way: false, ..ENTER };
 const RELEASE: Step = Step { name: "EVAL release", ..RENEW };
 const FAIL: Step = Step { name: "EVAL fail", ..RENEW };
-const VOID: Step = Step { name: "EVAL void", ..RENEW };
 const PUBLISH: Step = Step { name: "EVAL publish", ..RENEW };
 
 impl RedisStore {
@@ -187,14 +185,7 @@ impl RedisStore {
         let _ = self.number(FAIL, &eval);
     }
 
-    /// `own`: its lease stays, so that those who wait for it can be told.
-    pub(super) fn void_scope(&self, own: Option<&Flight>) -> Result<(), Error> {
-        let mut eval = self.eval(VOID_LUA, 10);
-        eval.arg(self.scope.as_str()).arg(own.map_or("", |own| &own.token));
-        self.number(VOID, &eval).map(drop)
-    }
-
-    fn eval(&self, script: &str, keys: usize) -> Cmd {
+    pub(super) fn eval(&self, script: &str, keys: usize) -> Cmd {
         let mut eval = redis::cmd("EVAL");
         eval.arg(script).arg(keys).arg(&self.keys.ten()[..keys]);
         eval
@@ -217,7 +208,7 @@ impl RedisStore {
         Error::Unexpected(self.said(&words.join(" ")))
     }
 
-    fn number(&self, step: Step, eval: &Cmd) -> Result<i64, Error> {
+    pub(super) fn number(&self, step: Step, eval: &Cmd) -> Result<i64, Error> {
         let reply = self.one(step, eval)?;
         super::int(&reply).ok_or_else(|| self.strange(&[]))
     }

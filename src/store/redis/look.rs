@@ -62,6 +62,9 @@ impl RedisStore {
         }
         self.dead.shows(&before, seen.epoch.as_deref());
         match judge(seen, &self.scope, self.ttl, clock::now().duration_since(sent)) {
+            Verdict::Hit(hit) if self.is_of_before_refusal(hit.snapshot.age) => {
+                Ok(Look::Miss { refuse: Some(hit.meta.rev) })
+            }
             Verdict::Hit(hit) if want == Want::Full => Ok(self.with_fulls(*hit, hash)),
             Verdict::Hit(hit) => Ok(Look::Hit(hit.snapshot)),
             Verdict::Miss(miss) => {
@@ -99,7 +102,8 @@ impl RedisStore {
             return Ok(None);
         }
         self.dead.shows(&before, seen.epoch.as_deref());
-        Ok(present(seen, &self.scope, self.ttl, clock::now().duration_since(sent)))
+        let present = present(seen, &self.scope, self.ttl, clock::now().duration_since(sent));
+        Ok(present.filter(|present| !self.is_of_before_refusal(present.age)))
     }
 
     /// The expiries stand before the values, see [`Read::ttl_left`].
@@ -203,7 +207,8 @@ impl RedisStore {
         }
         let fulls = self.fulls(&meta, literal)?;
         let since = PARTIAL_AGE + clock::now().duration_since(sent);
-        Ok(fulls.map(|fulls| recorded(&meta, fulls, since)))
+        let partial = fulls.map(|fulls| recorded(&meta, fulls, since));
+        Ok(partial.filter(|partial| !self.is_of_before_refusal(partial.age)))
     }
 }
 

@@ -14,6 +14,7 @@ mod rights;
 mod stats;
 mod tls;
 mod url;
+mod void;
 mod words;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,6 +40,7 @@ use crate::host::notes::Notes;
 
 use crate::host::redis_backoff::RedisBackoff;
 pub use crate::host::redis_backoff::Skipped;
+use crate::host::refused_scopes::RefusedScope;
 use connection::{CONNECT, Connection, Manner};
 use line::Budget;
 use words::Spoken;
@@ -70,6 +72,7 @@ pub struct RedisStore {
     /// When a dead epoch had come back and was cleared again: once a run is enough.
     cleared_again: Mutex<Option<Instant>>,
     skip: RedisBackoff,
+    refused: RefusedScope,
     tell: Tell,
 }
 
@@ -92,6 +95,7 @@ impl RedisStore {
         let cache = sum::of(format!("{} {}", target.place(), place.prefix).as_bytes());
         Ok(Self {
             skip: RedisBackoff::new(notes.clone(), target.place()),
+            refused: RefusedScope::new(notes.clone(), format!("{cache}-{}", place.scope.as_str())),
             mask: target.mask(),
             target,
             files: place.redis.clone(),
@@ -243,7 +247,12 @@ impl Store for RedisStore {
     }
 
     fn publish(&self, flight: &Flight, publication: &Publication<'_>) -> Result<Published, Error> {
-        self.put(flight, publication)
+        let published = self.put(flight, publication);
+        if published == Ok(Published::Done) {
+            let age = clock::now().saturating_duration_since(publication.list_sent);
+            self.refused.allowed(age);
+        }
+        published
     }
 
     fn renew(&self, flight: &Flight) -> Result<bool, Error> {
@@ -268,7 +277,8 @@ impl Store for RedisStore {
 
     fn last(&self) -> Option<Snapshot> {
         let last = self.last_publication();
-        last.inspect_err(|error| self.ignored(&error.to_string())).ok().flatten()
+        let last = last.inspect_err(|error| self.ignored(&error.to_string())).ok().flatten();
+        last.filter(|last| !self.is_of_before_refusal(last.age))
     }
 
     fn clear(&self) -> Cleared {

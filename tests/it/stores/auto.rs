@@ -3,12 +3,18 @@
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
+use nomad_clients::model::node::NodeId;
 use nomad_clients::model::remark::Tell;
-use nomad_clients::store::auto::{AutoStore, Local};
+use nomad_clients::model::snapshot::Snapshot;
+use nomad_clients::store::auto::{AutoStore, Local, Shown};
 use nomad_clients::store::memory::{MemoryStore, SharedSpace};
 use nomad_clients::store::redis::RedisStore;
-use nomad_clients::store::{Cleared, Entered, Error, How, Look, Published, Want};
+use nomad_clients::store::{
+    Base, Class, Cleared, Enter, Entered, Error, Flight, How, Kept, Look, Publication, Published,
+    Sample, Stats, Store, Want,
+};
 
 use crate::support::bench::{Ear, place};
 use crate::support::fake_redis::{Fake, nobody};
@@ -192,6 +198,86 @@ fn a_flight_stays_with_the_store_that_gave_it() {
     assert_eq!(ear.heard(), ["Verbose: cannot write the cache in redis: refused"]);
     let (next, _) = Run::new(&nobody(), &local).process();
     assert_eq!(next.hit(), None);
+}
+
+/// A local store that only counts how often it was told to forget everything.
+struct Forgetful(AtomicUsize);
+
+impl Local for Forgetful {
+    fn forget_older(&self, than: Option<Shown>) {
+        assert_eq!(than, None);
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn clear_until(&self, _: Instant) -> Cleared {
+        unreachable!()
+    }
+}
+
+impl Store for Forgetful {
+    fn look(&self, _: Want) -> Result<Look, Error> {
+        unreachable!()
+    }
+
+    fn enter(&self, _: &Enter<'_>) -> Result<Entered, Error> {
+        unreachable!()
+    }
+
+    fn base(&self, _: &Flight) -> Option<Base> {
+        unreachable!()
+    }
+
+    fn kept(&self, _: &Flight, _: &NodeId) -> Option<Kept> {
+        unreachable!()
+    }
+
+    fn publish(&self, _: &Flight, _: &Publication<'_>) -> Result<Published, Error> {
+        unreachable!()
+    }
+
+    fn renew(&self, _: &Flight) -> Result<bool, Error> {
+        unreachable!()
+    }
+
+    fn release(&self, _: &Flight) {}
+
+    fn fail(&self, _: &Flight, _: Class) {}
+
+    fn void(&self, _: Option<&Flight>) -> Result<(), Error> {
+        unreachable!()
+    }
+
+    fn partial(&self, _: &str) -> Result<Option<Snapshot>, Error> {
+        unreachable!()
+    }
+
+    fn last(&self) -> Option<Snapshot> {
+        unreachable!()
+    }
+
+    fn clear(&self) -> Cleared {
+        unreachable!()
+    }
+
+    fn count(&self, _: &Sample) {}
+
+    fn stats(&self) -> Result<Stats, Error> {
+        unreachable!()
+    }
+}
+
+/// That takes the lock of the folder.
+#[test]
+fn a_run_that_fetches_alone_forgets_once() {
+    let server = RedisServer::start();
+    server.cli(&["ACL", "SETUSER", "v", "on", ">p", "~nomad:clients*", "-@all", "+mget", "+pttl"]);
+    let place = place("a0", &format!("{}?user=v&pass=p", server.url()));
+    let redis = Arc::new(RedisStore::new(&place, Tell::nobody()).unwrap());
+    let local = Arc::new(Forgetful(AtomicUsize::new(0)));
+    let store = AutoStore::new(redis, Ok(Arc::<Forgetful>::clone(&local)), Tell::nobody());
+    let mut run = Process::new(Arc::new(store), 'N');
+    assert!(matches!(run.come(How::Get), Entered::Alone));
+    assert_eq!(local.0.load(Ordering::Relaxed), 1);
 }
 
 /// A server in whose place something answers with this program's own words.
