@@ -1,7 +1,7 @@
 //! Sockets that the service manager hands over (`LISTEN_FDS`): listening stream sockets, or an error.
 
 use std::fs;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, IntoRawFd};
 use std::os::unix::fs::FileTypeExt as _;
 
 use listenfd::ListenFd;
@@ -24,19 +24,25 @@ pub(super) fn sockets(count: usize) -> Result<Vec<Socket>, String> {
 
 fn socket(handed: &mut ListenFd, at: usize) -> Result<Socket, String> {
     if let Ok(Some(listener)) = handed.take_tcp_listener(at) {
-        let address = listener.local_addr();
-        let listens = listens(&listener);
-        let address = address.map_err(|_| refused(at, "a socket without an address"))?;
-        return listens.then_some(Socket::Tcp(listener, address)).ok_or_else(|| passive(at));
+        if !listens(&listener) {
+            return Err(left(at, listener, "a socket that does not listen"));
+        }
+        return match listener.local_addr() {
+            Ok(address) => Ok(Socket::Tcp(listener, address)),
+            Err(_) => Err(left(at, listener, "a socket without an address")),
+        };
     }
     if let Ok(Some(listener)) = handed.take_unix_listener(at) {
-        let listens = listens(&listener);
-        return listens.then_some(Socket::Unix(listener, None)).ok_or_else(|| passive(at));
+        if !listens(&listener) {
+            return Err(left(at, listener, "a socket that does not listen"));
+        }
+        return Ok(Socket::Unix(listener, None));
     }
-    let is_datagram = matches!(handed.take_udp_socket(at), Ok(Some(_)))
-        || matches!(handed.take_unix_datagram(at), Ok(Some(_)));
-    if is_datagram {
-        return Err(refused(at, "a datagram socket"));
+    if let Ok(Some(socket)) = handed.take_udp_socket(at) {
+        return Err(left(at, socket, "a datagram socket"));
+    }
+    if let Ok(Some(socket)) = handed.take_unix_datagram(at) {
+        return Err(left(at, socket, "a datagram socket"));
     }
     Err(refused(
         at,
@@ -47,6 +53,14 @@ fn socket(handed: &mut ListenFd, at: usize) -> Result<Socket, String> {
     ))
 }
 
+/// Refuses a descriptor and leaves it open: where fewer were handed over than was said, its number
+/// is one of this process's own, like the pair of sockets that tells of signals. None of those
+/// listens yet, so that what does listen was handed over.
+fn left(at: usize, socket: impl IntoRawFd, what: &str) -> String {
+    let _ = socket.into_raw_fd();
+    refused(at, what)
+}
+
 /// What else a descriptor may be.
 fn kind(number: i32) -> &'static str {
     match fs::metadata(format!("/dev/fd/{number}")) {
@@ -54,10 +68,6 @@ fn kind(number: i32) -> &'static str {
         Ok(_) => "not a socket",
         Err(_) => "not open",
     }
-}
-
-fn passive(at: usize) -> String {
-    refused(at, "a socket that does not listen")
 }
 
 fn refused(at: usize, what: &str) -> String {

@@ -75,7 +75,15 @@ impl Room {
     /// What is not ok, a line each, and the exit code; stderr must be empty.
     #[track_caller]
     fn finds(&self, args: &str, code: i32, expected: &[&str]) {
-        let said = self.run(&format!("doctor --json {args}"));
+        let mut said = self.run(&format!("doctor --json {args}"));
+        // Steps have limits that a busy machine may exceed: what is expected then shows in the next.
+        let is_late = |text: &str| text.contains("timed out after ");
+        for _ in 0..20 {
+            if expected.iter().any(|line| is_late(line)) || !is_late(&said.stdout) {
+                break;
+            }
+            said = self.run(&format!("doctor --json {args}"));
+        }
         assert_eq!((said.stderr.as_str(), said.code), ("", code), "{}", said.stdout);
         let found = troubles(&said.stdout);
         assert_eq!(found, expected, "{found:#?}");

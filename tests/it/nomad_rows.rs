@@ -28,6 +28,7 @@ use std::time::{Duration, Instant};
 use nomad_sim::{Fleet, Options, Sim};
 use redis::Value;
 
+use crate::support::in_time::in_time;
 use crate::support::redis_server::RedisServer;
 use crate::support::sandbox::{Said, Sandbox, failure};
 
@@ -70,7 +71,11 @@ impl Room {
     #[track_caller]
     fn fails(&self, args: &str, code: i32, stderr: &str) {
         let before = self.cached();
-        assert_eq!(self.run(args), failure(code, stderr), "nomad-clients {args}");
+        let said = in_time(|| {
+            self.sim.asked();
+            self.run(args)
+        });
+        assert_eq!(said, failure(code, stderr), "nomad-clients {args}");
         assert_eq!(self.cached(), before, "cached");
     }
 

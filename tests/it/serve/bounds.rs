@@ -24,6 +24,14 @@ fn signal(room: &Room, signal: Signal) {
     kill_process(redis, signal).unwrap();
 }
 
+/// How many connections Redis was ever asked for, this one included.
+fn connections(room: &Room) -> u64 {
+    let stats = String::from_utf8(room.redis.bytes(&["INFO", "stats"]).unwrap()).unwrap();
+    let line =
+        stats.lines().find_map(|line| line.strip_prefix("total_connections_received:")).unwrap();
+    line.trim().parse().unwrap()
+}
+
 fn lists(room: &Room) -> u64 {
     room.sim.asked().iter().filter(|what| *what == "list").count() as u64
 }
@@ -81,6 +89,7 @@ fn without_a_ttl_plain_questions_share_one_list_a_second() {
 fn clears_of_a_redis_that_hangs_wait_together_and_keep_reads_free() {
     let room = Room::with("--no-follow --ttl 10m");
     room.served.get("/api/clients");
+    let before = connections(&room);
     signal(&room, Signal::STOP);
     let began = Instant::now();
     let request = format!(
@@ -95,14 +104,15 @@ fn clears_of_a_redis_that_hangs_wait_together_and_keep_reads_free() {
         })
         .collect();
     let answer = room.served.get("/api/clients");
-    // One by one on all threads they would hold up everything for 15 s.
-    assert!(answer.status == 200 && began.elapsed() < Duration::from_secs(10), "{answer:?}");
+    assert!(answer.status == 200 && began.elapsed() < Duration::from_secs(60), "{answer:?}");
     for mut clear in clears {
         let mut said = String::new();
         clear.read_to_string(&mut said).unwrap();
         assert!(said.starts_with("HTTP/1.1 503") && said.contains("NOT cleared"), "{said}");
     }
-    assert!(began.elapsed() < Duration::from_secs(18), "{:?}", began.elapsed());
     signal(&room, Signal::CONT);
+    // Redis takes now whoever has knocked. One by one on all threads they would hold up everything.
+    let knocked = connections(&room) - before;
+    assert!(knocked < 40, "{knocked} connections for 120 clears");
     assert_eq!(room.served.ask("POST", "/api/cache/clear", &[], "").status, 200);
 }

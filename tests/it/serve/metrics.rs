@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
+use std::sync::Once;
 
 use nomad_sim::{Fault, Fleet, Times, Where};
 
 use super::Room;
+use crate::support::means::left_out;
 use crate::support::sandbox::Sandbox;
 use crate::support::served::{Response, Served};
 
@@ -93,12 +95,20 @@ fn sample(line: &str) -> (&str, Vec<String>, f64) {
     (name, labels, value.parse().unwrap_or_else(|_| panic!("{line}")))
 }
 
-/// What `promtool check metrics` finds; nothing where it is not installed.
+/// What `promtool check metrics` finds; where it is not installed that is told, and nothing found.
 fn linted(text: &str) -> String {
     let mut promtool = Command::new("promtool");
     promtool.args(["check", "metrics"]).stdin(Stdio::piped());
     let child = promtool.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let Ok(mut child) = child else { return String::new() };
+    let mut child = match child {
+        Ok(child) => child,
+        Err(error) => {
+            static TOLD: Once = Once::new();
+            let why = format!("needs promtool: {error}");
+            TOLD.call_once(|| left_out("promtool check metrics", &why));
+            return String::new();
+        }
+    };
     child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     let said = child.wait_with_output().unwrap();
     String::from_utf8([said.stdout, said.stderr].concat()).unwrap()

@@ -6,6 +6,7 @@ pub(crate) mod between;
 pub(crate) mod browser;
 pub(crate) mod fake_nomad;
 pub(crate) mod fake_redis;
+pub(crate) mod in_time;
 pub(crate) mod local_bench;
 pub(crate) mod means;
 pub(crate) mod memory;

@@ -41,9 +41,7 @@ fn an_outage_shows_and_its_traces_go_with_it() {
     browser.click("#refresh");
     let complains = "!document.querySelector('#problem').hidden";
     browser.until(complains);
-    while room.served.get("/api/clients").status != 503 {
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    room.served.until("/api/clients", |answer| answer.status == 503);
     browser.eval(&format!("{}.click()", row(&room, "worker-1")));
     let attributes = "document.querySelector('#detail-attributes').textContent";
     browser.until(&format!("{attributes} == 'not loaded'"));
