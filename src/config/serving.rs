@@ -115,7 +115,10 @@ fn handed(warnings: &mut Vec<String>) -> Result<usize, Error> {
 
 fn host(name: &str) -> Result<String, Error> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
-    if name.is_empty() || !name.bytes().all(plain) {
+    // An IPv6 address stands in brackets, so what follows the last colon outside them is a port.
+    let port = name.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.ends_with(']'));
+    let has_port = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    if name.is_empty() || !name.bytes().all(plain) || !has_port {
         return Err(Origin::Typed("allowed-host").error("must be a host name, or NAME:PORT"));
     }
     Ok(name.to_ascii_lowercase())

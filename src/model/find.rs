@@ -61,7 +61,7 @@ pub fn single(records: &[impl AsRef<Record>], argument: &str) -> Result<usize, N
 
 fn matching(records: &[impl AsRef<Record>], argument: &str) -> Result<Vec<usize>, NotOne> {
     let invalid = |why| NotOne {
-        what: format!("invalid NODE {:?}: {why}", shown(argument)),
+        what: format!("invalid NODE \"{}\": {why}", shown(argument)),
         hint: None,
         ambiguous: false,
     };
@@ -75,7 +75,7 @@ fn ambiguous(records: &[impl AsRef<Record>], argument: &str, several: &[usize]) 
     let more = if several.len() > names.len() { ", …" } else { "" };
     let (count, names) = (several.len(), names.join(", "));
     NotOne {
-        what: format!("{:?} names {count} nodes: {names}{more}", shown(argument)),
+        what: format!("\"{}\" names {count} nodes: {names}{more}", shown(argument)),
         hint: Some("pass a full ID or a name that only one node has".to_owned()),
         ambiguous: true,
     }
@@ -86,9 +86,24 @@ fn unknown(records: &[impl AsRef<Record>], argument: &str) -> NotOne {
     let near: Vec<String> = nearest(names, argument).into_iter().map(shown).collect();
     let near = near.join(", ");
     let hint = if near.is_empty() { None } else { Some(format!("the nearest names are {near}")) };
-    NotOne { what: format!("no node named {:?}", shown(argument)), hint, ambiguous: false }
+    let what = format!("no node named \"{}\"", shown(argument));
+    NotOne { what, hint, ambiguous: false }
 }
 
 fn shown(name: &str) -> String {
     first_line(name, 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NotOne, single};
+    use crate::model::node::Record;
+
+    /// Escaped once, not once more as a text in Rust would be.
+    #[test]
+    fn a_name_is_told_as_people_write_such_characters() {
+        let nothing: [Box<Record>; 0] = [];
+        let NotOne { what, .. } = single(&nothing, "a\u{1}b\"").unwrap_err();
+        assert_eq!(what, r#"no node named "a\u{1}b"""#);
+    }
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
+
 use crate::model::mask::Mask;
 use crate::model::text::{FOREIGN, first_line};
 use crate::model::tls::{Server, Trouble};
@@ -110,7 +112,8 @@ impl Asked<'_> {
             }
             _ => plain(error),
         };
-        self.unreachable(&why, Some(ADDRESS_HINT))
+        let is_limit = error.raw_os_error().is_some_and(|number| LIMITS.contains(&number));
+        self.unreachable(&why, Some(if is_limit { FILES_HINT } else { ADDRESS_HINT }))
     }
 
     fn not_http(&self) -> Error {
@@ -282,6 +285,9 @@ fn seconds(limit: Duration) -> f64 {
 
 pub(super) const PLAIN_HINT: &str = "use http:// in the address if Nomad has no TLS";
 const NO_TOKEN_HINT: &str = "set NOMAD_TOKEN or --token-file to a token that has node:read";
+const FILES_HINT: &str = "raise the limit of open files (ulimit -n)";
+/// Too many open files: of this process, or of the system.
+const LIMITS: [i32; 2] = [Errno::MFILE.raw_os_error(), Errno::NFILE.raw_os_error()];
 const ADDRESS_HINT: &str = "set NOMAD_ADDR or pass --address";
 const PROXY_HINT: &str = "a proxy says that it gets no answer: is Nomad behind it up? else set NOMAD_ADDR or pass --address";
 const LIMIT_HINT: &str =

@@ -14,6 +14,7 @@ use rustix::process::umask;
 
 use crate::model::text::sanitised;
 
+use super::base_path::BasePath;
 use super::socket_access::SocketAccess;
 
 /// A place to listen at.
@@ -117,6 +118,9 @@ fn bind_unix(path: &Path, access: SocketAccess) -> io::Result<Socket> {
         }
         left.remove()?;
     }
+    if fs::symlink_metadata(path).is_ok() {
+        return Err(io::Error::other("a file is there that is not a socket"));
+    }
     // From its first moment on nobody else may connect. Nothing else makes files yet.
     let before = umask(Mode::from_raw_mode(0o177));
     let listener = UnixListener::bind(path);
@@ -149,6 +153,15 @@ impl Socket {
         matches!(self, Self::Tcp(_, address) if !is_loopback(address.ip()))
     }
 
+    /// Where a browser finds the page.
+    pub(super) fn name_below(&self, base: &BasePath) -> String {
+        let slash = if base.as_str().is_empty() { "" } else { "/" };
+        match self {
+            Self::Tcp(..) => format!("{}{}{slash}", self.name(), base.as_str()),
+            Self::Unix(..) => self.name(),
+        }
+    }
+
     /// As one would type it.
     pub(super) fn name(&self) -> String {
         match self {
@@ -171,7 +184,17 @@ impl Drop for Socket {
 
 #[cfg(test)]
 mod tests {
-    use super::Listen;
+    use super::{BasePath, Listen, Socket};
+
+    #[test]
+    fn the_line_leads_to_the_page() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let socket = Socket::Tcp(listener, address);
+        let name = |base: &str| socket.name_below(&BasePath::parse(base).unwrap());
+        assert_eq!(name("/"), format!("http://{address}"));
+        assert_eq!(name("/tools/nodes"), format!("http://{address}/tools/nodes/"));
+    }
 
     #[test]
     fn places() {

@@ -166,7 +166,8 @@ pub(crate) fn run(settings: Settings, backend: Backend, out: &mut dyn Write) -> 
     // Before anybody can know that it runs.
     backend.leaving.instead(move || told.send_modify(|stop| *stop = stop.next()));
     for socket in &sockets {
-        writeln!(out, "listening on {}", socket.name()).map_err(Error::Output)?;
+        writeln!(out, "listening on {}", socket.name_below(&settings.base))
+            .map_err(Error::Output)?;
     }
     out.flush().map_err(Error::Output)?;
     let served = runtime.block_on(serve(settings, backend, sockets, stop));

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use hyper::{HeaderMap, StatusCode};
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use crate::clock;
 use crate::discovery::Want;
@@ -18,9 +19,12 @@ use super::respond::{Answer, answer};
 
 /// What was found out is good for as long.
 const FRESH: Duration = Duration::from_secs(1);
-/// For the question to Nomad, on which everything depends unless there is a list.
+/// How long an answer is waited for if everything depends on Nomad.
 const PATIENCE: Duration = Duration::from_secs(5);
-const PATIENCE_WITH_LIST: Duration = Duration::from_secs(2);
+/// If there is a list, only what is degraded depends on it: whoever probes often waits a second.
+const PATIENCE_WITH_LIST: Duration = Duration::from_millis(250);
+/// What is not waited for any more ends a little later, so that it does not pile up.
+const MORE: Duration = Duration::from_millis(500);
 
 /// What was found out last, and when.
 pub(super) type Known = Mutex<Option<(Instant, Readiness)>>;
@@ -60,24 +64,33 @@ async fn readiness(app: &Arc<App>) -> Readiness {
     let patience = if has_list { PATIENCE_WITH_LIST } else { PATIENCE };
     let (cache, nomad) = (Arc::clone(&app.keeper), Arc::clone(&app.keeper));
     let (cache, nomad) = tokio::join!(
-        spawn_blocking(move || cache.stores.check()),
-        spawn_blocking(move || nomad.pulse(None, patience)),
+        within(patience, move || cache.stores.check()),
+        within(patience, move || nomad.pulse(None, patience + MORE)),
     );
-    let broken = || Some("this is a mistake of nomad-clients".to_owned());
     let readiness = Readiness {
         has_list,
-        nomad: nomad.map_or_else(
-            |_| broken(),
-            |pulse| match pulse {
-                // A list needs none.
-                Ok(_) | Err(NoPulse::NoIndex) => None,
-                Err(why) => Some(why.to_string()),
-            },
-        ),
-        cache: cache.map_or_else(|_| broken(), |cache| cache.err().map(|why| why.to_string())),
+        nomad: nomad.map_or_else(Some, |pulse| match pulse {
+            // A list needs none.
+            Ok(_) | Err(NoPulse::NoIndex) => None,
+            Err(why) => Some(why.to_string()),
+        }),
+        cache: cache.map_or_else(Some, |cache| cache.err().map(|why| why.to_string())),
     };
     *known = Some((clock::now(), readiness.clone()));
     readiness
+}
+
+/// What `question` finds out, or why that is not known. The thread of a question that is not waited
+/// for goes on until the question's own limit.
+async fn within<T: Send + 'static>(
+    limit: Duration,
+    question: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, String> {
+    match timeout(limit, spawn_blocking(question)).await {
+        Ok(Ok(found)) => Ok(found),
+        Ok(Err(_)) => Err("this is a bug in nomad-clients".to_owned()),
+        Err(_) => Err(format!("no answer within {} ms", limit.as_millis())),
+    }
 }
 
 impl Readiness {
@@ -113,7 +126,9 @@ impl Readiness {
 
 #[cfg(test)]
 mod tests {
-    use super::Readiness;
+    use std::time::Duration;
+
+    use super::{Readiness, within};
 
     fn readiness(has_list: bool, nomad: Option<&str>, cache: Option<&str>) -> Readiness {
         let owned = |why: Option<&str>| why.map(str::to_owned);
@@ -136,6 +151,17 @@ mod tests {
         ] {
             assert_eq!(readiness(has_list, nomad, cache).is_ready(), is_ready);
         }
+    }
+
+    #[test]
+    fn nobody_waits_longer_than_the_limit_and_the_reason_is_what_was_waited() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let (hold, held) = std::sync::mpsc::channel::<()>();
+        let asked = within(Duration::from_millis(20), move || held.recv());
+        assert_eq!(runtime.block_on(asked), Err("no answer within 20 ms".to_owned()));
+        drop(hold);
+        let known = within(Duration::from_secs(600), || 5);
+        assert_eq!(runtime.block_on(known), Ok(5));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::io;
 
 use redis::ServerError;
 
-use crate::model::text::foreign;
+use crate::model::text::{foreign, reason};
 use crate::store::error::{Busy, Error, Lack};
 
 /// A failure of the connection.
@@ -28,7 +28,7 @@ pub(super) fn of_io(error: &io::Error) -> Error {
         | io::ErrorKind::NotConnected
         | io::ErrorKind::UnexpectedEof => Error::Lost,
         _ if inner.is_some() => Error::Connection(tame(&error.to_string())),
-        kind => Error::Connection(kind.to_string()),
+        _ => Error::Connection(reason(error)),
     }
 }
 
@@ -269,6 +269,9 @@ mod tests {
         let of = |kind: io::ErrorKind| of_io(&io::Error::from(kind));
         assert_eq!(of(io::ErrorKind::ConnectionRefused), Error::Refused);
         assert_eq!(of(io::ErrorKind::UnexpectedEof), Error::Lost);
+        let full = rustix::io::Errno::MFILE.raw_os_error();
+        let full = of_io(&io::Error::from_raw_os_error(full));
+        assert_eq!(full, Error::Connection("too many open files".to_owned()));
         let late = Error::TimedOut { after: Duration::from_millis(500) };
         assert_eq!(of_io(&io::Error::from(late.clone())), late);
     }

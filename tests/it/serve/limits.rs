@@ -156,7 +156,25 @@ fn who_may_connect_to_a_unix_socket() {
         "--listen-group: there is no --listen unix:PATH",
     );
     refused("--base-path nodes", "--base-path: must be a path like /tools/nodes");
+    for name in ["x:y", "x:0", "x:", "http://x", "a b"] {
+        let said = room.sandbox.run_each(["serve", "--no-follow", "--allowed-host", name]);
+        let why = "must be a host name, or NAME:PORT";
+        assert_eq!(said, failure(2, &format!("error: invalid value for --allowed-host: {why}\n")));
+    }
     assert!(!socket.exists());
+}
+
+#[test]
+fn a_file_in_the_place_of_a_socket_stays_and_is_told() {
+    let sandbox = Sandbox::local();
+    let file = sandbox.write("file", "text");
+    let said = sandbox.run(&format!("serve --listen unix:{}", file.display()));
+    let why = format!(
+        "error: cannot listen on {}: a file is there that is not a socket\n",
+        file.display()
+    );
+    assert_eq!((said.stderr.lines().next(), said.code), (why.lines().next(), 1));
+    assert_eq!(std::fs::read(&file).unwrap(), b"text");
 }
 
 /// A socket that a killed server left behind is taken over.
