@@ -65,6 +65,10 @@ impl Asked<'_> {
     }
 
     fn timed_out(&self, of: ureq::Timeout) -> Error {
+        // With less time than a connection may take, both limits end at once, and the library names
+        // either: what was too short is the time of the whole question.
+        let is_whole = matches!(of, ureq::Timeout::Connect) && self.limit < CONNECT;
+        let of = if is_whole { ureq::Timeout::Global } else { of };
         let (what, connect) = (&self.what, seconds(CONNECT.min(self.limit)));
         // A server without TLS often just waits for more when it is greeted with TLS.
         let plain = Some(PLAIN_HINT).filter(|_| self.address.scheme == Scheme::Https);
