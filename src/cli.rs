@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::io::{self, ErrorKind, Write as _};
 use std::path::PathBuf;
 
+use clap::error::{ContextKind, ErrorKind as Wrong};
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueHint};
 
@@ -286,13 +287,30 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Erro
     }
     let plain = command.clone();
     let matches = command.try_get_matches_from(&args);
-    let mut matches = matches.map_err(|error| without_variables(error, plain, args))?;
+    let mut matches = matches.map_err(|error| {
+        no_built_in_jq(&error).unwrap_or_else(|| without_variables(error, plain, args))
+    })?;
     let typed =
         |id: &&clap::Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
     let typed = matches.ids().filter(typed).map(|id| id.as_str().replace('_', "-")).collect();
     let mut cli = Cli::from_arg_matches_mut(&mut matches)?;
     cli.global.typed = typed;
     Ok(cli)
+}
+
+/// Options of the jq that was built in once, and what to type instead.
+fn no_built_in_jq(error: &clap::Error) -> Option<clap::Error> {
+    let typed = error.get(ContextKind::InvalidArg)?.to_string();
+    let jq = match (error.kind(), typed.as_str()) {
+        (Wrong::UnknownArgument, "--jq") => "jq",
+        (Wrong::UnknownArgument, "-r" | "--raw-output") => "jq -r",
+        _ => return None,
+    };
+    let what = format!(
+        "unexpected argument '{typed}': there is no built-in jq\n\
+         hint: pipe the JSON into jq: nomad-clients list --json | {jq} 'FILTER'\n"
+    );
+    Some(clap::Error::raw(Wrong::UnknownArgument, what))
 }
 
 /// What is wrong with what was typed: the library names no variable that is broken, and names those
@@ -307,11 +325,11 @@ fn without_variables(
     };
     let broken = command.get_arguments().filter_map(clap::Arg::get_env).find(is_broken);
     match (error.kind(), broken) {
-        (kind @ clap::error::ErrorKind::InvalidUtf8, Some(name)) => {
+        (kind @ Wrong::InvalidUtf8, Some(name)) => {
             let what = format!("the variable {} is not UTF-8\n", name.display());
             return clap::Error::raw(kind, what);
         }
-        (clap::error::ErrorKind::ArgumentConflict, _) => {}
+        (Wrong::ArgumentConflict, _) => {}
         _ => return error,
     }
     let ids: Vec<clap::Id> = command.get_arguments().map(|arg| arg.get_id().clone()).collect();
@@ -347,7 +365,7 @@ pub fn say(said: &clap::Error) -> u8 {
             1
         }
         // What was typed is fine; the answer to a shell that asks could not be written.
-        _ if said.kind() == clap::error::ErrorKind::Io => 1,
+        _ if said.kind() == Wrong::Io => 1,
         _ => u8::try_from(said.exit_code()).unwrap_or(2),
     }
 }

@@ -12,7 +12,7 @@ Examples:
   nomad-clients list -c name,dc,meta.rack,attr.kernel.name --sort dc,-memory_mb
   nomad-clients list --meta rack=r1 --attr 'cpu.numcores>=8' -o csv
   nomad-clients list --count-by dc,status
-  nomad-clients list --jq '.[] | select(.drain) | .name' -r
+  nomad-clients list --json | jq -r '.[] | select(.drain) | .name'
   nomad-clients list --refresh --fail-on status=down
   nomad-clients list --watch=5s";
 
@@ -52,7 +52,7 @@ pub struct List {
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "2s",
-        conflicts_with_all = ["jq", "count_by"]
+        conflicts_with = "count_by"
     )]
     pub watch: Option<String>,
 
@@ -158,16 +158,8 @@ pub struct Printing {
     pub no_headers: bool,
 
     /// How many nodes there are of each value: --count-by dc,status
-    #[arg(long, value_name = "COLUMNS", conflicts_with_all = ["columns", "full", "jq"])]
+    #[arg(long, value_name = "COLUMNS", conflicts_with_all = ["columns", "full"])]
     pub count_by: Option<String>,
-
-    /// A jq filter over what --json prints: one compact value a line
-    #[arg(long, value_name = "FILTER", conflicts_with = "output")]
-    pub jq: Option<String>,
-
-    /// With --jq: texts without quotes
-    #[arg(short, long, requires = "jq")]
-    pub raw_output: bool,
 
     /// In CSV and TSV: values as they are, also those that a spreadsheet takes for formulas
     #[arg(long)]

@@ -6,7 +6,6 @@ pub(crate) mod console;
 mod doctor;
 mod fit;
 mod grid;
-pub(crate) mod jq;
 pub(crate) mod notice;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;

@@ -1,6 +1,5 @@
-//! `list` as asked: columns, filters, order, formats, counts, checks and jq.
+//! `list` as asked: columns, filters, order, formats, counts and checks.
 
-mod jq;
 mod living;
 
 use nomad_sim::{Fleet, Sim};

@@ -93,6 +93,26 @@ fn wrong_usage() {
 }
 
 #[test]
+fn options_of_a_built_in_jq_name_jq_instead() {
+    let sandbox = Sandbox::empty();
+    for (line, option, jq) in [
+        ("list --jq .", "--jq", "jq"),
+        ("list --jq=. -r", "--jq", "jq"),
+        ("--jq . list", "--jq", "jq"),
+        ("list -r", "-r", "jq -r"),
+        ("list --json --raw-output", "--raw-output", "jq -r"),
+    ] {
+        let stderr = format!(
+            "error: unexpected argument '{option}': there is no built-in jq\n\
+             hint: pipe the JSON into jq: nomad-clients list --json | {jq} 'FILTER'\n"
+        );
+        check(&sandbox, line, 2, &stderr);
+    }
+    let help = sandbox.stdout("list --help");
+    assert!(!help.contains("--jq") && !help.contains("--raw-output"), "{help}");
+}
+
+#[test]
 fn bytes_that_are_no_text_and_controls_are_harmless() {
     let sandbox = Sandbox::empty();
     let run = |arg: &[u8]| {

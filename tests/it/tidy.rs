@@ -73,7 +73,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
 
 /// A word that opens an outside world, and the files (or folders) that may say it. Words that begin
 /// with `::` are crates, whatever local module has the same name.
-const DOORS: [(&str, &[&str]); 35] = [
+const DOORS: [(&str, &[&str]); 32] = [
     ("clap::", &["src/cli", "src/main.rs"]),
     ("clap_complete::", &["src/cli"]),
     ("ureq::", &["src/nomad/"]),
@@ -86,9 +86,6 @@ const DOORS: [(&str, &[&str]); 35] = [
     ("comfy_table::", &["src/render/"]),
     ("csv::", &["src/render/grid.rs", "src/render/properties.rs"]),
     ("serde_saphyr::", &["src/render/grid.rs"]),
-    ("jaq_core::", &["src/render/jq.rs"]),
-    ("jaq_std::", &["src/render/jq.rs"]),
-    ("jaq_json::", &["src/render/jq.rs"]),
     ("jiff::", &["src/config/", "src/nomad/", "src/render/"]),
     ("indicatif::", &["src/render/console.rs"]),
     ("anstyle::", &["src/render/"]),

@@ -1,7 +1,5 @@
 //! What was asked of `list`, checked before anybody is asked for nodes.
 
-use std::sync::Arc;
-
 use crate::cli::List;
 use crate::commands::{Run, node_is_possible};
 use crate::discovery::Want;
@@ -14,7 +12,6 @@ use crate::model::selection::Selection;
 use crate::model::text::first_line;
 use crate::model::view::Wanted;
 use crate::model::work::Work;
-use crate::render::jq::Jq;
 use crate::render::{self, Format, Look, Shape, Syntax, usual};
 
 /// One `list`, understood.
@@ -29,8 +26,6 @@ pub(super) struct Choice {
     pub(super) count_by: Option<Vec<Field>>,
     /// At most so many counts.
     pub(super) counts: usize,
-    pub(super) jq: Option<Arc<Jq>>,
-    pub(super) raw: bool,
     pub(super) syntax: Syntax,
     pub(super) look: Look,
     fail_on: Vec<(String, Condition)>,
@@ -70,7 +65,6 @@ impl Choice {
                 .map(|condition| (text.clone(), condition))
                 .map_err(|why| usage("fail-on", why))
         });
-        let jq = printing.jq.as_deref().map(|code| Jq::parse(code).map(Arc::new)).transpose();
         let structured = matches!(format, Format::Json | Format::Jsonl | Format::Yaml);
         let mut choice = Self {
             format,
@@ -80,8 +74,6 @@ impl Choice {
             selection: selection.limited(list.filters.limit.filter(|_| count_by.is_none())),
             counts: list.filters.limit.unwrap_or(usize::MAX),
             count_by,
-            jq: jq.map_err(|why| usage("jq", why))?,
-            raw: printing.raw_output,
             syntax: Syntax { tabs: format == Format::Tsv, raw: printing.csv_raw },
             look: run.look(!printing.no_headers, printing.show_secrets),
             fail_on: fail_on.collect::<Result<_, _>>()?,
@@ -148,7 +140,6 @@ impl Choice {
             && self.selection.is_everything()
             && self.columns.is_none()
             && self.count_by.is_none()
-            && self.jq.is_none()
             && self.fail_on.is_empty()
     }
 
@@ -207,7 +198,7 @@ impl Choice {
 
 fn format(list: &List, run: &Run<'_>) -> Result<Format, Error> {
     let printing = &list.printing;
-    if printing.json || printing.jq.is_some() {
+    if printing.json {
         return Ok(Format::Json);
     }
     let said = printing.output.as_deref().map(str::parse).transpose();
@@ -231,7 +222,6 @@ fn fits(list: &List, run: &Run<'_>, format: Format) -> bool {
 fn columns(list: &List, run: &Run<'_>) -> Result<Option<Columns>, Error> {
     let typed = &list.printing.columns;
     let machine = list.printing.json
-        || list.printing.jq.is_some()
         || list
             .printing
             .output

@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use crate::clock;
 use crate::commands::Run;
 use crate::error::Error;
 use crate::model::field::{Field, KNOWN};
@@ -14,15 +13,6 @@ use crate::render::{self, Format, Grid, Look, Sheet};
 use super::choice::Choice;
 
 pub(super) fn nodes(choice: &Choice, nodes: &[Full], run: &mut Run<'_>) -> Result<(), Error> {
-    if let Some(jq) = &choice.jq {
-        let mut json = Vec::new();
-        render::json(&mut json, objects(choice, nodes).iter().map(Vec::as_slice), false)?;
-        let terminal = choice.look.width.is_some();
-        let left = run.config.policy.deadline.saturating_duration_since(clock::now());
-        let made = jq.run(json, choice.raw, terminal, left);
-        let made = made.map_err(|why| Error::Node { what: format!("--jq: {why}"), hint: None })?;
-        return Ok(run.out.write_all(&made)?);
-    }
     if let Some(fields) = &choice.count_by {
         return counts(choice, nodes, fields, run);
     }

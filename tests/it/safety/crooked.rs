@@ -59,7 +59,7 @@ fn check_harmless(room: &Room, what: &str, args: &str) -> Said {
     assert!(!said.stderr.contains("internal error"), "{what}, {args}: {said:?}");
     assert!(said.stderr.len() < 1000, "{what}, {args}: {} bytes of errors", said.stderr.len());
     assert!(!steers(&said.stderr), "{what}, {args}: {said:?}");
-    let data = ["json", "yaml", "jq"].iter().any(|format| args.contains(format));
+    let data = ["json", "yaml"].iter().any(|format| args.contains(format));
     assert!(data || !steers(&said.stdout), "{what}, {args}: {said:?}");
     let raw = said.stdout.chars().any(|c| c.is_control() && c != '\n' && c != '\t');
     assert!(!raw, "{what}, {args}: {said:?}");
@@ -126,7 +126,6 @@ fn s9_forged_values_are_wrong_data_at_worst() {
             "list -o name",
             "list --status ready",
             "list --count-by dc --json",
-            "list --jq .",
             "show worker-1",
             "cache stats",
             "list --refresh",
