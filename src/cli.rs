@@ -20,12 +20,21 @@ pub use complete::{Word, complete};
 pub use list::{Filters, List};
 pub use serve::Serve;
 
-/// List the client nodes of a HashiCorp Nomad cluster, from a cache that is always right
+/// Each works as it stands, here and where a command has its own.
+const EXAMPLES: &str = "\
+Examples:
+  nomad-clients list
+  nomad-clients show worker-3
+  nomad-clients list --status down,disconnected
+  nomad-clients list --address https://nomad.example.com:4646 --json
+  nomad-clients serve";
+
+/// List the client nodes of a Nomad cluster from a cache that tells its age
 ///
-/// The first caller asks Nomad for everything, later ones are answered from Redis (or from files of
-/// this machine), and only nodes that changed are asked for again.
+/// The first run fetches everything from Nomad. Later runs are answered from Redis, or from local
+/// files if there is no Redis, and fetch only the nodes that changed.
 #[derive(Debug, Parser)]
-#[command(name = "nomad-clients", version, max_term_width = 100)]
+#[command(name = "nomad-clients", version, max_term_width = 100, after_help = EXAMPLES)]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
@@ -36,50 +45,59 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show the nodes, from the cache while it is fresh
+    /// List the nodes, from the cache while it is fresh
+    ///
+    /// Filters of different options must all match. Within one option, commas and repetition mean OR,
+    /// except that every --meta and --attr must match. Finding no nodes is not an error.
     #[command(visible_aliases = ["clients", "ls"], after_help = list::EXAMPLES)]
     List(Box<List>),
 
     /// Show one node in full
+    #[command(
+        after_help = "Examples:\n  nomad-clients show worker-3\n  nomad-clients show 10.0.0.5 --json"
+    )]
     Show(Show),
 
-    /// Ask Nomad now, fetch what changed, write back
+    /// Ask Nomad now, fetch what changed and update the cache
+    #[command(after_help = "Examples:\n  nomad-clients refresh --json")]
     Refresh(Refresh),
 
-    /// Clear the cache, or tell what is in it
+    /// Clear the cache or show its statistics
     Cache {
         #[command(subcommand)]
         command: Cache,
     },
 
-    /// Serve the HTTP API, a live page and metrics, and keep the cache fresh
+    /// Serve an HTTP API, a live page and metrics, and keep the cache fresh
     #[command(after_help = serve::EXAMPLES)]
     Serve(Serve),
 
-    /// Check every link of the chain and say what to do
+    /// Diagnose configuration, Nomad, Redis and cache, and suggest fixes
     ///
-    /// Looks at the configuration, the way to Nomad, the way to Redis, the files of this machine,
-    /// what is cached, and the clock. Nothing is changed. Exit code 1 if there is a problem.
+    /// Checks the configuration, the connections to Nomad and Redis, the local files, the cached data
+    /// and the clock. Changes nothing. Exits with code 1 if there is a problem.
+    #[command(after_help = "Examples:\n  nomad-clients doctor\n  nomad-clients doctor --json")]
     Doctor(Doctor),
 
-    /// Print the completion script of a shell
+    /// Print a completion script for your shell
+    #[command(after_help = "Examples:\n  source <(nomad-clients completions bash)")]
     Completions {
-        /// The shell to print it for
+        /// Shell that will run the script
         shell: Shell,
     },
 }
 
 #[derive(Debug, Args)]
 pub struct Show {
-    /// ID, ID prefix, name, name glob ('web-*') or IP address of exactly one node
+    /// ID, ID prefix, name, name glob ('web-*') or IP address that matches exactly one node
     #[arg(value_name = "NODE")]
     pub node: String,
 
-    /// Print one full record as JSON
+    /// Print the full record as JSON
     #[arg(long)]
     pub json: bool,
 
-    /// Show values of metadata and attributes whose key holds token, secret or password
+    /// Show metadata and attribute values whose key contains token, secret or password
     #[arg(long)]
     pub show_secrets: bool,
 }
@@ -100,161 +118,128 @@ pub struct Doctor {
 
 #[derive(Debug, Subcommand)]
 pub enum Cache {
-    /// Clear the cache, for every cluster and token that share it; nothing older is ever served again
+    /// Clear the cache for every cluster and token that share it; no older data is shown afterwards
+    #[command(after_help = "Examples:\n  nomad-clients cache clear")]
     Clear,
 
-    /// Tell where the cache is, what is in it and what it was good for
+    /// Show where the cache is, what it holds and how often it answered
+    #[command(
+        after_help = "Examples:\n  nomad-clients cache stats\n  nomad-clients cache stats --json"
+    )]
     Stats {
-        /// Print everything as JSON
+        /// Print all statistics as JSON
         #[arg(long)]
         json: bool,
     },
 }
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Options everywhere")]
+#[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// Nomad's address: http://, https:// or unix:///path; a path prefix is kept [default: http://127.0.0.1:4646]
-    #[arg(short, long, global = true, value_name = "URL", env = "NOMAD_ADDR", value_hint = ValueHint::Url, hide_env_values = true)]
+    /// Connect to Nomad at this http://, https:// or unix:///path URL, keeping its path prefix [default: http://127.0.0.1:4646]
+    #[arg(short, long, global = true, value_name = "URL", env = "NOMAD_ADDR", value_hint = ValueHint::Url)]
     pub address: Option<String>,
 
-    /// Region to ask for
-    #[arg(long, global = true, value_name = "NAME", env = "NOMAD_REGION", hide_env_values = true)]
+    /// Query this region
+    #[arg(long, global = true, value_name = "NAME", env = "NOMAD_REGION")]
     pub region: Option<String>,
 
-    /// File that holds the ACL token (else the variable NOMAD_TOKEN)
+    /// Read the ACL token from this file; NOMAD_TOKEN can be used instead
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub token_file: Option<PathBuf>,
 
-    /// PEM file with the authorities that Nomad's certificate may be of
-    #[arg(long, global = true, value_name = "FILE", env = "NOMAD_CACERT", value_hint = ValueHint::FilePath, hide_env_values = true, hide_short_help = true)]
+    /// Trust the certificate authorities in this PEM file for Nomad
+    #[arg(long, global = true, value_name = "FILE", env = "NOMAD_CACERT", value_hint = ValueHint::FilePath)]
     pub ca_cert: Option<PathBuf>,
 
-    /// Folder of such files; --ca-cert wins over it
-    #[arg(long, global = true, value_name = "FOLDER", env = "NOMAD_CAPATH", value_hint = ValueHint::DirPath, hide_env_values = true, hide_short_help = true)]
+    /// Trust the certificate authorities in this directory of PEM files; --ca-cert takes precedence
+    #[arg(long, global = true, value_name = "DIR", env = "NOMAD_CAPATH", value_hint = ValueHint::DirPath)]
     pub ca_path: Option<PathBuf>,
 
-    /// PEM file with the client certificate
-    #[arg(long, global = true, value_name = "FILE", env = "NOMAD_CLIENT_CERT", value_hint = ValueHint::FilePath, hide_env_values = true, hide_short_help = true)]
+    /// Present the client certificate in this PEM file to Nomad
+    #[arg(long, global = true, value_name = "FILE", env = "NOMAD_CLIENT_CERT", value_hint = ValueHint::FilePath)]
     pub client_cert: Option<PathBuf>,
 
-    /// PEM file with the key of the client certificate
-    #[arg(long, global = true, value_name = "FILE", env = "NOMAD_CLIENT_KEY", value_hint = ValueHint::FilePath, hide_env_values = true, hide_short_help = true)]
+    /// Use the private key in this PEM file with --client-cert
+    #[arg(long, global = true, value_name = "FILE", env = "NOMAD_CLIENT_KEY", value_hint = ValueHint::FilePath)]
     pub client_key: Option<PathBuf>,
 
-    /// Name that Nomad's certificate must have
-    #[arg(
-        long,
-        global = true,
-        value_name = "NAME",
-        env = "NOMAD_TLS_SERVER_NAME",
-        hide_env_values = true,
-        hide_short_help = true
-    )]
+    /// Expect this name in Nomad's certificate
+    #[arg(long, global = true, value_name = "NAME", env = "NOMAD_TLS_SERVER_NAME")]
     pub tls_server_name: Option<String>,
 
-    /// Do not verify Nomad's certificate (also: NOMAD_SKIP_VERIFY=true)
-    #[arg(long, global = true, hide_short_help = true)]
+    /// Do not verify Nomad's certificate; NOMAD_SKIP_VERIFY=true can be used instead
+    #[arg(long, global = true)]
     pub tls_skip_verify: bool,
 
-    /// Redis: redis://, rediss:// or unix:// [default: redis://localhost:6379/0]
-    #[arg(long, global = true, value_name = "URL", env = "REDIS_URL", hide_env_values = true)]
+    /// Cache in Redis at this redis://, rediss:// or unix:// URL [default: redis://localhost:6379/0]
+    #[arg(long, global = true, value_name = "URL", env = "REDIS_URL")]
     pub redis: Option<String>,
 
-    /// PEM file with the authorities that the certificate of Redis may be of
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
+    /// Trust the certificate authorities in this PEM file for Redis
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub redis_ca_cert: Option<PathBuf>,
 
-    /// PEM file with the client certificate for Redis
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
+    /// Present the client certificate in this PEM file to Redis
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub redis_client_cert: Option<PathBuf>,
 
-    /// PEM file with the key of the client certificate for Redis
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
+    /// Use the private key in this PEM file with --redis-client-cert
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub redis_client_key: Option<PathBuf>,
 
-    /// Where to cache: auto, redis, local, none; auto is Redis, or files of this machine without it [default: auto]
-    #[arg(
-        long,
-        global = true,
-        value_name = "WHERE",
-        env = "NOMAD_CLIENTS_CACHE",
-        hide_env_values = true
-    )]
+    /// Choose the cache: auto (Redis, or local files without it), redis, local or none [default: auto]
+    #[arg(long, global = true, value_name = "WHERE", env = "NOMAD_CLIENTS_CACHE")]
     pub cache: Option<String>,
 
-    /// Own key names in Redis: nomad:clients:NAME:…
-    #[arg(
-        long,
-        global = true,
-        value_name = "NAME",
-        env = "NOMAD_CLIENTS_PREFIX",
-        hide_env_values = true,
-        hide_short_help = true
-    )]
+    /// Name the Redis keys nomad:clients:NAME:… to separate caches in one database
+    #[arg(long, global = true, value_name = "NAME", env = "NOMAD_CLIENTS_PREFIX")]
     pub cache_prefix: Option<String>,
 
-    /// Who shares a cache: token (who has the same token), or cluster (all, with any token or none: whoever can read that Redis sees the nodes, without a right to node:read) [default: token]
-    #[arg(
-        long,
-        global = true,
-        value_name = "WITH",
-        env = "NOMAD_CLIENTS_SHARE",
-        hide_env_values = true,
-        hide_short_help = true
-    )]
+    /// Share the cache per token or per cluster [default: token]
+    ///
+    /// With token, only runs that use the same token share a cache. With cluster, all runs do, with
+    /// any token or none: everyone who can read that Redis sees the nodes, even without node:read.
+    #[arg(long, global = true, value_name = "SCOPE", env = "NOMAD_CLIENTS_SHARE")]
     pub share: Option<String>,
 
-    /// How long an answer is fresh; 0s = never [default: 60s]
-    #[arg(
-        long,
-        global = true,
-        value_name = "DURATION",
-        env = "NOMAD_CLIENTS_TTL",
-        hide_env_values = true
-    )]
+    /// Use cached answers up to this age; 0s = never [default: 60s]
+    #[arg(long, global = true, value_name = "DURATION", env = "NOMAD_CLIENTS_TTL")]
     pub ttl: Option<String>,
 
-    /// How long details are kept for the next update [default: 5m]
-    #[arg(
-        long,
-        global = true,
-        value_name = "DURATION",
-        env = "NOMAD_CLIENTS_DETAIL_TTL",
-        hide_env_values = true,
-        hide_short_help = true
-    )]
+    /// Keep node details this long for incremental updates [default: 5m]
+    #[arg(long, global = true, value_name = "DURATION", env = "NOMAD_CLIENTS_DETAIL_TTL")]
     pub detail_ttl: Option<String>,
 
-    /// How long the whole command may take [default: 30s]
+    /// Limit the time of the whole command [default: 30s]
     #[arg(long, global = true, value_name = "DURATION")]
     pub timeout: Option<String>,
 
-    /// Ask for the list with gzip: auto (not on this machine), always, never [default: auto]
-    #[arg(long, global = true, value_name = "WHEN", hide_short_help = true)]
+    /// Request gzip for the node list: auto (except from this machine), always or never [default: auto]
+    #[arg(long, global = true, value_name = "WHEN")]
     pub compress: Option<String>,
 
-    /// Details asked for at the same time, 1 to 100 [default: 16]
-    #[arg(long, global = true, value_name = "N", hide_short_help = true)]
+    /// Fetch details of up to N nodes at the same time, 1 to 100 [default: 16]
+    #[arg(long, global = true, value_name = "N")]
     pub concurrency: Option<String>,
 
-    /// Configuration file [default: config.toml in the user's configuration folder]
-    #[arg(long, global = true, value_name = "FILE", env = "NOMAD_CLIENTS_CONFIG", value_hint = ValueHint::FilePath, hide_env_values = true)]
+    /// Read this configuration file [default: config.toml in the user's configuration directory]
+    #[arg(long, global = true, value_name = "FILE", env = "NOMAD_CLIENTS_CONFIG", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
 
-    /// Refuse plain http and redis beyond this machine
-    #[arg(long, global = true, hide_short_help = true)]
+    /// Refuse unencrypted connections to other machines
+    #[arg(long, global = true)]
     pub require_tls: bool,
 
-    /// No notices and warnings
+    /// Suppress notices and warnings
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
 
-    /// More notices; twice: every call
+    /// Print more notices; -vv also prints every call
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
 
-    /// Colours: auto (on a terminal), always, never [default: auto]
+    /// Use colours: auto (on a terminal), always or never [default: auto]
     #[arg(long, global = true, value_name = "WHEN")]
     pub color: Option<String>,
 
@@ -263,13 +248,30 @@ pub struct Global {
     pub typed: Vec<String>,
 }
 
+/// What ends the `-h` of each command.
+const MORE: &str = "Use --help to see the global options too, such as --address and --redis.";
+
+/// Leaves the global options to `--help`, and the values of variables out of both.
+fn prepared(command: clap::Command) -> clap::Command {
+    let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let short = format!("{examples}\n\n{MORE}").trim_start().to_owned();
+    command
+        .mut_args(|arg| {
+            let is_global = arg.is_global_set();
+            arg.hide_env_values(true).hide_short_help(is_global)
+        })
+        .after_help(short)
+        .after_long_help(examples)
+        .mut_subcommands(prepared)
+}
+
 /// A variable that is empty counts as unset: it is taken away before clap looks.
 ///
 /// # Errors
 /// What clap says of wrong usage, with its exit code; also help and version.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let args: Vec<OsString> = args.into_iter().collect();
-    let mut command = Cli::command();
+    let mut command = prepared(Cli::command());
     let empty: Vec<clap::Id> = command
         .get_arguments()
         .filter(|argument| {

@@ -1,4 +1,4 @@
-//! Lists the client nodes of a Nomad cluster from a cache that is always right.
+//! Lists the client nodes of a Nomad cluster from a cache that always tells its age.
 //!
 //! [`cli`] says what may be typed, `config` what is meant, `commands` what is done. [`discovery`]
 //! decides: cache or Nomad. [`nomad`] and [`store`] are the two outside worlds, one small trait

@@ -18,24 +18,24 @@ Examples:
 
 #[derive(Debug, Args)]
 pub struct List {
-    /// ID, ID prefix, name, name glob ('web-*') or IP address; all nodes unless given
+    /// ID, ID prefix, name, name glob ('web-*') or IP address [default: all nodes]
     #[arg(value_name = "NODE")]
     pub nodes: Vec<String>,
 
-    /// Ask Nomad now: one call, and one for each new or changed node
+    /// Ask Nomad now: one call, plus one for each new or changed node
     #[arg(long, conflicts_with = "force")]
     pub refresh: bool,
 
-    /// Ask Nomad for everything again
+    /// Fetch everything from Nomad again
     #[arg(long)]
     pub force: bool,
 
-    /// Exit with 0 although some nodes are without details
+    /// Exit with code 0 even if details of some nodes are missing
     #[arg(long)]
     pub allow_partial: bool,
 
-    /// In an outage of Nomad show the last answer up to this age, with a warning and exit code 0
-    #[arg(long, value_name = "DURATION")]
+    /// If Nomad is unavailable, print the last answer up to this age, with a warning
+    #[arg(long, value_name = "AGE")]
     pub stale_if_error: Option<String>,
 
     #[command(flatten)]
@@ -44,7 +44,10 @@ pub struct List {
     #[command(flatten)]
     pub printing: Printing,
 
-    /// Again and again (every 2s): redraws on a terminal, one JSON line per change in a pipe; with --refresh Nomad is asked each time
+    /// Repeat every INTERVAL [default: 2s] and show changes
+    ///
+    /// On a terminal the table is redrawn; in a pipe each change is one line of JSON. Without --refresh
+    /// the cache is read, so a change may take up to --ttl to appear.
     #[arg(
         short,
         long,
@@ -56,60 +59,60 @@ pub struct List {
     )]
     pub watch: Option<String>,
 
-    /// Exit with 10 if a node is so, like status=down or meta.rack=r1; repeatable
+    /// Exit with code 10 if any selected node matches, e.g. status=down; repeatable
     #[arg(long, value_name = "EXPR")]
     pub fail_on: Vec<String>,
 }
 
-/// Which nodes, and in which order. Comma lists and repeated options are alternatives.
+/// Which nodes, and in which order.
 #[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Which nodes")]
+#[command(next_help_heading = "Selection")]
 pub struct Filters {
-    /// initializing, ready, down or disconnected: --status down,disconnected
+    /// Select by status: initializing, ready, down or disconnected, e.g. down,disconnected
     #[arg(long, value_name = "STATUS")]
     pub status: Vec<String>,
 
-    /// Datacenter or glob: --dc 'dc*'
+    /// Select by datacenter or glob, e.g. 'dc*'
     #[arg(long, visible_alias = "dc", value_name = "NAME")]
     pub datacenter: Vec<String>,
 
-    /// Node class or glob
+    /// Select by node class or glob
     #[arg(long, value_name = "NAME")]
     pub class: Vec<String>,
 
-    /// Node pool or glob
+    /// Select by node pool or glob
     #[arg(long, value_name = "NAME")]
     pub pool: Vec<String>,
 
-    /// eligible or ineligible
+    /// Select by eligibility: eligible or ineligible
     #[arg(long, value_name = "WHICH")]
     pub eligibility: Vec<String>,
 
-    /// Draining nodes; --drain=false: all others
+    /// Select draining nodes, or all others with --drain=false
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub drain: Vec<String>,
 
-    /// Nodes on which this driver is healthy; docker=unhealthy: what else it may be
+    /// Select nodes where this driver is healthy, or has another state, e.g. docker=unhealthy
     #[arg(long, value_name = "DRIVER")]
     pub driver: Vec<String>,
 
-    /// Version of Nomad: 1.9.3, '1.9.*', '<2.0'
-    #[arg(long, value_name = "VERSION")]
+    /// Select by Nomad version, e.g. 1.9.3, '1.9.*' or '<2.0'
+    #[arg(long, value_name = "EXPR")]
     pub nomad_version: Vec<String>,
 
-    /// Metadata: KEY, KEY=VALUE, KEY!=VALUE, KEY='glob*', 'KEY>=5'; all that are given must hold
+    /// Select by metadata: KEY, KEY=VALUE, KEY!=VALUE, KEY='glob*' or 'KEY>=5'; repeatable
     #[arg(long, value_name = "EXPR")]
     pub meta: Vec<String>,
 
-    /// Attribute, in the same way: --attr kernel.name=linux --attr 'cpu.numcores>=8'
+    /// Select by attribute, e.g. kernel.name=linux or 'cpu.numcores>=8'; repeatable
     #[arg(long, value_name = "EXPR")]
     pub attr: Vec<String>,
 
-    /// Order: --sort dc,-memory_mb; by any column, - for descending [default: name, then id]
+    /// Sort by these columns, - for descending, e.g. dc,-memory_mb [default: name,id]
     #[arg(long, value_name = "COLUMNS", allow_hyphen_values = true)]
     pub sort: Vec<String>,
 
-    /// At most so many nodes, or counts with --count-by
+    /// Show at most N nodes, or N counts with --count-by
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
 }
@@ -133,39 +136,39 @@ impl Filters {
     }
 }
 
-/// What is printed of them, and how.
+/// What is printed, and in which format.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "What is printed")]
+#[command(next_help_heading = "Output")]
 pub struct Printing {
-    /// How to print
+    /// Print in this format
     #[arg(short, long, value_name = "FORMAT", value_parser = PossibleValuesParser::new(Format::NAMES))]
     pub output: Option<String>,
 
-    /// The same as --output json
+    /// Print JSON, like --output json
     #[arg(long, conflicts_with = "output")]
     pub json: bool,
 
-    /// Columns: name,dc,meta.rack,attr.kernel.name; +meta.rack adds to the usual ones; help tells all
+    /// Show these columns, e.g. name,dc,meta.rack; +meta.rack adds to the default ones, help lists all
     #[arg(short, long, value_name = "COLUMNS")]
     pub columns: Vec<String>,
 
-    /// In JSON and YAML: attributes, resources, host volumes and host networks too
+    /// Include attributes, resources, host volumes and host networks in JSON and YAML
     #[arg(long, conflicts_with = "columns")]
     pub full: bool,
 
-    /// Leave out the line of column names
+    /// Omit the column names
     #[arg(long)]
     pub no_headers: bool,
 
-    /// How many nodes there are of each value: --count-by dc,status
+    /// Count nodes per value, e.g. dc,status
     #[arg(long, value_name = "COLUMNS", conflicts_with_all = ["columns", "full"])]
     pub count_by: Option<String>,
 
-    /// In CSV and TSV: values as they are, also those that a spreadsheet takes for formulas
+    /// Print CSV and TSV values unchanged, even if a spreadsheet would take them for formulas
     #[arg(long)]
     pub csv_raw: bool,
 
-    /// Show values of metadata and attributes whose key holds token, secret or password
+    /// Show metadata and attribute values whose key contains token, secret or password
     #[arg(long)]
     pub show_secrets: bool,
 }

@@ -8,45 +8,49 @@ use clap::{Args, ValueHint};
 pub(super) const EXAMPLES: &str = "\
 Examples:
   nomad-clients serve
-  nomad-clients serve --listen 127.0.0.1:0 --listen unix:/run/user/1000/nomad-clients.sock
-  nomad-clients serve --listen 0.0.0.0:8080 --access-token-file token \\\n      --allowed-host nodes.example.com
-  nomad-clients serve --listen unix:/run/nomad-clients.sock --listen-group www-data \\\n      --allowed-host nodes.example.com --base-path /tools/nodes";
+  nomad-clients serve --listen 127.0.0.1:0 --listen unix:/run/user/1000/nc.sock
+  nomad-clients serve --listen 0.0.0.0:8080 --access-token-file token \\
+      --allowed-host nodes.example.com
+  nomad-clients serve --listen unix:/run/nc.sock --listen-group www-data \\
+      --allowed-host nodes.example.com --base-path /tools/nodes";
 
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// Where to listen: IP:PORT, localhost:PORT, PORT or unix:PATH; port 0 takes a free one; repeatable [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "WHERE")]
+    /// Listen on IP:PORT, localhost:PORT, PORT or unix:PATH, port 0 for any free one; repeatable [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
     pub listen: Vec<String>,
 
-    /// Mode of a unix socket that --listen makes, in octal [default: 0600, or 0660 with --listen-group]
+    /// Create unix sockets with this octal mode [default: 0600, or 0660 with --listen-group]
     #[arg(long, value_name = "MODE")]
     pub listen_mode: Option<String>,
 
-    /// Group (name or ID) of a unix socket that --listen makes; its members may connect
+    /// Let members of this group (name or ID) connect to unix sockets
     #[arg(long, value_name = "GROUP")]
     pub listen_group: Option<String>,
 
-    /// File with the token that everybody must know (else the variable NOMAD_CLIENTS_ACCESS_TOKEN); needed beyond this machine
+    /// Require clients to present the token in this file
+    ///
+    /// NOMAD_CLIENTS_ACCESS_TOKEN can be used instead. Needed to listen beyond this machine.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub access_token_file: Option<PathBuf>,
 
-    /// Listen beyond this machine without a token: everybody there reads the nodes and clears the cache
+    /// Listen beyond this machine without a token: anyone there can read the nodes and clear the cache
     #[arg(long, conflicts_with = "access_token_file")]
     pub insecure_no_auth: bool,
 
-    /// Additional host name to accept, with any port, or NAME:PORT, such as that of a reverse proxy; repeatable
+    /// Accept this additional host name, with any port or as NAME:PORT, e.g. of a reverse proxy; repeatable
     #[arg(long, value_name = "NAME", value_hint = ValueHint::Hostname)]
     pub allowed_host: Vec<String>,
 
-    /// Serve everything below this path, for a reverse proxy that passes it on, like /tools/nodes
+    /// Serve everything below this path, e.g. /tools/nodes, for a reverse proxy that does not strip it
     #[arg(long, value_name = "PATH")]
     pub base_path: Option<String>,
 
-    /// Do not follow Nomad: ask only when somebody asks here and the cache is old
+    /// Do not follow Nomad; ask it only for requests that find the cache stale
     #[arg(long, conflicts_with = "follow_interval")]
     pub no_follow: bool,
 
-    /// Shortest time between two lists while nodes change [default: 500ms]
+    /// Wait at least this long between two lists while nodes change [default: 500ms]
     #[arg(long, value_name = "DURATION")]
     pub follow_interval: Option<String>,
 }

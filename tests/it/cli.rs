@@ -24,12 +24,40 @@ fn help_and_version_are_data() {
         sandbox.stdout("--version"),
         concat!("nomad-clients ", env!("CARGO_PKG_VERSION"), "\n")
     );
-    for line in ["--help", "-h", "list --help", "cache clear -h"] {
+    for (line, is_whole) in [
+        ("--help", true),
+        ("-h", false),
+        ("list --help", true),
+        ("list -h", false),
+        ("cache clear -h", false),
+    ] {
         let help = sandbox.stdout(line);
-        assert!(
-            help.contains("Usage: nomad-clients") && help.contains("[env: NOMAD_ADDR]"),
-            "{help}"
-        );
+        assert!(help.contains("Usage: nomad-clients"), "{help}");
+        assert_eq!(help.contains("[env: NOMAD_ADDR]"), is_whole, "{help}");
+        let pointer = "Use --help to see the global options too";
+        assert_eq!(help.contains(pointer), !is_whole, "{help}");
+    }
+}
+
+#[test]
+fn short_help_is_of_the_command_alone_and_fits_a_narrow_terminal() {
+    let sandbox = Sandbox::empty().with("COLUMNS", "80");
+    for command in ["list", "show", "refresh", "cache stats", "serve", "doctor", "completions"] {
+        let help = sandbox.stdout(&format!("{command} -h"));
+        let whole = sandbox.stdout(&format!("{command} --help"));
+        assert!(!help.contains("Global options") && whole.contains("Global options"), "{help}");
+        // An example that is wrapped can't be copied.
+        for text in [help, whole] {
+            assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+            let begins = ["", "  nomad-clients ", "      --", "  source <(", "Use --help"];
+            let mut examples = text.lines().skip_while(|line| *line != "Examples:").skip(1);
+            let is_known = |line: &str| {
+                begins
+                    .iter()
+                    .any(|begin| line == *begin || (!begin.is_empty() && line.starts_with(begin)))
+            };
+            assert!(examples.all(is_known), "{text}");
+        }
     }
 }
 

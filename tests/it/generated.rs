@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use clap::{Command, CommandFactory as _, ValueEnum as _};
+use clap::{CommandFactory as _, ValueEnum as _};
 use clap_complete::Shell;
 use nomad_clients::cli::{Cli, completions};
 
@@ -29,7 +29,7 @@ fn completions_are_current() {
 #[test]
 fn man_pages_are_current() {
     let folder = tempfile::TempDir::new().unwrap();
-    clap_mangen::generate_to(whole(Cli::command()), folder.path()).unwrap();
+    clap_mangen::generate_to(Cli::command(), folder.path()).unwrap();
     let pages = read(folder.path());
     let names: Vec<&str> = pages.keys().map(String::as_str).collect();
     assert_eq!(
@@ -84,10 +84,4 @@ fn read(path: &Path) -> Folder {
         (name, fs::read(&path).unwrap())
     };
     paths.map(file).collect()
-}
-
-/// With the text of every option, also of those that `-h` leaves to `--help`.
-fn whole(command: Command) -> Command {
-    let command = command.mut_args(|arg| arg.hide_short_help(false));
-    command.mut_subcommands(whole)
 }

@@ -36,7 +36,7 @@ fn s21_nothing_of_ours_runs_while_it_is_built() {
 
 #[test]
 fn s21_cargo_deny_permits_what_this_permits() {
-    let deny: Table = read("deny.toml").parse().unwrap();
+    let deny: Table = read(".cargo/deny.toml").parse().unwrap();
     let sources = deny["sources"].as_table().unwrap();
     let said = |key: &str| sources[key].as_str().unwrap();
     assert_eq!((said("unknown-registry"), said("unknown-git")), ("deny", "deny"));
