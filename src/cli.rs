@@ -65,7 +65,7 @@ pub enum Command {
     /// Clear the cache or show its statistics
     Cache {
         #[command(subcommand)]
-        command: Cache,
+        command: CacheCommand,
     },
 
     /// Serve an HTTP API, a live page and metrics, and keep the cache fresh
@@ -117,7 +117,7 @@ pub struct Doctor {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Cache {
+pub enum CacheCommand {
     /// Clear the cache for every cluster and token that share it; no older data is shown afterwards
     #[command(after_help = "Examples:\n  nomad-clients cache clear")]
     Clear,

@@ -11,7 +11,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::model::field::KNOWN;
 use crate::model::node::{Full, TextMap};
-use crate::model::remark::Tell;
+use crate::model::remark::Notifier;
 use crate::model::secret::is_secret;
 use crate::model::snapshot::Snapshot;
 use crate::store::{self, Look, Want};
@@ -53,7 +53,7 @@ fn is_plain(text: &str, current: &str) -> bool {
 /// The last that the cache knows, however old.
 fn snapshot(global: &Global, want: Want) -> Option<Snapshot> {
     let config = Config::new(global, clock::now()).ok()?;
-    let store = store::open(&config.place, &Tell::nobody()).ok()?;
+    let store = store::open(&config.place, &Notifier::nobody()).ok()?;
     match store.look(want) {
         Ok(Look::Hit(snapshot)) => Some(snapshot),
         _ => store.last(),

@@ -8,7 +8,7 @@ use crate::model::snapshot::Unreadable;
 use crate::model::text::reason;
 use crate::nomad;
 use crate::serve;
-use crate::store::{self, Class};
+use crate::store::{self, FailureClass};
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -109,13 +109,13 @@ impl Error {
 fn discovery_code(error: &discovery::Error) -> u8 {
     match error {
         discovery::Error::Nomad(error) => match error.kind {
-            nomad::Kind::Denied | nomad::Kind::Unauthorized => 4,
-            nomad::Kind::Outage | nomad::Kind::TimedOut => 5,
-            nomad::Kind::NotNomad => 6,
-            nomad::Kind::Config => 3,
+            nomad::FailureKind::Denied | nomad::FailureKind::Unauthorized => 4,
+            nomad::FailureKind::Outage | nomad::FailureKind::TimedOut => 5,
+            nomad::FailureKind::NotNomad => 6,
+            nomad::FailureKind::Config => 3,
         },
-        discovery::Error::Shared(Class::Denied) => 4,
-        discovery::Error::Shared(Class::NotNomad) => 6,
+        discovery::Error::Shared(FailureClass::Denied) => 4,
+        discovery::Error::Shared(FailureClass::NotNomad) => 6,
         discovery::Error::Shared(_)
         | discovery::Error::Details { .. }
         | discovery::Error::TimedOut(_)
@@ -130,22 +130,27 @@ mod tests {
 
     use super::Error;
     use crate::discovery;
-    use crate::nomad::{self, Kind};
-    use crate::store::{self, Class};
+    use crate::nomad::{self, FailureKind};
+    use crate::store::{self, FailureClass};
 
     /// One error of every kind.
     fn errors() -> Vec<Error> {
         let (what, hint) = (String::new, || None);
         let kinds = [
-            Kind::Config,
-            Kind::Denied,
-            Kind::Unauthorized,
-            Kind::Outage,
-            Kind::TimedOut,
-            Kind::NotNomad,
+            FailureKind::Config,
+            FailureKind::Denied,
+            FailureKind::Unauthorized,
+            FailureKind::Outage,
+            FailureKind::TimedOut,
+            FailureKind::NotNomad,
         ];
         let nomad = |kind| nomad::Error { kind, what: what(), hint: hint() };
-        let classes = [Class::NotCacheable, Class::Denied, Class::Outage, Class::NotNomad];
+        let classes = [
+            FailureClass::NotCacheable,
+            FailureClass::Denied,
+            FailureClass::Outage,
+            FailureClass::NotNomad,
+        ];
         let mut found: Vec<discovery::Error> =
             kinds.map(|kind| discovery::Error::Nomad(nomad(kind))).into();
         found.extend(classes.map(discovery::Error::Shared));

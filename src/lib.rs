@@ -32,11 +32,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use cli::{Cli, Command};
-use commands::Run;
+use commands::CommandContext;
 use config::Config;
-use discovery::Leaving;
+use discovery::Shutdown;
 use error::Error;
-use model::remark::Tell;
+use model::remark::Notifier;
 use render::console::Console;
 use render::stdout::Stdout;
 
@@ -117,16 +117,16 @@ fn done(
     console: &Arc<Console>,
     began: std::time::Instant,
 ) -> Result<(), Error> {
-    let leaving = Arc::new(Leaving::default());
+    let leaving = Arc::new(Shutdown::default());
     signals::watch(Arc::clone(&leaving), Arc::clone(console));
     let sink = Arc::clone(console);
-    let tell = Tell::new(move |remark| sink.remark(&remark));
+    let tell = Notifier::new(move |remark| sink.remark(&remark));
     let is_told = matches!(cli.command, Command::Doctor(_));
     for warning in config.warnings.iter().filter(|_| !is_told) {
         tell.warning(warning);
     }
     let mut out = BufWriter::with_capacity(64 << 10, Stdout::new());
-    let run = Run {
+    let run = CommandContext {
         config,
         began,
         out: &mut out,

@@ -8,7 +8,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
-use crate::discovery::Leaving;
+use crate::discovery::Shutdown;
 use crate::render::console::Console;
 
 /// What a crash would leave holds tokens and passwords. Where that can't be forbidden, it is left.
@@ -25,7 +25,7 @@ pub(crate) fn survive_limits() {
 /// From now on a signal ends the process with 130 or 143, within the time that the release takes.
 /// Whoever asked to be told instead is told of each signal, and ends by himself.
 /// Where signals can't be caught they end the process the hard way, and the lease by itself.
-pub(crate) fn watch(leaving: Arc<Leaving>, console: Arc<Console>) {
+pub(crate) fn watch(leaving: Arc<Shutdown>, console: Arc<Console>) {
     // Caught without a thread that acts on them, they would end nothing: so that comes first.
     let (tell, caught) = mpsc::channel();
     let thread = thread::Builder::new().spawn(move || {

@@ -2,12 +2,12 @@
 
 use crate::error::Error;
 use crate::render;
-use crate::store::{ClearedPlace, Kind};
+use crate::store::{ClearedPlace, ErrorKind};
 
-use super::Run;
+use super::CommandContext;
 
 /// Says what was cleared where. Whatever could not be cleared is an error, and nothing is on stdout then.
-pub(super) fn clear(run: &mut Run<'_>) -> Result<(), Error> {
+pub(super) fn clear(run: &mut CommandContext<'_>) -> Result<(), Error> {
     let cleared = run.store()?.clear();
     let failed: Vec<_> = cleared.places.iter().filter(|place| place.outcome.is_err()).collect();
     if let Some(Err(first)) = failed.first().map(|place| &place.outcome) {
@@ -19,7 +19,7 @@ pub(super) fn clear(run: &mut Run<'_>) -> Result<(), Error> {
                 failed.iter().map(|place| why(place)).collect::<Vec<_>>().join("; "),
                 run.config.place.ttl.as_secs()
             ),
-            denied: matches!(first.kind(), Kind::Credentials | Kind::Forbidden),
+            denied: matches!(first.kind(), ErrorKind::Credentials | ErrorKind::Forbidden),
         });
     }
     for place in &cleared.places {
@@ -40,7 +40,7 @@ fn why(place: &ClearedPlace) -> String {
     format!("in {of}: {}", why.unwrap_or_default())
 }
 
-pub(super) fn stats(json: bool, run: &mut Run<'_>) -> Result<(), Error> {
+pub(super) fn stats(json: bool, run: &mut CommandContext<'_>) -> Result<(), Error> {
     let stats = run.store()?.stats()?;
     if json {
         run.out.write_all(&render::stats_json(&stats, &run.config.cluster))?;

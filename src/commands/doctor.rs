@@ -3,15 +3,15 @@
 use std::io::Write;
 
 use crate::cli::Doctor;
-use crate::doctor::{self, Case, Check, State};
+use crate::doctor::{self, Check, CheckStatus, Subject};
 use crate::error::Error;
-use crate::model::remark::{Level, Tell};
-use crate::render::{self, Look};
+use crate::model::remark::{Level, Notifier};
+use crate::render::{self, OutputStyle};
 
-use super::Run;
+use super::CommandContext;
 
-pub(super) fn run(asked: &Doctor, run: &mut Run<'_>) -> Result<(), Error> {
-    let case = Case {
+pub(super) fn run(asked: &Doctor, run: &mut CommandContext<'_>) -> Result<(), Error> {
+    let case = Subject {
         found: run.config.found.clone(),
         access: run.config.access.clone(),
         place: run.config.place.clone(),
@@ -25,16 +25,16 @@ pub(super) fn run(asked: &Doctor, run: &mut Run<'_>) -> Result<(), Error> {
 pub(crate) fn without_settings(
     asked: &Doctor,
     error: &Error,
-    look: &Look,
+    look: &OutputStyle,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     report(asked, &doctor::unconfigured(&error.to_string(), error.hint()), look, out)
 }
 
 /// What others would warn of is told as a check.
-fn calls(tell: &Tell) -> Tell {
+fn calls(tell: &Notifier) -> Notifier {
     let tell = tell.clone();
-    Tell::new(move |remark| {
+    Notifier::new(move |remark| {
         if remark.level == Level::Call {
             tell.call(remark.text);
         }
@@ -42,8 +42,13 @@ fn calls(tell: &Tell) -> Tell {
 }
 
 /// The verdict stands also where nobody reads to the end.
-fn report(asked: &Doctor, checks: &[Check], look: &Look, out: &mut dyn Write) -> Result<(), Error> {
-    let is_broken = checks.iter().any(|check| check.state == State::Problem);
+fn report(
+    asked: &Doctor,
+    checks: &[Check],
+    look: &OutputStyle,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    let is_broken = checks.iter().any(|check| check.state == CheckStatus::Problem);
     match written(asked, checks, look, out) {
         Err(error) if !is_broken || !error.is_closed_pipe() => Err(error),
         _ if is_broken => Err(Error::Unwell),
@@ -54,7 +59,7 @@ fn report(asked: &Doctor, checks: &[Check], look: &Look, out: &mut dyn Write) ->
 fn written(
     asked: &Doctor,
     checks: &[Check],
-    look: &Look,
+    look: &OutputStyle,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     if asked.json {

@@ -13,23 +13,23 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::cli::{self, Cache, Command, Shell};
+use crate::cli::{self, CacheCommand, Command, Shell};
 use crate::clock;
 use crate::config::Config;
-use crate::discovery::{Answer, Discovery, How, Leaving, Source, Want};
+use crate::discovery::{Answer, Discovery, How, Shutdown, Source, Want};
 use crate::error::Error;
 use crate::model::node::NodeId;
 use crate::model::pattern::Pattern;
-use crate::model::remark::Tell;
+use crate::model::remark::Notifier;
 use crate::nomad::{self, HttpNomad};
 use crate::render::console::Console;
-use crate::render::{Look, notice};
+use crate::render::{OutputStyle, notice};
 use crate::store::{self, Sample, Store};
 
 pub(crate) use doctor::without_settings;
 
 /// One run of the program: its settings, and where it writes.
-pub(crate) struct Run<'a> {
+pub(crate) struct CommandContext<'a> {
     pub(crate) config: Config,
     pub(crate) began: Instant,
     pub(crate) out: &'a mut dyn Write,
@@ -38,21 +38,21 @@ pub(crate) struct Run<'a> {
     /// Somebody looks at stderr.
     pub(crate) watched: bool,
     pub(crate) console: Arc<Console>,
-    pub(crate) tell: Tell,
-    pub(crate) leaving: Arc<Leaving>,
+    pub(crate) tell: Notifier,
+    pub(crate) leaving: Arc<Shutdown>,
     /// Opened when the first round needs it.
     pub(crate) nomad: OnceCell<HttpNomad>,
 }
 
 /// # Errors
 /// Whatever kept the command from its answer.
-pub(crate) fn run(command: &Command, mut run: Run<'_>) -> Result<(), Error> {
+pub(crate) fn run(command: &Command, mut run: CommandContext<'_>) -> Result<(), Error> {
     match command {
         Command::List(list) => list::run(list, &mut run),
         Command::Show(show) => show::run(show, &mut run),
         Command::Refresh(refresh) => refresh::run(refresh, &mut run),
-        Command::Cache { command: Cache::Clear } => cache::clear(&mut run),
-        Command::Cache { command: Cache::Stats { json } } => cache::stats(*json, &mut run),
+        Command::Cache { command: CacheCommand::Clear } => cache::clear(&mut run),
+        Command::Cache { command: CacheCommand::Stats { json } } => cache::stats(*json, &mut run),
         Command::Serve(serve) => serve::run(serve, &mut run),
         Command::Doctor(doctor) => doctor::run(doctor, &mut run),
         Command::Completions { shell } => completions(*shell, run.out),
@@ -65,7 +65,7 @@ pub(crate) fn completions(shell: Shell, out: &mut dyn Write) -> Result<(), Error
     Ok(out.flush()?)
 }
 
-impl Run<'_> {
+impl CommandContext<'_> {
     fn store(&self) -> Result<Arc<dyn Store>, Error> {
         let opened = store::open(&self.config.place, &self.tell);
         opened.map_err(|error| Error::Config { what: error.to_string(), hint: None })
@@ -138,9 +138,9 @@ impl Run<'_> {
         if self.watched { self.tell.summary(text) } else { self.tell.verbose(text) }
     }
 
-    fn look(&self, headers: bool, secrets: bool) -> Look {
+    fn look(&self, headers: bool, secrets: bool) -> OutputStyle {
         let colour = self.config.colour.on(self.width.is_some());
-        Look { width: self.width, colour, headers, secrets }
+        OutputStyle { width: self.width, colour, headers, secrets }
     }
 }
 
@@ -154,7 +154,7 @@ fn node_is_possible(node: &str) -> Result<(), Error> {
 }
 
 /// An old answer is never shown without saying so.
-fn told_if_stale(answer: &Answer, tell: &Tell) {
+fn told_if_stale(answer: &Answer, tell: &Notifier) {
     if let Some(outage) = &answer.outage {
         tell.warning(format!(
             "showing the nodes of {} ago: {outage}",
@@ -169,7 +169,7 @@ fn complete(
     answer: &Answer,
     shown: Option<&[NodeId]>,
     allowed: bool,
-    tell: &Tell,
+    tell: &Notifier,
 ) -> Result<(), Error> {
     let is_shown = |id: &NodeId| shown.is_none_or(|shown| shown.contains(id));
     let missing: Vec<_> = answer.missing.iter().filter(|(id, _)| is_shown(id)).collect();

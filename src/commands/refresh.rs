@@ -8,9 +8,9 @@ use crate::error::Error;
 use crate::model::json;
 use crate::render::notice;
 
-use super::{Run, complete};
+use super::{CommandContext, complete};
 
-pub(super) fn run(refresh: &Refresh, run: &mut Run<'_>) -> Result<(), Error> {
+pub(super) fn run(refresh: &Refresh, run: &mut CommandContext<'_>) -> Result<(), Error> {
     run.nodes(How::Refresh, Want::Records, |run, answer| {
         let said = if refresh.json {
             Counts::of(&answer.tally).to_json()

@@ -10,13 +10,13 @@ const TEXTS: usize = 100;
 
 /// What was told lately.
 #[derive(Default)]
-pub(super) struct Seldom {
+pub(super) struct NoticeLimiter {
     told: HashMap<String, Instant>,
     /// Beyond [`TEXTS`], and since when.
     untold: Option<(u64, Instant)>,
 }
 
-impl Seldom {
+impl NoticeLimiter {
     /// What to tell in place of `text`: itself, that there are too many, or nothing.
     pub(super) fn instead(&mut self, text: &str, now: Instant) -> Option<String> {
         self.told.retain(|_, at| now.saturating_duration_since(*at) < AGAIN);
@@ -51,12 +51,12 @@ impl Seldom {
 
 #[cfg(test)]
 mod tests {
-    use super::{AGAIN, Seldom, TEXTS};
+    use super::{AGAIN, NoticeLimiter, TEXTS};
     use crate::clock;
 
     #[test]
     fn a_text_is_told_once_a_minute() {
-        let (mut seldom, now) = (Seldom::default(), clock::now());
+        let (mut seldom, now) = (NoticeLimiter::default(), clock::now());
         assert_eq!(seldom.instead("a", now).as_deref(), Some("a"));
         assert_eq!(seldom.instead("a", now + AGAIN / 2), None);
         assert_eq!(seldom.instead("b", now + AGAIN / 2).as_deref(), Some("b"));
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn texts_beyond_the_limit_are_counted_and_the_count_is_told() {
-        let (mut seldom, now) = (Seldom::default(), clock::now());
+        let (mut seldom, now) = (NoticeLimiter::default(), clock::now());
         let text = |number: usize| format!("warning {number}");
         for number in 0..TEXTS {
             assert_eq!(seldom.instead(&text(number), now), Some(text(number)));
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn at_the_end_the_rest_is_told() {
-        let (mut seldom, now) = (Seldom::default(), clock::now());
+        let (mut seldom, now) = (NoticeLimiter::default(), clock::now());
         (0..TEXTS + 7).for_each(|number| drop(seldom.instead(&number.to_string(), now)));
         let told = "7 messages were not shown, because there were too many different ones";
         assert_eq!(seldom.rest().as_deref(), Some(told));

@@ -6,15 +6,15 @@ use crate::cli::Serve;
 use crate::clock;
 use crate::config::serving;
 use crate::error::Error;
-use crate::model::remark::{Level, Remark, Tell};
+use crate::model::remark::{Level, Notice, Notifier};
 use crate::nomad::HttpNomad;
 use crate::serve::{self, Backend};
 use crate::store::Stores;
 
-use super::Run;
-use super::seldom::Seldom;
+use super::CommandContext;
+use super::seldom::NoticeLimiter;
 
-pub(super) fn run(serve: &Serve, run: &mut Run<'_>) -> Result<(), Error> {
+pub(super) fn run(serve: &Serve, run: &mut CommandContext<'_>) -> Result<(), Error> {
     // A log that nobody takes away must not stop an answer.
     run.console.never_wait();
     let settings =
@@ -27,7 +27,7 @@ pub(super) fn run(serve: &Serve, run: &mut Run<'_>) -> Result<(), Error> {
     for warning in &settings.warnings {
         run.tell.warning(warning);
     }
-    let seldom = Arc::<Mutex<Seldom>>::default();
+    let seldom = Arc::<Mutex<NoticeLimiter>>::default();
     let tell = rarely(run, &seldom);
     let nomad = HttpNomad::open(run.config.access.clone(), tell.clone());
     let nomad = nomad.and_then(HttpNomad::ready);
@@ -52,13 +52,13 @@ pub(super) fn run(serve: &Serve, run: &mut Run<'_>) -> Result<(), Error> {
 }
 
 /// Like the run's own, but what repeats itself with every request is told once a minute.
-fn rarely(run: &Run<'_>, seldom: &Arc<Mutex<Seldom>>) -> Tell {
+fn rarely(run: &CommandContext<'_>, seldom: &Arc<Mutex<NoticeLimiter>>) -> Notifier {
     let (console, seldom) = (Arc::clone(&run.console), Arc::clone(seldom));
-    Tell::new(move |mut remark| {
+    Notifier::new(move |mut remark| {
         let mut known = seldom.lock().unwrap_or_else(PoisonError::into_inner);
         let now = clock::now();
         if let Some(text) = known.untold(now) {
-            console.remark(&Remark { level: Level::Warning, text });
+            console.remark(&Notice { level: Level::Warning, text });
         }
         if matches!(remark.level, Level::Warning | Level::Note) {
             let Some(text) = known.instead(&remark.text, now) else { return };

@@ -10,9 +10,9 @@ use crate::model::snapshot::Snapshot;
 use crate::model::text::foreign;
 use crate::render;
 
-use super::{Run, complete, node_is_possible};
+use super::{CommandContext, complete, node_is_possible};
 
-pub(super) fn run(show: &Show, run: &mut Run<'_>) -> Result<(), Error> {
+pub(super) fn run(show: &Show, run: &mut CommandContext<'_>) -> Result<(), Error> {
     node_is_possible(&show.node)?;
     run.nodes(How::Get, Want::Full, |run, answer| {
         let (id, json) = wanted(show, answer)?;
@@ -31,7 +31,7 @@ pub(super) fn run(show: &Show, run: &mut Run<'_>) -> Result<(), Error> {
 }
 
 /// What no cache knows of the node. A page without it is still a page.
-fn live(id: &NodeId, run: &Run<'_>) -> Result<Live, String> {
+fn live(id: &NodeId, run: &CommandContext<'_>) -> Result<Live, String> {
     run.nomad().and_then(|nomad| nomad.live(id)).map_err(|error| {
         if let Ok(store) = run.store() {
             let cache = (&*store, &run.config.policy);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::doctor::Found;
+use crate::doctor::Provenance;
 
 use super::file::{self, File};
 use super::{Global, variable};
@@ -45,7 +45,7 @@ const VARIABLES: [(&str, &str); 33] = [
     ("SSL_CERT_DIR", ""),
 ];
 
-pub(super) fn found(global: &Global, file: &File, usual: Option<&Path>) -> Found {
+pub(super) fn found(global: &Global, file: &File, usual: Option<&Path>) -> Provenance {
     let set = VARIABLES.into_iter().filter(|(name, _)| variable(name).is_some());
     let set: Vec<(&str, &str)> = set.collect();
     let typed = |key: &String| global.typed.contains(key).then(|| format!("--{key}"));
@@ -55,7 +55,7 @@ pub(super) fn found(global: &Global, file: &File, usual: Option<&Path>) -> Found
     };
     let keys = file.keys();
     let overruled = keys.iter().filter_map(|key| Some((key.clone(), typed(key).or(said(key))?)));
-    Found {
+    Provenance {
         overruled: overruled.collect(),
         file: file.is_read().then(|| (file::shown(&file.path), keys)),
         usual: usual.map(file::shown),

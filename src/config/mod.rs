@@ -19,15 +19,15 @@ use std::time::{Duration, Instant};
 
 use crate::cli::Global;
 use crate::discovery::{PROBE_FROM, Policy};
-use crate::doctor::Found;
+use crate::doctor::Provenance;
 use crate::error::Error;
 use crate::model::remark::Level;
 use crate::model::secret::Secret;
 use crate::nomad::address::{Address, Scheme};
-use crate::nomad::{Access, Compress, Tls};
-use crate::render::{Cluster, Format};
+use crate::nomad::{Access, Compress, TlsSettings};
+use crate::render::{ClusterSection, Format};
 use crate::store::scope::Scope;
-use crate::store::{Choice, Place, RedisPlace, redis};
+use crate::store::{CacheMode, Place, RedisPlace, redis};
 
 pub(crate) use serving::serving;
 pub(crate) use terminal::{
@@ -43,7 +43,7 @@ pub(crate) struct Config {
     pub(crate) place: Place,
     pub(crate) policy: Policy,
     /// Whose nodes, in words.
-    pub(crate) cluster: Cluster,
+    pub(crate) cluster: ClusterSection,
     /// How `list` prints unless told.
     pub(crate) format: Option<Format>,
     /// The columns and the order of `list` unless told; empty or one text.
@@ -54,7 +54,7 @@ pub(crate) struct Config {
     pub(crate) level: Option<Level>,
     pub(crate) warnings: Vec<String>,
     /// Where all this comes from.
-    pub(crate) found: Found,
+    pub(crate) found: Provenance,
 }
 
 impl Config {
@@ -66,7 +66,7 @@ impl Config {
 }
 
 /// Puts the settings together.
-struct Builder<'a> {
+struct ConfigBuilder<'a> {
     global: &'a Global,
     file: File,
     began: Instant,
@@ -84,7 +84,7 @@ impl Config {
         let usual = usual.filter(|file| file.is_absolute());
         let file = File::read(global.config.as_deref(), usual.as_deref())?;
         let found = found::found(global, &file, usual.as_deref());
-        let builder = Builder { global, file, began };
+        let builder = ConfigBuilder { global, file, began };
         // Nor does each of them get a cache of its own.
         let cache = folders.map(|folders| folders.cache_dir().to_owned());
         builder.config(found, cache.filter(|folder| folder.is_absolute()))
@@ -99,17 +99,17 @@ pub(crate) fn typed_duration(option: &str, text: &str) -> Result<Duration, Error
     duration(text).map_err(|why| Origin::Typed(option).error(&why))
 }
 
-impl Builder<'_> {
-    fn config(&self, found: Found, folder: Option<PathBuf>) -> Result<Config, Error> {
+impl ConfigBuilder<'_> {
+    fn config(&self, found: Provenance, folder: Option<PathBuf>) -> Result<Config, Error> {
         let access = self.access()?;
         let place = self.place(&access, folder)?;
         // Nothing of the cache: where the processes of this host share their connections.
         let access = Access { folder: place.folder.clone(), ..access };
-        let uses_redis = matches!(place.choice, Choice::Auto | Choice::Redis);
+        let uses_redis = matches!(place.choice, CacheMode::Auto | CacheMode::Redis);
         self.check_tls(&access.address, uses_redis)?;
         files::check(&access, uses_redis.then_some(&place.redis))?;
         let cluster =
-            Cluster { address: access.address.to_string(), region: access.region.clone() };
+            ClusterSection { address: access.address.to_string(), region: access.region.clone() };
         let policy = Policy {
             concurrency: access.concurrency,
             timeout: self.timeout()?,
@@ -123,7 +123,7 @@ impl Builder<'_> {
         let format = format.map_err(|why| Origin::File("output", &self.file).error(&why))?;
         let exposed = exposed::typed(self.global, &access);
         let warnings = exposed::warnings(&exposed, &self.file);
-        let found = Found { exposed, ..found };
+        let found = Provenance { exposed, ..found };
         Ok(Config {
             access,
             place,
@@ -216,13 +216,13 @@ impl Builder<'_> {
         })
     }
 
-    fn tls(&self) -> Result<Tls, Error> {
+    fn tls(&self) -> Result<TlsSettings, Error> {
         let (global, file) = (self.global, &self.file);
         let skip = variable("NOMAD_SKIP_VERIFY").and_then(|text| truth(&text));
         let skip = skip.or(file.tls_skip_verify);
         let path =
             |said: &Option<PathBuf>, file: &Option<PathBuf>| said.clone().or_else(|| file.clone());
-        Ok(Tls {
+        Ok(TlsSettings {
             ca_cert: path(&global.ca_cert, &file.ca_cert),
             ca_path: path(&global.ca_path, &file.ca_path),
             client_cert: path(&global.client_cert, &file.client_cert),
@@ -274,8 +274,9 @@ impl Builder<'_> {
             global.cache.as_deref(),
             file.cache.as_deref(),
             |text| {
-                choice(text, &names)
-                    .map(|at| [Choice::Auto, Choice::Redis, Choice::Local, Choice::None][at])
+                choice(text, &names).map(|at| {
+                    [CacheMode::Auto, CacheMode::Redis, CacheMode::Local, CacheMode::None][at]
+                })
             },
         )?;
         let own = self.text(
@@ -298,7 +299,7 @@ impl Builder<'_> {
             duration,
         )?;
         Ok(Place {
-            choice: cache.unwrap_or(Choice::Auto),
+            choice: cache.unwrap_or(CacheMode::Auto),
             redis: self.redis()?,
             folder,
             scope: Scope::of(&sharing::sharing(access, self.shared()?)),

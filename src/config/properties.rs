@@ -5,11 +5,11 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use crate::cli::{self, Global};
-use crate::doctor::Found;
+use crate::doctor::Provenance;
 use crate::error::Error;
 use crate::model::properties::assert_harmless;
 
-use super::Builder;
+use super::ConfigBuilder;
 use super::file::File;
 
 /// Every setting is checked as in a run; what is wrong is told in harmless words.
@@ -22,7 +22,7 @@ pub(crate) fn configuration(bytes: &[u8], began: Instant) {
     let config = |mut file: File| {
         // Whatever file it names is not to be read here.
         file.token_file = None;
-        Builder { global, file, began }.config(Found::default(), None)
+        ConfigBuilder { global, file, began }.config(Provenance::default(), None)
     };
     match File::parse(path, text).and_then(config) {
         Ok(config) => assert_harmless(&config.cluster.address),

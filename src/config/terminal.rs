@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::render::Look;
+use crate::render::OutputStyle;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Colour {
@@ -65,8 +65,8 @@ pub(crate) fn stderr_is_terminal() -> bool {
 }
 
 /// How text looks while no setting is known.
-pub(crate) fn plain_look() -> Look {
-    Look { width: stdout_width(), colour: false, headers: true, secrets: false }
+pub(crate) fn plain_look() -> OutputStyle {
+    OutputStyle { width: stdout_width(), colour: false, headers: true, secrets: false }
 }
 
 #[cfg(test)]

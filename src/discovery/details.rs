@@ -6,8 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use crate::model::node::{Detail, Full, Stub};
-use crate::model::rows::Row;
-use crate::nomad::{self, Kind};
+use crate::model::rows::NodeRow;
+use crate::nomad::{self, FailureKind};
 
 use super::{Discovery, Error};
 
@@ -16,10 +16,10 @@ const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// What became of one detail.
-pub(super) enum Outcome {
+pub(super) enum DetailOutcome {
     /// What the node is, and its modify index by then. As bytes at once: a tenth of the memory, and
     /// every worker does its part.
-    Row(Row, u64),
+    Row(NodeRow, u64),
     /// 404: gone since the list.
     Gone,
     /// The detail is older than its stub: the source went back in between.
@@ -28,10 +28,10 @@ pub(super) enum Outcome {
 }
 
 /// What the workers share.
-struct Work<'a> {
+struct DetailQueue<'a> {
     stubs: &'a [&'a Stub],
     next: AtomicUsize,
-    outcomes: Mutex<Vec<Option<Outcome>>>,
+    outcomes: Mutex<Vec<Option<DetailOutcome>>>,
     failed: AtomicUsize,
     fatal: Mutex<Option<Error>>,
 }
@@ -42,11 +42,11 @@ impl Discovery {
     /// # Errors
     /// Stops early when more than 3 and more than 10 % failed, when the credentials were refused,
     /// or when an answer was of another node.
-    pub(super) fn details(&self, stubs: &[&Stub]) -> Result<Vec<Outcome>, Error> {
+    pub(super) fn details(&self, stubs: &[&Stub]) -> Result<Vec<DetailOutcome>, Error> {
         if stubs.is_empty() {
             return Ok(Vec::new());
         }
-        let work = Work::new(stubs);
+        let work = DetailQueue::new(stubs);
         self.progress.begin(stubs.len());
         thread::scope(|scope| {
             for _ in 1..self.policy.concurrency.min(stubs.len()) {
@@ -61,7 +61,7 @@ impl Discovery {
         work.outcomes()
     }
 
-    fn work(&self, work: &Work<'_>) {
+    fn work(&self, work: &DetailQueue<'_>) {
         while let Some((at, stub)) = work.take() {
             let outcome = self.outcome(stub);
             work.put(at, outcome);
@@ -69,17 +69,19 @@ impl Discovery {
         }
     }
 
-    fn outcome(&self, stub: &Stub) -> Result<Outcome, Error> {
+    fn outcome(&self, stub: &Stub) -> Result<DetailOutcome, Error> {
         let mut tries = 1;
         loop {
             match self.nomad.node(&stub.id) {
-                Ok(None) => return Ok(Outcome::Gone),
+                Ok(None) => return Ok(DetailOutcome::Gone),
                 Ok(Some(detail)) => return judged(detail, stub),
-                Err(error) if matches!(error.kind, Kind::Denied | Kind::Unauthorized) => {
+                Err(error)
+                    if matches!(error.kind, FailureKind::Denied | FailureKind::Unauthorized) =>
+                {
                     return Err(error.into());
                 }
                 Err(error) if tries == TRIES || self.time_left().is_zero() => {
-                    return Ok(Outcome::Failed(error));
+                    return Ok(DetailOutcome::Failed(error));
                 }
                 Err(error) => self.tell.verbose(format!("asking again: {error}")),
             }
@@ -90,10 +92,10 @@ impl Discovery {
 }
 
 /// A detail must be of the node that was asked for, and not older than the list.
-fn judged(detail: Detail, stub: &Stub) -> Result<Outcome, Error> {
+fn judged(detail: Detail, stub: &Stub) -> Result<DetailOutcome, Error> {
     if detail.id != stub.id {
         return Err(Error::Nomad(nomad::Error {
-            kind: Kind::NotNomad,
+            kind: FailureKind::NotNomad,
             what: format!(
                 "not an answer of Nomad's: asked for node {}, got {}",
                 stub.id, detail.id
@@ -102,12 +104,12 @@ fn judged(detail: Detail, stub: &Stub) -> Result<Outcome, Error> {
         }));
     }
     if detail.modify_index < stub.modify_index {
-        return Ok(Outcome::Torn);
+        return Ok(DetailOutcome::Torn);
     }
-    Ok(Outcome::Row(Row::of(Full::new(stub, Some(detail.facts))), detail.modify_index))
+    Ok(DetailOutcome::Row(NodeRow::of(Full::new(stub, Some(detail.facts))), detail.modify_index))
 }
 
-impl<'a> Work<'a> {
+impl<'a> DetailQueue<'a> {
     fn new(stubs: &'a [&'a Stub]) -> Self {
         Self {
             stubs,
@@ -123,10 +125,10 @@ impl<'a> Work<'a> {
         self.stubs.get(at).map(|stub| (at, *stub))
     }
 
-    fn put(&self, at: usize, outcome: Result<Outcome, Error>) {
+    fn put(&self, at: usize, outcome: Result<DetailOutcome, Error>) {
         match outcome {
             Err(fatal) => self.stop(fatal),
-            Ok(Outcome::Failed(error)) => {
+            Ok(DetailOutcome::Failed(error)) => {
                 let failed = self.failed.fetch_add(1, Ordering::Relaxed) + 1;
                 if failed > 3 && failed * 10 > self.stubs.len() {
                     self.stop(Error::Details {
@@ -135,13 +137,13 @@ impl<'a> Work<'a> {
                         why: error.to_string(),
                     });
                 }
-                self.keep(at, Outcome::Failed(error));
+                self.keep(at, DetailOutcome::Failed(error));
             }
             Ok(outcome) => self.keep(at, outcome),
         }
     }
 
-    fn keep(&self, at: usize, outcome: Outcome) {
+    fn keep(&self, at: usize, outcome: DetailOutcome) {
         self.outcomes.lock().unwrap_or_else(PoisonError::into_inner)[at] = Some(outcome);
     }
 
@@ -151,7 +153,7 @@ impl<'a> Work<'a> {
         self.fatal.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fatal);
     }
 
-    fn outcomes(self) -> Result<Vec<Outcome>, Error> {
+    fn outcomes(self) -> Result<Vec<DetailOutcome>, Error> {
         if let Some(fatal) = self.fatal.into_inner().unwrap_or_else(PoisonError::into_inner) {
             return Err(fatal);
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::nomad;
-use crate::store::Class;
+use crate::store::FailureClass;
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
@@ -11,7 +11,7 @@ pub enum Error {
     Nomad(#[from] nomad::Error),
     /// The flight that was waited for failed.
     #[error("{} (from a concurrent refresh)", words(*.0))]
-    Shared(Class),
+    Shared(FailureClass),
     /// More than 3 and more than 10 % of the details failed; the first reason.
     #[error("cannot get the details of {failed} of {total} nodes: {why}")]
     Details { failed: usize, total: usize, why: String },
@@ -28,27 +28,33 @@ pub enum Error {
 impl Error {
     /// Something that only this run was told can't be used, like a file of certificates.
     pub(super) fn is_of_settings(&self) -> bool {
-        matches!(self, Self::Nomad(error) if error.kind == nomad::Kind::Config)
+        matches!(self, Self::Nomad(error) if error.kind == nomad::FailureKind::Config)
     }
 
     /// What those who wait for this fetch are told.
-    pub(super) fn class(&self) -> Class {
+    pub(super) fn class(&self) -> FailureClass {
         match self {
             Self::Nomad(error) => match error.kind {
-                nomad::Kind::Denied | nomad::Kind::Unauthorized => Class::Denied,
-                nomad::Kind::Outage | nomad::Kind::TimedOut | nomad::Kind::Config => Class::Outage,
-                nomad::Kind::NotNomad => Class::NotNomad,
+                nomad::FailureKind::Denied | nomad::FailureKind::Unauthorized => {
+                    FailureClass::Denied
+                }
+                nomad::FailureKind::Outage
+                | nomad::FailureKind::TimedOut
+                | nomad::FailureKind::Config => FailureClass::Outage,
+                nomad::FailureKind::NotNomad => FailureClass::NotNomad,
             },
             Self::Shared(class) => *class,
-            Self::Details { .. } | Self::TimedOut(_) | Self::Unsettled(_) => Class::Outage,
+            Self::Details { .. } | Self::TimedOut(_) | Self::Unsettled(_) => FailureClass::Outage,
         }
     }
 }
 
-fn words(class: Class) -> &'static str {
+fn words(class: FailureClass) -> &'static str {
     match class {
-        Class::Denied => "permission denied: token needs node:read",
-        Class::NotNomad => "not a Nomad API answer",
-        Class::NotCacheable | Class::Outage | Class::Partial => "cannot get the nodes from Nomad",
+        FailureClass::Denied => "permission denied: token needs node:read",
+        FailureClass::NotNomad => "not a Nomad API answer",
+        FailureClass::NotCacheable | FailureClass::Outage | FailureClass::Partial => {
+            "cannot get the nodes from Nomad"
+        }
     }
 }

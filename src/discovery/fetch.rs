@@ -11,12 +11,12 @@ use crate::model::node::{NodeId, Stub};
 use crate::model::parallel;
 use crate::model::snapshot::Snapshot;
 use crate::nomad::Listing;
-use crate::store::{self, Base, Class, Flight, Publication, Published};
+use crate::store::{self, Base, FailureClass, Flight, Publication, Published};
 
 use super::answer::{Answer, Source};
-use super::details::Outcome;
-use super::gather::{Builder, Nodes, Reused};
-use super::held::{Held, Signal};
+use super::details::DetailOutcome;
+use super::gather::{AssembledNodes, Assembler, Reused};
+use super::held::{Heartbeat, LeaseGuard};
 use super::{Discovery, Error, How, Want};
 
 /// Of one fetch. Each may be refused because a newer index is known, or be torn by a restore.
@@ -25,7 +25,7 @@ const LISTS: u32 = 4;
 /// One fetch under way.
 struct Fetch<'a, 'h> {
     discovery: &'a Discovery,
-    held: &'h mut Held<'a>,
+    held: &'h mut LeaseGuard<'a>,
     how: How,
     want: Want,
     /// What details may be reused from; `None` once it proves nothing any more.
@@ -45,8 +45,8 @@ struct Fetch<'a, 'h> {
 }
 
 /// Nodes that may be published, and what they were found by.
-struct Found {
-    nodes: Nodes,
+struct FetchedNodes {
+    nodes: AssembledNodes,
     /// Of the table of nodes; `None` = not cacheable.
     index: Option<u64>,
     /// When that was asked for.
@@ -64,8 +64,8 @@ impl Discovery {
         flight: Option<Box<Flight>>,
     ) -> Result<Answer, Error> {
         let renewed = flight.as_deref().filter(|flight| !flight.solo).cloned();
-        let mut held = Held::new(flight, &self.store, &self.leaving);
-        let signal = Signal::default();
+        let mut held = LeaseGuard::new(flight, &self.store, &self.leaving);
+        let signal = Heartbeat::default();
         let result = thread::scope(|scope| {
             let _until_here = signal.renewing();
             if let Some(flight) = renewed {
@@ -95,13 +95,13 @@ impl Discovery {
     /// Nomad's failure is everybody's; the end of our own time, settings of our own, or a token that
     /// others need not share, is not.
     fn is_shared(&self, error: &Error) -> bool {
-        let private = self.policy.shared && error.class() == Class::Denied;
+        let private = self.policy.shared && error.class() == FailureClass::Denied;
         !private && !error.is_of_settings() && !self.time_left().is_zero()
     }
 }
 
 impl<'a, 'h> Fetch<'a, 'h> {
-    fn new(discovery: &'a Discovery, held: &'h mut Held<'a>, how: How, want: Want) -> Self {
+    fn new(discovery: &'a Discovery, held: &'h mut LeaseGuard<'a>, how: How, want: Want) -> Self {
         let meta = held.flight.as_ref().and_then(|flight| flight.meta.as_ref());
         let known = meta.map(|meta| (meta.index, meta.rev.clone()));
         Self {
@@ -137,7 +137,7 @@ impl<'a, 'h> Fetch<'a, 'h> {
     }
 
     /// What the cache has, if nothing has changed since. `--force` uses nothing that is cached.
-    fn unchanged(&mut self) -> Result<Option<Found>, Error> {
+    fn unchanged(&mut self) -> Result<Option<FetchedNodes>, Error> {
         let flight = self.held.flight.as_deref().filter(|_| self.how != How::Force);
         let Some((flight, meta)) = flight.and_then(|flight| Some((flight, flight.meta.as_ref()?)))
         else {
@@ -146,16 +146,16 @@ impl<'a, 'h> Fetch<'a, 'h> {
         let Some((sent, first)) = self.discovery.unmoved(meta)? else { return Ok(None) };
         let nodes = self.discovery.as_cached(flight, meta, &first, self.want);
         self.discovery.probes.note(nodes.is_none());
-        Ok(nodes.map(|nodes| Found { nodes, index: Some(meta.index), sent, same: true }))
+        Ok(nodes.map(|nodes| FetchedNodes { nodes, index: Some(meta.index), sent, same: true }))
     }
 
-    fn list_found(&mut self) -> Result<Option<Found>, Error> {
+    fn list_found(&mut self) -> Result<Option<FetchedNodes>, Error> {
         let listed = self.list()?;
         self.found(listed)
     }
 
     /// The base is read while Nomad answers. `--force` uses nothing that is cached.
-    fn base_and_found(&mut self) -> Result<Option<Found>, Error> {
+    fn base_and_found(&mut self) -> Result<Option<FetchedNodes>, Error> {
         let flight = self
             .held
             .flight
@@ -182,14 +182,14 @@ impl<'a, 'h> Fetch<'a, 'h> {
     }
 
     /// What a list leads to; `None` if everything must be listed again.
-    fn found(&mut self, listed: (Instant, Listing)) -> Result<Option<Found>, Error> {
+    fn found(&mut self, listed: (Instant, Listing)) -> Result<Option<FetchedNodes>, Error> {
         let (sent, listing) = self.settled(listed)?;
         self.check_cluster(&listing);
         let nodes = self.nodes(&listing)?;
         if nodes.is_none() {
             self.base = None;
         }
-        Ok(nodes.map(|nodes| Found { nodes, index: listing.index, sent, same: false }))
+        Ok(nodes.map(|nodes| FetchedNodes { nodes, index: listing.index, sent, same: false }))
     }
 
     fn list(&mut self) -> Result<(Instant, Listing), Error> {
@@ -246,7 +246,7 @@ impl<'a, 'h> Fetch<'a, 'h> {
                 tell.warning("nomad has no leader, data may be old");
             }
         }
-        self.held.fail(Class::NotCacheable);
+        self.held.fail(FailureClass::NotCacheable);
     }
 
     /// Two clusters behind one name, without a token, are one scope: nothing of the other's is used.
@@ -266,21 +266,23 @@ impl<'a, 'h> Fetch<'a, 'h> {
 
     /// The details that are still good, and the answers for all others. `None` if the source went
     /// back in between.
-    fn nodes(&self, listing: &Listing) -> Result<Option<Nodes>, Error> {
+    fn nodes(&self, listing: &Listing) -> Result<Option<AssembledNodes>, Error> {
         let reused = reusable(self.base.as_ref(), &listing.stubs);
         let stubs = listing.stubs.iter().zip(&reused);
         let asked: Vec<&Stub> =
             stubs.filter(|(_, facts)| facts.is_none()).map(|(stub, _)| stub).collect();
         let outcomes = self.discovery.details(&asked)?;
-        if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Torn)) {
+        if outcomes.iter().any(|outcome| matches!(outcome, DetailOutcome::Torn)) {
             self.discovery.tell.verbose("a detail is older than its list: asked again");
             return Ok(None);
         }
-        for (stub, _) in asked.iter().zip(&outcomes).filter(|(_, it)| matches!(it, Outcome::Gone)) {
+        for (stub, _) in
+            asked.iter().zip(&outcomes).filter(|(_, it)| matches!(it, DetailOutcome::Gone))
+        {
             self.discovery.tell.verbose(format!("node {} is gone since the list", stub.id));
         }
         let mut outcomes = outcomes.into_iter();
-        let mut builder = Builder::of(listing.index);
+        let mut builder = Assembler::of(listing.index);
         for (stub, reused) in listing.stubs.iter().zip(reused) {
             match reused {
                 Some(reused) => builder.reuse(stub, reused),
@@ -292,8 +294,8 @@ impl<'a, 'h> Fetch<'a, 'h> {
 
     /// `false` if a newer index is known, or what was kept is not there any more: then everything
     /// must be listed.
-    fn publish(&mut self, found: &Found) -> bool {
-        let Found { nodes, index, sent, .. } = found;
+    fn publish(&mut self, found: &FetchedNodes) -> bool {
+        let FetchedNodes { nodes, index, sent, .. } = found;
         let (Some(flight), Some(index)) = (self.held.flight.as_deref(), *index) else {
             return true;
         };
@@ -345,16 +347,21 @@ impl<'a, 'h> Fetch<'a, 'h> {
     /// expires by itself.
     fn not_cached(&mut self, error: &store::Error) {
         // Where it is told why nothing can be written that was said already.
-        if error.kind() != store::Kind::ReadOnly {
+        if error.kind() != store::ErrorKind::ReadOnly {
             self.discovery.tell.verbose(format!("not cached: {error}"));
         }
-        if error.kind() == store::Kind::Unavailable {
+        if error.kind() == store::ErrorKind::Unavailable {
             self.held.done();
         }
     }
 
-    fn answer(&self, found: Found) -> Answer {
-        let Found { nodes: Nodes { all, fulls, tally, missing, .. }, index, sent, .. } = found;
+    fn answer(&self, found: FetchedNodes) -> Answer {
+        let FetchedNodes {
+            nodes: AssembledNodes { all, fulls, tally, missing, .. },
+            index,
+            sent,
+            ..
+        } = found;
         let snapshot = Snapshot {
             rev: self.published.clone().unwrap_or_default(),
             index: index.unwrap_or(0),

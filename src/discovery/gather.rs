@@ -4,13 +4,13 @@ use std::collections::HashSet;
 
 use crate::model::diff::is_unchanged;
 use crate::model::node::{Facts, Full, FullJson, Fulls, NodeId, Stub};
-use crate::model::rows::{Row, Rows};
+use crate::model::rows::{NodeRow, Rows};
 
 use super::answer::Tally;
-use super::details::Outcome;
+use super::details::DetailOutcome;
 
 /// The nodes of one list.
-pub(super) struct Nodes {
+pub(super) struct AssembledNodes {
     /// JSON array of records.
     pub(super) all: Vec<u8>,
     /// Full records as JSON; `None` = as the cache has them, and nobody wants them.
@@ -24,7 +24,7 @@ pub(super) struct Nodes {
 /// What is cached of a node that has not changed.
 pub(super) enum Reused {
     /// All of it.
-    Row(Row),
+    Row(NodeRow),
     /// Its details, while the stub says more than the indexes do.
     Facts(Box<Facts>),
 }
@@ -32,7 +32,7 @@ pub(super) enum Reused {
 impl Reused {
     /// `None` if the node has changed since this full record, or if it has no details.
     pub(super) fn of(json: &FullJson, stub: &Stub) -> Option<Self> {
-        if let Some(row) = Row::kept(json, stub) {
+        if let Some(row) = NodeRow::kept(json, stub) {
             return Some(Self::Row(row));
         }
         let full = Full::from_json(json).ok()?;
@@ -43,14 +43,14 @@ impl Reused {
 
 /// Collects the nodes of one list.
 #[derive(Default)]
-pub(super) struct Builder {
-    rows: Vec<Row>,
+pub(super) struct Assembler {
+    rows: Vec<NodeRow>,
     cached: usize,
     missing: Vec<(NodeId, String)>,
     pub(super) eff: u64,
 }
 
-impl Builder {
+impl Assembler {
     /// For the list of this index.
     pub(super) fn of(index: Option<u64>) -> Self {
         Self { eff: index.unwrap_or(0), ..Self::default() }
@@ -61,28 +61,28 @@ impl Builder {
         self.eff = self.eff.max(stub.modify_index);
         match reused {
             Reused::Row(row) => self.rows.push(row),
-            Reused::Facts(facts) => self.rows.push(Row::of(Full::new(stub, Some(*facts)))),
+            Reused::Facts(facts) => self.rows.push(NodeRow::of(Full::new(stub, Some(*facts)))),
         }
     }
 
-    pub(super) fn add(&mut self, stub: &Stub, outcome: Option<Outcome>) {
+    pub(super) fn add(&mut self, stub: &Stub, outcome: Option<DetailOutcome>) {
         match outcome {
-            Some(Outcome::Row(row, modify_index)) => {
+            Some(DetailOutcome::Row(row, modify_index)) => {
                 self.eff = self.eff.max(modify_index);
                 self.rows.push(row);
             }
-            Some(Outcome::Failed(error)) => {
+            Some(DetailOutcome::Failed(error)) => {
                 self.eff = self.eff.max(stub.modify_index);
                 self.missing.push((stub.id.clone(), error.what));
-                self.rows.push(Row::of(Full::new(stub, None)));
+                self.rows.push(NodeRow::of(Full::new(stub, None)));
             }
             // Gone since the list.
-            Some(Outcome::Gone | Outcome::Torn) | None => (),
+            Some(DetailOutcome::Gone | DetailOutcome::Torn) | None => (),
         }
     }
 
     /// What was not cached was known before and has changed, or it is new.
-    pub(super) fn nodes(self, before: &HashSet<NodeId>) -> Nodes {
+    pub(super) fn nodes(self, before: &HashSet<NodeId>) -> AssembledNodes {
         let known = self.rows.iter().filter(|row| before.contains(row.id())).count();
         let tally = Tally {
             new: self.rows.len() - known,
@@ -92,6 +92,6 @@ impl Builder {
             ..Tally::default()
         };
         let Rows { all, fulls } = Rows::ordered(self.rows);
-        Nodes { all, fulls: Some(fulls), tally, missing: self.missing, eff: self.eff }
+        AssembledNodes { all, fulls: Some(fulls), tally, missing: self.missing, eff: self.eff }
     }
 }

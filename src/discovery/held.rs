@@ -3,21 +3,21 @@
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::store::{Class, Flight, Store};
+use crate::store::{FailureClass, Flight, Store};
 
 /// The protocol renews a lease of 3 s every second.
 const RENEW_EVERY: Duration = Duration::from_secs(1);
 
 /// What must be done when the process is told to end.
 #[derive(Default)]
-pub struct Leaving {
+pub struct Shutdown {
     /// The flight that must be released.
     flight: Mutex<Option<(Arc<dyn Store>, Flight)>>,
     /// How one ends who still has something to finish.
     instead: Mutex<Option<Box<dyn Fn() + Send>>>,
 }
 
-impl Leaving {
+impl Shutdown {
     /// From now on a signal calls this and does nothing else.
     pub fn instead(&self, end: impl Fn() + Send + 'static) {
         *self.instead.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(end));
@@ -47,17 +47,17 @@ impl Leaving {
 
 /// The right to fill, or (without a flight) the wish to know for oneself. Dropping it releases
 /// the lease, so an error or a panic on the way never leaves one behind.
-pub(super) struct Held<'a> {
+pub(super) struct LeaseGuard<'a> {
     pub(super) flight: Option<Box<Flight>>,
     store: &'a Arc<dyn Store>,
-    leaving: &'a Leaving,
+    leaving: &'a Shutdown,
 }
 
-impl<'a> Held<'a> {
+impl<'a> LeaseGuard<'a> {
     pub(super) fn new(
         flight: Option<Box<Flight>>,
         store: &'a Arc<dyn Store>,
-        leaving: &'a Leaving,
+        leaving: &'a Shutdown,
     ) -> Self {
         if let Some(flight) = &flight {
             leaving.hold(Arc::clone(store), (**flight).clone());
@@ -66,7 +66,7 @@ impl<'a> Held<'a> {
     }
 
     /// Tells those who wait, and holds no lease any more.
-    pub(super) fn fail(&mut self, class: Class) {
+    pub(super) fn fail(&mut self, class: FailureClass) {
         if let Some(flight) = self.done() {
             self.store.fail(&flight, class);
         }
@@ -79,7 +79,7 @@ impl<'a> Held<'a> {
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for LeaseGuard<'_> {
     fn drop(&mut self) {
         if let Some(flight) = self.done() {
             self.store.release(&flight);
@@ -88,15 +88,15 @@ impl Drop for Held<'_> {
 }
 
 /// Ends the renewing when it is dropped.
-pub(super) struct Renewing<'a>(&'a Signal);
+pub(super) struct HeartbeatGuard<'a>(&'a Heartbeat);
 
 #[derive(Default)]
-pub(super) struct Signal {
+pub(super) struct Heartbeat {
     over: Mutex<bool>,
     rung: Condvar,
 }
 
-impl Signal {
+impl Heartbeat {
     /// Runs until the fetch is over. A lost lease changes nothing: the publication will be refused,
     /// its result is still true for whoever asked.
     pub(super) fn renew(&self, store: &dyn Store, flight: &Flight) {
@@ -115,12 +115,12 @@ impl Signal {
         }
     }
 
-    pub(super) fn renewing(&self) -> Renewing<'_> {
-        Renewing(self)
+    pub(super) fn renewing(&self) -> HeartbeatGuard<'_> {
+        HeartbeatGuard(self)
     }
 }
 
-impl Drop for Renewing<'_> {
+impl Drop for HeartbeatGuard<'_> {
     fn drop(&mut self) {
         *self.0.over.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.0.rung.notify_all();

@@ -13,15 +13,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::clock;
-use crate::model::remark::Tell;
+use crate::model::remark::Notifier;
 use crate::nomad::{self, Nomad};
 use crate::random;
-use crate::store::{Class, Enter, Entered, Flight, Look, Probes, Refuse, Store};
+use crate::store::{Enter, Entered, FailureClass, Flight, Look, ProbeBackoff, RefusedRevs, Store};
 
 pub use crate::store::{How, Want};
 pub use answer::{Answer, Source, Tally};
 pub use error::Error;
-pub use held::Leaving;
+pub use held::Shutdown;
 pub use probe::PROBE_FROM;
 
 use wait::Wait;
@@ -31,11 +31,11 @@ pub struct Discovery {
     pub nomad: Arc<dyn Nomad>,
     pub store: Arc<dyn Store>,
     pub policy: Policy,
-    pub probes: Probes,
-    pub tell: Tell,
+    pub probes: ProbeBackoff,
+    pub tell: Notifier,
     pub progress: Arc<dyn Progress>,
     /// Where a flight is left for the case that the process is told to end.
-    pub leaving: Arc<Leaving>,
+    pub leaving: Arc<Shutdown>,
     pub sleep: Sleep,
 }
 
@@ -72,9 +72,9 @@ pub trait Progress: Send + Sync {
 
 /// Nobody sees a bar.
 #[derive(Debug)]
-pub struct Unwatched;
+pub struct NoProgress;
 
-impl Progress for Unwatched {
+impl Progress for NoProgress {
     fn begin(&self, _: usize) {}
 
     fn advance(&self) {}
@@ -83,7 +83,7 @@ impl Progress for Unwatched {
 }
 
 /// What ENTER led to.
-enum Turn {
+enum EnterOutcome {
     Answer(Box<Answer>),
     /// Fetch; with a flight the result may be published.
     Fetch(Option<Box<Flight>>),
@@ -98,8 +98,8 @@ impl Discovery {
     pub fn nodes(&self, how: How, want: Want) -> Result<Answer, Error> {
         let began = clock::now();
         let answered = self.turn(how, want).and_then(|turn| match turn {
-            Turn::Answer(answer) => Ok(*answer),
-            Turn::Fetch(flight) => self.fetch(how, want, flight),
+            EnterOutcome::Answer(answer) => Ok(*answer),
+            EnterOutcome::Fetch(flight) => self.fetch(how, want, flight),
         });
         let mut answer = answered.or_else(|error| self.stale(error))?;
         answer.tally.took = began.elapsed();
@@ -108,11 +108,11 @@ impl Discovery {
     }
 
     /// The client's loop of the protocol, up to the point where somebody must fetch.
-    fn turn(&self, how: How, want: Want) -> Result<Turn, Error> {
+    fn turn(&self, how: How, want: Want) -> Result<EnterOutcome, Error> {
         let mut wait = Wait::new(how);
         if how == How::Get {
             match self.store.look(want) {
-                Ok(Look::Hit(snapshot)) => return Ok(Turn::answer(answer::hit(snapshot))),
+                Ok(Look::Hit(snapshot)) => return Ok(EnterOutcome::answer(answer::hit(snapshot))),
                 Ok(Look::Miss { refuse }) => wait.refuse(refuse),
                 Err(error) => return Ok(self.uncached(&error)),
             }
@@ -133,12 +133,19 @@ impl Discovery {
     }
 
     /// What one reply of ENTER means; `None` = ask again.
-    fn step(&self, entered: Entered, want: Want, wait: &mut Wait) -> Result<Option<Turn>, Error> {
+    fn step(
+        &self,
+        entered: Entered,
+        want: Want,
+        wait: &mut Wait,
+    ) -> Result<Option<EnterOutcome>, Error> {
         match entered {
-            Entered::Own(flight) => Ok(Some(Turn::Fetch(Some(flight)))),
-            Entered::Alone | Entered::Failed(Class::NotCacheable) => Ok(Some(Turn::Fetch(None))),
+            Entered::Own(flight) => Ok(Some(EnterOutcome::Fetch(Some(flight)))),
+            Entered::Alone | Entered::Failed(FailureClass::NotCacheable) => {
+                Ok(Some(EnterOutcome::Fetch(None)))
+            }
             Entered::Hit { rev } => Ok(self.served(&rev, want, wait)),
-            Entered::Failed(Class::Partial) => Ok(self.partial(wait)),
+            Entered::Failed(FailureClass::Partial) => Ok(self.partial(wait)),
             Entered::Failed(class) => Err(Error::Shared(class)),
             Entered::Wait { lease, rev } => {
                 if wait.how == How::Refresh && wait.first.is_none() {
@@ -152,11 +159,11 @@ impl Discovery {
     }
 
     /// ENTER says that something fresh is there: read it. What can't be used is refused from now on.
-    fn served(&self, rev: &str, want: Want, wait: &mut Wait) -> Option<Turn> {
+    fn served(&self, rev: &str, want: Want, wait: &mut Wait) -> Option<EnterOutcome> {
         match self.store.look(want) {
             // A third publication came in between, and it is one that must not serve: ask again.
             Ok(Look::Hit(snapshot)) if wait.refuses(&snapshot.rev) => None,
-            Ok(Look::Hit(snapshot)) => Some(Turn::answer(answer::served(snapshot, wait))),
+            Ok(Look::Hit(snapshot)) => Some(EnterOutcome::answer(answer::served(snapshot, wait))),
             Ok(Look::Miss { refuse }) => {
                 wait.refuse(Some(refuse.unwrap_or_else(|| rev.to_owned())));
                 None
@@ -167,13 +174,13 @@ impl Discovery {
 
     /// The flight that was waited for could not get all details: its rows serve those who waited,
     /// but a refresh takes only what began after it.
-    fn partial(&self, wait: &mut Wait) -> Option<Turn> {
+    fn partial(&self, wait: &mut Wait) -> Option<EnterOutcome> {
         let waited = wait.waited.take()?;
         if wait.first.as_ref() == Some(&waited) {
             return None;
         }
         let snapshot = self.store.partial(&waited).ok()??;
-        answer::partial(snapshot, wait).map(Turn::answer)
+        answer::partial(snapshot, wait).map(EnterOutcome::answer)
     }
 
     /// The records that are cached at this moment, to count what another's fetch changed.
@@ -191,16 +198,16 @@ impl Discovery {
     }
 
     /// Trouble with the cache never changes what a list answers.
-    fn uncached(&self, error: &crate::store::Error) -> Turn {
+    fn uncached(&self, error: &crate::store::Error) -> EnterOutcome {
         self.tell.warning(format!("cache not used: {error}"));
-        Turn::Fetch(None)
+        EnterOutcome::Fetch(None)
     }
 
     /// In an outage, and if it was asked for: the last answer, marked as what it is. Never for a
     /// refused token: old data is no answer to somebody whose rights were taken away. Nor for a
     /// setting that can't be used: it would stay unnoticed.
     fn stale(&self, error: Error) -> Result<Answer, Error> {
-        let is_outage = error.class() == Class::Outage && !error.is_of_settings();
+        let is_outage = error.class() == FailureClass::Outage && !error.is_of_settings();
         let Some(oldest) = self.policy.stale_if_error.filter(|_| is_outage) else {
             return Err(error);
         };
@@ -218,9 +225,9 @@ pub fn void_if_refused(
     (store, policy): (&dyn Store, &Policy),
     error: &nomad::Error,
     own: Option<&Flight>,
-    tell: &Tell,
+    tell: &Notifier,
 ) {
-    if policy.shared || error.kind != nomad::Kind::Denied {
+    if policy.shared || error.kind != nomad::FailureKind::Denied {
         return;
     }
     if let Err(error) = store.void(own) {
@@ -228,7 +235,7 @@ pub fn void_if_refused(
     }
 }
 
-impl Turn {
+impl EnterOutcome {
     fn answer(answer: Answer) -> Self {
         Self::Answer(Box::new(answer))
     }
@@ -241,6 +248,6 @@ fn token(how: How) -> String {
 }
 
 /// At the start nothing is refused, except that a refresh takes nothing that is there already.
-fn refuse_at_first(how: How) -> Refuse {
-    if how == How::Refresh { Refuse::Everything } else { Refuse::Revs(Vec::new()) }
+fn refuse_at_first(how: How) -> RefusedRevs {
+    if how == How::Refresh { RefusedRevs::Everything } else { RefusedRevs::Revs(Vec::new()) }
 }

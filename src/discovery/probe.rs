@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use crate::clock;
 use crate::model::node::Stub;
-use crate::model::rows::Row;
-use crate::nomad::{self, Kind};
+use crate::model::rows::NodeRow;
+use crate::nomad::{self, FailureKind};
 use crate::store::meta::Meta;
 use crate::store::{Flight, Kept};
 
 use super::answer::Tally;
-use super::gather::Nodes;
+use super::gather::AssembledNodes;
 use super::{Discovery, Error, Policy, Want};
 
 /// For fewer nodes the list costs no more than the question.
@@ -29,7 +29,7 @@ impl Discovery {
         let pulse = match self.nomad.probe() {
             Ok(Some(pulse)) => pulse,
             // Something between us and Nomad may not like the question.
-            Ok(None) | Err(nomad::Error { kind: Kind::NotNomad, .. }) => return Ok(None),
+            Ok(None) | Err(nomad::Error { kind: FailureKind::NotNomad, .. }) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         if !pulse.leader {
@@ -51,15 +51,15 @@ impl Discovery {
         meta: &Meta,
         first: &Stub,
         want: Want,
-    ) -> Option<Nodes> {
+    ) -> Option<AssembledNodes> {
         let Kept { all, first: json } = self.store.kept(flight, &first.id)?;
-        Row::kept(&json, first)?;
+        NodeRow::kept(&json, first)?;
         let fulls = match want {
             Want::Records => None,
             Want::Full => Some(self.store.base(flight)?.fulls.into_iter().collect()),
         };
         let cached = usize::try_from(meta.count).ok()?;
         let tally = Tally { cached, ..Tally::default() };
-        Some(Nodes { all, fulls, tally, missing: Vec::new(), eff: meta.index })
+        Some(AssembledNodes { all, fulls, tally, missing: Vec::new(), eff: meta.index })
     }
 }

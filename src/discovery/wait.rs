@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use crate::random;
-use crate::store::{How, Refuse};
+use crate::store::{How, RefusedRevs};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) struct Wait {
     pub(super) how: How,
-    pub(super) refuse: Refuse,
+    pub(super) refuse: RefusedRevs,
     /// The lease that the last reply named.
     pub(super) waited: Option<String>,
     /// The lease that a refresh found on arrival: it began before the question.
@@ -33,15 +33,15 @@ impl Wait {
     }
 
     pub(super) fn refuse(&mut self, rev: Option<String>) {
-        if let Refuse::Revs(revs) = &mut self.refuse {
+        if let RefusedRevs::Revs(revs) = &mut self.refuse {
             revs.extend(rev);
         }
     }
 
     pub(super) fn refuses(&self, rev: &str) -> bool {
         match &self.refuse {
-            Refuse::Everything => true,
-            Refuse::Revs(revs) => revs.iter().any(|refused| refused == rev),
+            RefusedRevs::Everything => true,
+            RefusedRevs::Revs(revs) => revs.iter().any(|refused| refused == rev),
         }
     }
 
@@ -50,7 +50,7 @@ impl Wait {
     pub(super) fn on(&mut self, lease: String, rev: Option<String>) {
         if self.how == How::Refresh && self.first.is_none() {
             self.first = Some(lease.clone());
-            self.refuse = Refuse::Revs(rev.into_iter().chain([lease.clone()]).collect());
+            self.refuse = RefusedRevs::Revs(rev.into_iter().chain([lease.clone()]).collect());
         }
         self.waited = Some(lease);
     }
@@ -67,7 +67,7 @@ impl Wait {
 #[cfg(test)]
 mod tests {
     use super::{LONGEST_PAUSE, Wait};
-    use crate::store::{How, Refuse};
+    use crate::store::{How, RefusedRevs};
 
     #[test]
     fn a_refresh_refuses_what_it_found_and_nothing_later() {
@@ -75,7 +75,7 @@ mod tests {
         assert!(wait.refuses("Nany"));
         wait.on("N1".to_owned(), Some("N0".to_owned()));
         wait.on("N2".to_owned(), Some("N1".to_owned()));
-        assert_eq!(wait.refuse, Refuse::Revs(vec!["N0".to_owned(), "N1".to_owned()]));
+        assert_eq!(wait.refuse, RefusedRevs::Revs(vec!["N0".to_owned(), "N1".to_owned()]));
         assert_eq!((wait.first.as_deref(), wait.waited.as_deref()), (Some("N1"), Some("N2")));
     }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::model::figures::{bytes, count, span, took};
-use crate::store::redis::{Entry, Flaw, Ignored, KeyFound, Whose};
-use crate::store::{Choice, KeyStats, Minute, Place, State as Heat, Stats};
+use crate::store::redis::{CacheEntry, EntryFlaw, Ignored, KeyFound, KeyOwner};
+use crate::store::{CacheMode, CacheState as Heat, KeyStats, Minute, Place, Stats};
 
 use super::{Check, Checks, Link};
 
@@ -26,11 +26,11 @@ pub(super) struct Answering {
 }
 
 impl Answering {
-    pub(super) fn redis(entry: Entry) -> Self {
+    pub(super) fn redis(entry: CacheEntry) -> Self {
         Self {
             keys: entry.keys,
             stats: entry.stats,
-            others: entry.why == Some(Ignored::Flaw(Flaw::Others)),
+            others: entry.why == Some(Ignored::Flaw(EntryFlaw::Others)),
             why: entry.why.map(|why| why.text().to_owned()),
             index: entry.index,
             took: Some(entry.took),
@@ -44,7 +44,7 @@ impl Answering {
             is_right_kind: true,
             bytes: file.bytes,
             ttl: file.ttl,
-            whose: Whose::Ours,
+            whose: KeyOwner::Ours,
         };
         Self {
             keys: stats.keys.iter().map(found).collect(),
@@ -64,7 +64,7 @@ pub(super) fn checks(
     index: Option<u64>,
 ) -> Vec<Check> {
     let mut checks = Checks::of(Link::Cache);
-    if place.choice == Choice::None {
+    if place.choice == CacheMode::None {
         let said = "none (--cache none): every run asks Nomad for everything";
         checks.warning("state", said, "choose --cache auto, redis or local");
         return checks.all;
@@ -92,9 +92,9 @@ pub(super) fn checks(
 fn key(checks: &mut Checks, found: &KeyFound) {
     let KeyFound { key, kind, .. } = found;
     let whose = match found.whose {
-        Whose::Ours => "ours",
-        Whose::Others => "of another cluster or token",
-        Whose::Everybodys => "of all",
+        KeyOwner::Ours => "ours",
+        KeyOwner::Others => "of another cluster or token",
+        KeyOwner::Everybodys => "of all",
     };
     let size = found.bytes.map(|size| format!("{}, ", bytes(size))).unwrap_or_default();
     if !found.is_right_kind {

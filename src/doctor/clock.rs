@@ -10,18 +10,18 @@ const OFF: u64 = 10;
 
 /// What another's clock said, and what ours said just then; seconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Reading {
+pub(super) struct ClockReading {
     theirs: u64,
     ours: u64,
 }
 
-impl Reading {
+impl ClockReading {
     pub(super) fn now(theirs: u64) -> Self {
         Self { theirs, ours: clock::unix_seconds() }
     }
 }
 
-pub(super) fn checks(nomad: Option<Reading>, redis: Option<Reading>) -> Vec<Check> {
+pub(super) fn checks(nomad: Option<ClockReading>, redis: Option<ClockReading>) -> Vec<Check> {
     let mut checks = Checks::of(Link::Clock);
     for (name, whose, reading) in [("nomad", "Nomad's", nomad), ("redis", "that of Redis", redis)] {
         if let Some(reading) = reading {
@@ -31,7 +31,12 @@ pub(super) fn checks(nomad: Option<Reading>, redis: Option<Reading>) -> Vec<Chec
     checks.all
 }
 
-fn compare(checks: &mut Checks, name: &str, whose: &str, Reading { theirs, ours }: Reading) {
+fn compare(
+    checks: &mut Checks,
+    name: &str,
+    whose: &str,
+    ClockReading { theirs, ours }: ClockReading,
+) {
     let off = theirs.abs_diff(ours);
     if off < OFF {
         return checks.ok(name, format!("this machine's clock and {whose} agree"));
@@ -44,21 +49,21 @@ fn compare(checks: &mut Checks, name: &str, whose: &str, Reading { theirs, ours 
 
 #[cfg(test)]
 mod tests {
-    use super::{Reading, checks};
-    use crate::doctor::State;
+    use super::{ClockReading, checks};
+    use crate::doctor::CheckStatus;
 
     #[test]
     fn clocks_that_differ_are_told_with_their_side() {
         let said = |theirs, ours| {
-            let check = checks(Some(Reading { theirs, ours }), None).remove(0);
+            let check = checks(Some(ClockReading { theirs, ours }), None).remove(0);
             (check.state, check.said)
         };
         let agree = "this machine's clock and Nomad's agree".to_owned();
-        assert_eq!(said(1000, 1009), (State::Ok, agree));
+        assert_eq!(said(1000, 1009), (CheckStatus::Ok, agree));
         let ahead = "this machine's clock is 10 s ahead of Nomad's".to_owned();
-        assert_eq!(said(1000, 1010), (State::Warning, ahead));
+        assert_eq!(said(1000, 1010), (CheckStatus::Warning, ahead));
         let behind = "this machine's clock is 1 m 40 s behind Nomad's".to_owned();
-        assert_eq!(said(1100, 1000), (State::Warning, behind));
+        assert_eq!(said(1100, 1000), (CheckStatus::Warning, behind));
         assert_eq!(checks(None, None), []);
     }
 }

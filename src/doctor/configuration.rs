@@ -4,7 +4,7 @@ use super::{Check, Checks, Link};
 
 /// Where `config` found settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct Provenance {
     /// The file that was read, and its keys.
     pub(crate) file: Option<(String, Vec<String>)>,
     /// Keys of the file that do not count, and what is in their stead.
@@ -21,7 +21,7 @@ pub(crate) struct Found {
     pub(crate) variables: Vec<&'static str>,
 }
 
-pub(super) fn checks(found: &Found) -> Vec<Check> {
+pub(super) fn checks(found: &Provenance) -> Vec<Check> {
     let mut checks = Checks::of(Link::Configuration);
     match (&found.file, &found.usual) {
         (Some((path, keys)), _) if found.leaks => {

@@ -4,43 +4,43 @@ use std::path::Path;
 
 use crate::model::figures::bytes;
 use crate::model::text::first_line;
-use crate::store::{Place, Ready, Room, room};
+use crate::store::{FolderState, Place, UsableFolder, room};
 
 use super::cache::Answering;
-use super::{Check, Checks, Link, State};
+use super::{Check, CheckStatus, Checks, Link};
 
 /// Less than this, and the nodes of a large cluster do not fit.
 const LITTLE: u64 = 64 << 20;
 const NAMES: [&str; 4] = ["folder", "mode", "writable", "space"];
 
-pub(super) struct Examined {
+pub(super) struct FolderFindings {
     pub(super) checks: Vec<Check>,
     pub(super) answering: Option<Answering>,
 }
 
 /// `is_spare`: Redis is the cache, and nobody misses these files while it answers.
-pub(super) fn examined(place: &Place, is_spare: bool) -> Examined {
+pub(super) fn examined(place: &Place, is_spare: bool) -> FolderFindings {
     let mut checks = Checks::of(Link::Files);
     let path = place.folder.as_deref().map(shown).unwrap_or_default();
     let answering = match room(place) {
-        Room::Ready(mut ready) => self::ready(&mut checks, &path, &mut ready),
-        Room::Missing(Ok(())) => {
+        FolderState::Ready(mut ready) => self::ready(&mut checks, &path, &mut ready),
+        FolderState::Missing(Ok(())) => {
             checks.ok(
                 "folder",
                 format!("{path} is not there yet: the first run that needs it makes it"),
             );
             None
         }
-        Room::Missing(Err(why)) => {
+        FolderState::Missing(Err(why)) => {
             let advice = "let this user write there, or set XDG_CACHE_HOME to a folder of its own";
             broken(&mut checks, &format!("{path} can't be made: {why}"), advice)
         }
-        Room::Homeless => broken(
+        FolderState::Homeless => broken(
             &mut checks,
             "this user has no home folder to keep files in",
             "set HOME or XDG_CACHE_HOME",
         ),
-        Room::Unusable(why) => {
+        FolderState::Unusable(why) => {
             let is_folder =
                 place.folder.as_deref().is_some_and(|path| path.is_dir() && !path.is_symlink());
             // No right of a link or a file makes a folder of it.
@@ -51,9 +51,9 @@ pub(super) fn examined(place: &Place, is_spare: bool) -> Examined {
             broken(&mut checks, &why, &advice)
         }
     };
-    let problems = checks.all.iter_mut().filter(|check| check.state == State::Problem);
-    problems.filter(|_| is_spare).for_each(|check| check.state = State::Warning);
-    Examined { checks: checks.all, answering }
+    let problems = checks.all.iter_mut().filter(|check| check.state == CheckStatus::Problem);
+    problems.filter(|_| is_spare).for_each(|check| check.state = CheckStatus::Warning);
+    FolderFindings { checks: checks.all, answering }
 }
 
 fn broken(checks: &mut Checks, said: &str, advice: &str) -> Option<Answering> {
@@ -62,7 +62,7 @@ fn broken(checks: &mut Checks, said: &str, advice: &str) -> Option<Answering> {
     None
 }
 
-fn ready(checks: &mut Checks, path: &str, ready: &mut Ready) -> Option<Answering> {
+fn ready(checks: &mut Checks, path: &str, ready: &mut UsableFolder) -> Option<Answering> {
     let space = &ready.space;
     if ready.is_remote {
         let said =
@@ -107,17 +107,17 @@ fn shown(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::{LITTLE, ready};
-    use crate::doctor::{Checks, Link, State};
-    use crate::store::{Ready, Space};
+    use crate::doctor::{CheckStatus, Checks, Link};
+    use crate::store::{FolderSpace, UsableFolder};
 
     /// The lines of a folder with so much room, into which may be written or not.
     fn said(free_bytes: u64, writable: Result<(), &str>, is_remote: bool) -> Vec<String> {
         let writable = writable.map_err(str::to_owned);
-        let space = Space { mode: 0o700, owner: 7, free_bytes, writable };
+        let space = FolderSpace { mode: 0o700, owner: 7, free_bytes, writable };
         let mut checks = Checks::of(Link::Files);
-        let mut found = Ready { space, is_remote, stats: None, ignored: None };
+        let mut found = UsableFolder { space, is_remote, stats: None, ignored: None };
         assert!(ready(&mut checks, "/f", &mut found).is_none());
-        let all = checks.all.into_iter().filter(|check| check.state != State::Ok);
+        let all = checks.all.into_iter().filter(|check| check.state != CheckStatus::Ok);
         all.map(|check| {
             let (state, advice) = (check.state.name(), check.advice.unwrap_or_default());
             format!("{state} {}: {} → {advice}", check.name, check.said)

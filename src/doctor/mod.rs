@@ -14,12 +14,12 @@ use std::panic::resume_unwind;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::model::remark::Tell;
+use crate::model::remark::Notifier;
 use crate::model::text::told;
 use crate::nomad::Access;
-use crate::store::{Choice, Place};
+use crate::store::{CacheMode, Place};
 
-pub(crate) use configuration::{Found, unconfigured};
+pub(crate) use configuration::{Provenance, unconfigured};
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(crate) struct Check {
     pub(crate) link: Link,
     /// Unique within the link, unless it is that of a key or of a right.
     pub(crate) name: String,
-    pub(crate) state: State,
+    pub(crate) state: CheckStatus,
     /// What is so.
     pub(crate) said: String,
     /// What to do about it.
@@ -65,7 +65,7 @@ impl Link {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum CheckStatus {
     Ok,
     /// Works, and could be better.
     Warning,
@@ -74,7 +74,7 @@ pub(crate) enum State {
     Skipped,
 }
 
-impl State {
+impl CheckStatus {
     /// As JSON has it.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -87,11 +87,11 @@ impl State {
 }
 
 /// What is to be examined.
-pub(crate) struct Case {
-    pub(crate) found: Found,
+pub(crate) struct Subject {
+    pub(crate) found: Provenance,
     pub(crate) access: Access,
     pub(crate) place: Place,
-    pub(crate) tell: Tell,
+    pub(crate) tell: Notifier,
 }
 
 /// Checks of one link, in the order in which they were made.
@@ -105,7 +105,7 @@ impl Checks {
         Self { link, all: Vec::new() }
     }
 
-    fn add(&mut self, name: &str, state: State, said: String, advice: Option<String>) {
+    fn add(&mut self, name: &str, state: CheckStatus, said: String, advice: Option<String>) {
         // Names, versions and errors of others may stand in it.
         let safe = |text: String| told(&text).into_owned();
         let (said, advice) = (safe(said), advice.map(safe));
@@ -113,19 +113,19 @@ impl Checks {
     }
 
     fn ok(&mut self, name: &str, said: impl Into<String>) {
-        self.add(name, State::Ok, said.into(), None);
+        self.add(name, CheckStatus::Ok, said.into(), None);
     }
 
     fn warning(&mut self, name: &str, said: impl Into<String>, advice: impl Into<String>) {
-        self.add(name, State::Warning, said.into(), Some(advice.into()));
+        self.add(name, CheckStatus::Warning, said.into(), Some(advice.into()));
     }
 
     fn problem(&mut self, name: &str, said: impl Into<String>, advice: impl Into<String>) {
-        self.add(name, State::Problem, said.into(), Some(advice.into()));
+        self.add(name, CheckStatus::Problem, said.into(), Some(advice.into()));
     }
 
     fn skipped(&mut self, name: &str, why: impl Into<String>) {
-        self.add(name, State::Skipped, why.into(), None);
+        self.add(name, CheckStatus::Skipped, why.into(), None);
     }
 
     /// These can't be known.
@@ -137,14 +137,14 @@ impl Checks {
 /// The time that is left for a link. Each step may take half of it, so that one that hangs leaves
 /// time for those behind it.
 #[derive(Debug, Clone, Copy)]
-struct Time {
+struct TimeLeft {
     until: Instant,
 }
 
 /// Why a check was not made that there was no time for.
 const NO_TIME: &str = "no time left: pass a longer --timeout";
 
-impl Time {
+impl TimeLeft {
     fn left(self) -> Duration {
         self.until.saturating_duration_since(crate::clock::now())
     }
@@ -160,10 +160,10 @@ impl Time {
 }
 
 /// Nomad and Redis are asked side by side.
-pub(crate) fn examined(case: &Case) -> Vec<Check> {
-    let time = Time { until: case.access.deadline };
-    let uses_redis = matches!(case.place.choice, Choice::Auto | Choice::Redis);
-    let uses_files = matches!(case.place.choice, Choice::Auto | Choice::Local);
+pub(crate) fn examined(case: &Subject) -> Vec<Check> {
+    let time = TimeLeft { until: case.access.deadline };
+    let uses_redis = matches!(case.place.choice, CacheMode::Auto | CacheMode::Redis);
+    let uses_files = matches!(case.place.choice, CacheMode::Auto | CacheMode::Local);
     let redis = || redis::examined(&case.place, time, &case.tell);
     let (nomad, redis) = thread::scope(|scope| {
         let thread = uses_redis.then(|| thread::Builder::new().spawn_scoped(scope, redis));

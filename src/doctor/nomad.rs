@@ -3,21 +3,23 @@
 use std::time::Duration;
 
 use crate::model::figures::took;
-use crate::model::remark::Tell;
+use crate::model::remark::Notifier;
 use crate::model::text::first_line;
 use crate::model::version::Version;
 use crate::nomad::address::Scheme;
-use crate::nomad::{Access, Agent, Answered, Broken, Error, Glance, HttpNomad, Kind};
+use crate::nomad::{
+    Access, Agent, Error, FailureKind, HttpNomad, OneNodeList, ProbeError, ProbeReply,
+};
 
-use super::clock::Reading;
-use super::{Checks, Link, NO_TIME, Time};
+use super::clock::ClockReading;
+use super::{Checks, Link, NO_TIME, TimeLeft};
 
 /// What was found out, and what others compare with it.
-pub(super) struct Examined {
+pub(super) struct NomadFindings {
     pub(super) checks: Vec<super::Check>,
     /// Of the list, as it is now.
     pub(super) index: Option<u64>,
-    pub(super) clock: Option<Reading>,
+    pub(super) clock: Option<ClockReading>,
 }
 
 /// Slower than this, Nomad is what people wait for.
@@ -26,29 +28,30 @@ const SLOW: Duration = Duration::from_millis(500);
 const OLDEST: &str = "1.6.0";
 const ASKS: u32 = 3;
 
-pub(super) fn examined(access: &Access, time: Time, tell: &Tell) -> Examined {
-    let mut way = Way { access, time, checks: Checks::of(Link::Nomad), index: None, clock: None };
+pub(super) fn examined(access: &Access, time: TimeLeft, tell: &Notifier) -> NomadFindings {
+    let mut way =
+        NomadCheck { access, time, checks: Checks::of(Link::Nomad), index: None, clock: None };
     // An examination writes nothing, not even its place among the connections of this host.
     let alone = Access { folder: None, ..access.clone() };
     match HttpNomad::open(alone, tell.clone()).and_then(HttpNomad::ready) {
         Ok(nomad) => way.walk(&nomad),
         Err(error) => way.broken("settings", &error, &ALL),
     }
-    Examined { checks: way.checks.all, index: way.index, clock: way.clock }
+    NomadFindings { checks: way.checks.all, index: way.index, clock: way.clock }
 }
 
 const ALL: [&str; 9] =
     ["address", "reached", "tls", "answer", "leader", "token", "permission", "version", "latency"];
 
-struct Way<'a> {
+struct NomadCheck<'a> {
     access: &'a Access,
-    time: Time,
+    time: TimeLeft,
     checks: Checks,
     index: Option<u64>,
-    clock: Option<Reading>,
+    clock: Option<ClockReading>,
 }
 
-impl Way<'_> {
+impl NomadCheck<'_> {
     /// One link after the other, as far as they hold.
     fn walk(&mut self, nomad: &HttpNomad) {
         let (name, connect) = (self.resolves(nomad), ALL[0]);
@@ -81,7 +84,7 @@ impl Way<'_> {
 
     /// A problem, and what can't be known because of it.
     fn broken(&mut self, name: &str, error: &Error, skipped: &[&str]) {
-        if error.kind == Kind::TimedOut && self.time.is_over() {
+        if error.kind == FailureKind::TimedOut && self.time.is_over() {
             self.checks.skipped(name, NO_TIME);
         } else {
             let advice = error.hint.clone().unwrap_or_else(|| usual_advice(error.kind).to_owned());
@@ -136,7 +139,7 @@ impl Way<'_> {
         }
     }
 
-    fn led(&mut self, answered: &Answered<String>) -> bool {
+    fn led(&mut self, answered: &ProbeReply<String>) -> bool {
         self.checks.ok("answer", "speaks Nomad's API");
         let leader = first_line(&answered.what, 80);
         if leader.is_empty() {
@@ -178,7 +181,11 @@ impl Way<'_> {
         }
     }
 
-    fn token(&mut self, agent: &Result<Agent, Error>, glance: &Result<Answered<Glance>, Broken>) {
+    fn token(
+        &mut self,
+        agent: &Result<Agent, Error>,
+        glance: &Result<ProbeReply<OneNodeList>, ProbeError>,
+    ) {
         let denied = glance.as_ref().is_err_and(|broken| is_denied(&broken.error));
         let renew = "log in again, and set NOMAD_TOKEN or --token-file";
         match (&self.access.token, denied) {
@@ -225,7 +232,7 @@ impl Way<'_> {
     }
 
     /// The quickest of a few: what the way costs, without the hiccups.
-    fn latency(&mut self, nomad: &HttpNomad, first: Answered<Glance>, led: bool) {
+    fn latency(&mut self, nomad: &HttpNomad, first: ProbeReply<OneNodeList>, led: bool) {
         let mut best = first;
         for _ in 1..ASKS {
             match nomad.glance(!led, self.time.step()) {
@@ -240,7 +247,7 @@ impl Way<'_> {
             let advice = "let the proxy before Nomad pass the X-Nomad-* headers unchanged";
             self.checks.warning("index", said, advice);
         }
-        self.clock = best.date.map(Reading::now);
+        self.clock = best.date.map(ClockReading::now);
         let said = format!("a list of one node takes {}", took(best.took));
         if best.took > SLOW {
             let advice = "ask a server nearer by, or let one nomad-clients serve keep the cache fresh for all";
@@ -263,18 +270,18 @@ impl Way<'_> {
 }
 
 fn is_denied(error: &Error) -> bool {
-    matches!(error.kind, Kind::Denied | Kind::Unauthorized)
+    matches!(error.kind, FailureKind::Denied | FailureKind::Unauthorized)
 }
 
 /// For failures that name no cure of their own.
-fn usual_advice(kind: Kind) -> &'static str {
+fn usual_advice(kind: FailureKind) -> &'static str {
     match kind {
-        Kind::Denied | Kind::Unauthorized => "set NOMAD_TOKEN or --token-file",
-        Kind::Outage => "look at the Nomad agent there, then try again",
-        Kind::TimedOut => {
+        FailureKind::Denied | FailureKind::Unauthorized => "set NOMAD_TOKEN or --token-file",
+        FailureKind::Outage => "look at the Nomad agent there, then try again",
+        FailureKind::TimedOut => {
             "is Nomad stopped or overloaded, or does a firewall swallow what is sent?"
         }
-        Kind::NotNomad => "set NOMAD_ADDR or pass --address: something else answers there",
-        Kind::Config => "repair that setting",
+        FailureKind::NotNomad => "set NOMAD_ADDR or pass --address: something else answers there",
+        FailureKind::Config => "repair that setting",
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::BootClock;
-use super::epoch_book::{Book, is_nonce};
+use super::epoch_book::{EpochBook, is_nonce};
 use super::notes::{Notes, Unwritten};
 
 const NAME: &str = "dead-epochs";
@@ -23,12 +23,12 @@ pub(crate) struct ClearedEpochs {
     notes: Notes,
     /// Names the cache: which Redis, and under which prefix.
     cache: String,
-    own: Mutex<Own>,
+    own: Mutex<ProcessEpochs>,
 }
 
 /// What this process knows, for hosts where no note can be written.
 #[derive(Debug, Default)]
-struct Own {
+struct ProcessEpochs {
     dead: Vec<String>,
     seen: Option<String>,
 }
@@ -44,12 +44,12 @@ impl ClearedEpochs {
 
     pub(crate) fn holds(&self, epoch: &[u8]) -> bool {
         self.own().dead.iter().any(|dead| dead.as_bytes() == epoch)
-            || self.text().is_some_and(|text| Book::holds(&text, epoch))
+            || self.text().is_some_and(|text| EpochBook::holds(&text, epoch))
     }
 
     /// To be asked before Redis is: whatever Redis shows then is later than this.
     pub(crate) fn seen_before(&self) -> SeenBefore {
-        let noted = self.text().and_then(|text| Book::seen_in(&text, &self.cache));
+        let noted = self.text().and_then(|text| EpochBook::seen_in(&text, &self.cache));
         let mut seen: Vec<String> = self.own().seen.clone().into_iter().collect();
         seen.extend(noted.filter(|noted| !seen.contains(noted)));
         SeenBefore(seen)
@@ -115,26 +115,30 @@ impl ClearedEpochs {
         }
     }
 
-    fn change(&self, limit: Duration, change: impl FnOnce(&mut Book)) -> Result<(), Unwritten> {
+    fn change(
+        &self,
+        limit: Duration,
+        change: impl FnOnce(&mut EpochBook),
+    ) -> Result<(), Unwritten> {
         let boot = BootClock::of_this_boot(self.notes.folder());
         let changed = |text: Option<String>| {
-            let mut book = Book::parse(&text.unwrap_or_default(), &boot.id);
+            let mut book = EpochBook::parse(&text.unwrap_or_default(), &boot.id);
             change(&mut book);
             book.text(&boot.id, boot.ms())
         };
-        self.notes.change((NAME, Book::LONGEST), limit, changed)
+        self.notes.change((NAME, EpochBook::LONGEST), limit, changed)
     }
 
     fn text(&self) -> Option<String> {
-        self.notes.read_up_to(NAME, Book::LONGEST)
+        self.notes.read_up_to(NAME, EpochBook::LONGEST)
     }
 
-    fn own(&self) -> MutexGuard<'_, Own> {
+    fn own(&self) -> MutexGuard<'_, ProcessEpochs> {
         self.own.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Own {
+impl ProcessEpochs {
     fn bury(&mut self, epochs: &[&str]) {
         for epoch in epochs {
             if !self.dead.iter().any(|dead| dead == epoch) {

@@ -34,12 +34,12 @@ pub(crate) struct ConnectionSlots {
 
 /// The right to one connection. Dropping it gives it back.
 #[derive(Debug)]
-pub(crate) struct Slot {
+pub(crate) struct ConnectionSlot {
     /// `None` = nobody else knows about it.
     _lock: Option<Lock>,
 }
 
-impl Slot {
+impl ConnectionSlot {
     /// For the one connection that a process may always have.
     pub(crate) fn unshared() -> Self {
         Self { _lock: None }
@@ -54,18 +54,18 @@ impl ConnectionSlots {
     }
 
     /// A slot for a process that has `held` of them already; `None` = all are taken. Never waits.
-    pub(crate) fn take(&self, held: usize) -> Option<Slot> {
+    pub(crate) fn take(&self, held: usize) -> Option<ConnectionSlot> {
         let folder = self.folder.get_or_init(|| opened(self.path.as_deref()?)).as_ref();
-        let Some(folder) = folder else { return Some(Slot::unshared()) };
+        let Some(folder) = folder else { return Some(ConnectionSlot::unshared()) };
         let (kind, count) = if held == 0 { ("first", FIRST) } else { ("more", MORE) };
         // This process holds about as many of the lowest ones itself.
         let skipped = held.saturating_sub(1);
         for number in (0..count).map(|at| (at + skipped) % count) {
             match self.locked(folder, &format!("{}-{kind}-{number}", self.name)) {
-                Ok(Some(lock)) => return Some(Slot { _lock: Some(lock) }),
+                Ok(Some(lock)) => return Some(ConnectionSlot { _lock: Some(lock) }),
                 Ok(None) => (),
                 // No descriptors, no room, no locks: none of that may keep anybody from Nomad.
-                Err(_) => return Some(Slot::unshared()),
+                Err(_) => return Some(ConnectionSlot::unshared()),
             }
         }
         None
@@ -121,10 +121,10 @@ mod tests {
     use std::path::Path;
     use std::time::Duration;
 
-    use super::{ConnectionSlots, MORE, Slot};
+    use super::{ConnectionSlot, ConnectionSlots, MORE};
 
     /// All that one process gets.
-    fn all(slots: &ConnectionSlots) -> Vec<Slot> {
+    fn all(slots: &ConnectionSlots) -> Vec<ConnectionSlot> {
         let mut held = Vec::new();
         while let Some(slot) = slots.take(held.len()) {
             held.push(slot);
@@ -141,7 +141,7 @@ mod tests {
     fn twenty_processes_have_64_together_and_each_has_one() {
         let home = tempfile::tempdir().unwrap();
         let processes: Vec<_> = (0..20).map(|_| slots(&home.path().join("cache"))).collect();
-        let mut held: Vec<Vec<Slot>> = processes.iter().map(all).collect();
+        let mut held: Vec<Vec<ConnectionSlot>> = processes.iter().map(all).collect();
         let counts: Vec<usize> = held.iter().map(Vec::len).collect();
         assert_eq!((counts[0], counts.iter().min()), (1 + MORE, Some(&1)), "{counts:?}");
         assert!(counts.iter().sum::<usize>() <= 64, "{counts:?}");

@@ -18,7 +18,7 @@ const CACHES: usize = 64;
 const STEP_MS: u64 = 1000;
 
 #[derive(Debug, Default)]
-pub(super) struct Book {
+pub(super) struct EpochBook {
     /// Caches and what they showed; the latest last.
     seen: Vec<(String, String)>,
     /// Since when, and which.
@@ -27,7 +27,7 @@ pub(super) struct Book {
     fresh: Vec<String>,
 }
 
-impl Book {
+impl EpochBook {
     /// More than any file of this program, in bytes.
     pub(super) const LONGEST: u64 = 2 << 20;
 
@@ -117,14 +117,14 @@ pub(super) fn is_nonce(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Book, KEPT, LASTS_MS, MOST};
+    use super::{EpochBook, KEPT, LASTS_MS, MOST};
 
     fn name(number: usize) -> String {
         format!("{number:016x}")
     }
 
     fn after(text: &str, boot: &str, now: u64, epochs: &[String]) -> String {
-        let mut book = Book::parse(text, boot);
+        let mut book = EpochBook::parse(text, boot);
         book.bury(&epochs.iter().map(String::as_str).collect::<Vec<_>>());
         book.text(boot, now)
     }
@@ -155,7 +155,7 @@ mod tests {
         let all: Vec<String> = (0..MOST + 10).map(name).collect();
         let text = after("", "b", 5000, &all);
         kept(&text, 10..MOST + 10);
-        assert!((text.len() as u64) < Book::LONGEST);
+        assert!((text.len() as u64) < EpochBook::LONGEST);
     }
 
     #[test]
@@ -164,7 +164,8 @@ mod tests {
         let again = after(&text, "b", LASTS_MS, &[name(0)]);
         let later = after(&again, "b", LASTS_MS + 1, &[]);
         assert!(
-            Book::holds(&later, name(0).as_bytes()) && !Book::holds(&later, name(1).as_bytes())
+            EpochBook::holds(&later, name(0).as_bytes())
+                && !EpochBook::holds(&later, name(1).as_bytes())
         );
     }
 
@@ -173,12 +174,12 @@ mod tests {
     fn lines_that_are_only_nonces_are_read() {
         let text = after("ab\n../x\ncd\n", "b", 7, &["ef".to_owned()]);
         assert_eq!(text, "boot b\nat 0\nab\ncd\nef\n");
-        assert!(Book::holds(&text, b"cd") && !Book::holds(&text, b"boot b"));
+        assert!(EpochBook::holds(&text, b"cd") && !EpochBook::holds(&text, b"boot b"));
     }
 
     #[test]
     fn what_a_cache_shows_is_one_line() {
-        let mut book = Book::parse("seen r a1\nseen s b1\n", "b");
+        let mut book = EpochBook::parse("seen r a1\nseen s b1\n", "b");
         book.see("r", Some("a2"));
         assert_eq!(
             (book.seen("r"), book.seen("s"), book.seen("t")),
@@ -187,6 +188,6 @@ mod tests {
         book.bury(&["a3"]);
         book.see("r", Some("a3"));
         assert_eq!(book.text("b", 5), "boot b\nseen s b1\nat 5\na3\n");
-        assert_eq!(Book::seen_in("seen s b1\n", "s").as_deref(), Some("b1"));
+        assert_eq!(EpochBook::seen_in("seen s b1\n", "s").as_deref(), Some("b1"));
     }
 }

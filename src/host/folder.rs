@@ -35,7 +35,7 @@ pub(crate) struct Folder {
 
 /// How a folder is, and how much room there is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Space {
+pub struct FolderSpace {
     pub mode: u32,
     pub owner: u32,
     /// For this user.
@@ -51,7 +51,7 @@ pub(crate) struct Lock(File);
 
 /// The right to replace files. Dropping it gives it back.
 #[derive(Debug)]
-pub(crate) struct Writing<'a> {
+pub(crate) struct WriteLock<'a> {
     folder: &'a Folder,
     _lock: Lock,
 }
@@ -149,9 +149,9 @@ impl Folder {
     }
 
     /// Who owns it, and whether there is room.
-    pub(crate) fn space(&self) -> io::Result<Space> {
+    pub(crate) fn space(&self) -> io::Result<FolderSpace> {
         let (stat, system) = (fstat(&self.handle)?, fstatvfs(&self.handle)?);
-        Ok(Space {
+        Ok(FolderSpace {
             mode: stat.st_mode & 0o7777,
             owner: stat.st_uid,
             free_bytes: system.f_bavail.saturating_mul(system.f_frsize),
@@ -208,13 +208,13 @@ impl Folder {
     ///
     /// # Errors
     /// Somebody keeps it, or this file system has no locks.
-    pub(crate) fn writing(&self, limit: Duration) -> io::Result<Writing<'_>> {
+    pub(crate) fn writing(&self, limit: Duration) -> io::Result<WriteLock<'_>> {
         let mut file = self.file(LOCK, OFlags::RDWR | OFlags::CREATE)?;
         let began = clock::now();
         loop {
             file = match Lock::take(file)? {
                 Ok(lock) => {
-                    let writing = Writing { folder: self, _lock: lock };
+                    let writing = WriteLock { folder: self, _lock: lock };
                     writing.remove_all(|name| name.ends_with(UNFINISHED));
                     return Ok(writing);
                 }
@@ -260,7 +260,7 @@ impl Folder {
     }
 }
 
-impl Writing<'_> {
+impl WriteLock<'_> {
     /// Replaces a file in one step: whoever reads sees the old or the new.
     pub(crate) fn replace(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
         self.folder.replace(name, parts)

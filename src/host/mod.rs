@@ -13,4 +13,4 @@ pub(crate) mod refused_scopes;
 pub(crate) mod threads;
 
 pub use boot::BootClock;
-pub use folder::Space;
+pub use folder::FolderSpace;

@@ -14,13 +14,13 @@ pub(crate) fn within<T: Send + 'static>(
     within_if(limit, call, |work| thread::Builder::new().spawn(work).is_ok())
 }
 
-type Work = Box<dyn FnOnce() + Send>;
+type BoundedCall = Box<dyn FnOnce() + Send>;
 
 /// `spawned`: whether the work was given to a thread.
 fn within_if<T: Send + 'static>(
     limit: Duration,
     call: impl FnOnce() -> T + Send + 'static,
-    spawned: impl FnOnce(Work) -> bool,
+    spawned: impl FnOnce(BoundedCall) -> bool,
 ) -> Option<T> {
     // Work that no thread takes is lost, so both ways take it from here.
     let call = Arc::new(Mutex::new(Some(call)));

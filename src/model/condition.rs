@@ -8,7 +8,7 @@ use super::field::Field;
 use super::node::Full;
 use super::pattern::Pattern;
 use super::value::{by_value, is_empty, text};
-use super::work::Work;
+use super::work::WorkLimit;
 
 /// A field, and what its value must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,12 +20,12 @@ pub struct Condition {
 /// One of the tests of a condition must hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Test {
-    how: How,
+    how: Operator,
     than: Pattern,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum How {
+enum Operator {
     /// There is a value.
     Is,
     Equal,
@@ -44,13 +44,13 @@ const EACH: usize = 32;
 const ALTERNATIVE: usize = 4;
 
 /// Longest first, so that `<=` is not taken for `<`.
-const SIGNS: [(&str, How); 6] = [
-    ("!=", How::Unequal),
-    ("<=", How::AtMost),
-    (">=", How::AtLeast),
-    ("=", How::Equal),
-    ("<", How::Less),
-    (">", How::More),
+const SIGNS: [(&str, Operator); 6] = [
+    ("!=", Operator::Unequal),
+    ("<=", Operator::AtMost),
+    (">=", Operator::AtLeast),
+    ("=", Operator::Equal),
+    ("<", Operator::Less),
+    (">", Operator::More),
 ];
 
 impl Condition {
@@ -65,7 +65,10 @@ impl Condition {
             return Err("a key is missing: KEY, KEY=VALUE, KEY!=VALUE, KEY>=VALUE".to_owned());
         }
         let Some((name, how, value)) = split(text) else {
-            return Ok(Self { field: Field::parse(text)?, tests: vec![Test::new(How::Is, "")?] });
+            return Ok(Self {
+                field: Field::parse(text)?,
+                tests: vec![Test::new(Operator::Is, "")?],
+            });
         };
         known_sign(how, value)?;
         let field = Field::parse(name)?;
@@ -89,7 +92,7 @@ impl Condition {
                 let value = &text[sign.len()..];
                 known_sign(*how, value).and_then(|()| Test::new(*how, value))
             }
-            None => Test::new(How::Equal, text),
+            None => Test::new(Operator::Equal, text),
         };
         let tests = values.into_iter().map(test).collect::<Result<_, _>>()?;
         Self { field: Field::parse(field)?, tests }.checked()
@@ -106,8 +109,8 @@ impl Condition {
             }
             _ => return Ok(self),
         };
-        for test in self.tests.iter().filter(|test| test.how != How::Is) {
-            let work = Work::unbounded();
+        for test in self.tests.iter().filter(|test| test.how != Operator::Is) {
+            let work = WorkLimit::unbounded();
             if !possible.iter().any(|value| test.than.fits(value, &work)) {
                 return Err(format!("{:?} is none of {}", test.than.text(), possible.join(", ")));
             }
@@ -117,14 +120,14 @@ impl Condition {
 
     /// Of a field that every node has.
     fn with_values(self) -> Result<Self, String> {
-        let empty = |test: &Test| test.how != How::Is && test.than.text().is_empty();
+        let empty = |test: &Test| test.how != Operator::Is && test.than.text().is_empty();
         if self.tests.iter().any(empty) {
             return Err("an empty value, which no node has".to_owned());
         }
         Ok(self)
     }
 
-    pub fn holds(&self, node: &Full, work: &Work) -> bool {
+    pub fn holds(&self, node: &Full, work: &WorkLimit) -> bool {
         let value = self.field.value(node);
         let shown = text(&value);
         work.spend(EACH + shown.len());
@@ -135,8 +138,9 @@ impl Condition {
 impl Test {
     /// # Errors
     /// No number or version to compare with, or a pattern that is too long.
-    fn new(how: How, than: &str) -> Result<Self, String> {
-        let orders = matches!(how, How::Less | How::AtMost | How::More | How::AtLeast);
+    fn new(how: Operator, than: &str) -> Result<Self, String> {
+        let orders =
+            matches!(how, Operator::Less | Operator::AtMost | Operator::More | Operator::AtLeast);
         if orders && by_value(than, than).is_none() {
             return Err(format!("{than:?} is no number and no version"));
         }
@@ -144,29 +148,29 @@ impl Test {
         Ok(Self { how, than })
     }
 
-    fn holds(&self, value: &Value, shown: &str, work: &Work) -> bool {
+    fn holds(&self, value: &Value, shown: &str, work: &WorkLimit) -> bool {
         work.spend(ALTERNATIVE);
         let order = || {
             work.spend(EACH + shown.len() + self.than.text().len());
             by_value(shown, self.than.text())
         };
         match self.how {
-            How::Is => !is_empty(value) && *value != Value::Bool(false),
-            How::Equal => !value.is_null() && self.than.fits(shown, work),
-            How::Unequal => value.is_null() || !self.than.fits(shown, work),
-            How::Less => order() == Some(Ordering::Less),
-            How::AtMost => order().is_some_and(Ordering::is_le),
-            How::More => order() == Some(Ordering::Greater),
-            How::AtLeast => order().is_some_and(Ordering::is_ge),
+            Operator::Is => !is_empty(value) && *value != Value::Bool(false),
+            Operator::Equal => !value.is_null() && self.than.fits(shown, work),
+            Operator::Unequal => value.is_null() || !self.than.fits(shown, work),
+            Operator::Less => order() == Some(Ordering::Less),
+            Operator::AtMost => order().is_some_and(Ordering::is_le),
+            Operator::More => order() == Some(Ordering::Greater),
+            Operator::AtLeast => order().is_some_and(Ordering::is_ge),
         }
     }
 }
 
 /// What other programs write must not be taken for a value that no node has.
-fn known_sign(how: How, value: &str) -> Result<(), String> {
+fn known_sign(how: Operator, value: &str) -> Result<(), String> {
     let strange = value.chars().next().filter(|first| ['=', '~'].contains(first));
     match (strange, how) {
-        (Some(sign), How::Equal | How::Unequal) => Err(format!(
+        (Some(sign), Operator::Equal | Operator::Unequal) => Err(format!(
             "{sign} is part of no sign: = and != compare with a glob (for a value that begins with {sign} write [{sign}])"
         )),
         _ => Ok(()),
@@ -174,7 +178,7 @@ fn known_sign(how: How, value: &str) -> Result<(), String> {
 }
 
 /// The field, the first sign, and the value behind it.
-fn split(text: &str) -> Option<(&str, How, &str)> {
+fn split(text: &str) -> Option<(&str, Operator, &str)> {
     let at = text.find(['=', '!', '<', '>'])?;
     let (sign, how) = SIGNS.iter().find(|(sign, _)| text[at..].starts_with(sign))?;
     Some((&text[..at], *how, &text[at + sign.len()..]))

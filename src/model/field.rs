@@ -9,7 +9,7 @@ use super::pick::nearest;
 
 /// One name that can be typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Known {
+pub struct FieldSpec {
     /// The key in JSON.
     pub key: &'static str,
     /// A shorter name for it.
@@ -21,24 +21,24 @@ pub struct Known {
     pub meaning: &'static str,
 }
 
-const fn plain(key: &'static str, meaning: &'static str) -> Known {
-    Known { key, short: None, full: false, inner: None, meaning }
+const fn plain(key: &'static str, meaning: &'static str) -> FieldSpec {
+    FieldSpec { key, short: None, full: false, inner: None, meaning }
 }
 
-const fn short(key: &'static str, short: &'static str, meaning: &'static str) -> Known {
-    Known { short: Some(short), ..plain(key, meaning) }
+const fn short(key: &'static str, short: &'static str, meaning: &'static str) -> FieldSpec {
+    FieldSpec { short: Some(short), ..plain(key, meaning) }
 }
 
-const fn map(key: &'static str, inner: &'static str, meaning: &'static str) -> Known {
-    Known { inner: Some(inner), ..plain(key, meaning) }
+const fn map(key: &'static str, inner: &'static str, meaning: &'static str) -> FieldSpec {
+    FieldSpec { inner: Some(inner), ..plain(key, meaning) }
 }
 
-const fn full(known: Known) -> Known {
-    Known { full: true, ..known }
+const fn full(known: FieldSpec) -> FieldSpec {
+    FieldSpec { full: true, ..known }
 }
 
 /// All of them, in the order of the JSON.
-pub const KNOWN: [Known; 27] = [
+pub const KNOWN: [FieldSpec; 27] = [
     plain("id", "UUID"),
     plain("name", "name of the node"),
     plain("status", "initializing, ready, down or disconnected"),
@@ -61,7 +61,10 @@ pub const KNOWN: [Known; 27] = [
     map("last_drain", "status", "the last drain: status, started_at, updated_at, accessor_id"),
     plain("create_index", "index at which it registered first"),
     plain("modify_index", "index of its last change"),
-    full(Known { short: Some("attr"), ..map("attributes", "KEY", "attributes that it found out") }),
+    full(FieldSpec {
+        short: Some("attr"),
+        ..map("attributes", "KEY", "attributes that it found out")
+    }),
     full(map(
         "resources",
         "memory_mb",
@@ -79,7 +82,7 @@ pub const KNOWN: [Known; 27] = [
 /// A field that was named: a key, and what stands behind its dot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
-    known: Known,
+    known: FieldSpec,
     inner: Option<String>,
     /// As it was typed, which is what it is called in the output.
     name: String,

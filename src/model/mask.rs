@@ -5,10 +5,10 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::reading::{Reading, encoded, readings};
+use super::reading::{DecodedText, encoded, readings};
 use super::secret::Secret;
 use super::text::first_line;
-use super::work::Work;
+use super::work::WorkLimit;
 
 /// Below this a text is found everywhere, and hides nothing; a word of its own is hidden.
 const SHORTEST: usize = 4;
@@ -40,10 +40,10 @@ impl Mask {
 
     /// The beginning of `text`, with `***` in place of every secret.
     pub fn hidden(&self, text: &str) -> String {
-        self.hidden_by(text, &Work::unbounded())
+        self.hidden_by(text, &WorkLimit::unbounded())
     }
 
-    fn hidden_by(&self, text: &str, work: &Work) -> String {
+    fn hidden_by(&self, text: &str, work: &WorkLimit) -> String {
         let text = &text[..boundary(text, LOOKED_AT)];
         if self.0.is_empty() {
             return text.to_owned();
@@ -82,7 +82,7 @@ impl Needle {
 
     /// The parts of the text that stand for the secret, or for a piece of it. However long it is,
     /// each byte of the text is looked at a few times.
-    fn found(&self, reading: &Reading, work: &Work) -> Vec<Range<usize>> {
+    fn found(&self, reading: &DecodedText, work: &WorkLimit) -> Vec<Range<usize>> {
         let (bytes, mut found) = (reading.bytes(), Vec::<Range<usize>>::new());
         for at in 0..bytes.len() {
             let length = self.length(bytes, at, work);
@@ -97,7 +97,7 @@ impl Needle {
 
     /// How many bytes from `at` on are the secret, a piece of it, or its beginning, cut off. A larger
     /// piece consists of pieces.
-    fn length(&self, bytes: &[u8], at: usize, work: &Work) -> usize {
+    fn length(&self, bytes: &[u8], at: usize, work: &WorkLimit) -> usize {
         let (secret, rest) = (self.secret.reveal().as_bytes(), &bytes[at..]);
         work.spend(1);
         if secret.len() < SHORTEST {
@@ -164,7 +164,7 @@ mod tests {
     use base64::prelude::*;
     use proptest::prelude::*;
 
-    use super::{LOOKED_AT, Mask, PART, Secret, Work};
+    use super::{LOOKED_AT, Mask, PART, Secret, WorkLimit};
 
     const SECRET: &str = "p\"4'\\ss w/ö&d";
 
@@ -256,7 +256,7 @@ mod tests {
         let token: String = (0..900).map(|at| char::from(b'a' + (at * at % 23) as u8)).collect();
         for secret in [token.clone(), "a".repeat(900), "ab".repeat(450)] {
             for text in [secret[..7].repeat(600), "a".repeat(5000), token.repeat(5)] {
-                let work = Work::unbounded();
+                let work = WorkLimit::unbounded();
                 mask(&secret).hidden_by(&text, &work);
                 assert!(work.spent() <= most(LOOKED_AT), "{} steps", work.spent());
             }
@@ -274,7 +274,7 @@ mod tests {
         #[test]
         fn no_secret_comes_out(secret in "\\PC{4,40}", before in "\\PC{0,40}", after in "\\PC{0,40}") {
             prop_assume!(!"***".contains(&secret) && !secret.contains('*'));
-            let (text, work) = (format!("{before}{secret}{after}"), Work::unbounded());
+            let (text, work) = (format!("{before}{secret}{after}"), WorkLimit::unbounded());
             let hidden = mask(&secret).hidden_by(&text, &work);
             prop_assert!(!hidden.contains(&secret), "{hidden}");
             prop_assert!(work.spent() <= most(text.len()), "{} steps", work.spent());

@@ -1,6 +1,6 @@
 //! Globs, compiled once and matched in one pass over the text.
 
-use super::work::Work;
+use super::work::WorkLimit;
 
 /// Characters of a pattern with wildcards.
 pub const LONGEST: usize = 256;
@@ -74,7 +74,7 @@ impl Pattern {
         &self.text
     }
 
-    pub fn fits(&self, text: &str, work: &Work) -> bool {
+    pub fn fits(&self, text: &str, work: &WorkLimit) -> bool {
         match &self.wild {
             None => self.text == text,
             Some(wild) => wild.accepts(text.chars(), work),
@@ -97,7 +97,7 @@ impl Automaton {
     }
 
     /// Looks at each character once, and does the same few steps for each.
-    fn accepts(&self, text: impl Iterator<Item = char>, work: &Work) -> bool {
+    fn accepts(&self, text: impl Iterator<Item = char>, work: &WorkLimit) -> bool {
         let mut states = [0; WORDS];
         set(&mut states, 0);
         let ends_in_star = holds(&self.stays, self.last);
@@ -211,10 +211,10 @@ fn set_of(rest: &[char]) -> Option<(Single, usize)> {
 #[cfg(test)]
 mod tests {
     use super::{LONGEST, Pattern};
-    use crate::model::work::Work;
+    use crate::model::work::WorkLimit;
 
     fn fits(pattern: &str, text: &str) -> bool {
-        Pattern::parse(pattern).unwrap().fits(text, &Work::unbounded())
+        Pattern::parse(pattern).unwrap().fits(text, &WorkLimit::unbounded())
     }
 
     #[test]
@@ -268,7 +268,7 @@ mod tests {
     fn the_work_is_linear() {
         let text = "[".repeat(100_000);
         for pattern in ["*[[[[x", &format!("*{}x", "[".repeat(254)), &"*[".repeat(128)] {
-            let (pattern, work) = (Pattern::parse(pattern).unwrap(), Work::unbounded());
+            let (pattern, work) = (Pattern::parse(pattern).unwrap(), WorkLimit::unbounded());
             pattern.fits(&text, &work);
             assert!(work.spent() <= 7 * 100_000, "{} steps", work.spent());
         }

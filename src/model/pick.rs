@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::node::Record;
 use super::pattern::{Pattern, is_glob};
-use super::work::Work;
+use super::work::WorkLimit;
 
 /// A shorter prefix of an ID is taken for a name.
 const SHORTEST_PREFIX: usize = 2;
@@ -27,7 +27,7 @@ pub fn matches(records: &[impl AsRef<Record>], text: &str) -> Result<Vec<usize>,
     }
     if is_glob(text) {
         // One pass over the names, which is no more than to compare them.
-        let (pattern, work) = (Pattern::parse(text)?, Work::unbounded());
+        let (pattern, work) = (Pattern::parse(text)?, WorkLimit::unbounded());
         return Ok(of(&|record| pattern.fits(&record.name, &work)));
     }
     if text.len() < SHORTEST_PREFIX {

@@ -14,7 +14,7 @@ use super::node::Record;
 
 /// One field, or some members of one that holds texts by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Key {
+pub(super) struct WantedKey {
     pub(super) name: &'static str,
     /// `None` = all.
     pub(super) members: Option<Vec<String>>,
@@ -30,17 +30,17 @@ enum Part<'a> {
 
 impl<'a> Part<'a> {
     /// Of the field of this name.
-    fn of(name: &str, wanted: &'a [Key]) -> Self {
+    fn of(name: &str, wanted: &'a [WantedKey]) -> Self {
         match wanted.iter().find(|key| key.name == name) {
             None => Self::Nothing,
-            Some(Key { members: None, .. }) => Self::Whole,
-            Some(Key { members: Some(members), .. }) => Self::Members(members),
+            Some(WantedKey { members: None, .. }) => Self::Whole,
+            Some(WantedKey { members: Some(members), .. }) => Self::Members(members),
         }
     }
 }
 
 /// The records of a JSON array.
-pub(super) struct Records<'a>(pub(super) &'a [Key]);
+pub(super) struct Records<'a>(pub(super) &'a [WantedKey]);
 
 impl<'de> Visitor<'de> for Records<'_> {
     type Value = Vec<Record>;
@@ -58,27 +58,27 @@ impl<'de> Visitor<'de> for Records<'_> {
     }
 }
 
-struct One<'a>(&'a [Key]);
+struct One<'a>(&'a [WantedKey]);
 
 impl<'de> DeserializeSeed<'de> for One<'_> {
     type Value = Record;
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Record, D::Error> {
-        Record::deserialize(Picking { from, wanted: self.0 })
+        Record::deserialize(PartialDeserializer { from, wanted: self.0 })
     }
 }
 
 /// An object of which only some keys are read.
-pub(super) struct Picking<'a, D> {
+pub(super) struct PartialDeserializer<'a, D> {
     pub(super) from: D,
-    pub(super) wanted: &'a [Key],
+    pub(super) wanted: &'a [WantedKey],
 }
 
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for Picking<'_, D> {
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for PartialDeserializer<'_, D> {
     type Error = D::Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        self.from.deserialize_map(Object { visitor, wanted: self.wanted })
+        self.from.deserialize_map(PartialObject { visitor, wanted: self.wanted })
     }
 
     forward_to_deserialize_any! {
@@ -87,12 +87,12 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Picking<'_, D> {
     }
 }
 
-struct Object<'a, V> {
+struct PartialObject<'a, V> {
     visitor: V,
-    wanted: &'a [Key],
+    wanted: &'a [WantedKey],
 }
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Object<'_, V> {
+impl<'de, V: Visitor<'de>> Visitor<'de> for PartialObject<'_, V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -107,7 +107,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Object<'_, V> {
 
 struct Members<'a, A> {
     members: A,
-    wanted: &'a [Key],
+    wanted: &'a [WantedKey],
     /// Of the key that was read last.
     part: &'a Cell<Part<'a>>,
 }
@@ -126,7 +126,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Members<'_, A> {
         match self.part.get() {
             Part::Whole => self.members.next_value_seed(seed),
             Part::Members(names) => {
-                let texts = self.members.next_value_seed(Few(names))?;
+                let texts = self.members.next_value_seed(SomeTexts(names))?;
                 seed.deserialize(Texts(texts)).map_err(A::Error::custom)
             }
             Part::Nothing => {
@@ -140,7 +140,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Members<'_, A> {
 /// A key; notes how much of its value is wanted.
 struct Name<'a, K> {
     seed: K,
-    wanted: &'a [Key],
+    wanted: &'a [WantedKey],
     part: &'a Cell<Part<'a>>,
 }
 
@@ -166,11 +166,11 @@ impl<'de, K: DeserializeSeed<'de>> Visitor<'de> for Name<'_, K> {
 }
 
 /// Some texts of an object, or null.
-struct Few<'a>(&'a [String]);
+struct SomeTexts<'a>(&'a [String]);
 
 type Pairs = Vec<(String, String)>;
 
-impl<'de> DeserializeSeed<'de> for Few<'_> {
+impl<'de> DeserializeSeed<'de> for SomeTexts<'_> {
     type Value = Option<Pairs>;
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Option<Pairs>, D::Error> {
@@ -178,7 +178,7 @@ impl<'de> DeserializeSeed<'de> for Few<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Few<'_> {
+impl<'de> Visitor<'de> for SomeTexts<'_> {
     type Value = Option<Pairs>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

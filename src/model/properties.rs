@@ -13,7 +13,7 @@ use super::pattern::{self, Pattern};
 use super::selection::{FILTERS, Selection};
 use super::text::{first_line, sanitised};
 use super::value::compare;
-use super::work::Work;
+use super::work::WorkLimit;
 
 /// More of them would make one input slow, not more telling.
 const MOST_VALUES: usize = 12;
@@ -39,7 +39,7 @@ pub fn syntax(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes).into_owned();
     let nodes = sample();
     if let Ok(condition) = Condition::parse(&text) {
-        let work = Work::unbounded();
+        let work = WorkLimit::unbounded();
         assert!(nodes.iter().filter(|node| condition.holds(node, &work)).count() <= nodes.len());
         assert_cheap(&text, &nodes, &work);
     }
@@ -53,7 +53,7 @@ pub fn syntax(bytes: &[u8]) {
     for option in FILTERS.iter().map(|(option, _)| *option).chain(others) {
         let mut selection = Selection::default();
         if selection.add(option, &said).is_ok() {
-            let work = Work::unbounded();
+            let work = WorkLimit::unbounded();
             let chosen = |nodes| selection.of(nodes, &work).expect("this work has no limit");
             let once = chosen(nodes.iter().collect());
             assert_cheap(&said[0], &nodes, &work);
@@ -64,7 +64,7 @@ pub fn syntax(bytes: &[u8]) {
 
 /// What was asked costs at most so many steps for each character of the nodes and each alternative,
 /// of which what was typed has at most as many as bytes.
-fn assert_cheap(typed: &str, nodes: &[Full], work: &Work) {
+fn assert_cheap(typed: &str, nodes: &[Full], work: &WorkLimit) {
     let values: usize = nodes.iter().map(|node| node.json(true).len()).sum();
     let most = 50 * (values + typed.len()) * (typed.len() + 1);
     assert!(work.spent() <= most as u64, "{} steps for {typed:?}", work.spent());
@@ -78,7 +78,7 @@ pub fn pattern(bytes: &[u8]) {
     let parsed = Pattern::parse(pattern);
     assert_eq!(parsed.is_err(), is_long, "{pattern:?}");
     let Ok(parsed) = parsed else { return };
-    let work = Work::unbounded();
+    let work = WorkLimit::unbounded();
     let fits = parsed.fits(text, &work);
     let characters = text.chars().count() as u64;
     assert!(work.spent() <= 7 * characters, "{} steps for {characters}", work.spent());

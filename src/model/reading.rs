@@ -4,12 +4,12 @@ use std::ops::Range;
 
 /// Bytes, and which part of the text each of them stands for.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Reading {
+pub(super) struct DecodedText {
     bytes: Vec<u8>,
     parts: Vec<Range<usize>>,
 }
 
-impl Reading {
+impl DecodedText {
     fn plain(text: &str) -> Self {
         let parts = (0..text.len()).map(|at| at..at + 1).collect();
         Self { bytes: text.as_bytes().to_vec(), parts }
@@ -46,10 +46,10 @@ enum Unit {
 const UNDO: [Undo; 5] = [percent, form, escape, doubled, entity];
 
 /// The text as it is, with one way of writing undone, and with two, one after the other.
-pub(super) fn readings(text: &str) -> Vec<Reading> {
-    let plain = Reading::plain(text);
-    let once: Vec<Reading> = UNDO.iter().filter_map(|undo| undone(&plain, *undo)).collect();
-    let twice: Vec<Reading> = once
+pub(super) fn readings(text: &str) -> Vec<DecodedText> {
+    let plain = DecodedText::plain(text);
+    let once: Vec<DecodedText> = UNDO.iter().filter_map(|undo| undone(&plain, *undo)).collect();
+    let twice: Vec<DecodedText> = once
         .iter()
         .flat_map(|reading| UNDO.iter().filter_map(|undo| undone(reading, *undo)))
         .collect();
@@ -57,8 +57,8 @@ pub(super) fn readings(text: &str) -> Vec<Reading> {
 }
 
 /// `None` if nothing is written in this way.
-fn undone(reading: &Reading, undo: Undo) -> Option<Reading> {
-    let (mut undone, mut at) = (Reading::default(), 0);
+fn undone(reading: &DecodedText, undo: Undo) -> Option<DecodedText> {
+    let (mut undone, mut at) = (DecodedText::default(), 0);
     while at < reading.bytes.len() {
         let (unit, length) =
             undo(&reading.bytes[at..]).unwrap_or((Unit::Byte(reading.bytes[at]), 1));
@@ -175,7 +175,7 @@ fn sextet(byte: u8) -> Option<u32> {
 }
 
 /// What the runs of hexadecimal and of base64 in it stand for, wherever in them it begins.
-pub(super) fn encoded(reading: &Reading) -> Vec<Reading> {
+pub(super) fn encoded(reading: &DecodedText) -> Vec<DecodedText> {
     let hexadecimal = runs(reading, hex, 8).into_iter().flat_map(|run| {
         (0..2).map(move |from| decoded(reading, run.start + from..run.end, 4, hex))
     });
@@ -186,7 +186,7 @@ pub(super) fn encoded(reading: &Reading) -> Vec<Reading> {
 }
 
 /// Where so many digits or more stand in a row.
-fn runs(reading: &Reading, digit: fn(u8) -> Option<u32>, shortest: usize) -> Vec<Range<usize>> {
+fn runs(reading: &DecodedText, digit: fn(u8) -> Option<u32>, shortest: usize) -> Vec<Range<usize>> {
     let (mut runs, mut from) = (Vec::new(), 0);
     for part in reading.bytes.split(|byte| digit(*byte).is_none()) {
         if part.len() >= shortest {
@@ -199,14 +199,14 @@ fn runs(reading: &Reading, digit: fn(u8) -> Option<u32>, shortest: usize) -> Vec
 
 /// Digits of so many bits each, put together to bytes.
 fn decoded(
-    reading: &Reading,
+    reading: &DecodedText,
     run: Range<usize>,
     bits: usize,
     digit: fn(u8) -> Option<u32>,
-) -> Reading {
+) -> DecodedText {
     let digits: Vec<u32> =
         reading.bytes[run.clone()].iter().filter_map(|byte| digit(*byte)).collect();
-    let mut decoded = Reading::default();
+    let mut decoded = DecodedText::default();
     for at in 0..digits.len() * bits / 8 {
         let (first, last) = (at * 8 / bits, (at * 8 + 7) / bits);
         let joined = digits[first..=last].iter().fold(0, |joined, digit| joined << bits | digit);
@@ -220,11 +220,11 @@ fn decoded(
 
 #[cfg(test)]
 mod tests {
-    use super::{Reading, encoded, readings};
+    use super::{DecodedText, encoded, readings};
 
     fn all(text: &str) -> Vec<String> {
         let readings = readings(text);
-        let encoded: Vec<Reading> = readings.iter().flat_map(encoded).collect();
+        let encoded: Vec<DecodedText> = readings.iter().flat_map(encoded).collect();
         let texts = readings.iter().chain(&encoded).map(|reading| reading.bytes.as_slice());
         texts.map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect()
     }

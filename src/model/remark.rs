@@ -19,17 +19,17 @@ pub enum Level {
 
 /// One line about what happened. The text may hold foreign text: who shows it sanitises it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remark {
+pub struct Notice {
     pub level: Level,
     pub text: String,
 }
 
 /// Where remarks go; cheap to clone, callable from any thread.
 #[derive(Clone)]
-pub struct Tell(Arc<dyn Fn(Remark) + Send + Sync>);
+pub struct Notifier(Arc<dyn Fn(Notice) + Send + Sync>);
 
-impl Tell {
-    pub fn new(to: impl Fn(Remark) + Send + Sync + 'static) -> Self {
+impl Notifier {
+    pub fn new(to: impl Fn(Notice) + Send + Sync + 'static) -> Self {
         Self(Arc::new(to))
     }
 
@@ -59,11 +59,11 @@ impl Tell {
     }
 
     fn tell(&self, level: Level, text: String) {
-        (self.0)(Remark { level, text });
+        (self.0)(Notice { level, text });
     }
 }
 
-impl std::fmt::Debug for Tell {
+impl std::fmt::Debug for Notifier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Tell")
     }

@@ -18,7 +18,7 @@ pub struct Rows {
 
 /// One node, as bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub struct NodeRow {
     id: NodeId,
     name: String,
     /// The record is what of `full` stands before this, and a brace.
@@ -26,7 +26,7 @@ pub struct Row {
     full: FullJson,
 }
 
-impl Row {
+impl NodeRow {
     pub fn of(node: Full) -> Self {
         let (full, end) = node.to_json();
         Self { id: node.record.id, name: node.record.name, end, full: full.into() }
@@ -55,16 +55,16 @@ impl Row {
 
 impl Rows {
     pub fn of(nodes: Vec<Full>) -> Self {
-        Self::ordered(nodes.into_iter().map(Row::of).collect())
+        Self::ordered(nodes.into_iter().map(NodeRow::of).collect())
     }
 
-    pub fn ordered(mut rows: Vec<Row>) -> Self {
+    pub fn ordered(mut rows: Vec<NodeRow>) -> Self {
         rows.sort_by(|a, b| natural::compare(&a.name, &b.name).then_with(|| a.id.cmp(&b.id)));
         let size = rows.iter().map(|row| row.end + 2).sum::<usize>() + 2;
         let mut all = Vec::with_capacity(size);
         all.push(b'[');
         let mut fulls = Vec::with_capacity(rows.len());
-        for Row { id, end, full, .. } in rows {
+        for NodeRow { id, end, full, .. } in rows {
             if all.len() > 1 {
                 all.push(b',');
             }
@@ -81,7 +81,7 @@ impl Rows {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::Row;
+    use super::NodeRow;
     use crate::model::node::{
         Facts, Full, HostVolume, LastDrain, Reserved, Resources, Stub, TextMap,
     };
@@ -132,14 +132,14 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_what_would_be_made() {
-        let made = Row::of(full(&stub()));
-        assert_eq!(Row::kept(&made.full, &stub()), Some(made));
+        let made = NodeRow::of(full(&stub()));
+        assert_eq!(NodeRow::kept(&made.full, &stub()), Some(made));
     }
 
     /// Whatever the stub says otherwise is not kept.
     #[test]
     fn what_the_stub_says_otherwise_is_made_anew() {
-        let made = Row::of(full(&stub()));
+        let made = NodeRow::of(full(&stub()));
         let changes: [fn(&mut Stub); 9] = [
             |stub| stub.modify_index = 43,
             |stub| stub.create_index = 8,
@@ -161,14 +161,14 @@ mod tests {
         for (at, change) in changes.into_iter().enumerate() {
             let mut changed = stub();
             change(&mut changed);
-            assert_eq!(Row::kept(&made.full, &changed), None, "{at}");
+            assert_eq!(NodeRow::kept(&made.full, &changed), None, "{at}");
         }
-        let bare = Row::of(Full::new(&stub(), None));
-        assert_eq!(Row::kept(&bare.full, &stub()), None, "without details");
+        let bare = NodeRow::of(Full::new(&stub(), None));
+        assert_eq!(NodeRow::kept(&bare.full, &stub()), None, "without details");
         for junk in
             [&b""[..], b"{}", b"null", &made.full[..made.full.len() / 2], &made.full[..made.end]]
         {
-            assert_eq!(Row::kept(&junk.to_vec().into(), &stub()), None);
+            assert_eq!(NodeRow::kept(&junk.to_vec().into(), &stub()), None);
         }
     }
 }

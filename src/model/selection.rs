@@ -7,19 +7,19 @@ use super::condition::Condition;
 use super::field::{Field, list};
 use super::node::Full;
 use super::value::{Rank, compare};
-use super::work::{TooMuch, Work};
+use super::work::{WorkLimit, WorkLimitExceeded};
 
 /// All conditions must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
     conditions: Vec<Condition>,
-    sort: Vec<Key>,
+    sort: Vec<SortKey>,
     limit: Option<usize>,
 }
 
 /// One key of the order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Key {
+struct SortKey {
     field: Field,
     descending: bool,
 }
@@ -118,7 +118,11 @@ impl Selection {
     ///
     /// # Errors
     /// It takes more than `work` allows.
-    pub fn of<N: Borrow<Full>>(&self, nodes: Vec<N>, work: &Work) -> Result<Vec<N>, TooMuch> {
+    pub fn of<N: Borrow<Full>>(
+        &self,
+        nodes: Vec<N>,
+        work: &WorkLimit,
+    ) -> Result<Vec<N>, WorkLimitExceeded> {
         let mut nodes = self.ordered(self.chosen(nodes, work), work)?;
         nodes.truncate(self.most());
         Ok(nodes)
@@ -131,12 +135,12 @@ impl Selection {
 
     /// The same without a limit, however long it takes.
     pub fn all_of<N: Borrow<Full>>(&self, nodes: Vec<N>) -> Vec<N> {
-        let work = Work::unbounded();
+        let work = WorkLimit::unbounded();
         self.ordered(self.chosen(nodes, &work), &work).unwrap_or_default()
     }
 
     /// Once too much was done nothing is looked at any more.
-    fn chosen<N: Borrow<Full>>(&self, mut nodes: Vec<N>, work: &Work) -> Vec<N> {
+    fn chosen<N: Borrow<Full>>(&self, mut nodes: Vec<N>, work: &WorkLimit) -> Vec<N> {
         nodes.retain(|node| {
             let mut conditions = self.conditions.iter();
             conditions.all(|condition| !work.is_over() && condition.holds(node.borrow(), work))
@@ -144,13 +148,17 @@ impl Selection {
         nodes
     }
 
-    fn ordered<N: Borrow<Full>>(&self, nodes: Vec<N>, work: &Work) -> Result<Vec<N>, TooMuch> {
+    fn ordered<N: Borrow<Full>>(
+        &self,
+        nodes: Vec<N>,
+        work: &WorkLimit,
+    ) -> Result<Vec<N>, WorkLimitExceeded> {
         if self.sort.is_empty() {
             return work.checked().map(|()| nodes);
         }
         // Each step of a sort compares a value with at most as much as it is long itself.
         let steps = usize::BITS - nodes.len().leading_zeros();
-        let rank = |node: &Full, key: &Key| {
+        let rank = |node: &Full, key: &SortKey| {
             let rank = Rank::of(&key.field.value(node));
             work.spend((rank.text.len() + 1).saturating_mul(steps as usize));
             work.checked().map(|()| rank)
@@ -166,7 +174,7 @@ impl Selection {
 
     /// Nothing stands last in either direction.
     fn order(&self, a: &[Rank], b: &[Rank]) -> Ordering {
-        let by = |((key, a), b): ((&Key, &Rank), &Rank)| {
+        let by = |((key, a), b): ((&SortKey, &Rank), &Rank)| {
             let order = a.compare(b);
             if key.descending && !a.is_empty && !b.is_empty { order.reverse() } else { order }
         };
@@ -176,11 +184,11 @@ impl Selection {
 }
 
 /// `A,-B`
-fn sort_keys(text: &str) -> Result<Vec<Key>, String> {
+fn sort_keys(text: &str) -> Result<Vec<SortKey>, String> {
     let mut keys = Vec::new();
     for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
         let (name, descending) = part.strip_prefix('-').map_or((part, false), |name| (name, true));
-        keys.extend(list(name)?.into_iter().map(|field| Key { field, descending }));
+        keys.extend(list(name)?.into_iter().map(|field| SortKey { field, descending }));
     }
     Ok(keys)
 }
@@ -208,7 +216,7 @@ mod tests {
     use super::{CONDITIONS, Selection};
     use crate::model::node::Full;
     use crate::model::properties::sample;
-    use crate::model::work::{TooMuch, Work};
+    use crate::model::work::{WorkLimit, WorkLimitExceeded};
 
     fn selection(option: &str, value: &str) -> Selection {
         let mut selection = Selection::default();
@@ -229,18 +237,18 @@ mod tests {
     fn a_request_is_given_up_when_it_costs_too_much() {
         let pattern = format!("k=*{}x", "[".repeat(200));
         for asked in [selection("meta", &pattern), selection("sort", "meta.k")] {
-            let work = Work::unbounded();
+            let work = WorkLimit::unbounded();
             asked.of(hostile(), &work).unwrap();
             assert!((40 * 2000..1_000_000).contains(&work.spent()), "{} steps", work.spent());
             let most = work.spent();
-            assert!(asked.of(hostile(), &Work::at_most(most)).is_ok());
-            assert_eq!(asked.of(hostile(), &Work::at_most(most - 1)), Err(TooMuch));
-            assert!(asked.of(hostile(), &Work::of_request()).is_ok());
+            assert!(asked.of(hostile(), &WorkLimit::at_most(most)).is_ok());
+            assert_eq!(asked.of(hostile(), &WorkLimit::at_most(most - 1)), Err(WorkLimitExceeded));
+            assert!(asked.of(hostile(), &WorkLimit::of_request()).is_ok());
         }
         let mut asked = Selection::default();
         asked.add("meta", &vec!["none!=y".to_owned(); CONDITIONS]).unwrap();
-        let work = Work::at_most(50_000);
-        assert_eq!(asked.of(hostile(), &work), Err(TooMuch));
+        let work = WorkLimit::at_most(50_000);
+        assert_eq!(asked.of(hostile(), &work), Err(WorkLimitExceeded));
         assert!(work.spent() < 50_100, "nothing is done any more: {} steps", work.spent());
     }
 
@@ -253,7 +261,7 @@ mod tests {
         let mut asked = Selection::default();
         asked.add("meta", &usual.take(CONDITIONS).collect::<Vec<_>>()).unwrap();
         asked.add("sort", &["meta.rack,name,id".to_owned()]).unwrap();
-        let work = Work::of_request();
+        let work = WorkLimit::of_request();
         assert_eq!(asked.of(vec![&node; 10_000], &work).map(|nodes| nodes.len()), Ok(10_000));
         assert!(work.spent() > 1 << 24, "{} steps", work.spent());
     }
@@ -272,7 +280,7 @@ mod tests {
     #[test]
     fn alternatives_count_as_steps() {
         let many = vec!["x"; 500].join(",");
-        let work = Work::unbounded();
+        let work = WorkLimit::unbounded();
         selection("class", &many).of(sample(), &work).unwrap();
         assert!(work.spent() > 500, "{} steps", work.spent());
     }

@@ -8,18 +8,18 @@ use serde::de::Deserializer as _;
 
 use super::field::{Field, KNOWN};
 use super::node::{Extra, Record};
-use super::picking::{Key, Picking, Records};
+use super::picking::{PartialDeserializer, Records, WantedKey};
 
 /// The fields to read; `None` = all.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted(Option<Keys>);
+pub struct Wanted(Option<RecordKeys>);
 
 /// A record is read for its own keys only, as is what a full record has besides: under the keys of
 /// the other anything may stand.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Keys {
-    record: Vec<Key>,
-    extra: Vec<Key>,
+struct RecordKeys {
+    record: Vec<WantedKey>,
+    extra: Vec<WantedKey>,
 }
 
 impl Wanted {
@@ -30,9 +30,9 @@ impl Wanted {
 
     /// These keys of the JSON; the id always.
     pub fn keys(keys: &[&'static str]) -> Self {
-        let mut of = Keys::default();
+        let mut of = RecordKeys::default();
         for name in ["id"].iter().chain(keys) {
-            of.add(Key { name, members: None });
+            of.add(WantedKey { name, members: None });
         }
         Self(Some(of))
     }
@@ -43,7 +43,7 @@ impl Wanted {
         for field in fields {
             if let Some(keys) = &mut self.0 {
                 let members = field.map_key().map(|member| vec![member.to_owned()]);
-                keys.add(Key { name: field.root(), members });
+                keys.add(WantedKey { name: field.root(), members });
             }
         }
         self
@@ -72,13 +72,13 @@ impl Wanted {
             return Ok(Extra::default());
         }
         let from = &mut serde_json::Deserializer::from_slice(json);
-        Extra::deserialize(Picking { from, wanted: &keys.extra })
+        Extra::deserialize(PartialDeserializer { from, wanted: &keys.extra })
     }
 }
 
-impl Keys {
+impl RecordKeys {
     /// Two wishes for members of the same field are one wish for all of them.
-    fn add(&mut self, new: Key) {
+    fn add(&mut self, new: WantedKey) {
         let is_full = KNOWN.iter().any(|known| known.full && known.key == new.name);
         let keys = if is_full { &mut self.extra } else { &mut self.record };
         match keys.iter_mut().find(|key| key.name == new.name) {

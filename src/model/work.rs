@@ -8,7 +8,7 @@ const REQUEST: u64 = 1 << 26;
 
 /// Counts the steps of one question; a step is about as long as a look at one character.
 #[derive(Debug)]
-pub struct Work {
+pub struct WorkLimit {
     spent: Cell<u64>,
     most: u64,
 }
@@ -16,9 +16,9 @@ pub struct Work {
 /// The question was given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("these filters and this order take too long on the values of these nodes")]
-pub struct TooMuch;
+pub struct WorkLimitExceeded;
 
-impl Work {
+impl WorkLimit {
     /// Of a request, which others must not wait for.
     pub fn of_request() -> Self {
         Self { spent: Cell::new(0), most: REQUEST }
@@ -49,7 +49,7 @@ impl Work {
 
     /// # Errors
     /// More was spent than may be.
-    pub fn checked(&self) -> Result<(), TooMuch> {
-        if self.is_over() { Err(TooMuch) } else { Ok(()) }
+    pub fn checked(&self) -> Result<(), WorkLimitExceeded> {
+        if self.is_over() { Err(WorkLimitExceeded) } else { Ok(()) }
     }
 }

@@ -8,7 +8,7 @@ use ureq::http::header::HeaderMap;
 
 use super::Error;
 use super::connect::Trace;
-use super::failure::Asked;
+use super::failure::FailedRequest;
 
 /// The largest answer, counted after decompression.
 const LARGEST: u64 = 256 << 20;
@@ -60,7 +60,7 @@ impl Reply {
 }
 
 /// Why a request gave no whole answer.
-pub(super) enum Failure {
+pub(super) enum TransferError {
     /// The connection ended before it gave anything: a kept one that was dead, or a server that
     /// went down. Asking again is safe, and once is enough.
     Dead(ureq::Error),
@@ -68,7 +68,7 @@ pub(super) enum Failure {
     Answer(Error),
 }
 
-impl Failure {
+impl TransferError {
     /// No head of an answer came.
     pub(super) fn headless(error: ureq::Error) -> Self {
         let trace = Trace::so_far();
@@ -84,7 +84,10 @@ fn is_disconnect(error: &ureq::Error) -> bool {
 }
 
 /// Reads the body of `response`. What can be read of an error's body is enough.
-pub(super) fn received(response: Response<Body>, asked: &Asked<'_>) -> Result<Reply, Failure> {
+pub(super) fn received(
+    response: Response<Body>,
+    asked: &FailedRequest<'_>,
+) -> Result<Reply, TransferError> {
     let (parts, body) = response.into_parts();
     let status = parts.status.as_u16();
     let mut reply = Reply { status, headers: parts.headers, body: Vec::new() };
@@ -92,7 +95,9 @@ pub(super) fn received(response: Response<Body>, asked: &Asked<'_>) -> Result<Re
     let encoding = reply.header("content-encoding");
     if !matches!(encoding, "" | "identity") {
         return match status {
-            200 => Err(Failure::Answer(asked.not_nomad(&format!("content-encoding {encoding}")))),
+            200 => {
+                Err(TransferError::Answer(asked.not_nomad(&format!("content-encoding {encoding}"))))
+            }
             _ => Ok(reply),
         };
     }
@@ -101,16 +106,16 @@ pub(super) fn received(response: Response<Body>, asked: &Asked<'_>) -> Result<Re
     match read {
         _ if status != 200 => Ok(reply),
         // Without a length or chunks, a reset looks like the end.
-        _ if Trace::so_far().reset => Err(Failure::Answer(asked.lost(reply.body.len()))),
+        _ if Trace::so_far().reset => Err(TransferError::Answer(asked.lost(reply.body.len()))),
         Ok(_) => Ok(reply),
         Err(error) => Err(interrupted(error, reply.body.len(), asked)),
     }
 }
 
 /// What ended a body before its time.
-fn interrupted(error: io::Error, bytes: usize, asked: &Asked<'_>) -> Failure {
+fn interrupted(error: io::Error, bytes: usize, asked: &FailedRequest<'_>) -> TransferError {
     let kind = error.kind();
-    Failure::Answer(match ureq::Error::from(error) {
+    TransferError::Answer(match ureq::Error::from(error) {
         ureq::Error::BodyExceedsLimit(_) => asked.too_large(),
         error @ ureq::Error::Timeout(_) => asked.transport(&error),
         ureq::Error::Decompress(_, error) if error.kind() != io::ErrorKind::UnexpectedEof => {

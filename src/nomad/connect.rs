@@ -16,11 +16,11 @@ use ureq::{Agent, Proxy};
 use super::address::{Address, Scheme};
 use super::connections::Connections;
 use super::counted::{Closable, Counting};
-use super::parting::Parting;
+use super::parting::DrainConnector;
 use super::proxied::{Forwarding, Proxied};
 use super::resolve::Resolve;
 use super::unix::UnixConnector;
-use super::{Access, Error, Kind, tls};
+use super::{Access, Error, FailureKind, tls};
 
 /// The longest silence in the middle of an answer.
 pub(super) const IDLE: Duration = Duration::from_secs(5);
@@ -28,7 +28,7 @@ pub(super) const IDLE: Duration = Duration::from_secs(5);
 /// The way to Nomad. Its settings are checked at once; certificates are read with the first request:
 /// an answer from the cache needs none of them.
 #[derive(Debug)]
-pub(super) struct Route {
+pub(super) struct AgentConnector {
     /// The URL that paths are appended to.
     pub(super) base: String,
     pub(super) proxied: Option<Proxied>,
@@ -43,7 +43,7 @@ pub(super) struct Route {
     making: Mutex<()>,
 }
 
-impl Route {
+impl AgentConnector {
     /// Reads nothing.
     ///
     /// # Errors
@@ -104,7 +104,7 @@ impl Route {
         let connector =
             ().chain(ConnectProxyConnector::default())
                 .chain(Closable(TcpConnector::default()))
-                .chain(Parting)
+                .chain(DrainConnector)
                 .chain(NamedTls { inner: RustlsConnector::default(), names: self.names.clone() })
                 .chain(Forwarding::new(forwarded.map(|_| &self.uri)))
                 .chain(Tracing)
@@ -153,7 +153,7 @@ fn uri(base: &str) -> Option<Uri> {
 }
 
 pub(super) fn wrong(what: String) -> Error {
-    Error { kind: Kind::Config, what, hint: None }
+    Error { kind: FailureKind::Config, what, hint: None }
 }
 
 /// The names that certificates must have, each as the host of a URL.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::clock;
-use crate::host::connection_slots::Slot;
+use crate::host::connection_slots::ConnectionSlot;
 
 /// After as long without a refusal there may be as many connections as before.
 const RECOVERED: Duration = Duration::from_secs(30);
 
 /// Gives a slot to a process that has so many of them already.
-pub(super) struct TakeSlot(pub(super) Box<dyn Fn(usize) -> Option<Slot> + Send + Sync>);
+pub(super) struct TakeSlot(pub(super) Box<dyn Fn(usize) -> Option<ConnectionSlot> + Send + Sync>);
 
 /// An open connection.
 pub(super) struct Open {
@@ -21,7 +21,7 @@ pub(super) struct Open {
 
 /// Behind one lock, which nobody holds while he waits for anything else.
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct ConnectionTable {
     /// Under way, those that Nomad holds back among them.
     pub(super) requests: usize,
     /// Under way, without those.
@@ -29,7 +29,7 @@ pub(super) struct State {
     /// Connections that are open, used or not; the latest last.
     pub(super) open: Vec<Arc<Open>>,
     /// One for each connection, and for each request that may open one.
-    pub(super) slots: Vec<Slot>,
+    pub(super) slots: Vec<ConnectionSlot>,
     /// The most short requests at once, and connections that are kept.
     pub(super) most: usize,
     /// How often `most` was lowered.
@@ -58,7 +58,7 @@ impl fmt::Debug for Open {
     }
 }
 
-impl State {
+impl ConnectionTable {
     pub(super) fn new() -> Self {
         Self {
             requests: 0,

@@ -6,10 +6,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::clock;
-use crate::host::connection_slots::{ConnectionSlots, Slot};
+use crate::host::connection_slots::{ConnectionSlot, ConnectionSlots};
 use crate::random;
 
-use super::connection_state::{Open, State, TakeSlot};
+use super::connection_state::{ConnectionTable, Open, TakeSlot};
 
 /// A process that has no connection at all waits no longer for its first slot.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -24,7 +24,7 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(super) struct Connections {
     take: TakeSlot,
     grace: Duration,
-    state: Mutex<State>,
+    state: Mutex<ConnectionTable>,
     changed: Condvar,
 }
 
@@ -45,10 +45,15 @@ impl Connections {
     }
 
     fn with(take: TakeSlot) -> Self {
-        Self { take, grace: GRACE, state: Mutex::new(State::new()), changed: Condvar::new() }
+        Self {
+            take,
+            grace: GRACE,
+            state: Mutex::new(ConnectionTable::new()),
+            changed: Condvar::new(),
+        }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ConnectionTable> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -81,7 +86,7 @@ impl Connections {
                 }
             }
             if is_free && state.slots.is_empty() && !state.is_looking && now >= first_until {
-                state.slots.push(Slot::unshared());
+                state.slots.push(ConnectionSlot::unshared());
                 break;
             }
             // Whoever ends a request wakes one who waits, who may wait for something else; other
@@ -98,7 +103,10 @@ impl Connections {
     }
 
     /// Looks for a slot. Meanwhile the others go on: that opens and locks files.
-    fn looked<'a>(&'a self, mut state: MutexGuard<'a, State>) -> (MutexGuard<'a, State>, bool) {
+    fn looked<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, ConnectionTable>,
+    ) -> (MutexGuard<'a, ConnectionTable>, bool) {
         state.is_looking = true;
         let held = state.slots.len();
         drop(state);
@@ -217,7 +225,7 @@ mod tests {
 
     use super::{Connections, Permit, TakeSlot};
     use crate::clock;
-    use crate::host::connection_slots::{ConnectionSlots, Slot};
+    use crate::host::connection_slots::{ConnectionSlot, ConnectionSlots};
 
     const AT: &str = "http://10.0.0.5:4646";
 
@@ -317,7 +325,7 @@ mod tests {
                 looks.lock().unwrap().send(()).unwrap();
                 gone.lock().unwrap().recv_timeout(Duration::from_secs(60)).unwrap();
             }
-            Some(Slot::unshared())
+            Some(ConnectionSlot::unshared())
         }))));
         let first = entered(&connections);
         let _open = connections.opened(|| ());

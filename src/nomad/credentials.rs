@@ -6,7 +6,7 @@ use ureq::http::HeaderValue;
 use crate::model::secret::Secret;
 
 use super::proxied::Proxied;
-use super::{Access, Error, Kind};
+use super::{Access, Error, FailureKind};
 
 /// The header of what a proxy is told and Nomad never sees.
 pub(super) const PROXY_AUTHORIZATION: &str = "proxy-authorization";
@@ -43,7 +43,7 @@ pub(super) fn credentials(
 
 fn sendable(secret: &Secret) -> Result<HeaderValue, Error> {
     let mut value = HeaderValue::from_str(secret.reveal()).map_err(|_| Error {
-        kind: Kind::Config,
+        kind: FailureKind::Config,
         what: "the token holds characters that HTTP can't carry".to_owned(),
         hint: Some("check NOMAD_TOKEN or --token-file: a token is one line of text".to_owned()),
     })?;

@@ -7,19 +7,19 @@ use rustix::io::Errno;
 
 use crate::model::mask::Mask;
 use crate::model::text::{FOREIGN, first_line};
-use crate::model::tls::{Server, Trouble};
+use crate::model::tls::{TlsPeer, TlsTrouble};
 
 use super::address::{Address, Scheme};
 use super::body::Reply;
 use super::connect::IDLE;
 use super::http::REQUEST;
 use super::proxied::Proxied;
-use super::{Error, Kind};
+use super::{Error, FailureKind};
 
 /// For a connection, TLS included.
 pub(super) const CONNECT: Duration = Duration::from_secs(3);
 
-const NOMAD: Server = Server {
+const NOMAD: TlsPeer = TlsPeer {
     name: "Nomad",
     whose: "Nomad's",
     authority: "pass --ca-cert or set NOMAD_CACERT",
@@ -28,7 +28,7 @@ const NOMAD: Server = Server {
 };
 
 /// What was asked, for the words of a failure.
-pub(super) struct Asked<'a> {
+pub(super) struct FailedRequest<'a> {
     pub(super) address: &'a Address,
     /// The proxy that HTTP_PROXY or HTTPS_PROXY names.
     pub(super) proxied: Option<&'a Proxied>,
@@ -48,7 +48,7 @@ pub(super) struct Asked<'a> {
     pub(super) until: Instant,
 }
 
-impl Asked<'_> {
+impl FailedRequest<'_> {
     /// No usable answer came: the transport failed.
     pub(super) fn transport(&self, error: &ureq::Error) -> Error {
         match error {
@@ -91,7 +91,7 @@ impl Asked<'_> {
             }
             _ => format!("timed out after {}s ({what})", seconds(self.limit)),
         };
-        Error { kind: Kind::TimedOut, ..self.unreachable(&why, hint) }
+        Error { kind: FailureKind::TimedOut, ..self.unreachable(&why, hint) }
     }
 
     fn io(&self, error: &io::Error) -> Error {
@@ -123,7 +123,7 @@ impl Asked<'_> {
     fn not_http(&self) -> Error {
         let what = format!("not a Nomad API answer from {}: not HTTP", self.address);
         Error {
-            kind: Kind::NotNomad,
+            kind: FailureKind::NotNomad,
             what,
             hint: Some(
                 "is it the address of the HTTP API, and http or https as Nomad has it?".to_owned(),
@@ -135,13 +135,13 @@ impl Asked<'_> {
         if matches!(error, rustls::Error::InvalidMessage(_)) {
             return self.unreachable("TLS: the answer is not TLS", Some(PLAIN_HINT));
         }
-        let Trouble { why, cure } = NOMAD.trouble(error, self.has_certificate);
+        let TlsTrouble { why, cure } = NOMAD.trouble(error, self.has_certificate);
         self.unreachable(&format!("TLS: {why}"), Some(&cure))
     }
 
     pub(super) fn unreachable(&self, why: &str, hint: Option<&str>) -> Error {
         let what = format!("cannot reach Nomad at {}: {why}", self.address);
-        Error { kind: Kind::Outage, what, hint: hint.map(str::to_owned) }
+        Error { kind: FailureKind::Outage, what, hint: hint.map(str::to_owned) }
     }
 
     /// An answer came that is no success. Its body may be cut off.
@@ -160,7 +160,7 @@ impl Asked<'_> {
             404 => self
                 .not_nomad("404, no such path")
                 .hinted("does the address need a path prefix, or has it one too many?"),
-            _ if status < 500 => self.answered(status, &text).of(Kind::NotNomad),
+            _ if status < 500 => self.answered(status, &text).of(FailureKind::NotNomad),
             _ => self.trouble(status, &text),
         }
     }
@@ -197,7 +197,7 @@ impl Asked<'_> {
         let hint = match status {
             403 if !self.has_token => {
                 return Error {
-                    kind: Kind::Denied,
+                    kind: FailureKind::Denied,
                     what: format!("permission denied: no token was sent ({})", self.address),
                     hint: Some(NO_TOKEN_HINT.to_owned()),
                 };
@@ -210,7 +210,7 @@ impl Asked<'_> {
             }
         };
         Error {
-            kind: if status == 401 { Kind::Unauthorized } else { Kind::Denied },
+            kind: if status == 401 { FailureKind::Unauthorized } else { FailureKind::Denied },
             what: format!("permission denied: token needs node:read ({})", self.address),
             hint: Some(hint.to_owned()),
         }
@@ -223,7 +223,7 @@ impl Asked<'_> {
             self.address
         );
         let hint = "set NOMAD_REGION or --region to a region of this cluster".to_owned();
-        Error { kind: Kind::Outage, what, hint: Some(hint) }
+        Error { kind: FailureKind::Outage, what, hint: Some(hint) }
     }
 
     /// What the server said, on one line and harmless; some echo what they were sent.
@@ -235,14 +235,14 @@ impl Asked<'_> {
         let line = self.foreign(body);
         let said = if line.is_empty() { String::new() } else { format!(": {line}") };
         let what = format!("Nomad at {} answered {status}{said}", self.address);
-        Error { kind: Kind::Outage, what, hint: None }
+        Error { kind: FailureKind::Outage, what, hint: None }
     }
 
     pub(super) fn redirect(&self, location: &str) -> Error {
         let host = host(location).map_or_else(|| self.address.authority(), str::to_owned);
         let what = format!("redirect to {} refused ({})", self.foreign(&host), self.address);
         Error {
-            kind: Kind::NotNomad,
+            kind: FailureKind::NotNomad,
             what,
             hint: Some("Nomad's API never redirects: pass its own --address".to_owned()),
         }
@@ -251,12 +251,12 @@ impl Asked<'_> {
     /// `why` stands in brackets: a content type, or what else it is not.
     pub(super) fn not_nomad(&self, why: &str) -> Error {
         let what = format!("not a Nomad API answer ({}) from {}", self.foreign(why), self.address);
-        Error { kind: Kind::NotNomad, what, hint: Some(ADDRESS_HINT.to_owned()) }
+        Error { kind: FailureKind::NotNomad, what, hint: Some(ADDRESS_HINT.to_owned()) }
     }
 
     pub(super) fn cut_off(&self, bytes: usize) -> Error {
         let what = format!("answer cut off after {bytes} bytes ({}, {})", self.what, self.address);
-        Error { kind: Kind::NotNomad, what, hint: None }
+        Error { kind: FailureKind::NotNomad, what, hint: None }
     }
 
     /// The connection was reset in the middle of the answer.
@@ -266,14 +266,14 @@ impl Asked<'_> {
 
     pub(super) fn too_large(&self) -> Error {
         let what = format!("answer larger than 256 MB ({}, {})", self.what, self.address);
-        Error { kind: Kind::NotNomad, what, hint: None }
+        Error { kind: FailureKind::NotNomad, what, hint: None }
     }
 
     /// `why` names the field that is not as the API has it.
     pub(super) fn shape(&self, why: &str) -> Error {
         let why = self.foreign(why);
         let what = format!("not a Nomad API answer ({}, {}): {why}", self.what, self.address);
-        Error { kind: Kind::NotNomad, what, hint: None }
+        Error { kind: FailureKind::NotNomad, what, hint: None }
     }
 }
 
@@ -310,7 +310,7 @@ fn host(location: &str) -> Option<&str> {
 }
 
 impl Error {
-    fn of(self, kind: Kind) -> Self {
+    fn of(self, kind: FailureKind) -> Self {
         Self { kind, ..self }
     }
 

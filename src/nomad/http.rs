@@ -11,16 +11,16 @@ use crate::clock;
 use crate::model::live::Live;
 use crate::model::mask::Mask;
 use crate::model::node::{Detail, NodeId};
-use crate::model::remark::Tell;
+use crate::model::remark::Notifier;
 
 use super::address::{Address, Scheme};
-use super::body::{Failure, Reply, received};
-use super::connect::{Route, Trace};
+use super::body::{Reply, TransferError, received};
+use super::connect::{AgentConnector, Trace};
 use super::connections::Permit;
 use super::credentials::{PROXY_AUTHORIZATION, credentials, secrets};
-use super::failure::{Asked, CONNECT};
+use super::failure::{CONNECT, FailedRequest};
 use super::patience::{backoff, retry_after};
-use super::{Access, Compress, Error, Listing, Nomad, Pulse, wire};
+use super::{Access, Compress, Error, IndexReply, Listing, Nomad, wire};
 
 /// For one request, from the name lookup to the last byte.
 pub(super) const REQUEST: Duration = Duration::from_secs(10);
@@ -29,7 +29,7 @@ pub(super) const REQUEST: Duration = Duration::from_secs(10);
 pub struct HttpNomad {
     access: Access,
     /// Of all runs together.
-    route: Arc<Route>,
+    route: Arc<AgentConnector>,
     /// What was sent and must not come back in anything that is shown.
     pub(super) mask: Mask,
     /// Header name and value of each credential.
@@ -39,7 +39,7 @@ pub struct HttpNomad {
     told_type: AtomicBool,
     /// Nobody need be told (any more) that the credentials travel unencrypted.
     told_plain: Arc<AtomicBool>,
-    tell: Tell,
+    tell: Notifier,
 }
 
 impl HttpNomad {
@@ -48,8 +48,8 @@ impl HttpNomad {
     /// # Errors
     /// `Kind::Config` if the proxy, the token or the address can't be used, or if a certificate that
     /// is named is missing.
-    pub fn open(access: Access, tell: Tell) -> Result<Self, Error> {
-        let route = Route::new(&access)?;
+    pub fn open(access: Access, tell: Notifier) -> Result<Self, Error> {
+        let route = AgentConnector::new(&access)?;
         let credentials = credentials(&access, route.proxied.as_ref())?;
         let mask = Mask::new(secrets(&access, route.proxied.as_ref()));
         if access.tls.skip_verify && access.address.scheme == Scheme::Https {
@@ -93,14 +93,14 @@ impl HttpNomad {
         &self.access.address
     }
 
-    fn asked(&self, what: &str) -> Asked<'_> {
+    fn asked(&self, what: &str) -> FailedRequest<'_> {
         self.asked_within(what, REQUEST)
     }
 
-    pub(super) fn asked_within(&self, what: &str, most: Duration) -> Asked<'_> {
+    pub(super) fn asked_within(&self, what: &str, most: Duration) -> FailedRequest<'_> {
         let now = clock::now();
         let limit = self.access.deadline.saturating_duration_since(now).min(most);
-        Asked {
+        FailedRequest {
             address: &self.access.address,
             proxied: self.route.proxied.as_ref(),
             has_token: self.access.token.is_some(),
@@ -135,7 +135,12 @@ impl HttpNomad {
         judged(sent, &asked)
     }
 
-    fn ask_once(&self, path: &str, what: &str, gzip: bool) -> (Asked<'_>, Result<Reply, Failure>) {
+    fn ask_once(
+        &self,
+        path: &str,
+        what: &str,
+        gzip: bool,
+    ) -> (FailedRequest<'_>, Result<Reply, TransferError>) {
         let _permit = self.enter();
         let asked = self.asked(what);
         let sent = self.send_alive(path, gzip, &asked);
@@ -156,7 +161,7 @@ impl HttpNomad {
                     backoff(tries, wanted)
                 }
                 // Nomad says it to the first hundred only, and hangs up on the others.
-                Err(Failure::Dead(_)) if permit.is_limited() => backoff(tries, None),
+                Err(TransferError::Dead(_)) if permit.is_limited() => backoff(tries, None),
                 _ => return judged(sent, &asked),
             };
             if let Some(most) = permit.refused() {
@@ -188,25 +193,30 @@ impl HttpNomad {
         &self,
         path: &str,
         gzip: bool,
-        asked: &Asked<'_>,
-    ) -> Result<Reply, Failure> {
+        asked: &FailedRequest<'_>,
+    ) -> Result<Reply, TransferError> {
         match self.send(path, gzip, asked) {
-            Err(Failure::Dead(_)) => self.send(path, gzip, asked),
+            Err(TransferError::Dead(_)) => self.send(path, gzip, asked),
             sent => sent,
         }
     }
 
-    fn send(&self, path: &str, gzip: bool, asked: &Asked<'_>) -> Result<Reply, Failure> {
+    fn send(
+        &self,
+        path: &str,
+        gzip: bool,
+        asked: &FailedRequest<'_>,
+    ) -> Result<Reply, TransferError> {
         let began = clock::now();
         let left = asked.until.saturating_duration_since(began);
         if left.is_zero() {
-            return Err(Failure::Transport(ureq::Error::Timeout(ureq::Timeout::Global)));
+            return Err(TransferError::Transport(ureq::Error::Timeout(ureq::Timeout::Global)));
         }
-        let agent = self.route.agent(&self.access).map_err(Failure::Answer)?;
+        let agent = self.route.agent(&self.access).map_err(TransferError::Answer)?;
         self.warn_of_plain();
         self.calls.fetch_add(1, Ordering::Relaxed);
         Trace::begin();
-        let response = self.request(agent, (path, gzip), left).map_err(Failure::headless);
+        let response = self.request(agent, (path, gzip), left).map_err(TransferError::headless);
         let reply = response.and_then(|response| received(response, asked));
         self.told(path, &reply, began);
         reply
@@ -242,7 +252,7 @@ impl HttpNomad {
             .call()
     }
 
-    fn told(&self, path: &str, reply: &Result<Reply, Failure>, began: Instant) {
+    fn told(&self, path: &str, reply: &Result<Reply, TransferError>, began: Instant) {
         let address = &self.access.address;
         let ms = clock::now().saturating_duration_since(began).as_millis();
         self.tell.call(match reply {
@@ -325,7 +335,7 @@ impl Nomad for HttpNomad {
         self.parsed(&reply, &what, wire::detail).map(Some)
     }
 
-    fn probe(&self) -> Result<Option<Pulse>, Error> {
+    fn probe(&self) -> Result<Option<IndexReply>, Error> {
         self.pulse(None).map(Some)
     }
 
@@ -335,13 +345,16 @@ impl Nomad for HttpNomad {
 }
 
 /// Only a 200 is an answer, and a 404 that says that the node is not known.
-pub(super) fn judged(sent: Result<Reply, Failure>, asked: &Asked<'_>) -> Result<Reply, Error> {
+pub(super) fn judged(
+    sent: Result<Reply, TransferError>,
+    asked: &FailedRequest<'_>,
+) -> Result<Reply, Error> {
     let reply = match sent {
         Ok(reply) => reply,
-        Err(Failure::Dead(error) | Failure::Transport(error)) => {
+        Err(TransferError::Dead(error) | TransferError::Transport(error)) => {
             return Err(asked.transport(&error));
         }
-        Err(Failure::Answer(error)) => return Err(error),
+        Err(TransferError::Answer(error)) => return Err(error),
     };
     match reply.status {
         200 => Ok(reply),

@@ -28,8 +28,8 @@ use crate::model::node::{Detail, NodeId, Stub};
 use crate::model::secret::Secret;
 
 pub use http::HttpNomad;
-pub use probe::{Agent, Answered, Broken, Glance};
-pub use pulse::Hold;
+pub use probe::{Agent, OneNodeList, ProbeError, ProbeReply};
+pub use pulse::LongPoll;
 
 use address::Address;
 
@@ -42,7 +42,7 @@ pub struct Access {
     pub token: Option<Secret>,
     /// User and password of HTTP Basic.
     pub basic: Option<(String, Secret)>,
-    pub tls: Tls,
+    pub tls: TlsSettings,
     /// The HTTP proxy, chosen by `config`; `None` = straight. May hold credentials.
     pub proxy: Option<Secret>,
     pub compress: Compress,
@@ -59,7 +59,7 @@ pub struct Access {
 
 /// The files and choices of TLS, with the meaning that the official command line gives them.
 #[derive(Debug, Clone, Default)]
-pub struct Tls {
+pub struct TlsSettings {
     pub ca_cert: Option<PathBuf>,
     /// A folder of certificates; `ca_cert` wins over it.
     pub ca_path: Option<PathBuf>,
@@ -90,7 +90,7 @@ pub trait Nomad: Send + Sync {
     ///
     /// # Errors
     /// As that of the list.
-    fn probe(&self) -> Result<Option<Pulse>, Error> {
+    fn probe(&self) -> Result<Option<IndexReply>, Error> {
         Ok(None)
     }
 
@@ -100,7 +100,7 @@ pub trait Nomad: Send + Sync {
 
 /// What the cheapest question shows: whether anything has changed at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pulse {
+pub struct IndexReply {
     /// `X-Nomad-Index`, as [`Listing::index`].
     pub index: Option<u64>,
     /// There is a leader, and the server that answered hears from it.
@@ -125,7 +125,7 @@ pub struct Listing {
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{what}")]
 pub struct Error {
-    pub kind: Kind,
+    pub kind: FailureKind,
     /// One line, complete: `cannot reach Nomad at http://10.0.0.5:4646: connection refused`.
     pub what: String,
     /// What to do about it, if there is something.
@@ -134,7 +134,7 @@ pub struct Error {
 
 /// The kinds of failure that callers tell apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FailureKind {
     /// 403: Nomad refuses this token, or wants one.
     Denied,
     /// 401: something before Nomad wants to know who asks.

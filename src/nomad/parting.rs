@@ -8,26 +8,26 @@ use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTi
 /// the handshake is still being written; Nomad refuses a connection too many with a 429 before it has
 /// read anything. Then our write fails, and the reason waits to be read.
 #[derive(Debug)]
-pub(super) struct Parting;
+pub(super) struct DrainConnector;
 
 #[derive(Debug)]
-pub(super) struct Heard<T> {
+pub(super) struct DrainOnError<T> {
     inner: T,
 }
 
-impl<In: Transport> Connector<In> for Parting {
-    type Out = Heard<In>;
+impl<In: Transport> Connector<In> for DrainConnector {
+    type Out = DrainOnError<In>;
 
     fn connect(
         &self,
         _: &ConnectionDetails<'_>,
         chained: Option<In>,
-    ) -> Result<Option<Heard<In>>, ureq::Error> {
-        Ok(chained.map(|inner| Heard { inner }))
+    ) -> Result<Option<DrainOnError<In>>, ureq::Error> {
+        Ok(chained.map(|inner| DrainOnError { inner }))
     }
 }
 
-impl<T: Transport> Transport for Heard<T> {
+impl<T: Transport> Transport for DrainOnError<T> {
     fn buffers(&mut self) -> &mut dyn Buffers {
         self.inner.buffers()
     }

@@ -8,17 +8,17 @@ use crate::clock;
 use crate::host::threads::within;
 
 use super::address::Scheme;
-use super::body::{Failure, Reply};
+use super::body::{Reply, TransferError};
 use super::connect::Trace;
-use super::failure::{Asked, CONNECT, PLAIN_HINT, is_tls};
+use super::failure::{CONNECT, FailedRequest, PLAIN_HINT, is_tls};
 use super::http::{HttpNomad, REQUEST, judged};
 use super::patience::unix_seconds;
 use super::resolve::{LIMIT, looked_up};
-use super::{Error, Kind, wire};
+use super::{Error, FailureKind, wire};
 
 /// What an answer showed beside its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answered<T> {
+pub struct ProbeReply<T> {
     pub what: T,
     pub took: Duration,
     /// The server's clock: seconds since 1970, if it tells them.
@@ -27,7 +27,7 @@ pub struct Answered<T> {
 
 /// Why a question to Nomad failed.
 #[derive(Debug, Clone)]
-pub struct Broken {
+pub struct ProbeError {
     pub error: Error,
     /// The handshake of TLS failed: nothing was asked.
     pub in_tls: bool,
@@ -39,7 +39,7 @@ pub struct Broken {
 
 /// The list with one node, which costs Nomad next to nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Glance {
+pub struct OneNodeList {
     /// `X-Nomad-Index`, as the list has it.
     pub index: Option<u64>,
     /// How long the server that answered has not heard from the leader.
@@ -99,22 +99,26 @@ impl HttpNomad {
     ///
     /// # Errors
     /// Nomad's failure; that there is no leader is one.
-    pub fn leader(&self, limit: Duration) -> Result<Answered<String>, Broken> {
+    pub fn leader(&self, limit: Duration) -> Result<ProbeReply<String>, ProbeError> {
         let answered = self.probe("/v1/status/leader", "leader", limit, wire::leader)?;
-        Ok(Answered { what: self.mask.line(&answered.what, SHOWN), ..answered })
+        Ok(ProbeReply { what: self.mask.line(&answered.what, SHOWN), ..answered })
     }
 
     /// Whether this token may list nodes. With `stale` a server without a leader answers too.
     ///
     /// # Errors
     /// Nomad's failure, as that of the list.
-    pub fn glance(&self, stale: bool, limit: Duration) -> Result<Answered<Glance>, Broken> {
+    pub fn glance(
+        &self,
+        stale: bool,
+        limit: Duration,
+    ) -> Result<ProbeReply<OneNodeList>, ProbeError> {
         let path = if stale { "/v1/nodes?per_page=1&stale" } else { "/v1/nodes?per_page=1" };
         let asked = self.probing("list", limit);
         let (reply, took) = self.timed(path, &asked)?;
-        self.parsed(&reply, "list", wire::stubs).map_err(Broken::of)?;
-        let what = Glance { index: reply.index(), last_contact_ms: reply.last_contact_ms() };
-        Ok(Answered { what, took, date: date(&reply) })
+        self.parsed(&reply, "list", wire::stubs).map_err(ProbeError::of)?;
+        let what = OneNodeList { index: reply.index(), last_contact_ms: reply.last_contact_ms() };
+        Ok(ProbeReply { what, took, date: date(&reply) })
     }
 
     /// The version of the agent that answers, if the token may know it.
@@ -142,9 +146,9 @@ impl HttpNomad {
     }
 
     /// Whoever asks knows the limit of this question, not that of the command.
-    fn probing(&self, what: &str, limit: Duration) -> Asked<'_> {
+    fn probing(&self, what: &str, limit: Duration) -> FailedRequest<'_> {
         let limit = limit.min(REQUEST);
-        Asked { timeout: limit, ..self.asked_within(what, limit) }
+        FailedRequest { timeout: limit, ..self.asked_within(what, limit) }
     }
 
     fn probe<T>(
@@ -153,14 +157,18 @@ impl HttpNomad {
         what: &str,
         limit: Duration,
         parse: fn(&[u8]) -> Result<T, String>,
-    ) -> Result<Answered<T>, Broken> {
+    ) -> Result<ProbeReply<T>, ProbeError> {
         let asked = self.probing(what, limit);
         let (reply, took) = self.timed(path, &asked)?;
-        let parsed = self.parsed(&reply, what, parse).map_err(Broken::of)?;
-        Ok(Answered { what: parsed, took, date: date(&reply) })
+        let parsed = self.parsed(&reply, what, parse).map_err(ProbeError::of)?;
+        Ok(ProbeReply { what: parsed, took, date: date(&reply) })
     }
 
-    fn timed(&self, path: &str, asked: &Asked<'_>) -> Result<(Reply, Duration), Broken> {
+    fn timed(
+        &self,
+        path: &str,
+        asked: &FailedRequest<'_>,
+    ) -> Result<(Reply, Duration), ProbeError> {
         let _permit = self.enter();
         let began = clock::now();
         let sent = self.send_alive(&self.path(path), false, asked);
@@ -177,31 +185,32 @@ impl HttpNomad {
             Err(error) if ignored => self.ignored(error, asked.limit),
             Err(error) => error,
         };
-        Err(Broken { error, in_tls, unasked, leaderless })
+        Err(ProbeError { error, in_tls, unasked, leaderless })
     }
 
     /// Whoever takes a connection and leaves the greeting of TLS without an answer speaks none.
     fn ignored(&self, error: Error, limit: Duration) -> Error {
         let limit = limit.min(CONNECT);
-        let asked = Asked { limit, timeout: limit, ..self.probing("TLS handshake", limit) };
+        let asked = FailedRequest { limit, timeout: limit, ..self.probing("TLS handshake", limit) };
         let late = ureq::Error::Timeout(ureq::Timeout::Global);
-        let error = if error.kind == Kind::TimedOut { asked.transport(&late) } else { error };
+        let error =
+            if error.kind == FailureKind::TimedOut { asked.transport(&late) } else { error };
         // A slow one that does speak it may just need more.
         let longer = if limit < SOON { "pass a longer --timeout, or " } else { "" };
         Error { hint: Some(format!("{longer}{PLAIN_HINT}")), ..error }
     }
 }
 
-impl Broken {
+impl ProbeError {
     fn of(error: Error) -> Self {
         Self { error, in_tls: false, unasked: false, leaderless: false }
     }
 }
 
-fn is_of_tls(failure: &Failure) -> bool {
+fn is_of_tls(failure: &TransferError) -> bool {
     match failure {
-        Failure::Dead(error) | Failure::Transport(error) => is_tls(error),
-        Failure::Answer(_) => false,
+        TransferError::Dead(error) | TransferError::Transport(error) => is_tls(error),
+        TransferError::Answer(_) => false,
     }
 }
 

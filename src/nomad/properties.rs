@@ -2,7 +2,7 @@
 
 use crate::model::node::{Detail, Facts, Full, Stub};
 use crate::model::properties::assert_harmless;
-use crate::model::rows::{Row, Rows};
+use crate::model::rows::{NodeRow, Rows};
 use crate::model::secret::Secret;
 use crate::model::snapshot::Snapshot;
 
@@ -43,8 +43,8 @@ fn assert_keeps(stub: &Stub, facts: Facts) {
     let (json, end) = full.to_json();
     assert_eq!(full.json(false), [&json[..end], b"}"].concat(), "the record is its beginning");
     assert_eq!(full.clone().facts(), Some(facts), "the detail is in the record");
-    let row = Row::of(full);
-    assert_eq!(Row::kept(&json.into(), stub), Some(row), "what is kept is what would be made");
+    let row = NodeRow::of(full);
+    assert_eq!(NodeRow::kept(&json.into(), stub), Some(row), "what is kept is what would be made");
 }
 
 fn assert_survives(full: &Full) {

@@ -12,7 +12,7 @@ use crate::model::secret::Secret;
 use super::address::{Address, Scheme};
 use super::body::Reply;
 use super::connect::wrong;
-use super::failure::Asked;
+use super::failure::FailedRequest;
 use super::{Access, Error};
 
 /// The proxy between us and Nomad.
@@ -75,7 +75,7 @@ impl Proxied {
     }
 }
 
-impl Asked<'_> {
+impl FailedRequest<'_> {
     /// The proxy gave this answer in place of Nomad.
     pub(super) fn proxy_answer(&self, reply: &Reply) -> Option<Error> {
         let proxied = self.proxied.filter(|proxied| proxied.has_answered(reply))?;

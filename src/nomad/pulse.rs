@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use super::http::{HttpNomad, REQUEST, judged};
-use super::{Error, Pulse, wire};
+use super::{Error, IndexReply, wire};
 
 /// Since which index Nomad may hold its answer back, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Hold {
+pub struct LongPoll {
     /// Of the last answer; more than 0.
     pub index: u64,
     pub wait: Duration,
 }
 
-impl Hold {
+impl LongPoll {
     /// Nomad adds up to a sixteenth to `wait`.
     fn limit(self) -> Duration {
         self.wait + self.wait / 16 + REQUEST
@@ -27,7 +27,7 @@ impl HttpNomad {
     ///
     /// # Errors
     /// Nomad's failure, as that of the list.
-    pub fn pulse(&self, hold: Option<Hold>) -> Result<Pulse, Error> {
+    pub fn pulse(&self, hold: Option<LongPoll>) -> Result<IndexReply, Error> {
         const ONE: &str = "/v1/nodes?per_page=1";
         let reply = match hold {
             Some(hold) => {
@@ -41,6 +41,6 @@ impl HttpNomad {
         };
         let stubs = self.parsed(&reply, "list", wire::stubs)?;
         let leader = reply.known_leader() && reply.last_contact_ms() == 0;
-        Ok(Pulse { index: reply.index(), leader, first: stubs.into_iter().next() })
+        Ok(IndexReply { index: reply.index(), leader, first: stubs.into_iter().next() })
     }
 }

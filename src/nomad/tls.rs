@@ -17,13 +17,13 @@ use crate::model::client_key::{self, KeyFlaw};
 
 use super::connect::wrong;
 use super::failure::plain;
-use super::{Error, Tls};
+use super::{Error, TlsSettings};
 
 /// Looks for the files that are named, so that a slip shows in each run, and reads none of them.
 ///
 /// # Errors
 /// `Kind::Config` with the file that is missing.
-pub(super) fn check(tls: &Tls) -> Result<(), Error> {
+pub(super) fn check(tls: &TlsSettings) -> Result<(), Error> {
     if tls.client_cert.is_some() != tls.client_key.is_some() {
         return Err(wrong(
             "a client certificate needs its key, and a key its certificate".to_owned(),
@@ -46,7 +46,7 @@ pub(super) fn check(tls: &Tls) -> Result<(), Error> {
 ///
 /// # Errors
 /// `Kind::Config` with the file that can't be used.
-pub(super) fn config(tls: &Tls) -> Result<TlsConfig, Error> {
+pub(super) fn config(tls: &TlsSettings) -> Result<TlsConfig, Error> {
     let provider = Arc::new(default_provider());
     let pair = tls.client_cert.as_ref().zip(tls.client_key.as_ref());
     let client = pair.map(|(cert, key)| client(cert, key, &provider)).transpose()?;
@@ -60,7 +60,7 @@ pub(super) fn config(tls: &Tls) -> Result<TlsConfig, Error> {
 }
 
 /// The named file wins over the named folder, both over the system's roots.
-fn roots(tls: &Tls) -> Result<Vec<Certificate<'static>>, Error> {
+fn roots(tls: &TlsSettings) -> Result<Vec<Certificate<'static>>, Error> {
     let certs = match (&tls.ca_cert, &tls.ca_path) {
         (Some(file), _) => usable(certificates(file)?, file)?,
         (None, Some(folder)) => usable(folder_certificates(folder)?, folder)?,

@@ -20,14 +20,14 @@ pub(super) struct UnixConnector(pub(super) PathBuf);
 
 #[derive(Debug)]
 pub(super) struct UnixTransport {
-    stream: Arc<Socket>,
+    stream: Arc<UnixAddress>,
     buffers: LazyBuffers,
 }
 
 #[derive(Debug)]
-struct Socket(UnixStream);
+struct UnixAddress(UnixStream);
 
-impl ShutdownHandle for Socket {
+impl ShutdownHandle for UnixAddress {
     fn shutdown(&self) {
         // It may be closed already.
         let _ = self.0.shutdown(Shutdown::Both);
@@ -49,8 +49,8 @@ impl Connector for UnixConnector {
         // Waits for as long as the server accepts nobody, and knows no limit.
         match within(limit, move || UnixStream::connect(path)) {
             Some(stream) => {
-                let stream = Arc::new(Socket(stream?));
-                let socket: Arc<dyn ShutdownHandle> = Arc::<Socket>::clone(&stream);
+                let stream = Arc::new(UnixAddress(stream?));
+                let socket: Arc<dyn ShutdownHandle> = Arc::<UnixAddress>::clone(&stream);
                 (details.register_shutdown)(Arc::downgrade(&socket))?;
                 Ok(Some(UnixTransport { stream, buffers }))
             }

@@ -23,23 +23,23 @@ impl Sink for io::Stderr {
 }
 
 /// What is told of the lines that were dropped.
-type Notice = Box<dyn Fn(u64) -> String + Send + Sync>;
+type DropNotice = Box<dyn Fn(u64) -> String + Send + Sync>;
 
 /// A bounded queue, and a thread that writes what is in it. What does not fit is dropped and counted.
-pub(super) struct Backlog(Arc<Shared>);
+pub(super) struct Backlog(Arc<QueueState>);
 
-struct Shared {
-    queue: Mutex<Queue>,
+struct QueueState {
+    queue: Mutex<LineQueue>,
     /// A line has come, or all were written.
     turned: Condvar,
     sink: Mutex<Box<dyn Sink>>,
-    notice: Notice,
+    notice: DropNotice,
     /// In bytes.
     limit: usize,
 }
 
 #[derive(Default)]
-struct Queue {
+struct LineQueue {
     lines: VecDeque<String>,
     bytes: usize,
     dropped: u64,
@@ -48,16 +48,16 @@ struct Queue {
     writing: bool,
 }
 
-impl Queue {
+impl LineQueue {
     fn is_empty(&self) -> bool {
         self.lines.is_empty() && self.dropped == 0
     }
 }
 
 impl Backlog {
-    pub(super) fn new(sink: Box<dyn Sink>, limit: usize, notice: Notice) -> Self {
+    pub(super) fn new(sink: Box<dyn Sink>, limit: usize, notice: DropNotice) -> Self {
         let (queue, turned, sink) = (Mutex::default(), Condvar::new(), Mutex::new(sink));
-        Self(Arc::new(Shared { queue, turned, sink, notice, limit }))
+        Self(Arc::new(QueueState { queue, turned, sink, notice, limit }))
     }
 
     /// `line` ends without a newline.
@@ -82,7 +82,7 @@ impl Backlog {
     pub(super) fn flush(&self, limit: Duration) {
         let queue = self.0.queue();
         if queue.has_writer {
-            let busy = |queue: &mut Queue| !queue.is_empty() || queue.writing;
+            let busy = |queue: &mut LineQueue| !queue.is_empty() || queue.writing;
             drop(self.0.turned.wait_timeout_while(queue, limit, busy));
         } else {
             drop(queue);
@@ -91,7 +91,7 @@ impl Backlog {
     }
 }
 
-impl Queue {
+impl LineQueue {
     fn push(&mut self, line: String, limit: usize) {
         let bytes = self.bytes + line.len() + 1;
         // What follows on a dropped line is dropped too: the notice stands behind all that is kept.
@@ -104,8 +104,8 @@ impl Queue {
     }
 }
 
-impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+impl QueueState {
+    fn queue(&self) -> MutexGuard<'_, LineQueue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -131,10 +131,10 @@ impl Shared {
         let mut queue = self.queue();
         queue.writing = false;
         self.turned.notify_all();
-        let empty = |queue: &mut Queue| queue.is_empty();
+        let empty = |queue: &mut LineQueue| queue.is_empty();
         let mut queue =
             self.turned.wait_while(queue, empty).unwrap_or_else(PoisonError::into_inner);
-        let Queue { lines, dropped, .. } = std::mem::take(&mut *queue);
+        let LineQueue { lines, dropped, .. } = std::mem::take(&mut *queue);
         (queue.has_writer, queue.writing) = (true, true);
         (lines, dropped)
     }

@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::discovery::Progress;
-use crate::model::remark::{Level, Remark};
+use crate::model::remark::{Level, Notice};
 use crate::model::text::told;
 
 use super::backlog::Backlog;
@@ -54,7 +54,7 @@ impl Console {
         }
     }
 
-    pub(crate) fn remark(&self, remark: &Remark) {
+    pub(crate) fn remark(&self, remark: &Notice) {
         if self.level.is_none_or(|level| remark.level > level) {
             return;
         }

@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::doctor::{Check, Link, State};
+use crate::doctor::{Check, CheckStatus, Link};
 use crate::model::figures::count;
 use crate::model::json;
 
-use super::Look;
+use super::OutputStyle;
 use super::cell::Tone;
 
 /// Columns before what is said: the state, the name, and what keeps them apart.
@@ -23,10 +23,10 @@ const WIDEST: usize = 110;
 pub(crate) fn doctor_json(checks: &[Check]) -> Vec<u8> {
     let count = |state| checks.iter().filter(|check| check.state == state).count();
     json::bytes(&Report {
-        ok: count(State::Problem) == 0,
-        problems: count(State::Problem),
-        warnings: count(State::Warning),
-        checks: checks.iter().map(Line::of).collect(),
+        ok: count(CheckStatus::Problem) == 0,
+        problems: count(CheckStatus::Problem),
+        warnings: count(CheckStatus::Warning),
+        checks: checks.iter().map(ReportLine::of).collect(),
     })
 }
 
@@ -35,11 +35,11 @@ struct Report<'a> {
     ok: bool,
     problems: usize,
     warnings: usize,
-    checks: Vec<Line<'a>>,
+    checks: Vec<ReportLine<'a>>,
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct ReportLine<'a> {
     link: &'static str,
     check: &'a str,
     state: &'static str,
@@ -47,7 +47,7 @@ struct Line<'a> {
     advice: Option<&'a str>,
 }
 
-impl<'a> Line<'a> {
+impl<'a> ReportLine<'a> {
     fn of(check: &'a Check) -> Self {
         Self {
             link: check.link.name(),
@@ -60,7 +60,7 @@ impl<'a> Line<'a> {
 }
 
 /// The report for people.
-pub(crate) fn doctor(to: &mut dyn Write, checks: &[Check], look: &Look) -> io::Result<()> {
+pub(crate) fn doctor(to: &mut dyn Write, checks: &[Check], look: &OutputStyle) -> io::Result<()> {
     for link in Link::ALL {
         let mut checks = checks.iter().filter(|check| check.link == link).peekable();
         if checks.peek().is_some() {
@@ -84,15 +84,15 @@ fn head(link: Link) -> &'static str {
     }
 }
 
-fn line(to: &mut dyn Write, check: &Check, look: &Look) -> io::Result<()> {
+fn line(to: &mut dyn Write, check: &Check, look: &OutputStyle) -> io::Result<()> {
     let tone = match check.state {
-        State::Ok => Tone::Good,
-        State::Warning => Tone::Attention,
-        State::Problem => Tone::Bad,
-        State::Skipped => Tone::Faint,
+        CheckStatus::Ok => Tone::Good,
+        CheckStatus::Warning => Tone::Attention,
+        CheckStatus::Problem => Tone::Bad,
+        CheckStatus::Skipped => Tone::Faint,
     };
     let state = format!("{:STATE$}", check.state.name());
-    let faint = if check.state == State::Skipped { Tone::Faint } else { Tone::Plain };
+    let faint = if check.state == CheckStatus::Skipped { Tone::Faint } else { Tone::Plain };
     let mut said = wrapped(&check.said, look.width, MARGIN).into_iter();
     let name = format!("{:NAME$}", check.name);
     let first = said.next().unwrap_or_default();
@@ -108,14 +108,14 @@ fn line(to: &mut dyn Write, check: &Check, look: &Look) -> io::Result<()> {
     Ok(())
 }
 
-fn toned(tone: Tone, text: &str, look: &Look) -> String {
+fn toned(tone: Tone, text: &str, look: &OutputStyle) -> String {
     let style = if look.colour { tone.style() } else { Tone::Plain.style() };
     format!("{style}{text}{style:#}")
 }
 
 fn summary(checks: &[Check]) -> String {
     let of = |state| checks.iter().filter(|check| check.state == state).count() as u64;
-    match (of(State::Problem), of(State::Warning), of(State::Skipped)) {
+    match (of(CheckStatus::Problem), of(CheckStatus::Warning), of(CheckStatus::Skipped)) {
         (0, 0, 0) => "All is well.".to_owned(),
         (0, 0, skipped) => format!("No problem, {} skipped.", count(skipped, "check")),
         (0, warnings, _) => format!("No problem, {}.", count(warnings, "warning")),
@@ -148,8 +148,8 @@ fn wrapped(text: &str, width: Option<usize>, margin: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::{doctor, summary, wrapped};
-    use crate::doctor::{Check, Link, State};
-    use crate::render::Look;
+    use crate::doctor::{Check, CheckStatus, Link};
+    use crate::render::OutputStyle;
 
     #[test]
     fn lines_break_between_words() {
@@ -164,14 +164,14 @@ mod tests {
 
     #[test]
     fn all_is_well_only_where_all_was_checked() {
-        let said = |states: &[State]| {
-            let check = |state: &State| {
+        let said = |states: &[CheckStatus]| {
+            let check = |state: &CheckStatus| {
                 let (name, said) = ("x".to_owned(), String::new());
                 Check { link: Link::Redis, name, state: *state, said, advice: None }
             };
             summary(&states.iter().map(check).collect::<Vec<_>>())
         };
-        use State::{Ok, Problem, Skipped, Warning};
+        use CheckStatus::{Ok, Problem, Skipped, Warning};
         assert_eq!(said(&[Ok]), "All is well.");
         assert_eq!(said(&[Ok, Skipped]), "No problem, 1 check skipped.");
         assert_eq!(said(&[Warning, Skipped]), "No problem, 1 warning.");
@@ -183,12 +183,12 @@ mod tests {
         let check = Check {
             link: Link::Redis,
             name: "reached".to_owned(),
-            state: State::Problem,
+            state: CheckStatus::Problem,
             said: "refused".to_owned(),
             advice: Some("start it".to_owned()),
         };
         let shown = |colour| {
-            let look = Look { width: Some(80), colour, headers: true, secrets: false };
+            let look = OutputStyle { width: Some(80), colour, headers: true, secrets: false };
             let mut bytes = Vec::new();
             doctor(&mut bytes, std::slice::from_ref(&check), &look).unwrap();
             String::from_utf8(bytes).unwrap()

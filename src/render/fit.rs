@@ -5,7 +5,7 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// One column that is to be fitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Wish {
+pub(super) struct ColumnWidth {
     /// The width of its widest cell, the head included.
     pub(super) width: usize,
     /// Below this it is not shortened; `None` = never.
@@ -22,7 +22,7 @@ pub(super) struct Fit {
 
 /// First the gaps give way, then the widest text, then (if they may) the last columns. Columns that
 /// may not be left out and do not fit are left as they are.
-pub(super) fn fit(wishes: &[Wish], room: usize, may_leave_out: bool) -> Fit {
+pub(super) fn fit(wishes: &[ColumnWidth], room: usize, may_leave_out: bool) -> Fit {
     let mut widths: Vec<usize> = wishes.iter().map(|wish| wish.width).collect();
     if total(&widths, 2) <= room {
         return Fit { widths, gap: 2 };
@@ -68,16 +68,16 @@ pub(super) fn shortened(text: &str, room: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Fit, Wish, fit, shortened};
+    use super::{ColumnWidth, Fit, fit, shortened};
 
-    fn wish(width: usize, narrowest: Option<usize>) -> Wish {
-        Wish { width, narrowest }
+    fn wish(width: usize, narrowest: Option<usize>) -> ColumnWidth {
+        ColumnWidth { width, narrowest }
     }
 
     #[test]
     fn gaps_give_way_first_then_text_then_columns() {
         let wishes = [wish(8, None), wish(20, Some(10)), wish(9, Some(8)), wish(7, None)];
-        let fit = |wishes: &[Wish], room| fit(wishes, room, true);
+        let fit = |wishes: &[ColumnWidth], room| fit(wishes, room, true);
         assert_eq!(fit(&wishes, 50), Fit { widths: vec![8, 20, 9, 7], gap: 2 });
         assert_eq!(fit(&wishes, 47), Fit { widths: vec![8, 20, 9, 7], gap: 1 });
         assert_eq!(fit(&wishes, 40), Fit { widths: vec![8, 13, 9, 7], gap: 1 });

@@ -14,7 +14,7 @@ use crate::model::secret::is_secret;
 use crate::model::text::sanitised;
 use crate::model::value;
 
-use super::{Look, Syntax};
+use super::{OutputStyle, Syntax};
 
 /// What a machine reads: each row has one value for each name.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,12 +32,12 @@ impl Grid {
 
     /// Each row as one JSON object, its keys in the order of the columns.
     pub(crate) fn objects(&self) -> Vec<Vec<u8>> {
-        self.rows.iter().map(|row| json::bytes(&Object { names: &self.names, row })).collect()
+        self.rows.iter().map(|row| json::bytes(&RowObject { names: &self.names, row })).collect()
     }
 
     pub(crate) fn yaml(&self, mut to: &mut dyn Write) -> io::Result<()> {
         let objects: Vec<Yaml<'_>> =
-            self.rows.iter().map(|row| Yaml::Row(Object { names: &self.names, row })).collect();
+            self.rows.iter().map(|row| Yaml::Row(RowObject { names: &self.names, row })).collect();
         serde_saphyr::to_io_writer(&mut to, &objects)
             .map_err(|error| io::Error::other(error.to_string()))
     }
@@ -47,7 +47,7 @@ impl Grid {
         &self,
         to: &mut dyn Write,
         syntax: Syntax,
-        look: &Look,
+        look: &OutputStyle,
     ) -> io::Result<()> {
         let head = |name: &String| cell(&Value::from(name.as_str()), syntax);
         if look.headers {
@@ -65,26 +65,26 @@ impl Grid {
 
 /// One node as a JSON object of these columns.
 pub(crate) fn object(node: &Full, fields: &[Field]) -> Vec<u8> {
-    json::bytes(&Columns { node, fields })
+    json::bytes(&FieldValues { node, fields })
 }
 
-struct Columns<'a> {
+struct FieldValues<'a> {
     node: &'a Full,
     fields: &'a [Field],
 }
 
-impl Serialize for Columns<'_> {
+impl Serialize for FieldValues<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_map(self.fields.iter().map(|field| (field.name(), field.value(self.node))))
     }
 }
 
-struct Object<'a> {
+struct RowObject<'a> {
     names: &'a [String],
     row: &'a [Value],
 }
 
-impl Serialize for Object<'_> {
+impl Serialize for RowObject<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut map = to.serialize_map(Some(self.names.len()))?;
         for (name, value) in self.names.iter().zip(self.row) {
@@ -96,7 +96,7 @@ impl Serialize for Object<'_> {
 
 /// A value on its way into YAML: text with control characters is quoted, and they are escaped.
 enum Yaml<'a> {
-    Row(Object<'a>),
+    Row(RowObject<'a>),
     Value(&'a Value),
     Text(&'a str),
 }
@@ -104,7 +104,7 @@ enum Yaml<'a> {
 impl Serialize for Yaml<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Row(Object { names, row }) => {
+            Self::Row(RowObject { names, row }) => {
                 let names = names.iter().map(|name| Yaml::Text(name));
                 to.collect_map(names.zip(row.iter().map(Yaml::Value)))
             }
@@ -177,7 +177,7 @@ fn formula_safe(text: String) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::{Grid, Look, Syntax};
+    use super::{Grid, OutputStyle, Syntax};
 
     fn separated(syntax: Syntax, secrets: bool) -> String {
         let row = vec![
@@ -189,7 +189,7 @@ mod tests {
         ];
         let names = ["meta.token", "text", "number", "as text", "formula"].map(str::to_owned);
         let grid = Grid { names: names.into(), rows: vec![row] };
-        let look = Look { width: None, colour: false, headers: false, secrets };
+        let look = OutputStyle { width: None, colour: false, headers: false, secrets };
         let mut out = Vec::new();
         grid.separated(&mut out, syntax, &look).unwrap();
         String::from_utf8(out).unwrap()
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn a_byte_order_mark_is_part_of_the_text() {
         let grid = Grid { names: vec!["name".to_owned()], rows: vec![vec![json!("\u{feff}web")]] };
-        let look = Look { width: None, colour: false, headers: false, secrets: true };
+        let look = OutputStyle { width: None, colour: false, headers: false, secrets: true };
         let mut out = Vec::new();
         grid.separated(&mut out, Syntax { tabs: false, raw: true }, &look).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), "\"\u{feff}web\"\n");

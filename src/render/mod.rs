@@ -25,8 +25,8 @@ pub(crate) use doctor::{doctor, doctor_json};
 pub(crate) use grid::{Grid, object};
 pub(crate) use shape::{Shape, fields, usual};
 pub(crate) use show::show;
-pub(crate) use stats::{Cluster, stats, stats_json};
-pub(crate) use table::{Mark, Sheet, table, texts};
+pub(crate) use stats::{ClusterSection, stats, stats_json};
+pub(crate) use table::{ChangeMark, NodeTable, table, texts};
 
 /// How nodes are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl std::str::FromStr for Format {
 
 /// How text for people looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Look {
+pub(crate) struct OutputStyle {
     /// Columns of the terminal; `None` in a pipe, where the same bytes come whatever the terminal.
     pub(crate) width: Option<usize>,
     pub(crate) colour: bool,
@@ -108,7 +108,7 @@ pub(crate) fn json<'a>(
 }
 
 /// A grid as a table for people; values under a secret's name are masked.
-pub(crate) fn grid_table(to: &mut dyn Write, grid: &Grid, look: &Look) -> io::Result<()> {
+pub(crate) fn grid_table(to: &mut dyn Write, grid: &Grid, look: &OutputStyle) -> io::Result<()> {
     let cell = |(name, value): (&String, &serde_json::Value)| {
         let value = if look.secrets { value.clone() } else { grid::masked(name, value) };
         let text = crate::model::value::text(&value);

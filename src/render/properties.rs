@@ -6,7 +6,7 @@ use crate::model::properties::assert_harmless;
 use crate::model::text::sanitised;
 use crate::model::value::text;
 
-use super::{Grid, Look, Syntax};
+use super::{Grid, OutputStyle, Syntax};
 
 /// Cells with `|` between them, rows on lines of their own, the first one the names; `^` is a line
 /// break within a cell.
@@ -85,7 +85,7 @@ fn cells(grid: &Grid) -> Vec<Vec<Value>> {
 }
 
 fn separated(grid: &Grid, syntax: Syntax) -> String {
-    let look = Look { width: None, colour: false, headers: true, secrets: true };
+    let look = OutputStyle { width: None, colour: false, headers: true, secrets: true };
     let mut out = Vec::new();
     grid.separated(&mut out, syntax, &look).expect("memory takes every write");
     String::from_utf8(out).expect("cells are UTF-8")

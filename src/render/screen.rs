@@ -17,14 +17,14 @@ pub(crate) struct Screen {
 
 /// The lines below the table, safe for a terminal.
 #[derive(Debug, Default)]
-pub(crate) struct Foot {
+pub(crate) struct StatusLines {
     pub(crate) lines: Vec<String>,
     /// What is wrong, in one line.
     pub(crate) trouble: Option<String>,
     pub(crate) colour: bool,
 }
 
-impl Foot {
+impl StatusLines {
     /// Each line as wide as the screen at most.
     fn fitted(&self, width: usize) -> Vec<String> {
         let style = match self.colour {
@@ -45,7 +45,7 @@ impl Screen {
         &mut self,
         to: &mut dyn Write,
         text: &[u8],
-        foot: &Foot,
+        foot: &StatusLines,
         size: Option<(usize, usize)>,
     ) -> io::Result<()> {
         let text = String::from_utf8_lossy(text);
@@ -83,11 +83,11 @@ impl Screen {
 
 #[cfg(test)]
 mod tests {
-    use super::{Foot, Screen};
+    use super::{Screen, StatusLines};
 
-    fn foot(lines: &[&str], trouble: Option<&str>) -> Foot {
+    fn foot(lines: &[&str], trouble: Option<&str>) -> StatusLines {
         let lines = lines.iter().map(|line| (*line).to_owned()).collect();
-        Foot { lines, trouble: trouble.map(str::to_owned), colour: false }
+        StatusLines { lines, trouble: trouble.map(str::to_owned), colour: false }
     }
 
     #[test]
@@ -115,7 +115,7 @@ mod tests {
         screen.draw(&mut out, b"a\n", &foot(&["foot"], None), Some((10, 24))).unwrap();
         let text = String::from_utf8(out).unwrap().replace('\u{1b}', "^");
         assert_eq!(text, "a^[K\nfoot^[K\nno answer…^[K\n^[J^[3A\ra^[K\nfoot^[K\n^[J");
-        let coloured = Foot { colour: true, ..trouble };
+        let coloured = StatusLines { colour: true, ..trouble };
         let last = coloured.fitted(10).pop().unwrap();
         assert!(last.starts_with("\u{1b}[1m") && last.contains("no answer…"), "{last:?}");
     }

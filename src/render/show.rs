@@ -11,7 +11,7 @@ use crate::model::text::sanitised;
 
 use super::cell::{Column, size};
 use super::fit::width;
-use super::{Look, allocatable, drain};
+use super::{OutputStyle, allocatable, drain};
 
 /// Writes all that is known of a node, section by section. `live` is what Nomad says now, or why it
 /// does not.
@@ -19,9 +19,9 @@ pub(crate) fn show(
     to: &mut dyn Write,
     node: &Full,
     live: Result<&Live, &str>,
-    look: &Look,
+    look: &OutputStyle,
 ) -> io::Result<()> {
-    let page = Page { node, live, look };
+    let page = NodePage { node, live, look };
     page.section(to, None, page.identity())?;
     page.section(to, Some("State"), page.state())?;
     page.section(to, Some("Resources"), page.resources())?;
@@ -34,16 +34,16 @@ pub(crate) fn show(
 }
 
 /// A label and what it says.
-type Line = (String, String);
+type LabeledValue = (String, String);
 
-struct Page<'a> {
+struct NodePage<'a> {
     node: &'a Full,
     live: Result<&'a Live, &'a str>,
-    look: &'a Look,
+    look: &'a OutputStyle,
 }
 
-impl Page<'_> {
-    fn identity(&self) -> Vec<Line> {
+impl NodePage<'_> {
+    fn identity(&self) -> Vec<LabeledValue> {
         let columns = [
             ("Name", Column::Name),
             ("ID", Column::Id),
@@ -60,7 +60,7 @@ impl Page<'_> {
             .into()
     }
 
-    fn state(&self) -> Vec<Line> {
+    fn state(&self) -> Vec<LabeledValue> {
         let record = &self.node.record;
         let mut lines = vec![
             line("Status", &self.toned(Column::Status)),
@@ -96,7 +96,7 @@ impl Page<'_> {
         column.text(&self.node.record).into_owned()
     }
 
-    fn resources(&self) -> Vec<Line> {
+    fn resources(&self) -> Vec<LabeledValue> {
         let (Some(all), Some(kept), Some(rest)) =
             (&self.node.extra.resources, &self.node.extra.reserved, allocatable(self.node))
         else {
@@ -142,7 +142,7 @@ impl Page<'_> {
         lines
     }
 
-    fn drivers(&self) -> Vec<Line> {
+    fn drivers(&self) -> Vec<LabeledValue> {
         let there = self
             .node
             .record
@@ -163,7 +163,7 @@ impl Page<'_> {
     }
 
     /// Newest first.
-    fn events(&self) -> Vec<Line> {
+    fn events(&self) -> Vec<LabeledValue> {
         match self.live {
             Err(why) => vec![line("not known", why)],
             Ok(live) => {
@@ -175,7 +175,7 @@ impl Page<'_> {
         }
     }
 
-    fn volumes(&self) -> Vec<Line> {
+    fn volumes(&self) -> Vec<LabeledValue> {
         let volumes = self.node.extra.host_volumes.iter().flatten();
         volumes
             .map(|(name, volume)| {
@@ -185,7 +185,7 @@ impl Page<'_> {
             .collect()
     }
 
-    fn networks(&self) -> Vec<Line> {
+    fn networks(&self) -> Vec<LabeledValue> {
         let own = self.node.extra.resources.iter().flat_map(|all| &all.networks);
         let own = own.map(|network| {
             let device = if network.device.is_empty() { &network.mode } else { &network.device };
@@ -200,14 +200,14 @@ impl Page<'_> {
         .collect()
     }
 
-    fn texts(&self, texts: Option<&TextMap>) -> Vec<Line> {
+    fn texts(&self, texts: Option<&TextMap>) -> Vec<LabeledValue> {
         texts.into_iter().flatten().map(|(key, value)| line(key, &self.value(key, value))).collect()
     }
 
     /// Attributes by the first word of their key: `cpu`, `kernel`, `driver`, …
     fn attributes(&self, to: &mut dyn Write) -> io::Result<()> {
-        let mut rest: &[Line] = &self.texts(self.node.extra.attributes.as_ref());
-        let group = |line: &Line| line.0.split('.').next().unwrap_or_default().to_owned();
+        let mut rest: &[LabeledValue] = &self.texts(self.node.extra.attributes.as_ref());
+        let group = |line: &LabeledValue| line.0.split('.').next().unwrap_or_default().to_owned();
         while let Some(first) = rest.first() {
             let name = group(first);
             let end = rest.iter().position(|line| group(line) != name).unwrap_or(rest.len());
@@ -221,7 +221,12 @@ impl Page<'_> {
         if is_secret(key) && !self.look.secrets { "***".to_owned() } else { value.to_owned() }
     }
 
-    fn section(&self, to: &mut dyn Write, head: Option<&str>, lines: Vec<Line>) -> io::Result<()> {
+    fn section(
+        &self,
+        to: &mut dyn Write,
+        head: Option<&str>,
+        lines: Vec<LabeledValue>,
+    ) -> io::Result<()> {
         if lines.is_empty() {
             return Ok(());
         }
@@ -239,7 +244,7 @@ impl Page<'_> {
 }
 
 /// Both parts safe for a terminal; `-` for nothing.
-fn line(label: &str, text: &str) -> Line {
+fn line(label: &str, text: &str) -> LabeledValue {
     let text = if text.trim().is_empty() { "-" } else { text.trim_end() };
     (sanitised(label).into_owned(), sanitised(text).into_owned())
 }

@@ -14,7 +14,7 @@ use super::notice::age;
 
 /// Whose nodes the cache holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Cluster {
+pub(crate) struct ClusterSection {
     /// Without credentials.
     pub(crate) address: String,
     pub(crate) region: Option<String>,
@@ -57,16 +57,16 @@ impl Hour {
 }
 
 /// The object of `cache stats --json`, without a newline. Its keys come in the order of the contract.
-pub(crate) fn stats_json(stats: &Stats, cluster: &Cluster) -> Vec<u8> {
+pub(crate) fn stats_json(stats: &Stats, cluster: &ClusterSection) -> Vec<u8> {
     let hour = Hour::of(stats);
-    json::bytes(&Page {
-        cache: Cache { kind: stats.kind, place: &stats.place },
+    json::bytes(&StatsPage {
+        cache: CacheSection { kind: stats.kind, place: &stats.place },
         cluster,
         state: stats.state.name(),
         age_ms: stats.age.map(millis),
         fresh_for_ms: stats.fresh_for.map(millis),
         nodes: stats.nodes,
-        keys: stats.keys.iter().map(Key::of).collect(),
+        keys: stats.keys.iter().map(KeySection::of).collect(),
         memory: stats.memory.as_ref().map(Used::of),
         last_hour: LastHour {
             hits: hour.hits,
@@ -82,27 +82,27 @@ pub(crate) fn stats_json(stats: &Stats, cluster: &Cluster) -> Vec<u8> {
 }
 
 #[derive(Serialize)]
-struct Page<'a> {
-    cache: Cache<'a>,
-    cluster: &'a Cluster,
+struct StatsPage<'a> {
+    cache: CacheSection<'a>,
+    cluster: &'a ClusterSection,
     state: &'static str,
     age_ms: Option<u64>,
     fresh_for_ms: Option<u64>,
     nodes: Option<u64>,
-    keys: Vec<Key<'a>>,
+    keys: Vec<KeySection<'a>>,
     memory: Option<Used<'a>>,
     last_hour: LastHour,
 }
 
 #[derive(Serialize)]
-struct Cache<'a> {
+struct CacheSection<'a> {
     kind: &'static str,
     #[serde(rename = "where")]
     place: &'a str,
 }
 
 #[derive(Serialize)]
-struct Key<'a> {
+struct KeySection<'a> {
     key: &'a str,
     #[serde(rename = "type")]
     kind: &'static str,
@@ -110,7 +110,7 @@ struct Key<'a> {
     ttl_ms: Option<u64>,
 }
 
-impl<'a> Key<'a> {
+impl<'a> KeySection<'a> {
     fn of(key: &'a KeyStats) -> Self {
         Self { key: &key.key, kind: key.kind, bytes: key.bytes, ttl_ms: key.ttl.map(millis) }
     }
@@ -155,7 +155,7 @@ impl Requests {
 }
 
 /// The page of `cache stats`.
-pub(crate) fn stats(to: &mut dyn Write, stats: &Stats, cluster: &Cluster) -> io::Result<()> {
+pub(crate) fn stats(to: &mut dyn Write, stats: &Stats, cluster: &ClusterSection) -> io::Result<()> {
     let region =
         cluster.region.as_deref().map(|region| format!(", region {region}")).unwrap_or_default();
     line(to, "Cache", &format!("{} {}", stats.kind, stats.place))?;
@@ -253,9 +253,9 @@ fn minute_name(minute: u64) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::{Cluster, Hour, stats_json};
+    use super::{ClusterSection, Hour, stats_json};
     use super::{bar, mean_ms, minute_name};
-    use crate::store::{KeyStats, Memory, Minute, State, Stats};
+    use crate::store::{CacheState, KeyStats, Memory, Minute, Stats};
 
     /// The example of the contract, byte for byte.
     #[test]
@@ -272,7 +272,7 @@ mod tests {
         let stats = Stats {
             kind: "redis",
             place: "redis://localhost:6379/0".to_owned(),
-            state: State::Hot,
+            state: CacheState::Hot,
             age: Some(Duration::from_secs(12)),
             fresh_for: Some(Duration::from_secs(48)),
             nodes: Some(5),
@@ -289,7 +289,7 @@ mod tests {
             }),
             minutes: vec![minute],
         };
-        let cluster = Cluster { address: "http://10.0.0.5:4646".to_owned(), region: None };
+        let cluster = ClusterSection { address: "http://10.0.0.5:4646".to_owned(), region: None };
         let expected = concat!(
             r#"{"cache":{"kind":"redis","where":"redis://localhost:6379/0"},"#,
             r#""cluster":{"address":"http://10.0.0.5:4646","region":null},"#,
@@ -312,7 +312,7 @@ mod tests {
             let stats = Stats {
                 kind: "redis",
                 place: String::new(),
-                state: State::Hot,
+                state: CacheState::Hot,
                 age: None,
                 fresh_for: None,
                 nodes: Some(5),

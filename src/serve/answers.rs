@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use bytes::Bytes;
 use hyper::StatusCode;
 
-use super::budget::Made;
+use super::budget::BudgetedBytes;
 use super::problem::Problem;
 
 /// Answers of so many bytes are kept for whoever asks the same next, as long as the publication is
@@ -17,40 +17,40 @@ const QUESTIONS: usize = 512;
 
 /// The answers of one publication, by question.
 #[derive(Default)]
-pub(super) struct Answers(Mutex<State>);
+pub(super) struct Answers(Mutex<AnswerSlots>);
 
 #[derive(Default)]
-struct State {
-    slots: HashMap<String, Arc<Slot>>,
-    kept: VecDeque<Arc<Made>>,
+struct AnswerSlots {
+    slots: HashMap<String, Arc<AnswerSlot>>,
+    kept: VecDeque<Arc<BudgetedBytes>>,
     bytes: usize,
 }
 
 /// Whoever makes the answer holds the lock, and all who want it wait for that.
-type Slot = tokio::sync::Mutex<Outcome>;
+type AnswerSlot = tokio::sync::Mutex<RenderedAnswer>;
 
 /// What is known of the answer to a question.
-enum Outcome {
+enum RenderedAnswer {
     /// Its bytes, as long as somebody holds them.
-    Made(Weak<Made>),
+    Made(Weak<BudgetedBytes>),
     /// Whoever asks for it again is refused again, without any work.
     Refused(Problem),
 }
 
-impl Default for Outcome {
+impl Default for RenderedAnswer {
     fn default() -> Self {
         Self::Made(Weak::new())
     }
 }
 
-impl Outcome {
+impl RenderedAnswer {
     fn is_held(&self) -> bool {
         matches!(self, Self::Made(made) if made.strong_count() > 0)
     }
 }
 
 impl Answers {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, AnswerSlots> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -58,37 +58,37 @@ impl Answers {
     pub(super) async fn of(
         &self,
         question: &str,
-        make: impl Future<Output = Result<Made, Problem>>,
+        make: impl Future<Output = Result<BudgetedBytes, Problem>>,
     ) -> Result<Bytes, Problem> {
         let slot = self.slot(question);
         let mut known = slot.lock().await;
         match &*known {
-            Outcome::Made(made) => {
+            RenderedAnswer::Made(made) => {
                 if let Some(made) = made.upgrade() {
-                    return Ok(Made::bytes(made));
+                    return Ok(BudgetedBytes::bytes(made));
                 }
             }
-            Outcome::Refused(why) => return Err(why.clone()),
+            RenderedAnswer::Refused(why) => return Err(why.clone()),
         }
         let made = make.await.inspect_err(|why| {
             // Only this is a matter of the question; the rest may be better the next time.
             if why.status == StatusCode::BAD_REQUEST {
-                *known = Outcome::Refused(why.clone());
+                *known = RenderedAnswer::Refused(why.clone());
             }
         });
         let made = Arc::new(made?);
-        *known = Outcome::Made(Arc::downgrade(&made));
+        *known = RenderedAnswer::Made(Arc::downgrade(&made));
         self.state().keep(&made);
-        Ok(Made::bytes(made))
+        Ok(BudgetedBytes::bytes(made))
     }
 
-    fn slot(&self, question: &str) -> Arc<Slot> {
+    fn slot(&self, question: &str) -> Arc<AnswerSlot> {
         let mut state = self.state();
         if let Some(slot) = state.slots.get(question) {
             return Arc::clone(slot);
         }
         if state.slots.len() >= QUESTIONS {
-            let is_used = |slot: &Arc<Slot>| {
+            let is_used = |slot: &Arc<AnswerSlot>| {
                 Arc::strong_count(slot) > 1 || slot.try_lock().is_ok_and(|known| known.is_held())
             };
             state.slots.retain(|_, slot| is_used(slot));
@@ -97,8 +97,8 @@ impl Answers {
     }
 }
 
-impl State {
-    fn keep(&mut self, made: &Arc<Made>) {
+impl AnswerSlots {
+    fn keep(&mut self, made: &Arc<BudgetedBytes>) {
         if made.len() > KEPT {
             return;
         }
@@ -116,23 +116,23 @@ mod tests {
     use std::cell::Cell;
 
     use super::{Answers, KEPT, QUESTIONS};
-    use crate::model::work::TooMuch;
-    use crate::serve::budget::{Budget, Growing, Made};
+    use crate::model::work::WorkLimitExceeded;
+    use crate::serve::budget::{BudgetedBytes, GrowingBytes, MemoryBudget};
     use crate::serve::problem::Problem;
 
     fn run<T>(future: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
     }
 
-    fn made(budget: &Budget, bytes: usize) -> Made {
-        let mut to = Growing::new(budget, 0);
+    fn made(budget: &MemoryBudget, bytes: usize) -> BudgetedBytes {
+        let mut to = GrowingBytes::new(budget, 0);
         to.add(&vec![b'x'; bytes]).unwrap();
         to.done()
     }
 
     #[test]
     fn the_same_question_is_answered_once_for_all_who_ask_and_its_bytes_are_shared() {
-        let (answers, budget, times) = (Answers::default(), Budget::default(), Cell::new(0));
+        let (answers, budget, times) = (Answers::default(), MemoryBudget::default(), Cell::new(0));
         let ask = || {
             answers.of("limit=5", async {
                 tokio::task::yield_now().await;
@@ -151,8 +151,8 @@ mod tests {
 
     #[test]
     fn a_refusal_is_kept_and_gives_way() {
-        let (answers, budget) = (Answers::default(), Budget::default());
-        let why = Problem::from(TooMuch);
+        let (answers, budget) = (Answers::default(), MemoryBudget::default());
+        let why = Problem::from(WorkLimitExceeded);
         let refused = run(answers.of("x", async { Err(why.clone()) }));
         let again = run(answers.of("x", async { panic!("it is kept") }));
         assert_eq!((refused, again), (Err(why.clone()), Err(why.clone())));
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_for_the_next_is_bounded_and_a_failure_is_not_kept() {
-        let (answers, budget) = (Answers::default(), Budget::default());
+        let (answers, budget) = (Answers::default(), MemoryBudget::default());
         let failed = run(answers.of("x", async { Err(Problem::broken()) }));
         assert!(failed.is_err());
         for at in 0..3 * QUESTIONS {

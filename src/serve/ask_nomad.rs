@@ -10,7 +10,7 @@ use crate::clock;
 use crate::discovery::Want;
 
 use super::App;
-use super::keeper::Seen;
+use super::keeper::LookResult;
 use super::nomad_contact::Question;
 
 /// From an answer to the next question.
@@ -55,7 +55,7 @@ async fn list_again(app: &Arc<App>, index: u64) {
         return;
     }
     match app.desk.look(Want::Records).await {
-        Seen::Hit { held, .. } if held.index == index => app.keeper.answered(Question::List),
+        LookResult::Hit { held, .. } if held.index == index => app.keeper.answered(Question::List),
         _ => drop(app.refresh().await),
     }
 }

@@ -13,20 +13,20 @@ use flate2::write::GzEncoder;
 use hyper::body::{Body, Frame, SizeHint};
 
 use super::events::Reader;
-use super::line::Line;
+use super::line::ConnectionActivity;
 
 /// What is handed to the connection at a time.
 const PIECE: usize = 256 << 10;
 
 /// What an answer holds.
-pub(super) enum Content {
+pub(super) enum BodyContent {
     /// One after the other.
     Parts(VecDeque<Bytes>),
     /// Events, as long as there are any.
     Stream(Reader),
 }
 
-impl Content {
+impl BodyContent {
     pub(super) fn of(parts: impl IntoIterator<Item = Bytes>) -> Self {
         Self::Parts(parts.into_iter().filter(|part| !part.is_empty()).collect())
     }
@@ -42,12 +42,12 @@ impl Content {
 
 /// The body on its way. Once it is dropped, the connection is idle as soon as all is written.
 pub(super) struct Outgoing {
-    content: Content,
-    line: Arc<Line>,
+    content: BodyContent,
+    line: Arc<ConnectionActivity>,
 }
 
 impl Outgoing {
-    pub(super) fn new(content: Content, line: Arc<Line>) -> Self {
+    pub(super) fn new(content: BodyContent, line: Arc<ConnectionActivity>) -> Self {
         Self { content, line }
     }
 }
@@ -67,14 +67,14 @@ impl Body for Outgoing {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let next = match &mut self.content {
-            Content::Parts(parts) => next(parts),
-            Content::Stream(events) => ready!(events.poll_next(context)),
+            BodyContent::Parts(parts) => next(parts),
+            BodyContent::Stream(events) => ready!(events.poll_next(context)),
         };
         Poll::Ready(next.map(|part| Ok(Frame::data(part))))
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(&self.content, Content::Parts(parts) if parts.is_empty())
+        matches!(&self.content, BodyContent::Parts(parts) if parts.is_empty())
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -114,16 +114,16 @@ mod tests {
     use hyper_util::rt::TokioIo;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-    use super::{Content, Outgoing, PIECE, next};
+    use super::{BodyContent, Outgoing, PIECE, next};
     use crate::clock;
-    use crate::serve::line::{Line, Watched};
+    use crate::serve::line::{ConnectionActivity, Watched};
 
     #[test]
     fn a_large_part_is_handed_over_little_by_little_and_shared() {
         let large = Bytes::from(vec![7; 3 * PIECE + 1]);
-        let content = Content::of([Bytes::from_static(b"["), large.clone(), Bytes::new()]);
+        let content = BodyContent::of([Bytes::from_static(b"["), large.clone(), Bytes::new()]);
         assert_eq!(content.len(), Some(3 * PIECE + 2));
-        let Content::Parts(mut parts) = content else { panic!("these are parts") };
+        let BodyContent::Parts(mut parts) = content else { panic!("these are parts") };
         let pieces: Vec<Bytes> = std::iter::from_fn(|| next(&mut parts)).collect();
         let lengths: Vec<usize> = pieces.iter().map(Bytes::len).collect();
         assert_eq!(lengths, [1, PIECE, PIECE, PIECE, 1]);
@@ -133,11 +133,11 @@ mod tests {
     /// Its last piece is handed over at once, and taken a few bytes at a time.
     #[test]
     fn a_connection_is_busy_until_its_reader_has_taken_all() {
-        let line = Arc::new(Line::new(clock::now()));
+        let line = Arc::new(ConnectionActivity::new(clock::now()));
         let answer = |_: Request<hyper::body::Incoming>| {
             line.work();
             let body = Bytes::from(vec![b'x'; PIECE / 2]);
-            let body = Outgoing::new(Content::of([body]), Arc::clone(&line));
+            let body = Outgoing::new(BodyContent::of([body]), Arc::clone(&line));
             std::future::ready(Ok::<_, Infallible>(Response::new(body)))
         };
         let began = clock::now();

@@ -14,12 +14,12 @@ pub(super) const SMALL: usize = 64 << 10;
 
 /// What is counted. Clones count together.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Budget(Arc<AtomicUsize>);
+pub(super) struct MemoryBudget(Arc<AtomicUsize>);
 
 /// Bytes that are counted as long as this lives.
 #[derive(Debug)]
 pub(super) struct Charge {
-    budget: Budget,
+    budget: MemoryBudget,
     bytes: usize,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct Charge {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Exhausted;
 
-impl Budget {
+impl MemoryBudget {
     /// How many bytes are held now.
     pub(super) fn used(&self) -> usize {
         self.0.load(Ordering::Relaxed)
@@ -42,7 +42,7 @@ impl Budget {
     /// Bytes that are counted until nobody shares them any more.
     pub(super) fn share(&self, bytes: Vec<u8>) -> Bytes {
         let charge = self.charge(bytes.capacity());
-        Made::bytes(Arc::new(Made { bytes, _charge: charge }))
+        BudgetedBytes::bytes(Arc::new(BudgetedBytes { bytes, _charge: charge }))
     }
 
     /// Whether an answer may begin whose bytes are there already; `shown` are those of the publication.
@@ -82,23 +82,23 @@ impl Drop for Charge {
 }
 
 /// Bytes and their charge: both end with the last [`Bytes`] that shares them.
-pub(super) struct Made {
+pub(super) struct BudgetedBytes {
     bytes: Vec<u8>,
     _charge: Charge,
 }
 
 /// What a [`Bytes`] holds.
-struct Shared(Arc<Made>);
+struct SharedBytes(Arc<BudgetedBytes>);
 
-impl AsRef<[u8]> for Shared {
+impl AsRef<[u8]> for SharedBytes {
     fn as_ref(&self) -> &[u8] {
         &self.0.bytes
     }
 }
 
-impl Made {
+impl BudgetedBytes {
     pub(super) fn bytes(made: Arc<Self>) -> Bytes {
-        Bytes::from_owner(Shared(made))
+        Bytes::from_owner(SharedBytes(made))
     }
 
     pub(super) fn len(&self) -> usize {
@@ -107,15 +107,15 @@ impl Made {
 }
 
 /// Bytes that are being made, and are given up when there is no room for them.
-pub(super) struct Growing {
+pub(super) struct GrowingBytes {
     bytes: Vec<u8>,
     charge: Charge,
     shown: usize,
 }
 
-impl Growing {
+impl GrowingBytes {
     /// `shown`: the bytes of the publication that they are made of.
-    pub(super) fn new(budget: &Budget, shown: usize) -> Self {
+    pub(super) fn new(budget: &MemoryBudget, shown: usize) -> Self {
         Self { bytes: Vec::new(), charge: budget.charge(0), shown }
     }
 
@@ -130,14 +130,14 @@ impl Growing {
         Ok(())
     }
 
-    pub(super) fn done(mut self) -> Made {
+    pub(super) fn done(mut self) -> BudgetedBytes {
         self.bytes.shrink_to_fit();
         self.charge.shrink(self.bytes.capacity());
-        Made { bytes: self.bytes, _charge: self.charge }
+        BudgetedBytes { bytes: self.bytes, _charge: self.charge }
     }
 }
 
-impl io::Write for Growing {
+impl io::Write for GrowingBytes {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let full = |_| io::Error::from(io::ErrorKind::OutOfMemory);
         self.add(bytes).map(|()| bytes.len()).map_err(full)
@@ -152,11 +152,11 @@ impl io::Write for Growing {
 mod tests {
     use std::sync::Arc;
 
-    use super::{Budget, Exhausted, Growing, MOST, Made, SMALL};
+    use super::{BudgetedBytes, Exhausted, GrowingBytes, MOST, MemoryBudget, SMALL};
 
     #[test]
     fn bytes_count_once_until_the_last_who_shares_them_is_gone() {
-        let budget = Budget::default();
+        let budget = MemoryBudget::default();
         let all = budget.share(vec![7; 1000]);
         let part = all.slice(10..20);
         assert_eq!((budget.used(), all.len()), (1000, 1000));
@@ -168,19 +168,19 @@ mod tests {
 
     #[test]
     fn what_is_made_stays_within_the_bound_and_small_answers_are_always_made() {
-        let budget = Budget::default();
+        let budget = MemoryBudget::default();
         let shown = budget.charge(50 << 20);
         let others = budget.charge(MOST - (1 << 20));
-        let mut growing = Growing::new(&budget, 50 << 20);
+        let mut growing = GrowingBytes::new(&budget, 50 << 20);
         let piece = vec![0; 100 << 10];
         let added = (0..20).take_while(|_| growing.add(&piece).is_ok()).count();
         assert!((5..=10).contains(&added), "{added} pieces of 100 KB in 1 MB");
         assert!(budget.used() <= MOST + (50 << 20));
-        let bytes = Made::bytes(Arc::new(growing.done()));
+        let bytes = BudgetedBytes::bytes(Arc::new(growing.done()));
         assert_eq!(budget.used() - (50 << 20) - (MOST - (1 << 20)), bytes.len());
         let full = budget.charge(1 << 20);
         assert_eq!(budget.check(50 << 20), Err(Exhausted));
-        let mut small = Growing::new(&budget, 50 << 20);
+        let mut small = GrowingBytes::new(&budget, 50 << 20);
         assert!(small.add(&vec![0; SMALL]).is_ok() && small.add(&[0]).is_err());
         drop((small, full, bytes));
         assert_eq!(budget.check(50 << 20), Ok(()));

@@ -4,17 +4,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use super::worker::{Broken, Workers};
+use super::worker::{WorkerPanicked, Workers};
 
 /// One run at a time, on a thread of its own. Who asks while one is under way is answered by the next.
-pub(super) struct Coalesced<Q, A> {
+pub(super) struct Coalescer<Q, A> {
     waiting: Mutex<Waiting<Q, A>>,
-    answer: Box<Run<Q, A>>,
+    answer: Box<AnswerAll<Q, A>>,
     thread: Workers,
 }
 
 /// Gives one answer to several questions.
-type Run<Q, A> = dyn Fn(&[Q]) -> A + Send + Sync;
+type AnswerAll<Q, A> = dyn Fn(&[Q]) -> A + Send + Sync;
 
 struct Waiting<Q, A> {
     questions: Vec<Q>,
@@ -22,7 +22,7 @@ struct Waiting<Q, A> {
     under_way: bool,
 }
 
-impl<Q: Send + 'static, A: Clone + Send + 'static> Coalesced<Q, A> {
+impl<Q: Send + 'static, A: Clone + Send + 'static> Coalescer<Q, A> {
     /// `answer` gives one answer to all questions that wait; `name` is that of its thread.
     pub(super) fn new(
         name: &'static str,
@@ -38,12 +38,12 @@ impl<Q: Send + 'static, A: Clone + Send + 'static> Coalesced<Q, A> {
     }
 
     /// The answer of a run that begins after this question.
-    pub(super) async fn ask(self: &Arc<Self>, question: Q) -> Result<A, Broken> {
+    pub(super) async fn ask(self: &Arc<Self>, question: Q) -> Result<A, WorkerPanicked> {
         let (to, from) = oneshot::channel();
         if self.is_first(question, to) {
             self.begin();
         }
-        from.await.map_err(|_| Broken)
+        from.await.map_err(|_| WorkerPanicked)
     }
 
     /// Waits with the others; whether none is under way who would take this question along.
@@ -88,7 +88,7 @@ mod tests {
     use std::sync::mpsc::channel;
     use std::sync::{Arc, Mutex};
 
-    use super::Coalesced;
+    use super::Coalescer;
 
     fn run<T>(future: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
@@ -100,7 +100,7 @@ mod tests {
         let (begun, began) = channel();
         let (wait, runs) = (Mutex::new(wait), Arc::new(Mutex::new(Vec::new())));
         let seen = Arc::clone(&runs);
-        let all = Coalesced::new("test", move |questions: &[u32]| {
+        let all = Coalescer::new("test", move |questions: &[u32]| {
             seen.lock().unwrap().push(questions.to_vec());
             begun.send(()).unwrap();
             wait.lock().unwrap().recv().unwrap();
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_run_that_panics_is_told_and_the_next_answers() {
-        let all = Coalesced::new("test", |questions: &[bool]| assert!(questions[0], "on purpose"));
+        let all = Coalescer::new("test", |questions: &[bool]| assert!(questions[0], "on purpose"));
         run(async {
             assert!(all.ask(false).await.is_err());
             assert!(all.ask(true).await.is_ok());

@@ -10,31 +10,31 @@ use bytes::Bytes;
 use crate::clock;
 use crate::model::json;
 
-use super::budget::Budget;
+use super::budget::MemoryBudget;
 use super::changes::frames;
-use super::held::Held;
+use super::held::CachedPublication;
 use super::nomad_contact::NomadContact;
-use super::replay::{At, Log, pieces};
+use super::replay::{EventLog, LogEntry, pieces};
 
 /// So many answers can be events at the same time; the other connections stay free for questions.
 pub(super) const READERS: usize = 192;
 
 /// Where changes come in and readers listen.
 #[derive(Clone, Default)]
-pub(super) struct Hub {
-    state: Arc<Mutex<State>>,
-    budget: Budget,
+pub(super) struct EventHub {
+    state: Arc<Mutex<HubState>>,
+    budget: MemoryBudget,
 }
 
 #[derive(Default)]
-struct State {
+struct HubState {
     /// Of the last publication; empty before the first.
     rev: String,
     /// When its list was asked for.
     listed: Option<Instant>,
     following: bool,
     contact: Arc<NomadContact>,
-    log: Log,
+    log: EventLog,
     /// How many signs of life there were: each reader is sent the last one that he has not seen.
     beats: u64,
     /// Who is to be woken when something comes, by number.
@@ -45,7 +45,7 @@ struct State {
 
 /// One who reads the events, each when he has taken the one before.
 pub(super) struct Reader {
-    hub: Hub,
+    hub: EventHub,
     number: u64,
     /// What is said to this one alone, before all else.
     greeting: Option<Bytes>,
@@ -55,19 +55,24 @@ pub(super) struct Reader {
     beat: u64,
 }
 
-impl Hub {
+impl EventHub {
     /// Its events tell the state of this contact.
-    pub(super) fn new(contact: Arc<NomadContact>, budget: Budget) -> Self {
-        let state = State { contact, ..State::default() };
+    pub(super) fn new(contact: Arc<NomadContact>, budget: MemoryBudget) -> Self {
+        let state = HubState { contact, ..HubState::default() };
         Self { state: Arc::new(Mutex::new(state)), budget }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, HubState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The publication that is shown from now on, and the one before it.
-    pub(super) fn turn(&self, before: Option<&Held>, now: &Held, age: Duration) {
+    pub(super) fn turn(
+        &self,
+        before: Option<&CachedPublication>,
+        now: &CachedPublication,
+        age: Duration,
+    ) {
         if !self.is_news(now, age) {
             return;
         }
@@ -91,7 +96,7 @@ impl Hub {
         wake(state);
     }
 
-    fn is_news(&self, now: &Held, age: Duration) -> bool {
+    fn is_news(&self, now: &CachedPublication, age: Duration) -> bool {
         let mut state = self.state();
         state.listed = clock::now().checked_sub(age);
         !now.rev.is_empty() && state.rev != now.rev
@@ -147,7 +152,7 @@ impl Hub {
 }
 
 /// Wakes all readers, outside the lock.
-fn wake(mut state: MutexGuard<'_, State>) {
+fn wake(mut state: MutexGuard<'_, HubState>) {
     let wakers: Vec<Waker> = state.readers.values_mut().filter_map(Option::take).collect();
     drop(state);
     wakers.into_iter().for_each(Waker::wake);
@@ -165,16 +170,16 @@ impl Reader {
             return Poll::Ready(None);
         }
         match state.log.at(self.position) {
-            At::Piece(piece) => {
+            LogEntry::Piece(piece) => {
                 self.position += 1;
                 Poll::Ready(Some(piece))
             }
-            At::Dropped => Poll::Ready(None),
-            At::End if self.beat != state.beats => {
+            LogEntry::Dropped => Poll::Ready(None),
+            LogEntry::End if self.beat != state.beats => {
                 self.beat = state.beats;
                 Poll::Ready(Some(state.beat().into()))
             }
-            At::End => {
+            LogEntry::End => {
                 state.readers.insert(self.number, Some(context.waker().clone()));
                 Poll::Pending
             }
@@ -191,7 +196,7 @@ impl Drop for Reader {
 /// How soon a reader comes back, in milliseconds.
 const RETRY: &str = "retry: 1000\n";
 
-impl State {
+impl HubState {
     fn age_ms(&self) -> Option<u64> {
         let age = clock::now().saturating_duration_since(self.listed?);
         u64::try_from(age.as_millis()).ok()
@@ -226,8 +231,8 @@ mod tests {
     use std::task::{Context, Poll, Waker};
     use std::time::Duration;
 
-    use super::{Hub, READERS, Reader};
-    use crate::serve::held::Held;
+    use super::{EventHub, READERS, Reader};
+    use crate::serve::held::CachedPublication;
     use crate::serve::replay::KEPT_BYTES;
 
     const IDS: [&str; 3] = [
@@ -240,8 +245,8 @@ mod tests {
         format!("{{\"id\":\"{}\",\"modify_index\":{value}}}", IDS[at])
     }
 
-    fn held(rev: &str, records: &[String]) -> Held {
-        Held::of(rev, &format!("[{}]", records.join(",")))
+    fn held(rev: &str, records: &[String]) -> CachedPublication {
+        CachedPublication::of(rev, &format!("[{}]", records.join(",")))
     }
 
     fn poll(reader: &mut Reader) -> Poll<Option<bytes::Bytes>> {
@@ -275,7 +280,7 @@ mod tests {
 
     #[test]
     fn changes_come_in_one_batch_and_its_last_event_has_the_id() {
-        let hub = Hub::default();
+        let hub = EventHub::default();
         let mut early = hub.join(None).unwrap();
         assert_eq!(told(&mut early), ["ready"]);
         let first = held("N1", &[record(0, 1), record(1, 1)]);
@@ -299,7 +304,7 @@ mod tests {
 
     #[test]
     fn who_comes_back_gets_what_came_meanwhile_or_is_told_to_begin_again() {
-        let hub = Hub::default();
+        let hub = EventHub::default();
         let at = |rev: &str, value: u32| held(rev, &[record(0, value)]);
         hub.turn(None, &at("N1", 1), Duration::ZERO);
         hub.turn(Some(&at("N1", 1)), &at("N2", 2), Duration::ZERO);
@@ -314,14 +319,14 @@ mod tests {
     }
 
     /// A record of `bytes` bytes and a little more.
-    fn big(at: usize, bytes: usize) -> Held {
+    fn big(at: usize, bytes: usize) -> CachedPublication {
         let x = "x".repeat(bytes);
         held(&format!("N{at}"), &[format!("{{\"id\":\"{}\",\"x\":\"{x}\",\"v\":{at}}}", IDS[0])])
     }
 
     #[test]
     fn readers_who_come_back_share_what_is_kept() {
-        let hub = Hub::default();
+        let hub = EventHub::default();
         hub.turn(None, &big(0, 1 << 20), Duration::ZERO);
         for at in 1..4 {
             hub.turn(Some(&big(at - 1, 1 << 20)), &big(at, 1 << 20), Duration::ZERO);
@@ -341,7 +346,7 @@ mod tests {
 
     #[test]
     fn who_is_too_far_behind_has_to_come_back_and_too_many_changes_are_a_reset() {
-        let hub = Hub::default();
+        let hub = EventHub::default();
         hub.turn(None, &big(0, 1 << 20), Duration::ZERO);
         let mut slow = hub.join(None).unwrap();
         let turns = KEPT_BYTES / (1 << 20) + 2;
@@ -361,7 +366,7 @@ mod tests {
 
     #[test]
     fn signs_of_life_do_not_pile_up_and_there_is_a_most() {
-        let hub = Hub::default();
+        let hub = EventHub::default();
         let mut slow = hub.join(None).unwrap();
         (0..50).for_each(|_| hub.beat());
         assert_eq!(told(&mut slow), ["ready", "beat"]);

@@ -9,12 +9,12 @@ use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::clock;
 use crate::discovery::{Source, Want};
-use crate::nomad::{self, Hold};
+use crate::nomad::{self, LongPoll};
 use crate::random;
 
 use super::App;
-use super::desk::Outcome;
-use super::keeper::{NoPulse, Seen};
+use super::desk::FetchOutcome;
+use super::keeper::{IndexProbeError, LookResult};
 use super::nomad_contact::Question;
 
 /// A held request goes on at Nomad until its time is over, whatever becomes of us.
@@ -30,14 +30,14 @@ const RETRY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
 
 /// How the cache is kept fresh.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rhythm {
+pub(super) struct FollowIntervals {
     /// The shortest time between two lists while things change.
     pub(super) interval: Duration,
     /// How long an answer is fresh.
     pub(super) ttl: Duration,
 }
 
-impl Rhythm {
+impl FollowIntervals {
     /// After this the publication is renewed, before it ends.
     fn renewal(self) -> Duration {
         self.ttl * 11 / 12
@@ -78,7 +78,7 @@ pub(super) async fn elect(app: Arc<App>, role: watch::Sender<bool>) {
 /// One follower's knowledge.
 struct Follower {
     app: Arc<App>,
-    rhythm: Rhythm,
+    rhythm: FollowIntervals,
     /// The index that the next held request names; `None` = ask at once.
     index: Option<u64>,
     pause: Duration,
@@ -87,7 +87,11 @@ struct Follower {
 }
 
 /// Follows Nomad whenever the election is won.
-pub(super) async fn follow(app: Arc<App>, rhythm: Rhythm, mut role: watch::Receiver<bool>) {
+pub(super) async fn follow(
+    app: Arc<App>,
+    rhythm: FollowIntervals,
+    mut role: watch::Receiver<bool>,
+) {
     let pause = rhythm.interval;
     let mut follower = Follower { app, rhythm, index: None, pause, listed: None, failures: 0 };
     while role.wait_for(|follows| *follows).await.is_ok() {
@@ -106,10 +110,10 @@ pub(super) async fn follow(app: Arc<App>, rhythm: Rhythm, mut role: watch::Recei
 
 impl Follower {
     /// One question at a time, held until something moves or the publication wants to be renewed.
-    async fn pulse(&self) -> Result<u64, NoPulse> {
+    async fn pulse(&self) -> Result<u64, IndexProbeError> {
         let hold = match self.index {
             None => None,
-            Some(index) => Some(Hold { index, wait: self.hold().await }),
+            Some(index) => Some(LongPoll { index, wait: self.hold().await }),
         };
         self.app.metrics.probed();
         let keeper = Arc::clone(&self.app.keeper);
@@ -135,8 +139,8 @@ impl Follower {
 
     async fn hold(&self) -> Duration {
         let left = match self.app.desk.look(Want::Records).await {
-            Seen::Hit { since, .. } => self.rhythm.renewal().saturating_sub(since),
-            Seen::Miss => self.rhythm.renewal(),
+            LookResult::Hit { since, .. } => self.rhythm.renewal().saturating_sub(since),
+            LookResult::Miss => self.rhythm.renewal(),
         };
         left.clamp(Duration::from_millis(200), LONGEST_HOLD)
     }
@@ -146,8 +150,10 @@ impl Follower {
         self.failures = 0;
         let seen = self.app.desk.look(Want::Records).await;
         let fresh = match &seen {
-            Seen::Hit { held, since, .. } => held.index == index && *since < self.rhythm.renewal(),
-            Seen::Miss => false,
+            LookResult::Hit { held, since, .. } => {
+                held.index == index && *since < self.rhythm.renewal()
+            }
+            LookResult::Miss => false,
         };
         if fresh {
             self.index = Some(index);
@@ -187,9 +193,9 @@ impl Follower {
     }
 }
 
-fn broken() -> NoPulse {
-    NoPulse::Nomad(nomad::Error {
-        kind: nomad::Kind::Config,
+fn broken() -> IndexProbeError {
+    IndexProbeError::Nomad(nomad::Error {
+        kind: nomad::FailureKind::Config,
         what: "the request was dropped".to_owned(),
         hint: None,
     })
@@ -207,7 +213,7 @@ pub(super) async fn watch(app: Arc<App>, role: Option<watch::Receiver<bool>>) {
         let readers = app.keeper.hub.readers() > 0;
         let follows = role.as_ref().is_some_and(|role| *role.borrow());
         if readers || follows {
-            let miss = matches!(app.desk.look(Want::Records).await, Seen::Miss);
+            let miss = matches!(app.desk.look(Want::Records).await, LookResult::Miss);
             if miss && clock::now() >= not_before {
                 let filled = is_cached(&app.fill().await);
                 not_before = clock::now() + FILLS[usize::from(!filled)];
@@ -217,19 +223,19 @@ pub(super) async fn watch(app: Arc<App>, role: Option<watch::Receiver<bool>>) {
     }
 }
 
-fn is_cached(outcome: &Outcome) -> bool {
+fn is_cached(outcome: &FetchOutcome) -> bool {
     outcome.as_ref().is_ok_and(|fetched| !fetched.held.rev.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{LONGEST_PAUSE, Rhythm, SHORTEST_PAUSE};
+    use super::{FollowIntervals, LONGEST_PAUSE, SHORTEST_PAUSE};
     use std::time::Duration;
 
     #[test]
     fn a_storm_without_changes_is_listed_less_and_less_until_something_changes() {
         let ms = Duration::from_millis;
-        let rhythm = Rhythm { interval: ms(500), ttl: Duration::from_secs(60) };
+        let rhythm = FollowIntervals { interval: ms(500), ttl: Duration::from_secs(60) };
         let mut pause = rhythm.interval;
         let pauses: Vec<_> = (0..5)
             .map(|_| {
@@ -239,10 +245,10 @@ mod tests {
             .collect();
         assert_eq!(pauses, [ms(1000), ms(2000), ms(4000), LONGEST_PAUSE, LONGEST_PAUSE]);
         assert_eq!(rhythm.next_pause(pause, true), ms(500));
-        let eager = Rhythm { interval: Duration::ZERO, ..rhythm };
+        let eager = FollowIntervals { interval: Duration::ZERO, ..rhythm };
         assert_eq!(eager.next_pause(Duration::ZERO, false), SHORTEST_PAUSE);
         assert_eq!(eager.next_pause(SHORTEST_PAUSE, true), Duration::ZERO);
-        let slow = Rhythm { interval: Duration::from_secs(20), ..rhythm };
+        let slow = FollowIntervals { interval: Duration::from_secs(20), ..rhythm };
         assert_eq!(slow.next_pause(slow.interval, false), slow.interval);
         assert_eq!(rhythm.renewal(), Duration::from_secs(55));
     }

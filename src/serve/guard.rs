@@ -19,7 +19,7 @@ pub(super) const COOKIE_NAME: &str = "nomad-clients-session";
 
 /// Through which socket a request came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Local {
+pub(super) enum LocalAddress {
     Tcp(SocketAddr),
     Unix,
 }
@@ -39,7 +39,7 @@ impl Guard {
         &self,
         asked: &Parts,
         path: Option<&str>,
-        local: Local,
+        local: LocalAddress,
     ) -> Result<(), Problem> {
         if is_nameless_probe(asked, path) {
             return Ok(());
@@ -56,7 +56,7 @@ impl Guard {
         if changes { origin::check(&asked.headers, host, &self.names) } else { Ok(()) }
     }
 
-    fn is_ours(&self, host: &str, local: Local) -> bool {
+    fn is_ours(&self, host: &str, local: LocalAddress) -> bool {
         let Some((name, port)) = split(host) else { return false };
         let configured = self.names.iter().any(|own| match split(own) {
             // A reverse proxy may listen on another port, and pass it on or not.
@@ -135,21 +135,21 @@ pub(super) fn split(host: &str) -> Option<(String, Option<u16>)> {
 }
 
 /// The port of the socket; without one the usual one is meant, or that of a proxy before us.
-fn fits(port: Option<u16>, local: Local) -> bool {
+fn fits(port: Option<u16>, local: LocalAddress) -> bool {
     match (port, local) {
-        (Some(port), Local::Tcp(address)) => port == address.port(),
+        (Some(port), LocalAddress::Tcp(address)) => port == address.port(),
         _ => true,
     }
 }
 
 /// Names that are always those of this socket. Behind an address that means all of this machine any
 /// of its addresses will do: an address can't be rebound.
-fn is_of_socket(name: &str, local: Local) -> bool {
+fn is_of_socket(name: &str, local: LocalAddress) -> bool {
     let ip: Option<IpAddr> = name.parse().ok();
     let is_loop = name == "localhost" || ip.is_some_and(is_loopback);
     match local {
-        Local::Unix => is_loop,
-        Local::Tcp(address) => {
+        LocalAddress::Unix => is_loop,
+        LocalAddress::Tcp(address) => {
             let bound = address.ip().to_canonical();
             let same = ip.is_some_and(|ip| ip.to_canonical() == bound);
             is_loop || same || (bound.is_unspecified() && ip.is_some())
@@ -161,7 +161,7 @@ fn is_of_socket(name: &str, local: Local) -> bool {
 mod tests {
     use hyper::Request;
 
-    use super::{COOKIE_NAME, Guard, Local};
+    use super::{COOKIE_NAME, Guard, LocalAddress};
     use crate::model::secret::Secret;
 
     fn guard(token: Option<&str>) -> Guard {
@@ -175,7 +175,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        let local = local.parse().map_or(Local::Unix, Local::Tcp);
+        let local = local.parse().map_or(LocalAddress::Unix, LocalAddress::Tcp);
         let checked = guard(None).check(&parts, Some(parts.uri.path()), local);
         checked.map_or_else(|problem| problem.status.as_u16(), |()| 200)
     }

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileTypeExt as _;
 
 use listenfd::ListenFd;
 
-use super::listen::Socket;
+use super::listen::ListenSocket;
 
 /// Takes over `count` descriptors. `count` is what [`crate::serve::Settings::handed`] says, so it is
 /// bounded before anything is made of it.
@@ -14,7 +14,7 @@ use super::listen::Socket;
 /// # Errors
 /// The first descriptor that can't be served on, and what it is: the address that it was meant to
 /// replace is no substitute.
-pub(super) fn sockets(count: usize) -> Result<Vec<Socket>, String> {
+pub(super) fn sockets(count: usize) -> Result<Vec<ListenSocket>, String> {
     if count == 0 {
         return Ok(Vec::new());
     }
@@ -22,13 +22,13 @@ pub(super) fn sockets(count: usize) -> Result<Vec<Socket>, String> {
     (0..count).map(|at| socket(&mut handed, at)).collect()
 }
 
-fn socket(handed: &mut ListenFd, at: usize) -> Result<Socket, String> {
+fn socket(handed: &mut ListenFd, at: usize) -> Result<ListenSocket, String> {
     if let Ok(Some(listener)) = handed.take_tcp_listener(at) {
         if !listens(&listener) {
             return Err(left(at, listener, "a socket that does not listen"));
         }
         return match listener.local_addr() {
-            Ok(address) => Ok(Socket::Tcp(listener, address)),
+            Ok(address) => Ok(ListenSocket::Tcp(listener, address)),
             Err(_) => Err(left(at, listener, "a socket without an address")),
         };
     }
@@ -36,7 +36,7 @@ fn socket(handed: &mut ListenFd, at: usize) -> Result<Socket, String> {
         if !listens(&listener) {
             return Err(left(at, listener, "a socket that does not listen"));
         }
-        return Ok(Socket::Unix(listener, None));
+        return Ok(ListenSocket::Unix(listener, None));
     }
     if let Ok(Some(socket)) = handed.take_udp_socket(at) {
         return Err(left(at, socket, "a datagram socket"));

@@ -17,11 +17,11 @@ use crate::clock;
 use crate::model::text::sanitised;
 
 use super::App;
-use super::nodes::Cache;
+use super::nodes::CacheStatus;
 use super::problem::Problem;
-use super::respond::{self, Answer, Asked, BODY, problem, took};
+use super::respond::{self, BODY, HttpResponse, RequestContext, problem, took};
 use super::route::{self, Route};
-use super::server::Place;
+use super::server::RequestConnection;
 
 /// For the body of a request, from its head on.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -56,12 +56,12 @@ const SHOWN: [(HeaderName, HeaderValue); 4] = [
 pub(super) async fn handle(
     app: &Arc<App>,
     request: Request<Incoming>,
-    place: &Place<'_>,
-) -> Answer {
+    place: &RequestConnection<'_>,
+) -> HttpResponse {
     let began = clock::now();
     let (parts, body) = request.into_parts();
-    let mut asked = Asked { parts, body: Bytes::new(), began };
-    let mut body = Unread { body: Some(body), place };
+    let mut asked = RequestContext { parts, body: Bytes::new(), began };
+    let mut body = UnreadBody { body: Some(body), place };
     let path = app.base.below(asked.parts.uri.path());
     let (mut answer, name) = match app.guard.check(&asked.parts, path, place.local) {
         Err(why) => (problem(&why), "refused"),
@@ -76,7 +76,7 @@ pub(super) async fn handle(
     };
     if asked.parts.method == Method::HEAD {
         let len = answer.body().len();
-        *answer.body_mut() = super::body::Content::of([]);
+        *answer.body_mut() = super::body::BodyContent::of([]);
         if let Some(len) = len {
             answer.headers_mut().insert(CONTENT_LENGTH, len.into());
         }
@@ -86,11 +86,16 @@ pub(super) async fn handle(
     answer
 }
 
-fn reads(asked: &Asked) -> bool {
+fn reads(asked: &RequestContext) -> bool {
     matches!(asked.parts.method, Method::GET | Method::HEAD)
 }
 
-async fn routed(app: &Arc<App>, route: &Route, asked: &mut Asked, body: &mut Unread<'_>) -> Answer {
+async fn routed(
+    app: &Arc<App>,
+    route: &Route,
+    asked: &mut RequestContext,
+    body: &mut UnreadBody<'_>,
+) -> HttpResponse {
     if !respond::is_public(route) && !app.guard.is_known(asked.headers()) {
         return respond::unknown(route);
     }
@@ -113,12 +118,12 @@ fn too_large() -> Problem {
 }
 
 /// The body of a request, of which nothing was read yet.
-struct Unread<'a> {
+struct UnreadBody<'a> {
     body: Option<Incoming>,
-    place: &'a Place<'a>,
+    place: &'a RequestConnection<'a>,
 }
 
-impl Unread<'_> {
+impl UnreadBody<'_> {
     fn is_too_large(&self) -> bool {
         self.body.as_ref().is_some_and(|body| body.size_hint().lower() > BODY as u64)
     }
@@ -138,7 +143,7 @@ impl Unread<'_> {
     }
 }
 
-impl Drop for Unread<'_> {
+impl Drop for UnreadBody<'_> {
     /// A body that nobody needs is answered without, and read past within the same limits: to close
     /// the connection while it is still coming would reset it, and the answer could be lost.
     fn drop(&mut self) {
@@ -159,9 +164,10 @@ fn finish(headers: &mut HeaderMap) {
 }
 
 /// To the metrics, and to who wants to hear of every call.
-fn told(app: &App, asked: &Asked, name: &'static str, answer: &Answer) {
+fn told(app: &App, asked: &RequestContext, name: &'static str, answer: &HttpResponse) {
     let status = answer.status().as_u16();
-    let cache = answer.headers().get("x-cache").map_or("", |cache| Cache::label(cache.as_bytes()));
+    let cache =
+        answer.headers().get("x-cache").map_or("", |cache| CacheStatus::label(cache.as_bytes()));
     app.metrics.request(name, status, cache);
     if app.tells_calls {
         let path: String = asked.parts.uri.path().chars().take(200).collect();
@@ -172,7 +178,7 @@ fn told(app: &App, asked: &Asked, name: &'static str, answer: &Answer) {
 }
 
 /// The answer of a request that failed by our own mistake.
-pub(super) fn broken() -> Answer {
+pub(super) fn broken() -> HttpResponse {
     let mut answer = problem(&Problem::broken());
     finish(answer.headers_mut());
     answer

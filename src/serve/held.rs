@@ -12,11 +12,11 @@ use crate::model::snapshot::{Snapshot, Unreadable};
 use crate::model::view::Wanted;
 
 use super::answers::Answers;
-use super::budget::{Budget, Charge};
+use super::budget::{Charge, MemoryBudget};
 use super::changes::{id, records};
 
 /// A publication.
-pub(super) struct Held {
+pub(super) struct CachedPublication {
     /// Empty if the nodes could not be cached.
     pub(super) rev: String,
     pub(super) index: u64,
@@ -29,21 +29,25 @@ pub(super) struct Held {
     fulls: Option<Fulls>,
     /// Its bytes are counted, as all that an answer on its way may hold.
     charge: Charge,
-    nodes: OnceLock<Result<Arc<Nodes>, Unreadable>>,
+    nodes: OnceLock<Result<Arc<ParsedNodes>, Unreadable>>,
     /// Those of an earlier publication, until these are read.
-    older: Mutex<Option<Arc<Nodes>>>,
+    older: Mutex<Option<Arc<ParsedNodes>>>,
 }
 
 /// The records of a publication, read, and where each of them stands.
-pub(super) struct Nodes {
+pub(super) struct ParsedNodes {
     all: Bytes,
     nodes: Vec<Arc<Full>>,
     places: Vec<Range<usize>>,
 }
 
-impl Held {
+impl CachedPublication {
     /// `older`: the nodes of an earlier publication, most of which are these.
-    pub(super) fn new(snapshot: Snapshot, budget: &Budget, older: Option<Arc<Nodes>>) -> Self {
+    pub(super) fn new(
+        snapshot: Snapshot,
+        budget: &MemoryBudget,
+        older: Option<Arc<ParsedNodes>>,
+    ) -> Self {
         let Snapshot { rev, index, count, all: mut listed, mut fulls, .. } = snapshot;
         listed.push(b'\n');
         if let Some(fulls) = &mut fulls {
@@ -78,14 +82,14 @@ impl Held {
     pub(super) fn nodes(&self) -> Result<&[Arc<Full>], Unreadable> {
         let read = || {
             let older = self.older.lock().unwrap_or_else(PoisonError::into_inner).take();
-            Nodes::read(self.all(), older.as_deref()).map(Arc::new)
+            ParsedNodes::read(self.all(), older.as_deref()).map(Arc::new)
         };
         let nodes = self.nodes.get_or_init(read).as_ref();
         nodes.map(|nodes| &nodes.nodes[..]).map_err(Clone::clone)
     }
 
     /// For the next publication: the nodes that were read last, here or before.
-    pub(super) fn last_nodes(&self) -> Option<Arc<Nodes>> {
+    pub(super) fn last_nodes(&self) -> Option<Arc<ParsedNodes>> {
         match self.nodes.get() {
             Some(nodes) => nodes.as_ref().ok().map(Arc::clone),
             None => self.older.lock().unwrap_or_else(PoisonError::into_inner).clone(),
@@ -109,7 +113,7 @@ impl Held {
     }
 }
 
-impl Nodes {
+impl ParsedNodes {
     /// What has not changed is taken from `older`: memory for 10,000 nodes, asked for and given back
     /// with each change of one, is never all given back.
     fn read(all: Bytes, older: Option<&Self>) -> Result<Self, Unreadable> {
@@ -149,7 +153,7 @@ impl Nodes {
 }
 
 #[cfg(test)]
-impl Held {
+impl CachedPublication {
     /// A publication made by hand.
     pub(super) fn of(rev: &str, all: &str) -> Self {
         Self::after(rev, all, None)
@@ -165,7 +169,7 @@ impl Held {
             age: std::time::Duration::ZERO,
             since: std::time::Duration::ZERO,
         };
-        Self::new(snapshot, &Budget::default(), before.and_then(Self::last_nodes))
+        Self::new(snapshot, &MemoryBudget::default(), before.and_then(Self::last_nodes))
     }
 }
 
@@ -173,7 +177,7 @@ impl Held {
 mod tests {
     use std::sync::Arc;
 
-    use super::Held;
+    use super::CachedPublication;
     use crate::model::json;
     use crate::model::node::Full;
     use crate::model::properties::sample;
@@ -190,13 +194,13 @@ mod tests {
     fn nodes_that_have_not_changed_are_those_of_the_publication_before() {
         let mut nodes = sample();
         assert!(nodes.len() > 2);
-        let first = Held::after("N1", &all(&nodes), None);
+        let first = CachedPublication::after("N1", &all(&nodes), None);
         let before: Vec<_> = first.nodes().unwrap().to_vec();
         nodes[1].record.modify_index += 1;
         nodes.swap(0, 2);
         // One that nobody has read is passed over.
-        let unread = Held::after("N2", &all(&sample()), Some(&first));
-        let last = Held::after("N3", &all(&nodes), Some(&unread));
+        let unread = CachedPublication::after("N2", &all(&sample()), Some(&first));
+        let last = CachedPublication::after("N3", &all(&nodes), Some(&unread));
         let after = last.nodes().unwrap();
         assert!(after.iter().map(|node| &node.record).eq(nodes.iter().map(|node| &node.record)));
         assert!(Arc::ptr_eq(&after[0], &before[2]) && Arc::ptr_eq(&after[2], &before[0]));
@@ -206,11 +210,14 @@ mod tests {
 
     #[test]
     fn what_can_not_be_read_is_an_error_also_after_another() {
-        let first = Held::after("N1", &all(&sample()), None);
+        let first = CachedPublication::after("N1", &all(&sample()), None);
         first.nodes().unwrap();
         for broken in ["[{}]", "[", "[{\"id\":\"aaaaaaaa-0000-4000-8000-000000000001\"}]"] {
-            assert!(Held::after("N2", broken, Some(&first)).nodes().is_err(), "{broken}");
+            assert!(
+                CachedPublication::after("N2", broken, Some(&first)).nodes().is_err(),
+                "{broken}"
+            );
         }
-        assert!(Held::after("N2", "[]", Some(&first)).nodes().unwrap().is_empty());
+        assert!(CachedPublication::after("N2", "[]", Some(&first)).nodes().unwrap().is_empty());
     }
 }

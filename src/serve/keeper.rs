@@ -5,25 +5,26 @@ use std::time::{Duration, Instant};
 
 use crate::clock;
 use crate::discovery::{
-    self, Answer, Discovery, How, Leaving, Policy, Source, Tally, Unwatched, Want, void_if_refused,
+    self, Answer, Discovery, How, NoProgress, Policy, Shutdown, Source, Tally, Want,
+    void_if_refused,
 };
 use crate::model::node::NodeId;
-use crate::model::remark::Tell;
+use crate::model::remark::Notifier;
 use crate::model::snapshot::Snapshot;
-use crate::nomad::{self, Hold, HttpNomad, Pulse};
-use crate::store::{Look, Probes, Sample, Stores};
+use crate::nomad::{self, HttpNomad, IndexReply, LongPoll};
+use crate::store::{Look, ProbeBackoff, Sample, Stores};
 
 use super::Backend;
-use super::budget::Budget;
-use super::events::Hub;
-use super::held::Held;
-use super::nomad_contact::{NomadContact, Question, Trouble};
+use super::budget::MemoryBudget;
+use super::events::EventHub;
+use super::held::CachedPublication;
+use super::nomad_contact::{ContactFailure, NomadContact, Question};
 
 /// What the store said of the publication that is held.
 #[derive(Clone)]
-pub(super) enum Seen {
+pub(super) enum LookResult {
     Hit {
-        held: Arc<Held>,
+        held: Arc<CachedPublication>,
         /// Since the list was asked for.
         age: Duration,
         /// Since it was published.
@@ -34,7 +35,7 @@ pub(super) enum Seen {
 
 /// What a fetch has found out.
 pub(super) struct Fetched {
-    pub(super) held: Arc<Held>,
+    pub(super) held: Arc<CachedPublication>,
     pub(super) age: Duration,
     pub(super) source: Source,
     pub(super) tally: Tally,
@@ -43,88 +44,93 @@ pub(super) struct Fetched {
 }
 
 /// The last publication, and the ways to a newer one.
-pub(super) struct Keeper {
+pub(super) struct PublicationCache {
     pub(super) nomad: HttpNomad,
     pub(super) stores: Stores,
     pub(super) policy: Policy,
-    pub(super) probes: Probes,
-    pub(super) tell: Tell,
-    pub(super) leaving: Arc<Leaving>,
-    pub(super) hub: Hub,
-    pub(super) budget: Budget,
+    pub(super) probes: ProbeBackoff,
+    pub(super) tell: Notifier,
+    pub(super) leaving: Arc<Shutdown>,
+    pub(super) hub: EventHub,
+    pub(super) budget: MemoryBudget,
     pub(super) contact: Arc<NomadContact>,
-    known: Mutex<Known>,
+    known: Mutex<CachedPublications>,
     counts: Mutex<Sample>,
 }
 
 /// Publications in memory.
 #[derive(Default)]
-struct Known {
+struct CachedPublications {
     /// The last one that was shown.
-    shown: Option<Arc<Held>>,
+    shown: Option<Arc<CachedPublication>>,
     /// What a fetch of this process has published: shown as soon as the store confirms it.
-    fetched: Option<Arc<Held>>,
+    fetched: Option<Arc<CachedPublication>>,
 }
 
-impl Keeper {
+impl PublicationCache {
     pub(super) fn new(backend: Backend) -> Self {
         let Backend { nomad, stores, policy, probes, tell, leaving, .. } = backend;
         let (known, counts) = (Mutex::default(), Mutex::default());
         let contact = Arc::<NomadContact>::default();
-        let budget = Budget::default();
-        let hub = Hub::new(Arc::clone(&contact), budget.clone());
+        let budget = MemoryBudget::default();
+        let hub = EventHub::new(Arc::clone(&contact), budget.clone());
         Self { nomad, stores, policy, probes, tell, leaving, hub, budget, contact, known, counts }
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, CachedPublications> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks the store which publication is fresh, and reads it only if it is not the one in memory.
     /// Looks follow one after the other, so that nobody is shown an older one after a newer: only
     /// the desk begins one. Nobody else waits for it.
-    pub(super) fn look(&self, want: Want) -> Seen {
+    pub(super) fn look(&self, want: Want) -> LookResult {
         let fetched = self.known().fetched.clone();
         let store = self.stores.run();
         let present = match store.present() {
             Ok(Some(present)) => present,
-            Ok(None) => return Seen::Miss,
+            Ok(None) => return LookResult::Miss,
             Err(error) => return self.unusable(&error),
         };
         let known = self.known().of(&present.rev, want);
         if let Some(held) = known {
             self.show(&held, present.age, fetched);
-            return Seen::Hit { held, age: present.age, since: present.since };
+            return LookResult::Hit { held, age: present.age, since: present.since };
         }
         match store.look(want) {
             Ok(Look::Hit(snapshot)) => {
                 let (age, since) = (snapshot.age, snapshot.since);
                 let held = self.held(snapshot);
                 self.show(&held, age, fetched);
-                Seen::Hit { held, age, since }
+                LookResult::Hit { held, age, since }
             }
-            Ok(Look::Miss { .. }) => Seen::Miss,
+            Ok(Look::Miss { .. }) => LookResult::Miss,
             Err(error) => self.unusable(&error),
         }
     }
 
-    fn held(&self, snapshot: Snapshot) -> Arc<Held> {
+    fn held(&self, snapshot: Snapshot) -> Arc<CachedPublication> {
         let known = self.known();
         let nodes = known.fetched.iter().chain(&known.shown).find_map(|held| held.last_nodes());
         drop(known);
-        Arc::new(Held::new(snapshot, &self.budget, nodes))
+        Arc::new(CachedPublication::new(snapshot, &self.budget, nodes))
     }
 
-    fn unusable(&self, error: &crate::store::Error) -> Seen {
+    fn unusable(&self, error: &crate::store::Error) -> LookResult {
         self.tell.warning(format!("cache not used: {error}"));
-        Seen::Miss
+        LookResult::Miss
     }
 
     /// `fetched`: what was waiting for the store's word when it was asked. It is this, or overtaken.
-    fn show(&self, held: &Arc<Held>, age: Duration, fetched: Option<Arc<Held>>) {
+    fn show(
+        &self,
+        held: &Arc<CachedPublication>,
+        age: Duration,
+        fetched: Option<Arc<CachedPublication>>,
+    ) {
         let mut known = self.known();
         let before = known.shown.replace(Arc::clone(held));
-        let is_over = |waiting: &mut Arc<Held>| {
+        let is_over = |waiting: &mut Arc<CachedPublication>| {
             waiting.rev == held.rev || fetched.as_ref().is_some_and(|it| Arc::ptr_eq(it, waiting))
         };
         known.fetched.take_if(is_over);
@@ -170,7 +176,7 @@ impl Keeper {
             policy: Policy { deadline, ..self.policy },
             probes: self.probes.clone(),
             tell: self.tell.clone(),
-            progress: Arc::new(Unwatched),
+            progress: Arc::new(NoProgress),
             leaving: Arc::clone(&self.leaving),
             sleep: Arc::new(clock::sleep),
         }
@@ -178,27 +184,31 @@ impl Keeper {
 
     /// The index of Nomad, from a server that hears from a leader; what comes of the question goes
     /// to the contact.
-    pub(super) fn pulse(&self, hold: Option<Hold>, patience: Duration) -> Result<u64, NoPulse> {
+    pub(super) fn pulse(
+        &self,
+        hold: Option<LongPoll>,
+        patience: Duration,
+    ) -> Result<u64, IndexProbeError> {
         let asked = clock::now();
         let pulse = match self.nomad.again(asked + patience).pulse(hold) {
-            Ok(Pulse { leader: true, index: Some(index), .. }) => Ok(index),
-            Ok(Pulse { leader: true, index: None, .. }) => Err(NoPulse::NoIndex),
-            Ok(_) => Err(NoPulse::NoLeader),
+            Ok(IndexReply { leader: true, index: Some(index), .. }) => Ok(index),
+            Ok(IndexReply { leader: true, index: None, .. }) => Err(IndexProbeError::NoIndex),
+            Ok(_) => Err(IndexProbeError::NoLeader),
             Err(error) => {
                 let store = self.stores.run();
                 void_if_refused((&*store, &self.policy), &error, None, &self.tell);
-                Err(NoPulse::Nomad(error))
+                Err(IndexProbeError::Nomad(error))
             }
         };
         match &pulse {
-            Ok(_) | Err(NoPulse::NoIndex) => self.answered(Question::Pulse),
+            Ok(_) | Err(IndexProbeError::NoIndex) => self.answered(Question::Pulse),
             Err(why) => self.failed(Question::Pulse, asked, (why.trouble(), &why.to_string())),
         }
         pulse
     }
 
     fn list_failed(&self, asked: Instant, error: &discovery::Error) {
-        self.failed(Question::List, asked, (Trouble::of_list(error), &error.to_string()));
+        self.failed(Question::List, asked, (ContactFailure::of_list(error), &error.to_string()));
     }
 
     /// Whoever watches is told when the contact begins or ends, not only with the next beat.
@@ -208,7 +218,7 @@ impl Keeper {
         }
     }
 
-    fn failed(&self, question: Question, asked: Instant, why: (Trouble, &str)) {
+    fn failed(&self, question: Question, asked: Instant, why: (ContactFailure, &str)) {
         if self.contact.failed(question, asked, why, clock::now()) {
             self.hub.beat();
         }
@@ -229,8 +239,8 @@ impl Keeper {
     }
 }
 
-impl Known {
-    fn of(&self, rev: &str, want: Want) -> Option<Arc<Held>> {
+impl CachedPublications {
+    fn of(&self, rev: &str, want: Want) -> Option<Arc<CachedPublication>> {
         let all = self.fetched.iter().chain(&self.shown);
         all.filter(|held| held.rev == rev && held.serves(want)).map(Arc::clone).next()
     }
@@ -238,7 +248,7 @@ impl Known {
 
 /// Why a pulse does not tell the index.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NoPulse {
+pub(super) enum IndexProbeError {
     #[error("Nomad has no leader")]
     NoLeader,
     /// Something between that keeps headers back.
@@ -248,12 +258,12 @@ pub(super) enum NoPulse {
     Nomad(nomad::Error),
 }
 
-impl NoPulse {
-    fn trouble(&self) -> Trouble {
+impl IndexProbeError {
+    fn trouble(&self) -> ContactFailure {
         match self {
-            Self::NoLeader => Trouble::NoLeader,
-            Self::NoIndex => Trouble::Unusable,
-            Self::Nomad(error) => Trouble::of(error),
+            Self::NoLeader => ContactFailure::NoLeader,
+            Self::NoIndex => ContactFailure::Unusable,
+            Self::Nomad(error) => ContactFailure::of(error),
         }
     }
 }

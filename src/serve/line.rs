@@ -22,14 +22,14 @@ const GIVES_WAY: Duration = Duration::from_secs(5);
 
 /// One connection.
 #[derive(Debug)]
-pub(super) struct Line {
-    state: Mutex<State>,
+pub(super) struct ConnectionActivity {
+    state: Mutex<ActivityState>,
     /// Rung when somebody else needs the place.
     pub(super) cut: Notify,
 }
 
 #[derive(Debug)]
-struct State {
+struct ActivityState {
     phase: Phase,
     /// Since when the reader takes nothing.
     stalled: Option<Instant>,
@@ -48,13 +48,13 @@ enum Phase {
     Idle(Instant),
 }
 
-impl Line {
+impl ConnectionActivity {
     pub(super) fn new(now: Instant) -> Self {
-        let state = State { phase: Phase::Head(now), stalled: None };
+        let state = ActivityState { phase: Phase::Head(now), stalled: None };
         Self { state: Mutex::new(state), cut: Notify::new() }
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> std::sync::MutexGuard<'_, ActivityState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -136,10 +136,10 @@ impl Line {
     }
 }
 
-/// A stream that notes on its [`Line`] what it hears, and whether its reader keeps up.
+/// A stream that notes on its [`ConnectionActivity`] what it hears, and whether its reader keeps up.
 pub(super) struct Watched<S> {
     pub(super) stream: S,
-    pub(super) line: Arc<Line>,
+    pub(super) line: Arc<ConnectionActivity>,
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
@@ -203,7 +203,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
 #[cfg(test)]
 mod tests {
-    use super::{GIVES_WAY, HEAD, IDLE, Line, STALLED};
+    use super::{ConnectionActivity, GIVES_WAY, HEAD, IDLE, STALLED};
     use crate::clock;
     use std::time::Duration;
 
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn a_head_has_five_seconds_a_request_all_time_and_rest_thirty() {
         let now = clock::now();
-        let line = Line::new(now);
+        let line = ConnectionActivity::new(now);
         assert!(!line.is_overdue(now + HEAD) && line.is_overdue(now + HEAD + MORE));
         assert_eq!(line.waits_since(now), Some(now));
         line.work();
@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn a_reader_who_takes_nothing_gives_way_and_is_left() {
         let now = clock::now();
-        let line = Line::new(now);
+        let line = ConnectionActivity::new(now);
         line.work();
         line.stall(true);
         let soon = clock::now() + GIVES_WAY + MORE;
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn a_body_that_is_needed_is_waited_for_until_the_place_is() {
         let now = clock::now();
-        let line = Line::new(now);
+        let line = ConnectionActivity::new(now);
         line.await_body(now + MORE);
         assert_eq!(line.lacks_body_since(), Some(now + MORE));
         assert_eq!(line.waits_since(now), Some(now + MORE));

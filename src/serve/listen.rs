@@ -59,7 +59,7 @@ pub(super) fn is_loopback(ip: IpAddr) -> bool {
 
 /// A socket that listens.
 #[derive(Debug)]
-pub(super) enum Socket {
+pub(super) enum ListenSocket {
     Tcp(TcpListener, SocketAddr),
     /// With its file if this process has made it.
     Unix(UnixListener, Option<SocketFile>),
@@ -94,13 +94,13 @@ impl SocketFile {
 ///
 /// # Errors
 /// Why that can't be, in words.
-pub(super) fn bind(listen: &Listen, access: SocketAccess) -> Result<Socket, String> {
+pub(super) fn bind(listen: &Listen, access: SocketAccess) -> Result<ListenSocket, String> {
     match listen {
         Listen::Tcp(address) => {
             let failed = |error| format!("cannot listen on {address}: {}", plain(&error));
             let listener = TcpListener::bind(address).map_err(failed)?;
             let bound = listener.local_addr().map_err(failed)?;
-            Ok(Socket::Tcp(listener, bound))
+            Ok(ListenSocket::Tcp(listener, bound))
         }
         Listen::Unix(path) => {
             let shown = sanitised(&path.to_string_lossy()).into_owned();
@@ -111,7 +111,7 @@ pub(super) fn bind(listen: &Listen, access: SocketAccess) -> Result<Socket, Stri
 }
 
 /// A socket that a killed process left behind is replaced, one that somebody answers is not.
-fn bind_unix(path: &Path, access: SocketAccess) -> io::Result<Socket> {
+fn bind_unix(path: &Path, access: SocketAccess) -> io::Result<ListenSocket> {
     if let Some(left) = SocketFile::at(path) {
         if !is_abandoned(path)? {
             return Err(io::ErrorKind::AddrInUse.into());
@@ -125,7 +125,7 @@ fn bind_unix(path: &Path, access: SocketAccess) -> io::Result<Socket> {
     let before = umask(Mode::from_raw_mode(0o177));
     let listener = UnixListener::bind(path);
     umask(before);
-    let socket = Socket::Unix(listener?, SocketFile::at(path));
+    let socket = ListenSocket::Unix(listener?, SocketFile::at(path));
     access.apply(path)?;
     Ok(socket)
 }
@@ -148,7 +148,7 @@ fn plain(error: &io::Error) -> String {
     }
 }
 
-impl Socket {
+impl ListenSocket {
     pub(super) fn is_beyond(&self) -> bool {
         matches!(self, Self::Tcp(_, address) if !is_loopback(address.ip()))
     }
@@ -174,7 +174,7 @@ impl Socket {
     }
 }
 
-impl Drop for Socket {
+impl Drop for ListenSocket {
     fn drop(&mut self) {
         if let Self::Unix(_, Some(file)) = self {
             let _ = file.remove();
@@ -184,13 +184,13 @@ impl Drop for Socket {
 
 #[cfg(test)]
 mod tests {
-    use super::{BasePath, Listen, Socket};
+    use super::{BasePath, Listen, ListenSocket};
 
     #[test]
     fn the_line_leads_to_the_page() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let socket = Socket::Tcp(listener, address);
+        let socket = ListenSocket::Tcp(listener, address);
         let name = |base: &str| socket.name_below(&BasePath::parse(base).unwrap());
         assert_eq!(name("/"), format!("http://{address}"));
         assert_eq!(name("/tools/nodes"), format!("http://{address}/tools/nodes/"));

@@ -21,7 +21,7 @@ const BOUNDS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Request {
+struct RequestLabels {
     route: &'static str,
     status: u16,
     /// `hit`, `stale`, `miss` or `bypass`; empty where no nodes were asked for.
@@ -29,12 +29,12 @@ struct Request {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Cached {
+struct CacheLabels {
     cached: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Node {
+struct NodeLabels {
     status: String,
     eligibility: String,
     drain: String,
@@ -46,15 +46,15 @@ struct Node {
 
 /// 1 or 0; absent while nobody knows.
 #[derive(Debug, Clone, Default)]
-struct State(Arc<Mutex<Option<bool>>>);
+struct UpGauge(Arc<Mutex<Option<bool>>>);
 
-impl State {
+impl UpGauge {
     fn known(&self) -> MutexGuard<'_, Option<bool>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl EncodeMetric for State {
+impl EncodeMetric for UpGauge {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
         let known = *self.known();
         known.map_or(Ok(()), |up| encoder.encode_gauge(&i64::from(up)))
@@ -70,33 +70,33 @@ impl EncodeMetric for State {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Found {
+struct ListLabels {
     changed: &'static str,
 }
 
 /// Everything that is counted.
 pub(super) struct Metrics {
     registry: Registry,
-    requests: Family<Request, Counter>,
-    durations: Family<Cached, Histogram>,
+    requests: Family<RequestLabels, Counter>,
+    durations: Family<CacheLabels, Histogram>,
     nomad_calls: Counter,
-    lists: Family<Found, Counter>,
+    lists: Family<ListLabels, Counter>,
     probes: Counter,
     failures: Counter,
     pause: Gauge<f64, AtomicU64>,
     follower: Gauge,
     cache_errors: Counter,
     age: Gauge<f64, AtomicU64>,
-    nodes: Family<Node, Gauge>,
-    nomad_up: State,
-    redis_up: State,
+    nodes: Family<NodeLabels, Gauge>,
+    nomad_up: UpGauge,
+    redis_up: UpGauge,
     readers: Gauge,
     /// What is measured at one moment is told together.
     telling: Mutex<()>,
 }
 
 /// What is measured at the moment in which somebody asks.
-pub(super) struct Moment {
+pub(super) struct MetricValues {
     pub(super) age: Option<Duration>,
     pub(super) nodes: Vec<(Series, i64)>,
     /// `None` = never asked.
@@ -106,7 +106,7 @@ pub(super) struct Moment {
     pub(super) cache_errors: u64,
 }
 
-impl Node {
+impl NodeLabels {
     fn of([status, eligibility, drain, datacenter, pool, class, version]: Series) -> Self {
         Self { status, eligibility, drain, datacenter, pool, class, version }
     }
@@ -128,8 +128,8 @@ impl Default for Metrics {
             cache_errors: Counter::default(),
             age: Gauge::default(),
             nodes: Family::default(),
-            nomad_up: State::default(),
-            redis_up: State::default(),
+            nomad_up: UpGauge::default(),
+            redis_up: UpGauge::default(),
             readers: Gauge::default(),
             telling: Mutex::default(),
         };
@@ -220,12 +220,12 @@ impl Metrics {
     }
 
     pub(super) fn request(&self, route: &'static str, status: u16, cache: &'static str) {
-        self.requests.get_or_create(&Request { route, status, cache }).inc();
+        self.requests.get_or_create(&RequestLabels { route, status, cache }).inc();
     }
 
     pub(super) fn answered(&self, cached: bool, took: Duration) {
         let cached = if cached { "true" } else { "false" };
-        self.durations.get_or_create(&Cached { cached }).observe(took.as_secs_f64());
+        self.durations.get_or_create(&CacheLabels { cached }).observe(took.as_secs_f64());
     }
 
     pub(super) fn called(&self, nomad_calls: u64) {
@@ -243,7 +243,7 @@ impl Metrics {
     /// A list of the one who follows, and how long he will leave Nomad alone after it.
     pub(super) fn listed(&self, changed: bool, pause: Duration) {
         let changed = if changed { "true" } else { "false" };
-        self.lists.get_or_create(&Found { changed }).inc();
+        self.lists.get_or_create(&ListLabels { changed }).inc();
         self.pause.set(pause.as_secs_f64());
     }
 
@@ -252,12 +252,12 @@ impl Metrics {
     }
 
     /// In OpenMetrics.
-    pub(super) fn text(&self, moment: &Moment) -> String {
+    pub(super) fn text(&self, moment: &MetricValues) -> String {
         let _telling = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
         self.age.set(moment.age.map_or(f64::NAN, |age| age.as_secs_f64()));
         self.nodes.clear();
         for (labels, count) in &moment.nodes {
-            self.nodes.get_or_create(&Node::of(labels.clone())).set(*count);
+            self.nodes.get_or_create(&NodeLabels::of(labels.clone())).set(*count);
         }
         *self.nomad_up.known() = moment.nomad_up;
         *self.redis_up.known() = moment.redis_up;

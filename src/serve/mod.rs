@@ -48,23 +48,23 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{interval, timeout};
 
-use crate::discovery::{How, Leaving, Policy, Want};
-use crate::model::remark::Tell;
+use crate::discovery::{How, Policy, Shutdown, Want};
+use crate::model::remark::Notifier;
 use crate::model::secret::Secret;
 use crate::model::text::reason;
 use crate::nomad::HttpNomad;
-use crate::render::Cluster;
-use crate::store::{Probes, Sample, Stores};
+use crate::render::ClusterSection;
+use crate::store::{ProbeBackoff, Sample, Stores};
 
-use desk::{Desk, Outcome};
+use desk::{FetchOutcome, SharedRequests};
 use ending::Stop;
-use follow::Rhythm;
+use follow::FollowIntervals;
 use guard::Guard;
-use keeper::Keeper;
-use listen::Socket;
+use keeper::PublicationCache;
+use listen::ListenSocket;
 use metrics::Metrics;
-use server::{Lines, Server};
-use worker::Makers;
+use server::{OpenConnections, Server};
+use worker::AnswerWorkers;
 
 pub(crate) use base_path::BasePath;
 pub(crate) use listen::Listen;
@@ -108,12 +108,12 @@ pub(crate) struct Backend {
     pub(crate) nomad: HttpNomad,
     pub(crate) stores: Stores,
     pub(crate) policy: Policy,
-    pub(crate) probes: Probes,
-    pub(crate) cluster: Cluster,
+    pub(crate) probes: ProbeBackoff,
+    pub(crate) cluster: ClusterSection,
     /// How long an answer is fresh.
     pub(crate) ttl: Duration,
-    pub(crate) tell: Tell,
-    pub(crate) leaving: Arc<Leaving>,
+    pub(crate) tell: Notifier,
+    pub(crate) leaving: Arc<Shutdown>,
 }
 
 /// Why nothing is served.
@@ -137,13 +137,13 @@ pub(crate) enum Error {
 
 /// Everything that an answer may need.
 struct App {
-    keeper: Arc<Keeper>,
-    desk: Arc<Desk>,
-    makers: Makers,
+    keeper: Arc<PublicationCache>,
+    desk: Arc<SharedRequests>,
+    makers: AnswerWorkers,
     guard: Guard,
     base: BasePath,
     metrics: Metrics,
-    cluster: Cluster,
+    cluster: ClusterSection,
     tells_calls: bool,
     /// Rung when somebody begins to read events, for who reads what others publish.
     joined: Notify,
@@ -152,7 +152,7 @@ struct App {
     /// Nomad's index as that question told it.
     index: watch::Sender<u64>,
     /// What was found when somebody last asked whether this is ready.
-    ready: ready::Known,
+    ready: ready::LastReadiness,
 }
 
 /// Serves until the process is told to end; says on `out` where.
@@ -176,7 +176,7 @@ pub(crate) fn run(settings: Settings, backend: Backend, out: &mut dyn Write) -> 
     Ok(served?)
 }
 
-fn sockets(settings: &Settings) -> Result<Vec<Socket>, Error> {
+fn sockets(settings: &Settings) -> Result<Vec<ListenSocket>, Error> {
     let mut sockets = handed::sockets(settings.handed).map_err(Error::Handed)?;
     if !settings.usual || sockets.is_empty() {
         let open = settings.token.is_some() || settings.insecure;
@@ -202,17 +202,17 @@ fn sockets(settings: &Settings) -> Result<Vec<Socket>, Error> {
 async fn serve(
     settings: Settings,
     backend: Backend,
-    sockets: Vec<Socket>,
+    sockets: Vec<ListenSocket>,
     mut stop: watch::Receiver<Stop>,
 ) -> io::Result<()> {
     let rhythm = settings
         .follow
         .filter(|_| !backend.ttl.is_zero())
-        .map(|interval| Rhythm { interval, ttl: backend.ttl });
+        .map(|interval| FollowIntervals { interval, ttl: backend.ttl });
     let app = Arc::new(App::new(settings, backend));
     let election = work(&app, rhythm);
     let (alive, mut all_gone) = mpsc::channel(1);
-    let lines = Arc::<Lines>::default();
+    let lines = Arc::<OpenConnections>::default();
     let stopped = stop.clone();
     let server =
         Server { app: Arc::clone(&app), lines: Arc::clone(&lines), stop: stopped, _alive: alive };
@@ -263,9 +263,10 @@ impl Election {
 }
 
 /// Starts all that goes on by itself.
-fn work(app: &Arc<App>, rhythm: Option<Rhythm>) -> Option<Election> {
-    let spawn =
-        |app: &Arc<App>, work: fn(Arc<App>) -> Work| drop(tokio::spawn(work(Arc::clone(app))));
+fn work(app: &Arc<App>, rhythm: Option<FollowIntervals>) -> Option<Election> {
+    let spawn = |app: &Arc<App>, work: fn(Arc<App>) -> BackgroundTask| {
+        drop(tokio::spawn(work(Arc::clone(app))))
+    };
     spawn(app, |app| Box::pin(async move { app.desk.run_fetches().await }));
     spawn(app, |app| Box::pin(housekeeping(app)));
     spawn(app, |app| Box::pin(ask_nomad::watch(app)));
@@ -281,7 +282,7 @@ fn work(app: &Arc<App>, rhythm: Option<Rhythm>) -> Option<Election> {
     Some(Election { acting, elect: tokio::spawn(follow::elect(Arc::clone(app), won)) })
 }
 
-type Work = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+type BackgroundTask = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Signs of life, and the counters.
 async fn housekeeping(app: Arc<App>) {
@@ -301,11 +302,11 @@ async fn housekeeping(app: Arc<App>) {
 impl App {
     fn new(settings: Settings, backend: Backend) -> Self {
         let cluster = backend.cluster.clone();
-        let keeper = Arc::new(Keeper::new(backend));
+        let keeper = Arc::new(PublicationCache::new(backend));
         Self {
-            desk: Arc::new(Desk::new(Arc::clone(&keeper))),
+            desk: Arc::new(SharedRequests::new(Arc::clone(&keeper))),
             keeper,
-            makers: Makers::default(),
+            makers: AnswerWorkers::default(),
             guard: Guard { names: settings.names, token: settings.token },
             base: settings.base,
             metrics: Metrics::default(),
@@ -314,28 +315,28 @@ impl App {
             joined: Notify::new(),
             watched: Notify::new(),
             index: watch::Sender::new(0),
-            ready: ready::Known::default(),
+            ready: ready::LastReadiness::default(),
         }
     }
 
     /// A list for the one who follows; it is no request, but its calls count.
-    async fn follow(&self, moved: bool) -> Outcome {
+    async fn follow(&self, moved: bool) -> FetchOutcome {
         let outcome = self.desk.follow(moved).await;
         self.called(&outcome);
         outcome
     }
 
     /// Fills the cache if it is cold or old.
-    async fn fill(&self) -> Outcome {
+    async fn fill(&self) -> FetchOutcome {
         self.fetch(How::Get).await
     }
 
     /// A list now, for nobody in particular.
-    async fn refresh(&self) -> Outcome {
+    async fn refresh(&self) -> FetchOutcome {
         self.fetch(How::Refresh).await
     }
 
-    async fn fetch(&self, how: How) -> Outcome {
+    async fn fetch(&self, how: How) -> FetchOutcome {
         let outcome = self.desk.fetch(how, Want::Records).await.outcome;
         self.called(&outcome);
         outcome
@@ -347,7 +348,7 @@ impl App {
         self.watched.notify_one();
     }
 
-    fn called(&self, outcome: &Outcome) {
+    fn called(&self, outcome: &FetchOutcome) {
         let nomad_calls = outcome.as_ref().map_or(0, |fetched| fetched.tally.nomad_calls);
         self.metrics.called(nomad_calls);
         self.keeper.count(&Sample { follow_calls: nomad_calls, ..Sample::default() });

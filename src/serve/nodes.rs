@@ -15,34 +15,34 @@ use crate::model::field::Field;
 use crate::model::json;
 use crate::model::node::{Full, NodeId};
 use crate::model::view::Wanted;
-use crate::model::work::Work;
+use crate::model::work::WorkLimit;
 use crate::render;
 use crate::store::sum;
 
 use super::App;
 use super::accept::{has, takes_gzip};
-use super::body::{Content, gzip};
-use super::budget::{Exhausted, Growing, SMALL};
-use super::desk::Answered;
-use super::held::Held;
-use super::keeper::{Fetched, Seen};
-use super::parameters::Choice;
+use super::body::{BodyContent, gzip};
+use super::budget::{Exhausted, GrowingBytes, SMALL};
+use super::desk::FetchAnswer;
+use super::held::CachedPublication;
+use super::keeper::{Fetched, LookResult};
+use super::parameters::NodeQuery;
 use super::problem::Problem;
-use super::respond::{Answer, Asked, tag, took};
+use super::respond::{HttpResponse, RequestContext, tag, took};
 
 /// Smaller answers are not worth compressing.
 const WORTH: usize = 1024;
 
 /// What the cache was good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cache {
+pub(super) enum CacheStatus {
     Hit,
     Stale,
     Miss,
     Bypass,
 }
 
-impl Cache {
+impl CacheStatus {
     /// As `X-Cache` says it.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -74,10 +74,10 @@ impl Cache {
 }
 
 /// The nodes that a request is answered with.
-pub(super) struct Shown {
-    pub(super) held: Arc<Held>,
+pub(super) struct SelectedNodes {
+    pub(super) held: Arc<CachedPublication>,
     pub(super) age: Duration,
-    pub(super) cache: Cache,
+    pub(super) cache: CacheStatus,
     pub(super) nomad_calls: u64,
     pub(super) took: Duration,
     tally: Tally,
@@ -90,13 +90,13 @@ pub(super) async fn shown(
     app: &Arc<App>,
     how: Option<How>,
     want: Want,
-    asked: &Asked,
-) -> Result<Shown, Problem> {
+    asked: &RequestContext,
+) -> Result<SelectedNodes, Problem> {
     let mut shown = match how {
         Some(how) => fetched(app, how, want).await?,
         None => match app.desk.look(want).await {
-            Seen::Hit { held, age, .. } => Shown::hit(held, age),
-            Seen::Miss => fetched(app, How::Get, want).await?,
+            LookResult::Hit { held, age, .. } => SelectedNodes::hit(held, age),
+            LookResult::Miss => fetched(app, How::Get, want).await?,
         },
     };
     shown.took = took(asked);
@@ -104,19 +104,19 @@ pub(super) async fn shown(
     Ok(shown)
 }
 
-async fn fetched(app: &App, how: How, want: Want) -> Result<Shown, Problem> {
-    let Answered { outcome, nomad_calls } = app.desk.fetch(how, want).await;
+async fn fetched(app: &App, how: How, want: Want) -> Result<SelectedNodes, Problem> {
+    let FetchAnswer { outcome, nomad_calls } = app.desk.fetch(how, want).await;
     app.metrics.called(nomad_calls);
     let fetched = outcome?;
     let cache = match (how, fetched.source) {
-        (How::Force, _) => Cache::Bypass,
-        (_, Source::Nomad { cold: true }) => Cache::Miss,
-        (_, Source::Nomad { cold: false }) => Cache::Stale,
-        (How::Get, _) => Cache::Hit,
-        (How::Refresh, _) if fetched.tally.new == fetched.tally.total() => Cache::Miss,
-        (How::Refresh, _) => Cache::Stale,
+        (How::Force, _) => CacheStatus::Bypass,
+        (_, Source::Nomad { cold: true }) => CacheStatus::Miss,
+        (_, Source::Nomad { cold: false }) => CacheStatus::Stale,
+        (How::Get, _) => CacheStatus::Hit,
+        (How::Refresh, _) if fetched.tally.new == fetched.tally.total() => CacheStatus::Miss,
+        (How::Refresh, _) => CacheStatus::Stale,
     };
-    Ok(Shown {
+    Ok(SelectedNodes {
         held: Arc::clone(&fetched.held),
         age: fetched.age,
         cache,
@@ -127,11 +127,11 @@ async fn fetched(app: &App, how: How, want: Want) -> Result<Shown, Problem> {
     })
 }
 
-impl Shown {
-    fn hit(held: Arc<Held>, age: Duration) -> Self {
+impl SelectedNodes {
+    fn hit(held: Arc<CachedPublication>, age: Duration) -> Self {
         let cached = usize::try_from(held.count).unwrap_or(usize::MAX);
         let tally = Tally { cached, ..Tally::default() };
-        let (cache, took) = (Cache::Hit, Duration::ZERO);
+        let (cache, took) = (CacheStatus::Hit, Duration::ZERO);
         Self { held, age, cache, nomad_calls: 0, took, tally, fetched: None }
     }
 
@@ -151,9 +151,9 @@ impl Shown {
 /// The nodes as `list --json` prints them.
 pub(super) async fn clients(
     app: &Arc<App>,
-    choice: &Arc<Choice>,
-    asked: &Asked,
-) -> Result<Answer, Problem> {
+    choice: &Arc<NodeQuery>,
+    asked: &RequestContext,
+) -> Result<HttpResponse, Problem> {
     let shown = shown(app, None, choice.want(), asked).await?;
     let tag = shown.tag("", asked.query());
     if let Some(answer) = unmodified(&shown, tag.as_deref(), asked) {
@@ -170,12 +170,12 @@ pub(super) async fn clients(
 /// The nodes in the envelope of the discovery API.
 pub(super) async fn discover(
     app: &Arc<App>,
-    choice: &Arc<Choice>,
-    asked: &Asked,
-) -> Result<Answer, Problem> {
+    choice: &Arc<NodeQuery>,
+    asked: &RequestContext,
+) -> Result<HttpResponse, Problem> {
     let shown = shown(app, choice.how, choice.want(), asked).await?;
-    let tag =
-        shown.tag(&format!("-{}", Cache::label(shown.cache.name().as_bytes())), asked.query());
+    let tag = shown
+        .tag(&format!("-{}", CacheStatus::label(shown.cache.name().as_bytes())), asked.query());
     // Whoever asked for news gets them whole.
     if choice.how.is_none()
         && let Some(answer) = unmodified(&shown, tag.as_deref(), asked)
@@ -196,16 +196,20 @@ pub(super) async fn discover(
     shown.whole(app, parts, (kind, tag.as_deref()), asked).await
 }
 
-fn unmodified(shown: &Shown, tag: Option<&str>, asked: &Asked) -> Option<Answer> {
+fn unmodified(
+    shown: &SelectedNodes,
+    tag: Option<&str>,
+    asked: &RequestContext,
+) -> Option<HttpResponse> {
     let tag = tag.filter(|tag| has(asked.headers(), tag))?;
-    let mut answer = shown.answer(Content::of([]), self::tag(Some(tag), false));
+    let mut answer = shown.answer(BodyContent::of([]), self::tag(Some(tag), false));
     *answer.status_mut() = StatusCode::NOT_MODIFIED;
     Some(answer)
 }
 
 /// The counts of the envelope, in the order of the contract.
 #[derive(Serialize)]
-struct Stats {
+struct EnvelopeStats {
     total: usize,
     new: usize,
     changed: usize,
@@ -221,12 +225,18 @@ struct Missing<'a> {
     why: &'a str,
 }
 
-impl Shown {
+impl SelectedNodes {
     /// What follows the nodes in the envelope.
     fn rest(&self) -> Vec<u8> {
         let Tally { new, changed, cached, gone, .. } = self.tally;
-        let stats =
-            Stats { total: self.tally.total(), new, changed, updated: changed, cached, gone };
+        let stats = EnvelopeStats {
+            total: self.tally.total(),
+            new,
+            changed,
+            updated: changed,
+            cached,
+            gone,
+        };
         let missing = self.missing().iter().map(|(id, why)| Missing { id, why });
         let missing: Vec<Missing<'_>> = missing.collect();
         let mut rest = [b",\"stats\":", &json::bytes(&stats)[..]].concat();
@@ -244,51 +254,53 @@ impl Shown {
         app: &App,
         parts: Vec<Bytes>,
         (kind, tag): (&str, Option<&str>),
-        asked: &Asked,
-    ) -> Result<Answer, Problem> {
+        asked: &RequestContext,
+    ) -> Result<HttpResponse, Problem> {
         let len: usize = parts.iter().map(Bytes::len).sum();
         if len > SMALL {
             app.keeper.budget.check(self.held.size())?;
         }
         if takes_gzip(asked.headers()) && len > WORTH {
             let question = format!("{kind} gzip {}", asked.query());
-            let zip =
-                move |_: &Held, to: &mut Growing| gzip(&parts, to).map_err(|_| Exhausted.into());
+            let zip = move |_: &CachedPublication, to: &mut GrowingBytes| {
+                gzip(&parts, to).map_err(|_| Exhausted.into())
+            };
             return Ok(self.zipped(made(app, &self.held, &question, zip).await?, tag));
         }
-        Ok(self.answer(Content::of(parts), self::tag(tag, false)))
+        Ok(self.answer(BodyContent::of(parts), self::tag(tag, false)))
     }
 
-    fn zipped(&self, zipped: Bytes, tag: Option<&str>) -> Answer {
+    fn zipped(&self, zipped: Bytes, tag: Option<&str>) -> HttpResponse {
         let mut headers = self::tag(tag, true);
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        self.answer(Content::of([zipped]), headers)
+        self.answer(BodyContent::of([zipped]), headers)
     }
 }
 
 /// The JSON array of the nodes that are wanted.
 async fn array(
     app: &App,
-    held: &Arc<Held>,
-    choice: &Arc<Choice>,
+    held: &Arc<CachedPublication>,
+    choice: &Arc<NodeQuery>,
     query: &str,
 ) -> Result<Bytes, Problem> {
     let choice = Arc::clone(choice);
-    let write = move |held: &Held, to: &mut Growing| write_array(held, &choice, to);
+    let write =
+        move |held: &CachedPublication, to: &mut GrowingBytes| write_array(held, &choice, to);
     made(app, held, &format!("array {query}"), write).await
 }
 
 /// What `make` writes, made once for all who ask the same question of this publication.
 async fn made(
     app: &App,
-    held: &Arc<Held>,
+    held: &Arc<CachedPublication>,
     question: &str,
-    make: impl FnOnce(&Held, &mut Growing) -> Result<(), Problem> + Send + 'static,
+    make: impl FnOnce(&CachedPublication, &mut GrowingBytes) -> Result<(), Problem> + Send + 'static,
 ) -> Result<Bytes, Problem> {
     let new = async {
         let (own, budget) = (Arc::clone(held), app.keeper.budget.clone());
         let work = move || {
-            let mut to = Growing::new(&budget, own.size());
+            let mut to = GrowingBytes::new(&budget, own.size());
             make(&own, &mut to).map(|()| to.done())
         };
         app.makers.lists.run(work).await?
@@ -296,7 +308,11 @@ async fn made(
     held.answers.of(question, new).await
 }
 
-fn write_array(held: &Held, choice: &Choice, to: &mut Growing) -> Result<(), Problem> {
+fn write_array(
+    held: &CachedPublication,
+    choice: &NodeQuery,
+    to: &mut GrowingBytes,
+) -> Result<(), Problem> {
     let fields = choice.fields();
     if !choice.reads_full() {
         let nodes = held.nodes()?.iter().map(|node| &**node).collect();
@@ -310,13 +326,14 @@ fn write_array(held: &Held, choice: &Choice, to: &mut Growing) -> Result<(), Pro
 
 /// One node after the other, so that what is written is all that is held.
 fn write_nodes(
-    held: &Held,
-    (choice, fields): (&Choice, Option<Vec<Field>>),
+    held: &CachedPublication,
+    (choice, fields): (&NodeQuery, Option<Vec<Field>>),
     nodes: Vec<&Full>,
-    to: &mut Growing,
+    to: &mut GrowingBytes,
 ) -> Result<(), Problem> {
     to.add(b"[")?;
-    for (at, node) in choice.selection.of(nodes, &Work::of_request())?.into_iter().enumerate() {
+    for (at, node) in choice.selection.of(nodes, &WorkLimit::of_request())?.into_iter().enumerate()
+    {
         if at > 0 {
             to.add(b",")?;
         }
@@ -332,8 +349,8 @@ fn write_nodes(
     Ok(to.add(b"]")?)
 }
 
-impl Seen {
-    pub(super) fn held(&self) -> Option<&Held> {
+impl LookResult {
+    pub(super) fn held(&self) -> Option<&CachedPublication> {
         match self {
             Self::Hit { held, .. } => Some(held),
             Self::Miss => None,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::discovery;
 use crate::model::text::sanitised;
 use crate::nomad;
-use crate::store::Class;
+use crate::store::FailureClass;
 
 /// After an answer nobody knows for longer whether Nomad would answer again.
 pub(super) const RECENT: Duration = Duration::from_secs(15);
@@ -17,10 +17,10 @@ const WHY: usize = 300;
 
 /// What this process knows of Nomad.
 #[derive(Default)]
-pub(super) struct NomadContact(Mutex<Known>);
+pub(super) struct NomadContact(Mutex<ContactState>);
 
 #[derive(Default)]
-struct Known {
+struct ContactState {
     answered: Option<Instant>,
     failing: Option<Failing>,
 }
@@ -32,7 +32,7 @@ struct Failing {
     asked: Instant,
     /// The strongest question that failed.
     question: Question,
-    trouble: Trouble,
+    trouble: ContactFailure,
     why: String,
 }
 
@@ -48,7 +48,7 @@ pub(super) enum Question {
 /// How Nomad fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Trouble {
+pub(super) enum ContactFailure {
     Unreachable,
     NoLeader,
     Denied,
@@ -64,12 +64,12 @@ pub(super) struct Contact {
     pub(super) answered_ms: Option<u64>,
     /// Since the first failure after it.
     pub(super) failing_ms: Option<u64>,
-    pub(super) trouble: Option<Trouble>,
+    pub(super) trouble: Option<ContactFailure>,
     pub(super) why: Option<String>,
 }
 
 impl NomadContact {
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, ContactState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -91,7 +91,7 @@ impl NomadContact {
         &self,
         question: Question,
         asked: Instant,
-        (trouble, why): (Trouble, &str),
+        (trouble, why): (ContactFailure, &str),
         now: Instant,
     ) -> bool {
         let mut known = self.known();
@@ -130,20 +130,22 @@ impl NomadContact {
     }
 }
 
-impl Trouble {
+impl ContactFailure {
     pub(super) fn of(error: &nomad::Error) -> Self {
         match error.kind {
-            nomad::Kind::Denied | nomad::Kind::Unauthorized => Self::Denied,
-            nomad::Kind::NotNomad => Self::Unusable,
-            nomad::Kind::Outage | nomad::Kind::TimedOut | nomad::Kind::Config => Self::Unreachable,
+            nomad::FailureKind::Denied | nomad::FailureKind::Unauthorized => Self::Denied,
+            nomad::FailureKind::NotNomad => Self::Unusable,
+            nomad::FailureKind::Outage
+            | nomad::FailureKind::TimedOut
+            | nomad::FailureKind::Config => Self::Unreachable,
         }
     }
 
     pub(super) fn of_list(error: &discovery::Error) -> Self {
         match error {
             discovery::Error::Nomad(error) => Self::of(error),
-            discovery::Error::Shared(Class::Denied) => Self::Denied,
-            discovery::Error::Shared(Class::NotNomad)
+            discovery::Error::Shared(FailureClass::Denied) => Self::Denied,
+            discovery::Error::Shared(FailureClass::NotNomad)
             | discovery::Error::Details { .. }
             | discovery::Error::Unsettled(_) => Self::Unusable,
             discovery::Error::Shared(_) | discovery::Error::TimedOut(_) => Self::Unreachable,
@@ -153,11 +155,11 @@ impl Trouble {
 
 #[cfg(test)]
 mod tests {
-    use super::{Contact, NomadContact, Question, RECENT, Trouble};
+    use super::{Contact, ContactFailure, NomadContact, Question, RECENT};
     use crate::clock;
     use std::time::Duration;
 
-    const REFUSED: (Trouble, &str) = (Trouble::Unreachable, "connection refused");
+    const REFUSED: (ContactFailure, &str) = (ContactFailure::Unreachable, "connection refused");
 
     #[test]
     fn an_answer_counts_for_fifteen_seconds() {
@@ -175,12 +177,17 @@ mod tests {
         let at = |seconds| now + Duration::from_secs(seconds);
         contact.answered(Question::Pulse, now);
         assert!(contact.failed(Question::Pulse, at(1), REFUSED, at(2)));
-        assert!(!contact.failed(Question::List, at(3), (Trouble::Denied, "no\u{1b}"), at(4)));
+        assert!(!contact.failed(
+            Question::List,
+            at(3),
+            (ContactFailure::Denied, "no\u{1b}"),
+            at(4)
+        ));
         let failing = Contact {
             up: Some(false),
             answered_ms: Some(5000),
             failing_ms: Some(3000),
-            trouble: Some(Trouble::Denied),
+            trouble: Some(ContactFailure::Denied),
             why: Some("no\\u{1b}".to_owned()),
         };
         assert_eq!(contact.at(at(5)), failing);

@@ -7,7 +7,7 @@ use super::guard::split;
 use super::problem::Problem;
 
 /// A browser says how the page that asks and this server are related, whatever a reverse proxy
-/// makes of `Host`. Where it does not (plain http from another machine, old browsers), `Origin`
+/// makes of `Host`. Where it does not (plain http from another machine, old browsers), `PageOrigin`
 /// names the page: it must be `host`, which was asked for, or one of `names`. What is no browser
 /// says neither.
 pub(super) fn check(headers: &HeaderMap, host: &str, names: &[String]) -> Result<(), Problem> {
@@ -21,9 +21,9 @@ pub(super) fn check(headers: &HeaderMap, host: &str, names: &[String]) -> Result
         };
     }
     let origins = headers.get_all(ORIGIN).iter().map(|origin| origin.to_str().unwrap_or("?"));
-    match origins.map(Origin::read).find(|origin| !is_own(origin.as_ref(), host, names)) {
+    match origins.map(PageOrigin::read).find(|origin| !is_own(origin.as_ref(), host, names)) {
         None => Ok(()),
-        Some(Some(Origin { name, .. })) if is_plain(&name) => refused(&format!(
+        Some(Some(PageOrigin { name, .. })) if is_plain(&name) => refused(&format!(
             "if {name} is a reverse proxy in front of this server, start serve with --allowed-host {name}"
         )),
         Some(_) => refused(
@@ -37,8 +37,8 @@ fn refused(hint: &str) -> Result<(), Problem> {
     Err(Problem::new(StatusCode::FORBIDDEN, what).hinted(hint))
 }
 
-fn is_own(origin: Option<&Origin>, host: &str, names: &[String]) -> bool {
-    let Some(Origin { name, port, usual }) = origin else { return false };
+fn is_own(origin: Option<&PageOrigin>, host: &str, names: &[String]) -> bool {
+    let Some(PageOrigin { name, port, usual }) = origin else { return false };
     let fits = |own: Option<u16>| own.or(*usual) == port.or(*usual);
     let is_asked = split(host).is_some_and(|(own, at)| own == *name && fits(at));
     // Allowed without a port: with any.
@@ -48,15 +48,15 @@ fn is_own(origin: Option<&Origin>, host: &str, names: &[String]) -> bool {
     is_asked || names.iter().any(is_named)
 }
 
-/// Where a page is from, as `Origin` says it.
-struct Origin {
+/// Where a page is from, as `PageOrigin` says it.
+struct PageOrigin {
     name: String,
     port: Option<u16>,
     /// The port that goes without saying.
     usual: Option<u16>,
 }
 
-impl Origin {
+impl PageOrigin {
     /// `None` for what has no name, such as `null`.
     fn read(text: &str) -> Option<Self> {
         let (scheme, rest) = text.split_once("://")?;

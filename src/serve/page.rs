@@ -9,8 +9,8 @@ use hyper::header::{CACHE_CONTROL, ETAG, HeaderMap, HeaderValue};
 use crate::store::sum;
 
 use super::accept::{has, tagged};
-use super::body::Content;
-use super::respond::{Answer, answer};
+use super::body::BodyContent;
+use super::respond::{HttpResponse, answer};
 
 const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
@@ -36,33 +36,33 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
     sum::of(all.collect::<String>().as_bytes())
 });
 
-pub(super) fn page(headers: &HeaderMap) -> Answer {
+pub(super) fn page(headers: &HeaderMap) -> HttpResponse {
     file(HTML, PAGE, headers)
 }
 
-pub(super) fn asset(name: &str, headers: &HeaderMap) -> Option<Answer> {
+pub(super) fn asset(name: &str, headers: &HeaderMap) -> Option<HttpResponse> {
     let (_, kind, text) = ASSETS.iter().find(|(known, _, _)| *known == name)?;
     Some(file(kind, text, headers))
 }
 
 /// `message` is our own text.
-pub(super) fn login(status: StatusCode, message: &'static str) -> Answer {
+pub(super) fn login(status: StatusCode, message: &'static str) -> HttpResponse {
     answer(status, HTML, LOGIN.replace("<!--message-->", message))
 }
 
-pub(super) fn openapi() -> Answer {
+pub(super) fn openapi() -> HttpResponse {
     answer(StatusCode::OK, "application/json", OPENAPI)
 }
 
 /// Browsers keep it, and ask whether it is still the same.
-fn file(kind: &'static str, text: &'static str, headers: &HeaderMap) -> Answer {
+fn file(kind: &'static str, text: &'static str, headers: &HeaderMap) -> HttpResponse {
     let mut answer = answer(StatusCode::OK, kind, Bytes::from_static(text.as_bytes()));
     let own = answer.headers_mut();
     own.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     own.insert(ETAG, HeaderValue::from_str(&tagged(&VERSION, false)).expect("hexadecimal digits"));
     if has(headers, &VERSION) {
         *answer.status_mut() = StatusCode::NOT_MODIFIED;
-        *answer.body_mut() = Content::of([]);
+        *answer.body_mut() = BodyContent::of([]);
     }
     answer
 }

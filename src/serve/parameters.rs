@@ -47,14 +47,14 @@ pub(super) const OTHERS: [&str; 6] = ["dc", "columns", "full", "limit", "refresh
 
 /// Which nodes, and what of them.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Choice {
+pub(super) struct NodeQuery {
     pub(super) how: Option<How>,
     pub(super) selection: Selection,
     pub(super) columns: Option<Columns>,
     pub(super) full: bool,
 }
 
-impl Choice {
+impl NodeQuery {
     pub(super) fn want(&self) -> Want {
         if self.full || self.reads_full() { Want::Full } else { Want::Records }
     }
@@ -86,8 +86,8 @@ pub(super) fn only(query: &str, known: &[&'static str]) -> Result<(), Problem> {
 }
 
 /// `fetches`: the parameters may ask for a fetch.
-pub(super) fn choice(query: &str, fetches: bool) -> Result<Choice, Problem> {
-    let mut choice = Choice::default();
+pub(super) fn choice(query: &str, fetches: bool) -> Result<NodeQuery, Problem> {
+    let mut choice = NodeQuery::default();
     let mut filters: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     let (mut columns, mut limit) = (Vec::new(), None);
     let (mut refresh, mut force) = (false, false);

@@ -8,13 +8,13 @@ use crate::model::find::NotOne;
 use crate::model::json;
 use crate::model::snapshot::Unreadable;
 use crate::model::text::told;
-use crate::model::work::TooMuch;
-use crate::nomad::{self, Kind};
-use crate::store::Class;
+use crate::model::work::WorkLimitExceeded;
+use crate::nomad::{self, FailureKind};
+use crate::store::FailureClass;
 
 use super::budget::Exhausted;
-use super::desk::Failure;
-use super::worker::Broken;
+use super::desk::FetchFailure;
+use super::worker::WorkerPanicked;
 
 /// RFC 9457, with the members of the older API beside its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,9 +71,9 @@ impl Problem {
     }
 }
 
-impl From<Failure> for Problem {
-    fn from(failure: Failure) -> Self {
-        let Failure::Discovery(error) = failure else { return Self::broken() };
+impl From<FetchFailure> for Problem {
+    fn from(failure: FetchFailure) -> Self {
+        let FetchFailure::Discovery(error) = failure else { return Self::broken() };
         let problem = Self::new(status(&error), error.to_string());
         match error {
             discovery::Error::Nomad(nomad::Error { hint: Some(hint), .. }) => problem.hinted(hint),
@@ -97,14 +97,14 @@ impl From<Exhausted> for Problem {
     }
 }
 
-impl From<Broken> for Problem {
-    fn from(_: Broken) -> Self {
+impl From<WorkerPanicked> for Problem {
+    fn from(_: WorkerPanicked) -> Self {
         Self::broken()
     }
 }
 
-impl From<TooMuch> for Problem {
-    fn from(error: TooMuch) -> Self {
+impl From<WorkLimitExceeded> for Problem {
+    fn from(error: WorkLimitExceeded) -> Self {
         Self::bad(error.to_string()).hinted("ask for less, or use fewer and shorter patterns")
     }
 }
@@ -119,14 +119,14 @@ impl From<Unreadable> for Problem {
 fn status(error: &discovery::Error) -> StatusCode {
     match error {
         discovery::Error::Nomad(error) => match error.kind {
-            Kind::Denied | Kind::Unauthorized => StatusCode::FORBIDDEN,
-            Kind::Outage => StatusCode::SERVICE_UNAVAILABLE,
-            Kind::TimedOut => StatusCode::GATEWAY_TIMEOUT,
-            Kind::NotNomad => StatusCode::BAD_GATEWAY,
-            Kind::Config => StatusCode::INTERNAL_SERVER_ERROR,
+            FailureKind::Denied | FailureKind::Unauthorized => StatusCode::FORBIDDEN,
+            FailureKind::Outage => StatusCode::SERVICE_UNAVAILABLE,
+            FailureKind::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+            FailureKind::NotNomad => StatusCode::BAD_GATEWAY,
+            FailureKind::Config => StatusCode::INTERNAL_SERVER_ERROR,
         },
-        discovery::Error::Shared(Class::Denied) => StatusCode::FORBIDDEN,
-        discovery::Error::Shared(Class::NotNomad) => StatusCode::BAD_GATEWAY,
+        discovery::Error::Shared(FailureClass::Denied) => StatusCode::FORBIDDEN,
+        discovery::Error::Shared(FailureClass::NotNomad) => StatusCode::BAD_GATEWAY,
         discovery::Error::TimedOut(_) => StatusCode::GATEWAY_TIMEOUT,
         discovery::Error::Shared(_)
         | discovery::Error::Details { .. }

@@ -3,7 +3,7 @@
 use hyper::Uri;
 
 use crate::model::properties::sample;
-use crate::model::work::Work;
+use crate::model::work::WorkLimit;
 
 use super::problem::Problem;
 use super::route::{ROUTES, Refused, Route, route};
@@ -29,7 +29,7 @@ fn assert_answerable(route: &Route) {
     let nodes = sample();
     let count = choice
         .selection
-        .of(nodes.iter().collect(), &Work::of_request())
+        .of(nodes.iter().collect(), &WorkLimit::of_request())
         .map_or(0, |them| them.len());
     assert!(count <= nodes.len());
     if choice.is_everything() {

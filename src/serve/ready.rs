@@ -13,9 +13,9 @@ use crate::discovery::Want;
 use crate::model::text::sanitised;
 
 use super::App;
-use super::keeper::{NoPulse, Seen};
+use super::keeper::{IndexProbeError, LookResult};
 use super::problem::Problem;
-use super::respond::{Answer, answer};
+use super::respond::{HttpResponse, answer};
 
 /// What was found out is good for as long.
 const FRESH: Duration = Duration::from_secs(1);
@@ -27,7 +27,7 @@ const PATIENCE_WITH_LIST: Duration = Duration::from_millis(250);
 const MORE: Duration = Duration::from_millis(500);
 
 /// What was found out last, and when.
-pub(super) type Known = Mutex<Option<(Instant, Readiness)>>;
+pub(super) type LastReadiness = Mutex<Option<(Instant, Readiness)>>;
 
 /// What there is to answer a list with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub(super) struct Readiness {
 }
 
 /// Everybody may ask; the reasons name addresses and are for those who may ask for nodes.
-pub(super) async fn ready(app: &Arc<App>, headers: &HeaderMap) -> Result<Answer, Problem> {
+pub(super) async fn ready(app: &Arc<App>, headers: &HeaderMap) -> Result<HttpResponse, Problem> {
     let readiness = readiness(app).await;
     let is_known = app.guard.is_known(headers);
     if readiness.is_ready() {
@@ -60,7 +60,7 @@ async fn readiness(app: &Arc<App>) -> Readiness {
     {
         return readiness.clone();
     }
-    let has_list = matches!(app.desk.look(Want::Records).await, Seen::Hit { .. });
+    let has_list = matches!(app.desk.look(Want::Records).await, LookResult::Hit { .. });
     let patience = if has_list { PATIENCE_WITH_LIST } else { PATIENCE };
     let (cache, nomad) = (Arc::clone(&app.keeper), Arc::clone(&app.keeper));
     let (cache, nomad) = tokio::join!(
@@ -71,7 +71,7 @@ async fn readiness(app: &Arc<App>) -> Readiness {
         has_list,
         nomad: nomad.map_or_else(Some, |pulse| match pulse {
             // A list needs none.
-            Ok(_) | Err(NoPulse::NoIndex) => None,
+            Ok(_) | Err(IndexProbeError::NoIndex) => None,
             Err(why) => Some(why.to_string()),
         }),
         cache: cache.map_or_else(Some, |cache| cache.err().map(|why| why.to_string())),

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::budget::Budget;
+use super::budget::MemoryBudget;
 
 /// What is kept: bytes, and pieces.
 pub(super) const KEPT_BYTES: usize = 16 << 20;
@@ -14,8 +14,8 @@ const PIECE: usize = 64 << 10;
 
 /// The events of the last publications, cut into pieces.
 #[derive(Default)]
-pub(super) struct Log {
-    pieces: VecDeque<Piece>,
+pub(super) struct EventLog {
+    pieces: VecDeque<LoggedEvent>,
     /// The position of the first of them.
     first: u64,
     /// The rev that they begin after; empty if they begin amid the changes of a publication.
@@ -23,14 +23,14 @@ pub(super) struct Log {
     bytes: usize,
 }
 
-struct Piece {
+struct LoggedEvent {
     bytes: Bytes,
     /// The publication whose changes end with this piece.
     rev: Option<String>,
 }
 
 /// What stands at a position.
-pub(super) enum At {
+pub(super) enum LogEntry {
     Piece(Bytes),
     /// The piece that comes next.
     End,
@@ -38,11 +38,11 @@ pub(super) enum At {
     Dropped,
 }
 
-impl Log {
-    pub(super) fn at(&self, position: u64) -> At {
-        let Some(at) = position.checked_sub(self.first) else { return At::Dropped };
+impl EventLog {
+    pub(super) fn at(&self, position: u64) -> LogEntry {
+        let Some(at) = position.checked_sub(self.first) else { return LogEntry::Dropped };
         let piece = usize::try_from(at).ok().and_then(|at| self.pieces.get(at));
-        piece.map_or(At::End, |piece| At::Piece(piece.bytes.clone()))
+        piece.map_or(LogEntry::End, |piece| LogEntry::Piece(piece.bytes.clone()))
     }
 
     /// Where the next piece will stand.
@@ -65,12 +65,12 @@ impl Log {
     /// Adds the changes of a publication; `last` ends them.
     pub(super) fn add(&mut self, changes: Vec<Bytes>, last: Bytes, rev: &str) {
         for bytes in changes {
-            self.push(Piece { bytes, rev: None });
+            self.push(LoggedEvent { bytes, rev: None });
         }
-        self.push(Piece { bytes: last, rev: Some(rev.to_owned()) });
+        self.push(LoggedEvent { bytes: last, rev: Some(rev.to_owned()) });
     }
 
-    fn push(&mut self, piece: Piece) {
+    fn push(&mut self, piece: LoggedEvent) {
         self.bytes += piece.bytes.len();
         self.pieces.push_back(piece);
         while self.bytes > KEPT_BYTES || self.pieces.len() > KEPT_PIECES {
@@ -100,49 +100,50 @@ impl Log {
 }
 
 /// Events as pieces that are shared from now on; `None` if they are more than is kept.
-pub(super) fn pieces(events: &[u8], budget: &Budget) -> Option<Vec<Bytes>> {
+pub(super) fn pieces(events: &[u8], budget: &MemoryBudget) -> Option<Vec<Bytes>> {
     let fits = events.len() < KEPT_BYTES;
     fits.then(|| events.chunks(PIECE).map(|piece| budget.share(piece.to_vec())).collect())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{At, KEPT_BYTES, KEPT_PIECES, Log, PIECE, pieces};
-    use crate::serve::budget::Budget;
+    use super::{EventLog, KEPT_BYTES, KEPT_PIECES, LogEntry, PIECE, pieces};
+    use crate::serve::budget::MemoryBudget;
 
-    fn add(log: &mut Log, budget: &Budget, rev: &str, bytes: usize) {
+    fn add(log: &mut EventLog, budget: &MemoryBudget, rev: &str, bytes: usize) {
         let changes = pieces(&vec![b'x'; bytes], budget).unwrap();
         log.add(changes, budget.share(b"end".to_vec()), rev);
     }
 
     #[test]
     fn a_reader_is_a_position_and_everybody_shares_the_bytes() {
-        let (mut log, budget) = (Log::default(), Budget::default());
+        let (mut log, budget) = (EventLog::default(), MemoryBudget::default());
         add(&mut log, &budget, "N1", 10);
         add(&mut log, &budget, "N2", PIECE + 1);
         let position = log.after("N1").unwrap();
-        let (At::Piece(one), At::Piece(other)) = (log.at(position), log.at(position)) else {
+        let (LogEntry::Piece(one), LogEntry::Piece(other)) = (log.at(position), log.at(position))
+        else {
             panic!("it is kept")
         };
         assert!(one.len() == PIECE && one.as_ptr() == other.as_ptr());
         assert_eq!(log.after("N2"), Some(log.end()));
-        assert!(matches!(log.at(log.end()), At::End));
+        assert!(matches!(log.at(log.end()), LogEntry::End));
         assert_eq!((log.after("N0"), log.after("")), (None, None));
         assert_eq!(budget.used(), 10 + PIECE + 1 + 2 * "end".len());
     }
 
     #[test]
     fn what_is_kept_is_bounded_and_so_is_what_a_reader_holds_beyond_it() {
-        let (mut log, budget) = (Log::default(), Budget::default());
+        let (mut log, budget) = (EventLog::default(), MemoryBudget::default());
         add(&mut log, &budget, "N0", 0);
         let begin = log.after("N0").unwrap();
         add(&mut log, &budget, "N1", 1 << 20);
-        let At::Piece(held) = log.at(begin) else { panic!("it is kept") };
+        let LogEntry::Piece(held) = log.at(begin) else { panic!("it is kept") };
         for at in 2..40 {
             add(&mut log, &budget, &format!("N{at}"), 1 << 20);
         }
         assert!(log.bytes() <= KEPT_BYTES && budget.used() <= KEPT_BYTES + PIECE);
-        assert!(matches!(log.at(begin), At::Dropped) && held.len() == PIECE);
+        assert!(matches!(log.at(begin), LogEntry::Dropped) && held.len() == PIECE);
         assert_eq!((log.after("N1"), log.after("N20")), (None, None));
         assert!(log.after("N30").is_some());
         for at in 0..KEPT_PIECES {
@@ -154,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_position_amid_a_publication_is_no_place_to_begin() {
-        let (mut log, budget) = (Log::default(), Budget::default());
+        let (mut log, budget) = (EventLog::default(), MemoryBudget::default());
         add(&mut log, &budget, "N1", 3 * PIECE);
         add(&mut log, &budget, "N2", 1);
         log.drop_first();
@@ -165,6 +166,6 @@ mod tests {
         assert_eq!(log.after("N1"), Some(log.first), "all of it is gone");
         log.clear();
         assert_eq!((log.after("N1"), log.after("N2")), (None, None));
-        assert!(matches!(log.at(log.end()), At::End));
+        assert!(matches!(log.at(log.end()), LogEntry::End));
     }
 }

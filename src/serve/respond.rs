@@ -17,21 +17,21 @@ use crate::model::find::single;
 use crate::model::json;
 use crate::model::node::Full;
 use crate::render;
-use crate::store::{Kind, Sample};
+use crate::store::{ErrorKind, Sample};
 
 use super::accept::accepts;
 use super::base_path::BasePath;
-use super::body::Content;
+use super::body::BodyContent;
 use super::guard::COOKIE_NAME;
-use super::held::Held;
-use super::nodes::{Shown, shown};
+use super::held::CachedPublication;
+use super::nodes::{SelectedNodes, shown};
 use super::page;
 use super::problem::Problem;
 use super::route::{Refused, Route};
 use super::scrape::scrape;
 use super::{App, nodes, ready};
 
-pub(super) type Answer = Response<Content>;
+pub(super) type HttpResponse = Response<BodyContent>;
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
@@ -43,14 +43,14 @@ const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 pub(super) const BODY: usize = 64 << 10;
 
 /// A request, as far as an answer depends on it.
-pub(super) struct Asked {
+pub(super) struct RequestContext {
     pub(super) parts: Parts,
     /// Empty unless it is a POST.
     pub(super) body: Bytes,
     pub(super) began: Instant,
 }
 
-impl Asked {
+impl RequestContext {
     pub(super) fn headers(&self) -> &HeaderMap {
         &self.parts.headers
     }
@@ -64,8 +64,8 @@ impl Asked {
 pub(super) async fn respond(
     app: &Arc<App>,
     route: &Route,
-    asked: &Asked,
-) -> Result<Answer, Problem> {
+    asked: &RequestContext,
+) -> Result<HttpResponse, Problem> {
     if let Some(kind) = kind(route)
         && !accepts(asked.headers(), kind)
     {
@@ -119,7 +119,7 @@ pub(super) fn is_public(route: &Route) -> bool {
 }
 
 /// To a browser that wants the page: where to sign in. To everybody else: what is missing.
-pub(super) fn unknown(route: &Route) -> Answer {
+pub(super) fn unknown(route: &Route) -> HttpResponse {
     if *route == Route::Page {
         let mut answer = answer(StatusCode::SEE_OTHER, PLAIN, "sign in at login\n");
         // Relative: a reverse proxy may serve this below a path that it does not tell.
@@ -140,13 +140,13 @@ fn not_found() -> Problem {
 }
 
 /// What is said of a path that is not below the base path.
-pub(super) fn beside(base: &BasePath) -> Answer {
+pub(super) fn beside(base: &BasePath) -> HttpResponse {
     let why = Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path");
     problem(&why.hinted(format!("everything is below {}/: --base-path is set", base.as_str())))
 }
 
 /// From the base path without its slash to the page, whose addresses are relative.
-pub(super) fn moved(base: &BasePath, query: &str) -> Answer {
+pub(super) fn moved(base: &BasePath, query: &str) -> HttpResponse {
     let to = base.with_slash(query);
     let mut answer = answer(StatusCode::TEMPORARY_REDIRECT, PLAIN, format!("see {to}\n"));
     if let Ok(to) = HeaderValue::from_str(&to) {
@@ -156,7 +156,7 @@ pub(super) fn moved(base: &BasePath, query: &str) -> Answer {
 }
 
 /// What is said where no route leads.
-pub(super) fn refused(refused: Refused) -> Answer {
+pub(super) fn refused(refused: Refused) -> HttpResponse {
     let (mut answer, allow) = match refused {
         Refused::NotFound => return problem(&not_found()),
         Refused::Problem(why) => return problem(&why),
@@ -165,7 +165,7 @@ pub(super) fn refused(refused: Refused) -> Answer {
             (problem(&Problem::new(StatusCode::METHOD_NOT_ALLOWED, what)), allow)
         }
         Refused::Options(allow) => {
-            let mut answer = Response::new(Content::of([]));
+            let mut answer = Response::new(BodyContent::of([]));
             *answer.status_mut() = StatusCode::NO_CONTENT;
             (answer, allow)
         }
@@ -176,7 +176,7 @@ pub(super) fn refused(refused: Refused) -> Answer {
     answer
 }
 
-pub(super) fn problem(problem: &Problem) -> Answer {
+pub(super) fn problem(problem: &Problem) -> HttpResponse {
     let mut answer = answer(problem.status, "application/problem+json", problem.json());
     if problem.status == StatusCode::SERVICE_UNAVAILABLE {
         answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
@@ -184,24 +184,28 @@ pub(super) fn problem(problem: &Problem) -> Answer {
     answer
 }
 
-pub(super) fn answer(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
-    let mut answer = Response::new(Content::of([body.into()]));
+pub(super) fn answer(
+    status: StatusCode,
+    kind: &'static str,
+    body: impl Into<Bytes>,
+) -> HttpResponse {
+    let mut answer = Response::new(BodyContent::of([body.into()]));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
 }
 
-pub(super) fn json_answer(body: Vec<u8>) -> Answer {
+pub(super) fn json_answer(body: Vec<u8>) -> HttpResponse {
     answer(StatusCode::OK, "application/json", body)
 }
 
-fn plain(text: &'static str) -> Answer {
+fn plain(text: &'static str) -> HttpResponse {
     answer(StatusCode::OK, PLAIN, text)
 }
 
 /// The form of the login page: `token=…`.
-fn sign_in(app: &App, body: &[u8]) -> Answer {
+fn sign_in(app: &App, body: &[u8]) -> HttpResponse {
     let typed = form_urlencoded::parse(body).find(|(name, _)| name == "token");
     let session = typed.and_then(|(_, token)| app.guard.session(token.trim()));
     let Some(session) = session else {
@@ -223,25 +227,29 @@ fn sign_in(app: &App, body: &[u8]) -> Answer {
 }
 
 /// The bytes of `show NODE --json`.
-async fn client(app: &Arc<App>, node: &str, asked: &Asked) -> Result<Answer, Problem> {
+async fn client(
+    app: &Arc<App>,
+    node: &str,
+    asked: &RequestContext,
+) -> Result<HttpResponse, Problem> {
     let shown = shown(app, None, Want::Full, asked).await?;
     let (held, node) = (Arc::clone(&shown.held), node.to_owned());
     let body = app.makers.lookups.run(move || full(&held, &node)).await??;
-    Ok(shown.answer(Content::of([body]), HeaderMap::new()))
+    Ok(shown.answer(BodyContent::of([body]), HeaderMap::new()))
 }
 
-fn full(held: &Held, node: &str) -> Result<Bytes, Problem> {
+fn full(held: &CachedPublication, node: &str) -> Result<Bytes, Problem> {
     let nodes: Vec<&Full> = held.nodes()?.iter().map(|node| &**node).collect();
     let id = &nodes[single(&nodes, node)?].record.id;
     let json = held.full(id).ok_or_else(Problem::broken)?;
     Ok([json, b"\n"].concat().into())
 }
 
-async fn clear(app: &Arc<App>) -> Result<Answer, Problem> {
+async fn clear(app: &Arc<App>) -> Result<HttpResponse, Problem> {
     let cleared = app.desk.clear().await?;
     for place in &cleared.places {
         if let Err(error) = &place.outcome {
-            let denied = matches!(error.kind(), Kind::Credentials | Kind::Forbidden);
+            let denied = matches!(error.kind(), ErrorKind::Credentials | ErrorKind::Forbidden);
             let status =
                 if denied { StatusCode::FORBIDDEN } else { StatusCode::SERVICE_UNAVAILABLE };
             let what = format!("cache NOT cleared in {}: {error}", place.place);
@@ -254,7 +262,7 @@ async fn clear(app: &Arc<App>) -> Result<Answer, Problem> {
     Ok(json_answer(body))
 }
 
-async fn stats(app: &Arc<App>) -> Result<Answer, Problem> {
+async fn stats(app: &Arc<App>) -> Result<HttpResponse, Problem> {
     let stats = app.desk.stats().await?.map_err(|error| {
         let what = format!("cannot read the cache: {error}");
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, what)
@@ -263,7 +271,7 @@ async fn stats(app: &Arc<App>) -> Result<Answer, Problem> {
     Ok(json_answer([b"{\"success\":true,", &object[1..], b"\n"].concat()))
 }
 
-async fn events(app: &App, headers: &HeaderMap) -> Result<Answer, Problem> {
+async fn events(app: &App, headers: &HeaderMap) -> Result<HttpResponse, Problem> {
     // So that the first words name what is cached now.
     app.desk.look(Want::Records).await;
     let last = headers.get("last-event-id").map(|last| last.to_str().unwrap_or_default());
@@ -271,16 +279,16 @@ async fn events(app: &App, headers: &HeaderMap) -> Result<Answer, Problem> {
     let stream = app.keeper.hub.join(last).ok_or_else(full)?;
     app.joined();
     let mut answer = answer(StatusCode::OK, "text/event-stream", "");
-    *answer.body_mut() = Content::Stream(stream);
+    *answer.body_mut() = BodyContent::Stream(stream);
     // A proxy that collects what it passes on would hold the events back.
     let name = HeaderName::from_static("x-accel-buffering");
     answer.headers_mut().insert(name, HeaderValue::from_static("no"));
     Ok(answer)
 }
 
-impl Shown {
+impl SelectedNodes {
     /// The answer with these nodes; counted, as a run of the command line would be.
-    pub(super) fn answer(&self, content: Content, more: HeaderMap) -> Answer {
+    pub(super) fn answer(&self, content: BodyContent, more: HeaderMap) -> HttpResponse {
         let mut answer = Response::new(content);
         // All of them at once: a map that grows is made anew each time.
         *answer.headers_mut() = HeaderMap::with_capacity(16);
@@ -319,6 +327,6 @@ pub(super) fn tag(tag: Option<&str>, gzip: bool) -> HeaderMap {
 }
 
 /// Since the request came.
-pub(super) fn took(asked: &Asked) -> Duration {
+pub(super) fn took(asked: &RequestContext) -> Duration {
     clock::now().saturating_duration_since(asked.began)
 }

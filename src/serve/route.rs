@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::model::pattern::Pattern;
 
-use super::parameters::{self, Choice, LONGEST, PAGE, only};
+use super::parameters::{self, LONGEST, NodeQuery, PAGE, only};
 use super::problem::Problem;
 
 /// Every path and its methods; HEAD goes with GET, OPTIONS with all.
@@ -32,9 +32,9 @@ pub(super) enum Route {
     Login,
     SignIn,
     /// The nodes in the envelope.
-    Discover(Arc<Choice>),
+    Discover(Arc<NodeQuery>),
     /// The nodes as `list --json` prints them.
-    Clients(Arc<Choice>),
+    Clients(Arc<NodeQuery>),
     Client(String),
     Clear,
     Stats,

@@ -13,13 +13,13 @@ use crate::discovery::Want;
 use super::accept::takes_gzip;
 use super::body::gzip;
 use super::exposition::Exposition;
-use super::keeper::Seen;
-use super::metrics::Moment;
+use super::keeper::LookResult;
+use super::metrics::MetricValues;
 use super::problem::Problem;
-use super::respond::{Answer, answer};
+use super::respond::{HttpResponse, answer};
 use super::{App, node_counts};
 
-pub(super) async fn scrape(app: &Arc<App>, headers: &HeaderMap) -> Result<Answer, Problem> {
+pub(super) async fn scrape(app: &Arc<App>, headers: &HeaderMap) -> Result<HttpResponse, Problem> {
     let unwelcome = || {
         let what = "this can only be had as text/plain or application/openmetrics-text";
         Problem::new(StatusCode::NOT_ACCEPTABLE, what)
@@ -45,10 +45,10 @@ pub(super) async fn scrape(app: &Arc<App>, headers: &HeaderMap) -> Result<Answer
     Ok(answer)
 }
 
-fn moment(app: &App, seen: &Seen) -> Moment {
+fn moment(app: &App, seen: &LookResult) -> MetricValues {
     let contact = app.keeper.contact.at(clock::now());
     let nodes = seen.held().and_then(|held| held.nodes().ok());
-    Moment {
+    MetricValues {
         age: seen.age(),
         nodes: nodes.map(node_counts::count).unwrap_or_default(),
         // An answer long ago is the last that is known.

@@ -24,10 +24,10 @@ use crate::clock;
 use super::App;
 use super::body::Outgoing;
 use super::ending::Stop;
-use super::guard::Local;
+use super::guard::LocalAddress;
 use super::handle::{broken, handle};
-use super::line::{Line, Watched};
-use super::listen::Socket;
+use super::line::{ConnectionActivity, Watched};
+use super::listen::ListenSocket;
 
 /// Connections in all, and of one address beyond this machine.
 const CONNECTIONS: usize = 256;
@@ -48,12 +48,12 @@ const FULL: &[u8] =
 
 /// All connections of one server.
 #[derive(Default)]
-pub(super) struct Lines(Mutex<Vec<(Option<IpAddr>, Arc<Line>)>>);
+pub(super) struct OpenConnections(Mutex<Vec<(Option<IpAddr>, Arc<ConnectionActivity>)>>);
 
-impl Lines {
+impl OpenConnections {
     /// A place for a new connection. When there is none, the one that has been waiting longest for
     /// a request has to go; `None` if all are busy.
-    fn admit(&self, from: Option<IpAddr>) -> Option<Arc<Line>> {
+    fn admit(&self, from: Option<IpAddr>) -> Option<Arc<ConnectionActivity>> {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let from = from.filter(|ip| !super::listen::is_loopback(*ip));
         let of_one = lines.iter().filter(|(ip, _)| from.is_some() && *ip == from).count();
@@ -67,13 +67,13 @@ impl Lines {
             let (_, line) = lines.swap_remove(oldest.1);
             line.cut.notify_one();
         }
-        let line = Arc::new(Line::new(clock::now()));
+        let line = Arc::new(ConnectionActivity::new(clock::now()));
         lines.push((from, Arc::clone(&line)));
         Some(line)
     }
 
     /// A place among those whose body is waited for: the one who is waited for longest gives way.
-    pub(super) fn await_body(&self, line: &Line) {
+    pub(super) fn await_body(&self, line: &ConnectionActivity) {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let lacking = lines.iter().enumerate();
         let lacking = lacking.filter_map(|(at, (_, line))| Some((line.lacks_body_since()?, at)));
@@ -92,32 +92,32 @@ impl Lines {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    fn leave(&self, line: &Arc<Line>) {
+    fn leave(&self, line: &Arc<ConnectionActivity>) {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lines.retain(|(_, known)| !Arc::ptr_eq(known, line));
     }
 }
 
 /// A connection's place among all, until this is dropped: also by a panic.
-struct Seat {
-    lines: Arc<Lines>,
-    line: Arc<Line>,
+struct ConnectionPermit {
+    lines: Arc<OpenConnections>,
+    line: Arc<ConnectionActivity>,
 }
 
-impl Drop for Seat {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         self.lines.leave(&self.line);
     }
 }
 
 /// The connection of a request.
-pub(super) struct Place<'a> {
-    lines: &'a Lines,
-    line: &'a Line,
-    pub(super) local: Local,
+pub(super) struct RequestConnection<'a> {
+    lines: &'a OpenConnections,
+    line: &'a ConnectionActivity,
+    pub(super) local: LocalAddress,
 }
 
-impl Place<'_> {
+impl RequestConnection<'_> {
     /// What `body` gives, which is whole only when its client has sent all of it.
     pub(super) async fn received<T>(&self, body: impl Future<Output = T>) -> T {
         self.lines.await_body(self.line);
@@ -134,14 +134,14 @@ enum Listener {
 }
 
 impl Listener {
-    fn of(socket: &Socket) -> io::Result<Self> {
+    fn of(socket: &ListenSocket) -> io::Result<Self> {
         Ok(match socket {
-            Socket::Tcp(listener, bound) => {
+            ListenSocket::Tcp(listener, bound) => {
                 let listener = listener.try_clone()?;
                 listener.set_nonblocking(true)?;
                 Self::Tcp(TcpListener::from_std(listener)?, *bound)
             }
-            Socket::Unix(listener, _) => {
+            ListenSocket::Unix(listener, _) => {
                 let listener = listener.try_clone()?;
                 listener.set_nonblocking(true)?;
                 Self::Unix(UnixListener::from_std(listener)?)
@@ -156,11 +156,11 @@ impl Listener {
                 let (stream, from) = listener.accept().await?;
                 // Without it small answers wait for the acknowledgement of the last one.
                 let _ = stream.set_nodelay(true);
-                server.admit(stream, Some(from.ip()), Local::Tcp(*bound));
+                server.admit(stream, Some(from.ip()), LocalAddress::Tcp(*bound));
             }
             Self::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
-                server.admit(stream, None, Local::Unix);
+                server.admit(stream, None, LocalAddress::Unix);
             }
         }
         Ok(())
@@ -171,7 +171,7 @@ impl Listener {
 #[derive(Clone)]
 pub(super) struct Server {
     pub(super) app: Arc<App>,
-    pub(super) lines: Arc<Lines>,
+    pub(super) lines: Arc<OpenConnections>,
     pub(super) stop: watch::Receiver<Stop>,
     /// Nothing is sent: it tells by its end that all are gone.
     pub(super) _alive: mpsc::Sender<()>,
@@ -179,7 +179,7 @@ pub(super) struct Server {
 
 impl Server {
     /// Accepts until it is told to stop.
-    pub(super) async fn accept(self, socket: Socket) -> io::Result<()> {
+    pub(super) async fn accept(self, socket: ListenSocket) -> io::Result<()> {
         let listener = Listener::of(&socket)?;
         let mut stop = self.stop.clone();
         loop {
@@ -200,14 +200,14 @@ impl Server {
         Ok(())
     }
 
-    fn admit<S>(&self, mut stream: S, from: Option<IpAddr>, local: Local)
+    fn admit<S>(&self, mut stream: S, from: Option<IpAddr>, local: LocalAddress)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let server = self.clone();
         match self.lines.admit(from) {
             Some(line) => drop(tokio::spawn(async move {
-                let seat = Seat { lines: Arc::clone(&server.lines), line };
+                let seat = ConnectionPermit { lines: Arc::clone(&server.lines), line };
                 server.connection(stream, &seat.line, local).await;
             })),
             // Nobody waits for who does not take it.
@@ -217,7 +217,7 @@ impl Server {
         }
     }
 
-    async fn connection<S>(&self, stream: S, line: &Arc<Line>, local: Local)
+    async fn connection<S>(&self, stream: S, line: &Arc<ConnectionActivity>, local: LocalAddress)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -246,7 +246,7 @@ impl Server {
     }
 
     /// When no further request is taken: it closes a connection on which nothing has come yet.
-    async fn ends(&self, line: &Line) {
+    async fn ends(&self, line: &ConnectionActivity) {
         let _ = self.stop.clone().wait_for(|stop| *stop >= Stop::Finish).await;
         if line.lacks_head() {
             sleep(GRACE).await;
@@ -256,11 +256,11 @@ impl Server {
     async fn answer(
         &self,
         request: Request<Incoming>,
-        line: &Arc<Line>,
-        local: Local,
+        line: &Arc<ConnectionActivity>,
+        local: LocalAddress,
     ) -> Result<Response<Outgoing>, io::Error> {
         line.work();
-        let place = Place { lines: &self.lines, line, local };
+        let place = RequestConnection { lines: &self.lines, line, local };
         let answer = guarded(handle(&self.app, request, &place)).await;
         Ok(answer.unwrap_or_else(broken).map(|content| Outgoing::new(content, Arc::clone(line))))
     }
@@ -282,13 +282,13 @@ mod tests {
 
     use std::sync::Arc;
 
-    use super::{BODIES, CONNECTIONS, Lines, OF_ONE, Seat, guarded};
+    use super::{BODIES, CONNECTIONS, ConnectionPermit, OF_ONE, OpenConnections, guarded};
 
     fn run<T>(future: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
     }
 
-    fn is_cut(line: &super::Line) -> bool {
+    fn is_cut(line: &super::ConnectionActivity) -> bool {
         run(async {
             tokio::select! { biased; () = line.cut.notified() => true, () = std::future::ready(()) => false }
         })
@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn who_waits_longest_makes_room_and_who_is_answered_does_not() {
-        let lines = Lines::default();
+        let lines = OpenConnections::default();
         let ip: Option<IpAddr> = "127.0.0.1".parse().ok();
         let first = lines.admit(ip).unwrap();
         first.work();
@@ -319,8 +319,8 @@ mod tests {
 
     #[test]
     fn a_panic_gives_the_place_back() {
-        let lines = Arc::<Lines>::default();
-        let seat = Seat { lines: Arc::clone(&lines), line: lines.admit(None).unwrap() };
+        let lines = Arc::<OpenConnections>::default();
+        let seat = ConnectionPermit { lines: Arc::clone(&lines), line: lines.admit(None).unwrap() };
         let panics = std::panic::AssertUnwindSafe(move || {
             let _seat = seat;
             panic!("on purpose")
@@ -331,7 +331,7 @@ mod tests {
 
     #[test]
     fn few_bodies_are_waited_for_and_the_oldest_makes_room() {
-        let lines = Lines::default();
+        let lines = OpenConnections::default();
         let mut all: Vec<_> = (0..=BODIES).map(|_| lines.admit(None).unwrap()).collect();
         let more = all.pop().unwrap();
         for line in &all {
@@ -350,7 +350,7 @@ mod tests {
 
     #[test]
     fn a_body_that_does_not_come_makes_room_for_a_connection() {
-        let lines = Lines::default();
+        let lines = OpenConnections::default();
         let all: Vec<_> = (0..CONNECTIONS).map(|_| lines.admit(None).unwrap()).collect();
         all.iter().for_each(|line| line.work());
         assert!(lines.admit(None).is_none(), "all are busy");
@@ -360,7 +360,7 @@ mod tests {
 
     #[test]
     fn one_address_beyond_this_machine_gets_half_of_the_places() {
-        let lines = Lines::default();
+        let lines = OpenConnections::default();
         let ip = |text: &str| text.parse().ok();
         let busy = |from: &str| lines.admit(ip(from)).inspect(|line| line.work());
         let all: Vec<_> = (0..OF_ONE).map(|_| busy("10.0.0.5").unwrap()).collect();

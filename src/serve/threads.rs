@@ -35,13 +35,13 @@ pub(super) fn runtime() -> io::Result<Runtime> {
     (0..SPARE / 2).map(|_| io::pipe()).collect::<io::Result<Vec<_>>>()?;
     // Where there can be none at all the library panics.
     let first = catch_unwind(AssertUnwindSafe(|| has_threads(&runtime, BEGIN)));
-    first.unwrap_or(Err(Lack::Refused)).map_err(io::Error::other)?;
+    first.unwrap_or(Err(StartupShortage::Refused)).map_err(io::Error::other)?;
     Ok(runtime)
 }
 
 /// Why the first threads are not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-enum Lack {
+enum StartupShortage {
     #[error("fewer than {FEWEST} threads can be made")]
     Refused,
     #[error("the first {FEWEST} threads did not start in time: the machine is overloaded")]
@@ -49,7 +49,7 @@ enum Lack {
 }
 
 /// Makes the first threads: each is busy until all have begun.
-fn has_threads(runtime: &Runtime, limit: Duration) -> Result<(), Lack> {
+fn has_threads(runtime: &Runtime, limit: Duration) -> Result<(), StartupShortage> {
     let (begin, begun) = mpsc::channel();
     let busy: Vec<_> = (0..FEWEST)
         .map(|_| {
@@ -68,8 +68,8 @@ fn has_threads(runtime: &Runtime, limit: Duration) -> Result<(), Lack> {
     drop(busy);
     match (has, can_more) {
         (true, _) => Ok(()),
-        (false, true) => Err(Lack::Late),
-        (false, false) => Err(Lack::Refused),
+        (false, true) => Err(StartupShortage::Late),
+        (false, false) => Err(StartupShortage::Refused),
     }
 }
 
@@ -79,7 +79,7 @@ mod tests {
 
     use tokio::runtime::Builder;
 
-    use super::{BEGIN, FEWEST, Lack, has_threads};
+    use super::{BEGIN, FEWEST, StartupShortage, has_threads};
 
     #[test]
     fn threads_that_do_not_begin_are_told_apart_from_those_that_can_not_be_made() {
@@ -89,6 +89,6 @@ mod tests {
         };
         assert_eq!(with(FEWEST, 12 * BEGIN), Ok(()));
         // The last of them waits for a thread for ever, though the system would give one.
-        assert_eq!(with(FEWEST - 1, Duration::from_millis(200)), Err(Lack::Late));
+        assert_eq!(with(FEWEST - 1, Duration::from_millis(200)), Err(StartupShortage::Late));
     }
 }

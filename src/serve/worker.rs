@@ -15,21 +15,21 @@ type Job = Box<dyn FnOnce() + Send>;
 /// memory that a thread has freed is of little use to the others: large work on ever other threads
 /// takes many times the memory that it needs.
 pub(super) struct Workers {
-    queue: Arc<Queue>,
+    queue: Arc<JobQueue>,
     name: &'static str,
     most: usize,
 }
 
 /// Threads for what takes more than a moment of a processor: one long answer does not hold up the
 /// others.
-pub(super) struct Makers {
+pub(super) struct AnswerWorkers {
     /// For reading and writing many nodes.
     pub(super) lists: Workers,
     /// For single nodes and the metrics, which are short whatever was asked: they never wait for lists.
     pub(super) lookups: Workers,
 }
 
-impl Default for Makers {
+impl Default for AnswerWorkers {
     fn default() -> Self {
         Self { lists: Workers::new("answers", 2), lookups: Workers::new("lookups", 1) }
     }
@@ -37,16 +37,16 @@ impl Default for Makers {
 
 /// The work panicked.
 #[derive(Debug)]
-pub(super) struct Broken;
+pub(super) struct WorkerPanicked;
 
 #[derive(Default)]
-struct Queue {
-    state: Mutex<State>,
+struct JobQueue {
+    state: Mutex<PoolState>,
     added: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct PoolState {
     jobs: VecDeque<Job>,
     threads: usize,
     idle: usize,
@@ -62,8 +62,8 @@ impl Workers {
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Broken> {
-        self.begin(work).await.map_err(|_| Broken)
+    ) -> Result<T, WorkerPanicked> {
+        self.begin(work).await.map_err(|_| WorkerPanicked)
     }
 
     /// The same for one who waits later.
@@ -116,8 +116,8 @@ impl Drop for Workers {
     }
 }
 
-impl Queue {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl JobQueue {
+    fn state(&self) -> MutexGuard<'_, PoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -130,7 +130,7 @@ impl Queue {
     fn next(&self) -> Option<Job> {
         let mut state = self.state();
         state.idle += 1;
-        let waits = |state: &mut State| state.jobs.is_empty() && !state.closed;
+        let waits = |state: &mut PoolState| state.jobs.is_empty() && !state.closed;
         let waited = self.added.wait_while(state, waits);
         state = waited.unwrap_or_else(PoisonError::into_inner);
         state.idle -= 1;
@@ -149,7 +149,7 @@ mod tests {
     use std::sync::{Arc, Mutex, mpsc};
     use std::thread;
 
-    use super::{Makers, Workers};
+    use super::{AnswerWorkers, Workers};
 
     #[test]
     fn all_work_is_done_by_the_same_few_threads_also_after_a_panic() {
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_lookup_does_not_wait_for_lists() {
-        let makers = Makers::default();
+        let makers = AnswerWorkers::default();
         let (end, wait) = mpsc::channel::<()>();
         let wait = Arc::new(Mutex::new(wait));
         let list = || {

@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 
 use crate::clock;
 use crate::model::node::NodeId;
-use crate::model::remark::Tell;
+use crate::model::remark::Notifier;
 use crate::model::snapshot::Snapshot;
 
 use super::{
-    Base, CLEAR_PATIENCE, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, Kept, Kind,
-    Look, Present, Publication, Published, Sample, Stats, Store, Want,
+    Base, CLEAR_PATIENCE, Cleared, ClearedPlace, Enter, Entered, Error, ErrorKind, FailureClass,
+    Flight, Kept, Look, Present, Publication, Published, Sample, Stats, Store, Want,
 };
 
 /// A list that Redis has shown, or that was to be written there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shown {
+pub struct ShownList {
     /// `X-Nomad-Index` of the list, or the highest index among its details.
     pub index: u64,
     /// Since the list was asked for, or longer.
@@ -25,11 +25,11 @@ pub struct Shown {
 }
 
 /// The store of this machine.
-pub trait Local: Store {
+pub trait LocalCache: Store {
     /// Redis is used again: what is kept here for this scope is not served any more if it is older
     /// than this. `None`: Redis had nothing, and what comes next will be newer than anything that
     /// is here. A flight under way is left alone. Best effort.
-    fn forget_older(&self, than: Option<Shown>);
+    fn forget_older(&self, than: Option<ShownList>);
 
     /// CLEAR, given up at that moment.
     fn clear_until(&self, until: Instant) -> Cleared;
@@ -37,12 +37,12 @@ pub trait Local: Store {
 
 /// One run's way to the cache: whichever store it falls back to, it stays with that one, because
 /// leases and revs of the one mean nothing in the other.
-pub struct AutoStore {
+pub struct FallbackStore {
     redis: Arc<dyn Store>,
     /// Somebody named this Redis: its absence is worth a warning.
     asked: bool,
     /// `Err`: why this machine can keep nothing.
-    local: Result<Arc<dyn Local>, Error>,
+    local: Result<Arc<dyn LocalCache>, Error>,
     /// The files of this machine where they can't be used now and may be later: not cleared, and why.
     uncleared: Option<ClearedPlace>,
     /// Whether the local store serves when Redis does not; it is cleared in any case.
@@ -59,11 +59,15 @@ pub struct AutoStore {
     warned: AtomicBool,
     /// Tokens of the flights that the local store has given.
     local_flights: Mutex<HashSet<String>>,
-    tell: Tell,
+    tell: Notifier,
 }
 
-impl AutoStore {
-    pub fn new(redis: Arc<dyn Store>, local: Result<Arc<dyn Local>, Error>, tell: Tell) -> Self {
+impl FallbackStore {
+    pub fn new(
+        redis: Arc<dyn Store>,
+        local: Result<Arc<dyn LocalCache>, Error>,
+        tell: Notifier,
+    ) -> Self {
         Self {
             redis,
             asked: true,
@@ -133,7 +137,7 @@ impl AutoStore {
     }
 
     /// Redis has shown this, or has nothing: from now on nothing older is served from the files.
-    fn forget_older(&self, than: Option<Shown>) {
+    fn forget_older(&self, than: Option<ShownList>) {
         let Ok(local) = &self.local else { return };
         let index = than.map(|shown| shown.index);
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
@@ -152,7 +156,7 @@ impl AutoStore {
             self.broken_off.store(true, Ordering::Relaxed);
             return self.tell.verbose(format!("redis unavailable ({error}): asking Nomad"));
         }
-        let is_absent = error.kind() == Kind::Unavailable && !self.asked;
+        let is_absent = error.kind() == ErrorKind::Unavailable && !self.asked;
         let instead = match (&self.local, self.falls_back) {
             (Ok(_), true) => "using local cache".to_owned(),
             // Nobody misses the Redis, but without files every run asks for everything.
@@ -163,7 +167,7 @@ impl AutoStore {
             (_, false) => "asking Nomad".to_owned(),
         };
         let text = match error.kind() {
-            Kind::Unavailable => format!("redis unavailable ({error}): {instead}"),
+            ErrorKind::Unavailable => format!("redis unavailable ({error}): {instead}"),
             _ => format!("{error}: {instead}"),
         };
         self.tell_once(text, is_absent || matches!(error, Error::Busy(_)));
@@ -215,8 +219,8 @@ impl AutoStore {
     /// wait need not wait for its end.
     fn unpublished(&self, flight: &Flight, error: &Error) -> Published {
         let lasts = error.is_timeout() || matches!(error, Error::NoCommand(_));
-        let passes = error.kind() == Kind::Unavailable && !lasts;
-        let is_absent = error.kind() == Kind::Unavailable && !self.asked;
+        let passes = error.kind() == ErrorKind::Unavailable && !lasts;
+        let is_absent = error.kind() == ErrorKind::Unavailable && !self.asked;
         self.tell_once(format!("cannot write the cache in redis: {error}"), passes || is_absent);
         if error.is_answer() {
             self.redis.release(flight);
@@ -230,7 +234,7 @@ impl AutoStore {
     }
 }
 
-impl Store for AutoStore {
+impl Store for FallbackStore {
     fn look(&self, want: Want) -> Result<Look, Error> {
         if self.uses_redis() {
             let look = self.redis.look(want);
@@ -238,7 +242,7 @@ impl Store for AutoStore {
             if let Ok(look) = look {
                 // That nothing is there shows only in ENTER whether something ever can be.
                 if let Look::Hit(hit) = &look {
-                    self.forget_older(Some(Shown { index: hit.index, age: hit.age }));
+                    self.forget_older(Some(ShownList { index: hit.index, age: hit.age }));
                 }
                 return Ok(look);
             }
@@ -252,7 +256,7 @@ impl Store for AutoStore {
             self.note(&present);
             if let Ok(present) = present {
                 if let Some(shown) = &present {
-                    self.forget_older(Some(Shown { index: shown.index, age: shown.age }));
+                    self.forget_older(Some(ShownList { index: shown.index, age: shown.age }));
                 }
                 return Ok(present);
             }
@@ -263,7 +267,9 @@ impl Store for AutoStore {
     fn enter(&self, enter: &Enter<'_>) -> Result<Entered, Error> {
         if self.uses_redis() {
             match self.redis.enter(enter) {
-                Err(error) if matches!(error.kind(), Kind::Forbidden | Kind::ReadOnly) => {
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::ReadOnly) =>
+                {
                     return Ok(self.alone(&error));
                 }
                 entered => {
@@ -297,7 +303,7 @@ impl Store for AutoStore {
         // It will be printed, whatever came of it here.
         if !matches!(published, Ok(Published::Older { .. } | Published::Rebase)) {
             let age = clock::now().saturating_duration_since(publication.list_sent);
-            self.forget_older(Some(Shown { index: publication.eff, age }));
+            self.forget_older(Some(ShownList { index: publication.eff, age }));
         }
         Ok(published.unwrap_or_else(|error| self.unpublished(flight, &error)))
     }
@@ -310,7 +316,7 @@ impl Store for AutoStore {
         self.of(flight).release(flight);
     }
 
-    fn fail(&self, flight: &Flight, class: Class) {
+    fn fail(&self, flight: &Flight, class: FailureClass) {
         self.of(flight).fail(flight, class);
     }
 
@@ -319,8 +325,9 @@ impl Store for AutoStore {
         let here = self.local.as_ref().map_or(Ok(()), |local| local.void(own));
         let there = self.redis.void(own);
         // A Redis that nobody asked for and that is not there holds nothing.
-        let is_absent =
-            |error: &Error| !self.asked && self.has_given_up() && error.kind() == Kind::Unavailable;
+        let is_absent = |error: &Error| {
+            !self.asked && self.has_given_up() && error.kind() == ErrorKind::Unavailable
+        };
         let there = there.or_else(|error| if is_absent(&error) { Ok(()) } else { Err(error) });
         there.and(here)
     }
@@ -353,7 +360,7 @@ impl Store for AutoStore {
         if self.uses_redis() {
             match self.redis.follow(name) {
                 Ok(follows) => return Ok(follows),
-                Err(error) if error.kind() == Kind::Unavailable => self.give_up(&error),
+                Err(error) if error.kind() == ErrorKind::Unavailable => self.give_up(&error),
                 Err(_) => return Ok(true),
             }
         }

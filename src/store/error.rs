@@ -43,7 +43,7 @@ pub enum Error {
     #[error("{0}")]
     Connection(String),
     #[error("tls: {0}")]
-    Tls(Tls),
+    Tls(TlsFailure),
     /// It answered plain Redis with an alert of TLS.
     #[error("not a Redis server without TLS: use rediss://")]
     WantsTls,
@@ -64,7 +64,7 @@ pub enum Error {
     CredentialsRefused,
     /// This user was not granted a command or a key.
     #[error("{}", forbidden(.0))]
-    NoRight(Lack),
+    NoRight(MissingRight),
     /// This server does not have the command, whoever asks.
     #[error("it does not support {}", .0.as_deref().unwrap_or("a command of the scripts"))]
     NoCommand(Option<String>),
@@ -104,7 +104,7 @@ pub enum Error {
 
 /// The kinds of failure that decide how a run goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ErrorKind {
     /// Refused, no such host, TLS, timed out, loading, not a Redis server: use another store.
     Unavailable,
     /// The credentials were refused.
@@ -116,16 +116,16 @@ pub enum Kind {
 }
 
 impl Error {
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::CredentialsRefused => Kind::Credentials,
-            Self::NoRight(_) => Kind::Forbidden,
+            Self::CredentialsRefused => ErrorKind::Credentials,
+            Self::NoRight(_) => ErrorKind::Forbidden,
             Self::OutOfMemory
             | Self::Replica
             | Self::CannotSave
             | Self::TooFewReplicas
-            | Self::Files(_) => Kind::ReadOnly,
-            _ => Kind::Unavailable,
+            | Self::Files(_) => ErrorKind::ReadOnly,
+            _ => ErrorKind::Unavailable,
         }
     }
 
@@ -136,7 +136,7 @@ impl Error {
 
     /// Whether it heard what it was asked, and refused.
     pub fn is_answer(&self) -> bool {
-        self.kind() != Kind::Unavailable
+        self.kind() != ErrorKind::Unavailable
             || matches!(
                 self,
                 Self::NoCommand(_) | Self::Answered { .. } | Self::Unexpected(_) | Self::Cluster(_)
@@ -146,9 +146,11 @@ impl Error {
     /// Whether a script was begun and then met a command or key that it may not or can't use.
     pub fn is_within_script(&self) -> bool {
         match self {
-            Self::NoCommand(None) | Self::NoRight(Lack::InScript | Lack::Keys) => true,
+            Self::NoCommand(None) | Self::NoRight(MissingRight::InScript | MissingRight::Keys) => {
+                true
+            }
             // Redis 6 names the command of the script.
-            Self::NoRight(Lack::Command(name)) => !name.eq_ignore_ascii_case("eval"),
+            Self::NoRight(MissingRight::Command(name)) => !name.eq_ignore_ascii_case("eval"),
             _ => false,
         }
     }
@@ -185,7 +187,7 @@ impl From<Error> for io::Error {
 
 /// Why TLS failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Tls {
+pub enum TlsFailure {
     /// The port does not speak TLS.
     Plain,
     /// It hung up in the handshake.
@@ -196,7 +198,7 @@ pub enum Tls {
     Handshake { why: String, cure: String },
 }
 
-impl Tls {
+impl TlsFailure {
     fn why(&self) -> &str {
         match self {
             Self::Plain => "the port does not speak TLS",
@@ -216,7 +218,7 @@ impl Tls {
     }
 }
 
-impl fmt::Display for Tls {
+impl fmt::Display for TlsFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.cure() {
             Some(cure) => write!(f, "{}: {cure}", self.why()),
@@ -265,18 +267,18 @@ impl fmt::Display for Busy {
 
 /// What a user was not granted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Lack {
+pub enum MissingRight {
     Command(String),
     /// A command of a script, which Redis does not name.
     InScript,
     Keys,
 }
 
-fn forbidden(lack: &Lack) -> String {
+fn forbidden(lack: &MissingRight) -> String {
     let what = match lack {
-        Lack::Command(name) => name,
-        Lack::InScript => "a command of the script",
-        Lack::Keys => "the keys: nomad:clients* not granted",
+        MissingRight::Command(name) => name,
+        MissingRight::InScript => "a command of the script",
+        MissingRight::Keys => "the keys: nomad:clients* not granted",
     };
     // Only a database other than 0 needs it.
     let select = if what == "select" { " +select" } else { "" };
@@ -305,7 +307,7 @@ fn span(time: Duration) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::{Error, Kind, Tls};
+    use super::{Error, ErrorKind, TlsFailure};
 
     #[test]
     fn times_read_well() {
@@ -324,14 +326,14 @@ mod tests {
         {
             let error = Error::Answered { code: "ERR".to_owned(), text: text.to_owned() };
             assert_eq!(error.to_string(), text);
-            assert!(!error.may_pass() && error.kind() == Kind::Unavailable, "{text}");
+            assert!(!error.may_pass() && error.kind() == ErrorKind::Unavailable, "{text}");
         }
     }
 
     #[test]
     fn what_failed_and_what_to_do_are_two() {
         let (why, cure) = ("expired".to_owned(), "renew it".to_owned());
-        let error = Error::Tls(Tls::Handshake { why, cure });
+        let error = Error::Tls(TlsFailure::Handshake { why, cure });
         assert_eq!(error.to_string(), "tls: expired: renew it");
         assert_eq!((error.what().as_str(), error.cure()), ("expired", Some("renew it")));
     }

@@ -10,7 +10,7 @@ use super::{Present, scope::Scope, sum};
 
 /// What is wrong with an entry that is there and not served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flaw {
+pub enum EntryFlaw {
     NoEpoch,
     NoMeta,
     UnreadableMeta,
@@ -24,7 +24,7 @@ pub enum Flaw {
     WrongExpiry,
 }
 
-impl Flaw {
+impl EntryFlaw {
     pub fn text(self) -> &'static str {
         match self {
             Self::NoEpoch => "it has no epoch",
@@ -42,7 +42,7 @@ impl Flaw {
 
 /// What LOOK read of one family of keys.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Family {
+pub(super) struct StoredFamily {
     pub meta: Option<Vec<u8>>,
     pub all: Option<Vec<u8>>,
     /// PTTL of `all` in milliseconds, asked *before* the values: -1 = never expires, -2 = absent.
@@ -52,10 +52,10 @@ pub(super) struct Family {
 
 /// Everything LOOK read.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Seen {
+pub(super) struct StoredEntry {
     pub epoch: Option<Vec<u8>>,
-    pub literal: Family,
-    pub own: Family,
+    pub literal: StoredFamily,
+    pub own: StoredFamily,
 }
 
 #[derive(Debug, PartialEq)]
@@ -78,17 +78,17 @@ pub(super) struct Miss {
     /// The publication that is there and can't be used.
     pub refuse: Option<String>,
     /// What is wrong with the entry; `None` if there simply is nothing fresh.
-    pub why: Option<Flaw>,
+    pub why: Option<EntryFlaw>,
 }
 
 impl Miss {
-    fn ignored(why: Flaw) -> Self {
+    fn ignored(why: EntryFlaw) -> Self {
         Self { refuse: None, why: Some(why) }
     }
 }
 
 /// Judges by the protocol's rules. `ttl` is the caller's own; `elapsed` since LOOK was sent.
-pub(super) fn judge(seen: Seen, scope: &Scope, ttl: Duration, elapsed: Duration) -> Verdict {
+pub(super) fn judge(seen: StoredEntry, scope: &Scope, ttl: Duration, elapsed: Duration) -> Verdict {
     let (meta, family, literal) = match choose(seen.literal, seen.own, scope) {
         Ok(chosen) => chosen,
         Err(miss) => return Verdict::Miss(miss),
@@ -113,7 +113,7 @@ pub(super) fn judge(seen: Seen, scope: &Scope, ttl: Duration, elapsed: Duration)
 /// The publication that [`judge`] would hit, told without the bytes of `all`. Whoever holds those
 /// can't hold those of a publication that came after the question for the expiry: that is a miss.
 pub(super) fn present(
-    seen: Seen,
+    seen: StoredEntry,
     scope: &Scope,
     ttl: Duration,
     elapsed: Duration,
@@ -128,8 +128,12 @@ pub(super) fn present(
 }
 
 /// The family that is this scope's: the literal one if its meta names the scope, else the own one.
-fn choose(literal: Family, own: Family, scope: &Scope) -> Result<(Meta, Family, bool), Miss> {
-    let mine = |family: &Family| {
+fn choose(
+    literal: StoredFamily,
+    own: StoredFamily,
+    scope: &Scope,
+) -> Result<(Meta, StoredFamily, bool), Miss> {
+    let mine = |family: &StoredFamily| {
         let meta = family.meta.as_deref().and_then(Meta::parse);
         meta.filter(|meta| meta.scope == scope.as_str())
     };
@@ -139,12 +143,12 @@ fn choose(literal: Family, own: Family, scope: &Scope) -> Result<(Meta, Family, 
     match mine(&own) {
         Some(meta) => Ok((meta, own, false)),
         None if literal.meta.as_deref().is_some_and(|line| Meta::parse(line).is_none()) => {
-            Err(Miss::ignored(Flaw::UnreadableMeta))
+            Err(Miss::ignored(EntryFlaw::UnreadableMeta))
         }
         None if literal.meta.is_none() && literal.ttl_left != -2 => {
-            Err(Miss::ignored(Flaw::NoMeta))
+            Err(Miss::ignored(EntryFlaw::NoMeta))
         }
-        None if literal.meta.is_some() => Err(Miss::ignored(Flaw::Others)),
+        None if literal.meta.is_some() => Err(Miss::ignored(EntryFlaw::Others)),
         None => Err(Miss::default()),
     }
 }
@@ -152,30 +156,30 @@ fn choose(literal: Family, own: Family, scope: &Scope) -> Result<(Meta, Family, 
 /// How long ago it was published, if it can be shown.
 fn usable(
     meta: &Meta,
-    family: &Family,
+    family: &StoredFamily,
     epoch: Option<&[u8]>,
     ttl: Duration,
 ) -> Result<Duration, Miss> {
-    let epoch = epoch.ok_or(Miss::ignored(Flaw::NoEpoch))?;
+    let epoch = epoch.ok_or(Miss::ignored(EntryFlaw::NoEpoch))?;
     if meta.epoch.as_bytes() != epoch {
-        return Err(Miss::ignored(Flaw::Cleared));
+        return Err(Miss::ignored(EntryFlaw::Cleared));
     }
     let all = match &family.all {
         Some(all) if meta.len > 0 => all,
         None if meta.len > 0 && family.ttl_left != -2 => {
-            return Err(Miss::ignored(Flaw::WrongType));
+            return Err(Miss::ignored(EntryFlaw::WrongType));
         }
         _ => return Err(Miss::default()),
     };
     let refuse = |why| Miss { refuse: Some(meta.rev.clone()), why };
     if u64::try_from(all.len()).ok() != Some(meta.len) || sum::of(all) != meta.sum {
-        return Err(refuse(Some(Flaw::WrongSum)));
+        return Err(refuse(Some(EntryFlaw::WrongSum)));
     }
     // Whoever may write there can make the sums right too.
     if !is_harmless(all) {
-        return Err(refuse(Some(Flaw::Harmful)));
+        return Err(refuse(Some(EntryFlaw::Harmful)));
     }
-    let since = since(meta, family.ttl_left).ok_or_else(|| refuse(Some(Flaw::WrongExpiry)))?;
+    let since = since(meta, family.ttl_left).ok_or_else(|| refuse(Some(EntryFlaw::WrongExpiry)))?;
     // A TTL of zero means never, even for what was published in this very millisecond.
     if since > ttl || ttl.is_zero() { Err(refuse(None)) } else { Ok(since) }
 }
@@ -197,7 +201,7 @@ fn since(meta: &Meta, ttl_left: i64) -> Option<Duration> {
 mod tests {
     use std::time::Duration;
 
-    use super::{Family, Flaw, Miss, Seen, Verdict, judge, present};
+    use super::{EntryFlaw, Miss, StoredEntry, StoredFamily, Verdict, judge, present};
     use crate::store::scope::{Cluster, Scope};
     use crate::store::sum;
 
@@ -206,14 +210,15 @@ mod tests {
         format!("v1|{scope}|ab|N1|{:020}|0|{len}|{sum}|{}|60000|{lag}", 7, "0".repeat(16)).into()
     }
 
-    fn family(scope: &Scope, ttl_left: i64) -> Family {
-        Family { meta: Some(line(scope, "[1]", 100)), all: Some(b"[1]".to_vec()), ttl_left }
+    fn family(scope: &Scope, ttl_left: i64) -> StoredFamily {
+        StoredFamily { meta: Some(line(scope, "[1]", 100)), all: Some(b"[1]".to_vec()), ttl_left }
     }
 
-    fn verdict(change: impl Fn(&mut Seen)) -> Verdict {
+    fn verdict(change: impl Fn(&mut StoredEntry)) -> Verdict {
         let scope = Scope::of(&Cluster::default());
         let epoch = Some(b"ab".to_vec());
-        let mut seen = Seen { epoch, literal: family(&scope, 50_000), own: Family::default() };
+        let mut seen =
+            StoredEntry { epoch, literal: family(&scope, 50_000), own: StoredFamily::default() };
         change(&mut seen);
         judge(seen, &scope, Duration::from_secs(30), Duration::from_millis(5))
     }
@@ -236,16 +241,16 @@ mod tests {
     #[test]
     fn what_is_present_is_what_would_be_hit() {
         let scope = Scope::of(&Cluster::default());
-        let present = |change: fn(&mut Seen)| {
-            let literal = Family { all: None, ..family(&scope, 50_000) };
+        let present = |change: fn(&mut StoredEntry)| {
+            let literal = StoredFamily { all: None, ..family(&scope, 50_000) };
             let epoch = Some(b"ab".to_vec());
-            let mut seen = Seen { epoch, literal, own: Family::default() };
+            let mut seen = StoredEntry { epoch, literal, own: StoredFamily::default() };
             change(&mut seen);
             let present = present(seen, &scope, Duration::from_secs(30), Duration::from_millis(5))?;
             Some((present.rev, present.since.as_millis(), present.age.as_millis()))
         };
         assert_eq!(present(|_| ()), Some(("N1".to_owned(), 10_005, 10_105)));
-        let misses: [fn(&mut Seen); 7] = [
+        let misses: [fn(&mut StoredEntry); 7] = [
             |seen| seen.literal.ttl_left = -2,
             |seen| seen.literal.ttl_left = -1,
             |seen| seen.literal.ttl_left = 29_999,
@@ -261,26 +266,29 @@ mod tests {
 
     #[test]
     fn misses() {
-        let miss = |change: fn(&mut Seen)| match verdict(change) {
+        let miss = |change: fn(&mut StoredEntry)| match verdict(change) {
             Verdict::Miss(Miss { refuse, why }) => (refuse, why),
             Verdict::Hit(_) => panic!("a hit"),
         };
         let refused = Some("N1".to_owned());
         assert_eq!(
             miss(|seen| seen.literal.ttl_left = -1),
-            (refused.clone(), Some(Flaw::WrongExpiry))
+            (refused.clone(), Some(EntryFlaw::WrongExpiry))
         );
         assert_eq!(miss(|seen| seen.literal.ttl_left = 1), (refused.clone(), None));
         assert_eq!(
             miss(|seen| seen.literal.all = Some(b"[2]".to_vec())),
-            (refused, Some(Flaw::WrongSum))
+            (refused, Some(EntryFlaw::WrongSum))
         );
-        assert_eq!(miss(|seen| seen.literal.all = None), (None, Some(Flaw::WrongType)));
-        assert_eq!(miss(|seen| seen.epoch = None), (None, Some(Flaw::NoEpoch)));
-        assert_eq!(miss(|seen| seen.epoch = Some(b"cd".to_vec())), (None, Some(Flaw::Cleared)));
-        assert_eq!(miss(|seen| seen.literal.meta = None), (None, Some(Flaw::NoMeta)));
-        let junk = |seen: &mut Seen| seen.literal.meta = Some(b"null".to_vec());
-        assert_eq!(miss(junk), (None, Some(Flaw::UnreadableMeta)));
+        assert_eq!(miss(|seen| seen.literal.all = None), (None, Some(EntryFlaw::WrongType)));
+        assert_eq!(miss(|seen| seen.epoch = None), (None, Some(EntryFlaw::NoEpoch)));
+        assert_eq!(
+            miss(|seen| seen.epoch = Some(b"cd".to_vec())),
+            (None, Some(EntryFlaw::Cleared))
+        );
+        assert_eq!(miss(|seen| seen.literal.meta = None), (None, Some(EntryFlaw::NoMeta)));
+        let junk = |seen: &mut StoredEntry| seen.literal.meta = Some(b"null".to_vec());
+        assert_eq!(miss(junk), (None, Some(EntryFlaw::UnreadableMeta)));
     }
 
     #[test]
@@ -288,7 +296,7 @@ mod tests {
         let other = Scope::of(&Cluster { host: "other".to_owned(), ..Cluster::default() });
         let mine = Scope::of(&Cluster::default());
         let taken = verdict(|seen| seen.literal = family(&other, 50_000));
-        let why = Some(Flaw::Others);
+        let why = Some(EntryFlaw::Others);
         assert_eq!(taken, Verdict::Miss(Miss { refuse: None, why }));
         let overflow = verdict(|seen| {
             seen.literal = family(&other, 50_000);

@@ -35,17 +35,19 @@ use crate::model::snapshot::Snapshot;
 use scope::Scope;
 
 pub use crate::host::BootClock;
-pub use crate::host::Space;
-pub use error::{Error, Kind};
+pub use crate::host::FolderSpace;
+pub use error::{Error, ErrorKind};
 pub use open::{Stores, open};
-pub use probes::Probes;
-pub use report::{Cleared, ClearedPlace, KeyStats, Memory, Minute, Present, Sample, State, Stats};
-pub use room::{Ready, Room, room};
+pub use probes::ProbeBackoff;
+pub use report::{
+    CacheState, Cleared, ClearedPlace, KeyStats, Memory, Minute, Present, Sample, Stats,
+};
+pub use room::{FolderState, UsableFolder, room};
 
 /// Which store to use, where, and whose nodes it holds.
 #[derive(Debug, Clone)]
 pub struct Place {
-    pub choice: Choice,
+    pub choice: CacheMode,
     pub redis: RedisPlace,
     /// The cache folder of this user; `None` if there is no home.
     pub folder: Option<PathBuf>,
@@ -59,7 +61,7 @@ pub struct Place {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Choice {
+pub enum CacheMode {
     /// Redis, and the files of this machine in a run in which Redis can't be used.
     Auto,
     Redis,
@@ -70,8 +72,8 @@ pub enum Choice {
 
 impl Place {
     /// What questions for changes have come to on this machine.
-    pub fn probes(&self) -> Probes {
-        Probes::new(self.folder.clone(), &self.scope)
+    pub fn probes(&self) -> ProbeBackoff {
+        ProbeBackoff::new(self.folder.clone(), &self.scope)
     }
 }
 
@@ -127,7 +129,7 @@ pub trait Store: Send + Sync {
     fn release(&self, flight: &Flight);
 
     /// FAIL: those who wait for this flight learn the class. Best effort.
-    fn fail(&self, flight: &Flight, class: Class);
+    fn fail(&self, flight: &Flight, class: FailureClass);
 
     /// VOID: Nomad has refused this credential. What is cached for it is served no more, and no
     /// other flight that began before brings it back; other credentials go on.
@@ -188,7 +190,7 @@ pub enum Look {
 
 /// What may be served to one who enters.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refuse {
+pub enum RefusedRevs {
     /// Every publication is refused: `*`.
     Everything,
     /// These revs are refused; none = everything valid is good enough.
@@ -200,7 +202,7 @@ pub enum Refuse {
 pub struct Enter<'a> {
     pub token: &'a str,
     pub how: How,
-    pub refuse: &'a Refuse,
+    pub refuse: &'a RefusedRevs,
     /// The lease that the last `Entered::Wait` named.
     pub waited: Option<&'a str>,
 }
@@ -212,7 +214,7 @@ pub enum Entered {
     /// Somebody else fetches. `rev` is the publication that is there, if there is one.
     Wait { lease: String, rev: Option<String> },
     /// Who was waited for has failed.
-    Failed(Class),
+    Failed(FailureClass),
     /// Fetch, and publish under this flight.
     Own(Box<Flight>),
     /// The cache can't be written: fetch for yourself, publish nothing.
@@ -295,7 +297,7 @@ pub enum Published {
 
 /// Why a flight failed, as those who wait learn it: the protocol's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
+pub enum FailureClass {
     /// 0: the answer is good and can't be cached.
     NotCacheable,
     /// 4
@@ -308,7 +310,7 @@ pub enum Class {
     Partial,
 }
 
-impl Class {
+impl FailureClass {
     pub fn number(self) -> u8 {
         match self {
             Self::NotCacheable => 0,

@@ -4,37 +4,37 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::host::folder::{Folder, shown};
-use crate::model::remark::Tell;
+use crate::model::remark::Notifier;
 
-use super::auto::{AutoStore, Local};
+use super::auto::{FallbackStore, LocalCache};
 use super::local::LocalStore;
 use super::memory::{MemoryStore, SharedSpace};
 use super::redis::RedisStore;
-use super::{BootClock, Choice, ClearedPlace, Error, Place, Store};
+use super::{BootClock, CacheMode, ClearedPlace, Error, Place, Store};
 
 /// Opens the store that `place` names; connects to nothing yet. Fails if the Redis URL is not one.
-pub fn open(place: &Place, tell: &Tell) -> Result<Arc<dyn Store>, Error> {
+pub fn open(place: &Place, tell: &Notifier) -> Result<Arc<dyn Store>, Error> {
     Stores::open(place, tell).map(|stores| stores.run())
 }
 
 /// The store for one run after another of the same process: connections are kept, and a Redis that
 /// could not be used in one run is tried again in the next.
-pub struct Stores(Kind);
+pub struct Stores(OpenedStore);
 
-enum Kind {
+enum OpenedStore {
     /// The same for every run.
     Lasting(Arc<dyn Store>),
-    Falling(Box<Falling>),
+    Falling(Box<FallbackStores>),
 }
 
 /// What a run with a Redis begins with.
-struct Falling {
+struct FallbackStores {
     redis: Arc<RedisStore>,
-    local: Result<Arc<dyn Local>, Error>,
+    local: Result<Arc<dyn LocalCache>, Error>,
     place: Place,
-    tell: Tell,
+    tell: Notifier,
     /// The present run; another one begins when it could not use Redis.
-    run: Mutex<Option<Arc<AutoStore>>>,
+    run: Mutex<Option<Arc<FallbackStore>>>,
     /// Runs that could not.
     failures: AtomicU64,
 }
@@ -44,18 +44,18 @@ impl Stores {
     ///
     /// # Errors
     /// The Redis URL is not one.
-    pub fn open(place: &Place, tell: &Tell) -> Result<Self, Error> {
+    pub fn open(place: &Place, tell: &Notifier) -> Result<Self, Error> {
         let memory = || MemoryStore::new(SharedSpace::default(), place, tell.clone());
         let kind = match place.choice {
-            Choice::None => Kind::Lasting(Arc::new(memory())),
-            Choice::Local => Kind::Lasting(match open_local(place, tell) {
+            CacheMode::None => OpenedStore::Lasting(Arc::new(memory())),
+            CacheMode::Local => OpenedStore::Lasting(match open_local(place, tell) {
                 Ok(local) => local,
                 Err(error) => {
                     tell.warning(format!("no local cache: {error}"));
                     Arc::new(memory().with_uncleared(uncleared(place, &error)))
                 }
             }),
-            Choice::Auto | Choice::Redis => Kind::Falling(Box::new(Falling {
+            CacheMode::Auto | CacheMode::Redis => OpenedStore::Falling(Box::new(FallbackStores {
                 redis: Arc::new(RedisStore::new(place, tell.clone())?),
                 local: open_local(place, tell),
                 place: place.clone(),
@@ -70,15 +70,15 @@ impl Stores {
     /// How many runs could not use Redis.
     pub fn failures(&self) -> u64 {
         match &self.0 {
-            Kind::Lasting(_) => 0,
-            Kind::Falling(falling) => falling.failures.load(Ordering::Relaxed),
+            OpenedStore::Lasting(_) => 0,
+            OpenedStore::Falling(falling) => falling.failures.load(Ordering::Relaxed),
         }
     }
 
     /// Whether Redis could be used when it was last asked; `None` if there is none, it was not yet
     /// asked, or nobody named it and it is not there.
     pub fn redis_works(&self) -> Option<bool> {
-        let Kind::Falling(falling) = &self.0 else { return None };
+        let OpenedStore::Falling(falling) = &self.0 else { return None };
         let run = falling.run.lock().unwrap_or_else(PoisonError::into_inner);
         let works = run.as_ref().and_then(|run| run.redis_works());
         // Another run begins only after one that failed.
@@ -92,7 +92,7 @@ impl Stores {
     /// Why not.
     pub fn check(&self) -> Result<(), Error> {
         match &self.0 {
-            Kind::Falling(falling) if falling.place.redis.asked => falling.redis.check(),
+            OpenedStore::Falling(falling) if falling.place.redis.asked => falling.redis.check(),
             _ => self.run().present().map(drop),
         }
     }
@@ -100,13 +100,13 @@ impl Stores {
     /// The store for one question and all that follows from it.
     pub fn run(&self) -> Arc<dyn Store> {
         match &self.0 {
-            Kind::Lasting(store) => Arc::clone(store),
-            Kind::Falling(falling) => falling.run(),
+            OpenedStore::Lasting(store) => Arc::clone(store),
+            OpenedStore::Falling(falling) => falling.run(),
         }
     }
 }
 
-impl Falling {
+impl FallbackStores {
     fn run(&self) -> Arc<dyn Store> {
         let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
         let before = run.take();
@@ -118,13 +118,13 @@ impl Falling {
         present
     }
 
-    fn begin(&self) -> AutoStore {
+    fn begin(&self) -> FallbackStore {
         let redis: Arc<dyn Store> = Arc::<RedisStore>::clone(&self.redis);
         let uncleared = self.local.as_ref().err().and_then(|why| uncleared(&self.place, why));
-        let store = AutoStore::new(redis, self.local.clone(), self.tell.clone());
+        let store = FallbackStore::new(redis, self.local.clone(), self.tell.clone());
         let store = store.with_uncleared(uncleared);
         match self.place.choice {
-            Choice::Redis => store.without_fallback(),
+            CacheMode::Redis => store.without_fallback(),
             _ if !self.place.redis.asked => store.unasked(),
             _ => store,
         }
@@ -145,7 +145,7 @@ fn uncleared(place: &Place, why: &Error) -> Option<ClearedPlace> {
     Some(ClearedPlace { is_redis: false, place: shown, outcome })
 }
 
-fn open_local(place: &Place, tell: &Tell) -> Result<Arc<dyn Local>, Error> {
+fn open_local(place: &Place, tell: &Notifier) -> Result<Arc<dyn LocalCache>, Error> {
     Ok(Arc::new(LocalStore::open(
         place,
         BootClock::of_this_boot(place.folder.as_deref()),

@@ -20,14 +20,14 @@ const SCOPES: usize = 64;
 /// What the last questions of this machine came to. A busy cluster, whose allocation reports move
 /// the index all the time, would pay for both the question and the list.
 #[derive(Debug, Clone)]
-pub struct Probes {
+pub struct ProbeBackoff {
     notes: Notes,
     scope: String,
 }
 
 /// The answers of one scope that came to nothing, one after the other.
 #[derive(Debug, PartialEq, Eq)]
-struct Vain<'a> {
+struct FruitlessProbes<'a> {
     scope: &'a str,
     count: u32,
     /// Of the last one, on the clock of this boot.
@@ -35,7 +35,7 @@ struct Vain<'a> {
     age: Duration,
 }
 
-impl Probes {
+impl ProbeBackoff {
     /// Remembers nothing without a folder.
     pub fn new(folder: Option<PathBuf>, scope: &Scope) -> Self {
         Self { notes: Notes::new(folder), scope: scope.to_string() }
@@ -60,21 +60,25 @@ impl Probes {
     }
 }
 
-impl Vain<'_> {
+impl FruitlessProbes<'_> {
     fn is_over(&self) -> bool {
         self.count < IN_VAIN || self.age >= PAUSE
     }
 }
 
 /// What is noted and still counts, a line each: boot, milliseconds of that boot, count, scope.
-fn vain<'a>(noted: &'a str, boot: &'a str, now_ms: u64) -> impl Iterator<Item = Vain<'a>> {
+fn vain<'a>(
+    noted: &'a str,
+    boot: &'a str,
+    now_ms: u64,
+) -> impl Iterator<Item = FruitlessProbes<'a>> {
     noted.lines().filter_map(move |line| {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
         let [of_boot, at, count, scope] = words.try_into().ok()?;
         let at_ms = at.parse().ok()?;
         let age = Duration::from_millis(now_ms.checked_sub(at_ms)?);
         let counts = of_boot == boot && age < LASTS;
-        counts.then_some(Vain { scope, count: count.parse().ok()?, at_ms, age })
+        counts.then_some(FruitlessProbes { scope, count: count.parse().ok()?, at_ms, age })
     })
 }
 
@@ -83,16 +87,19 @@ fn noting(noted: &str, (boot, now_ms): (&str, u64), scope: &str, moved: bool) ->
     let (ours, others): (Vec<_>, Vec<_>) =
         vain(noted, boot, now_ms).partition(|vain| vain.scope == scope);
     let count = ours.first().map_or(0, |vain| vain.count).saturating_add(1);
-    let ours = moved.then_some(Vain { scope, count, at_ms: now_ms, age: Duration::ZERO });
+    let ours =
+        moved.then_some(FruitlessProbes { scope, count, at_ms: now_ms, age: Duration::ZERO });
     let lines = ours.into_iter().chain(others).take(SCOPES);
     lines
-        .map(|Vain { scope, count, at_ms, .. }| format!("{boot} {at_ms} {count} {scope}\n"))
+        .map(|FruitlessProbes { scope, count, at_ms, .. }| {
+            format!("{boot} {at_ms} {count} {scope}\n")
+        })
         .collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Probes, SCOPES, noting, vain};
+    use super::{ProbeBackoff, SCOPES, noting, vain};
     use crate::store::scope::{Cluster, Scope};
 
     const MINUTE: u64 = 60_000;
@@ -102,7 +109,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let of = |host: &str| {
             let cluster = Cluster { host: host.to_owned(), ..Cluster::default() };
-            Probes::new(Some(home.path().join("cache")), &Scope::of(&cluster))
+            ProbeBackoff::new(Some(home.path().join("cache")), &Scope::of(&cluster))
         };
         let (probes, other) = (of("a"), of("b"));
         probes.note(false);
@@ -118,7 +125,7 @@ mod tests {
         assert!(!probes.are_worth_it() && !other.are_worth_it(), "each has its own count");
         probes.note(false);
         assert!(probes.are_worth_it() && !other.are_worth_it());
-        let forgets = Probes::new(None, &Scope::of(&Cluster::default()));
+        let forgets = ProbeBackoff::new(None, &Scope::of(&Cluster::default()));
         (0..4).for_each(|_| forgets.note(true));
         assert!(forgets.are_worth_it());
     }

@@ -10,7 +10,7 @@ use crate::model::secret::Secret;
 use crate::model::snapshot::Snapshot;
 use crate::model::view::Wanted;
 
-use super::judge::{Family, Hit, Seen, Verdict, judge};
+use super::judge::{Hit, StoredEntry, StoredFamily, Verdict, judge};
 use super::meta::Meta;
 use super::records::verified;
 use super::redis::parse_url;
@@ -117,8 +117,9 @@ fn scope() -> Scope {
 }
 
 fn judged(line: &[u8], all: &[u8]) -> Option<Hit> {
-    let literal = Family { meta: Some(line.to_vec()), all: Some(all.to_vec()), ttl_left: 50_000 };
-    let seen = Seen { epoch: Some(EPOCH.into()), literal, own: Family::default() };
+    let literal =
+        StoredFamily { meta: Some(line.to_vec()), all: Some(all.to_vec()), ttl_left: 50_000 };
+    let seen = StoredEntry { epoch: Some(EPOCH.into()), literal, own: StoredFamily::default() };
     match judge(seen, &scope(), TTL, Duration::from_millis(3)) {
         Verdict::Hit(hit) => Some(*hit),
         Verdict::Miss(_) => None,

@@ -86,7 +86,7 @@ pub struct Stats {
     pub kind: &'static str,
     /// URL without credentials, or the folder.
     pub place: String,
-    pub state: State,
+    pub state: CacheState,
     /// Since the list was asked for; `None` when cold.
     pub age: Option<Duration>,
     pub fresh_for: Option<Duration>,
@@ -98,13 +98,13 @@ pub struct Stats {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum CacheState {
     Hot,
     Stale,
     Cold,
 }
 
-impl State {
+impl CacheState {
     pub fn name(self) -> &'static str {
         match self {
             Self::Hot => "hot",
@@ -160,7 +160,7 @@ impl Minute {
     }
 }
 
-impl fmt::Display for State {
+impl fmt::Display for CacheState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }

@@ -3,28 +3,28 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::model::remark::Tell;
+use crate::model::remark::Notifier;
 
 use super::local::LocalStore;
 use super::{BootClock, Place, Stats, Store as _};
-use crate::host::folder::{Folder, Space, plain};
+use crate::host::folder::{Folder, FolderSpace, plain};
 
 /// What is known of the folder.
 #[derive(Debug)]
-pub enum Room {
+pub enum FolderState {
     /// This user has no home.
     Homeless,
     /// Not there yet; `Err`: why it can't be made.
     Missing(Result<(), String>),
     /// It can't be used: path and cause.
     Unusable(String),
-    Ready(Box<Ready>),
+    Ready(Box<UsableFolder>),
 }
 
 /// A folder that is this user's alone.
 #[derive(Debug)]
-pub struct Ready {
-    pub space: Space,
+pub struct UsableFolder {
+    pub space: FolderSpace,
     pub is_remote: bool,
     /// What is cached in it for this scope.
     pub stats: Option<Stats>,
@@ -33,30 +33,30 @@ pub struct Ready {
 }
 
 /// Looks at the folder of `place`.
-pub fn room(place: &Place) -> Room {
-    let Some(path) = place.folder.as_deref() else { return Room::Homeless };
+pub fn room(place: &Place) -> FolderState {
+    let Some(path) = place.folder.as_deref() else { return FolderState::Homeless };
     if path.symlink_metadata().is_err() {
-        return Room::Missing(can_be_made(path));
+        return FolderState::Missing(can_be_made(path));
     }
     let folder = match Folder::existing(path) {
         Ok(folder) => folder,
-        Err(why) => return Room::Unusable(why),
+        Err(why) => return FolderState::Unusable(why),
     };
     let space = match folder.space() {
         Ok(space) => space,
-        Err(error) => return Room::Unusable(plain(&error)),
+        Err(error) => return FolderState::Unusable(plain(&error)),
     };
     let is_remote = folder.is_remote();
     let remarks = Arc::new(Mutex::new(Vec::new()));
     let heard = Arc::clone(&remarks);
-    let tell = Tell::new(move |remark| {
+    let tell = Notifier::new(move |remark| {
         heard.lock().unwrap_or_else(PoisonError::into_inner).push(remark.text);
     });
     let store =
         LocalStore::open(place, BootClock::of_this_boot(place.folder.as_deref()), tell).ok();
     let stats = store.and_then(|store| store.stats().ok());
     let ignored = remarks.lock().unwrap_or_else(PoisonError::into_inner).pop();
-    Room::Ready(Box::new(Ready { space, is_remote, stats, ignored }))
+    FolderState::Ready(Box::new(UsableFolder { space, is_remote, stats, ignored }))
 }
 
 /// In the first folder above it that is there.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use nomad_clients::discovery::{Answer, Error, How, Source, Want};
 use nomad_clients::model::node::{Detail, Full, Stub};
 use nomad_clients::model::remark::Level;
-use nomad_clients::nomad::{self, Kind};
+use nomad_clients::nomad::{self, FailureKind};
 
 use crate::support::fake_nomad::{detail, id, outage};
 use crate::support::odd_store::OddStore;
@@ -182,9 +182,9 @@ fn a_setting_that_can_not_be_used_is_told_in_spite_of_an_old_answer() {
     let world = World::filled(&[("a", 4)]);
     let failure = |kind| Err(nomad::Error { kind, what: "why".to_owned(), hint: None });
     let oldest = Duration::from_secs(3600);
-    world.nomad.answer_list(failure(Kind::Outage));
+    world.nomad.answer_list(failure(FailureKind::Outage));
     assert!(world.ask_stale(How::Refresh, oldest).unwrap().outage.is_some());
-    world.nomad.answer_list(failure(Kind::Config));
+    world.nomad.answer_list(failure(FailureKind::Config));
     assert!(matches!(world.ask_stale(How::Refresh, oldest), Err(Error::Nomad(_))));
 }
 
@@ -204,7 +204,7 @@ fn a_detail_of_another_node_is_refused() {
     let Err(Error::Nomad(error)) = world.ask(How::Get) else {
         panic!("it is not the node asked for")
     };
-    assert_eq!(error.kind, Kind::NotNomad);
+    assert_eq!(error.kind, FailureKind::NotNomad);
     assert_eq!(
         error.what,
         format!("not an answer of Nomad's: asked for node {}, got {}", id("a"), id("b"))
@@ -248,14 +248,19 @@ fn too_many_missing_details_are_a_failure() {
 #[test]
 fn a_refused_token_fails_at_once() {
     let world = World::with(&[("a", 3), ("b", 4)]);
-    let denied =
-        nomad::Error { kind: Kind::Denied, what: "permission denied".to_owned(), hint: None };
+    let denied = nomad::Error {
+        kind: FailureKind::Denied,
+        what: "permission denied".to_owned(),
+        hint: None,
+    };
     world.nomad.fail("a", denied);
-    assert!(matches!(world.ask(How::Get), Err(Error::Nomad(error)) if error.kind == Kind::Denied));
+    assert!(
+        matches!(world.ask(How::Get), Err(Error::Nomad(error)) if error.kind == FailureKind::Denied)
+    );
     assert_eq!(world.nomad.asked().iter().filter(|asked| *asked == "node a").count(), 1);
 }
 
-fn refused(kind: Kind) -> nomad::Error {
+fn refused(kind: FailureKind) -> nomad::Error {
     nomad::Error { kind, what: "permission denied".to_owned(), hint: None }
 }
 
@@ -263,9 +268,9 @@ fn refused(kind: Kind) -> nomad::Error {
 #[test]
 fn a_refusal_voids_what_is_cached_for_the_token() {
     for (kind, shared, is_void) in [
-        (Kind::Denied, false, true),
-        (Kind::Denied, true, false),
-        (Kind::Unauthorized, false, false),
+        (FailureKind::Denied, false, true),
+        (FailureKind::Denied, true, false),
+        (FailureKind::Unauthorized, false, false),
     ] {
         let world = World::filled(&[("a", 3)]);
         world.nomad.answer_list(Err(refused(kind)));

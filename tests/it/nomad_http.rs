@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use nomad_clients::model::node::NodeId;
-use nomad_clients::model::remark::{Level, Remark, Tell};
+use nomad_clients::model::remark::{Level, Notice, Notifier};
 use nomad_clients::nomad::address::Address;
-use nomad_clients::nomad::{Access, Compress, Error, HttpNomad, Kind, Tls};
+use nomad_clients::nomad::{Access, Compress, Error, FailureKind, HttpNomad, TlsSettings};
 
 /// A node that nobody has.
 const NODE: &str = "6f1c36aa-0000-4000-8000-00000000000a";
@@ -30,7 +30,7 @@ fn access(address: &str) -> Access {
         region: None,
         token: None,
         basic: None,
-        tls: Tls::default(),
+        tls: TlsSettings::default(),
         proxy: None,
         compress: Compress::Auto,
         concurrency: 16,
@@ -41,7 +41,7 @@ fn access(address: &str) -> Access {
 }
 
 fn open(access: Access) -> HttpNomad {
-    HttpNomad::open(access, Tell::nobody()).unwrap()
+    HttpNomad::open(access, Notifier::nobody()).unwrap()
 }
 
 pub(crate) fn nomad(address: &str) -> HttpNomad {
@@ -54,13 +54,13 @@ fn hurried(address: &str, left: Duration) -> HttpNomad {
 }
 
 /// Collects what is told.
-fn listening() -> (Tell, Arc<Mutex<Vec<Remark>>>) {
+fn listening() -> (Notifier, Arc<Mutex<Vec<Notice>>>) {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let own = Arc::clone(&heard);
-    (Tell::new(move |remark| own.lock().unwrap().push(remark)), heard)
+    (Notifier::new(move |remark| own.lock().unwrap().push(remark)), heard)
 }
 
-fn heard(remarks: &Mutex<Vec<Remark>>, level: Level) -> Vec<String> {
+fn heard(remarks: &Mutex<Vec<Notice>>, level: Level) -> Vec<String> {
     let remarks = remarks.lock().unwrap();
     let of_level = remarks.iter().filter(|remark| remark.level == level);
     of_level.map(|remark| remark.text.clone()).collect()
@@ -86,7 +86,7 @@ fn node_json() -> String {
 fn check<T: std::fmt::Debug>(
     result: Result<T, Error>,
     at: &str,
-    (kind, what, hint): (Kind, &str, Option<&str>),
+    (kind, what, hint): (FailureKind, &str, Option<&str>),
 ) {
     let error = result.unwrap_err();
     let what = what.replace("{at}", at);

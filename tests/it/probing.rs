@@ -8,8 +8,8 @@ use std::time::Duration;
 use nomad_clients::discovery::{Answer, How, PROBE_FROM, Source, Want};
 use nomad_clients::model::node::Stub;
 use nomad_clients::model::remark::Level;
-use nomad_clients::nomad::{self, Kind};
-use nomad_clients::store::Probes;
+use nomad_clients::nomad::{self, FailureKind};
+use nomad_clients::store::ProbeBackoff;
 use nomad_clients::store::scope::{Cluster, Scope};
 
 use crate::support::bench::{Bench as _, MemoryBench};
@@ -134,7 +134,7 @@ fn without_a_leader_the_list_decides() {
 #[test]
 fn what_can_not_answer_it_is_asked_for_the_list() {
     let world = probed();
-    let strange = nomad::Error { kind: Kind::NotNomad, what: "400".to_owned(), hint: None };
+    let strange = nomad::Error { kind: FailureKind::NotNomad, what: "400".to_owned(), hint: None };
     world.nomad.be_probed(Some(strange));
     assert_eq!(refreshed(&world).1, ["first", "list"]);
     world.nomad.be_probed(Some(outage("no route")));
@@ -187,7 +187,7 @@ fn three_in_vain_are_enough_for_a_while() {
         world.nomad.set_index(index);
         let mut discovery = world.discovery(Duration::from_secs(30));
         let scope = Scope::of(&Cluster::default());
-        discovery.probes = Probes::new(Some(home.path().join("cache")), &scope);
+        discovery.probes = ProbeBackoff::new(Some(home.path().join("cache")), &scope);
         discovery.nodes(How::Refresh, Want::Records).unwrap();
         world.nomad.asked()
     };
@@ -204,7 +204,7 @@ fn a_question_without_a_leader_is_not_in_vain() {
     let world = probed();
     let mut discovery = world.discovery(Duration::from_secs(30));
     let folder = home.path().join("cache");
-    discovery.probes = Probes::new(Some(folder.clone()), &Scope::of(&Cluster::default()));
+    discovery.probes = ProbeBackoff::new(Some(folder.clone()), &Scope::of(&Cluster::default()));
     world.nomad.lose_leader();
     discovery.nodes(How::Refresh, Want::Records).unwrap();
     assert_eq!(world.nomad.asked(), ["first", "list"]);

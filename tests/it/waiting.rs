@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nomad_clients::discovery::{Discovery, Error, How, Leaving, Source, Want};
+use nomad_clients::discovery::{Discovery, Error, How, Shutdown, Source, Want};
 use nomad_clients::model::node::{Detail, Full, NodeId};
 use nomad_clients::model::rows::Rows;
 use nomad_clients::nomad::{self, Listing};
-use nomad_clients::store::{Class, Enter, Entered, Flight, Publication, Published, Refuse, Store};
+use nomad_clients::store::{
+    Enter, Entered, FailureClass, Flight, Publication, Published, RefusedRevs, Store,
+};
 
 use crate::support::fake_nomad::{FakeNomad, detail, id, stub};
 use crate::support::world::{World, counts, listing, row, rows};
@@ -16,8 +18,8 @@ use crate::support::world::{World, counts, listing, row, rows};
 fn who_waits_learns_of_the_failure() {
     let world = World::with(&[("a", 3)]);
     let (flight, store) = (world.another_flight("N1"), Arc::clone(&world.store));
-    let asked = world.ask_while(How::Get, move || store.fail(&flight, Class::Denied));
-    let Err(error @ Error::Shared(Class::Denied)) = asked else { panic!("{asked:?}") };
+    let asked = world.ask_while(How::Get, move || store.fail(&flight, FailureClass::Denied));
+    let Err(error @ Error::Shared(FailureClass::Denied)) = asked else { panic!("{asked:?}") };
     assert_eq!(
         error.to_string(),
         "permission denied: token needs node:read (from a concurrent refresh)"
@@ -30,7 +32,7 @@ fn who_waits_for_an_answer_that_cannot_be_cached_asks_for_itself() {
     let world = World::with(&[("a", 3)]);
     let (flight, store) = (world.another_flight("N1"), Arc::clone(&world.store));
     let answer =
-        world.ask_while(How::Get, move || store.fail(&flight, Class::NotCacheable)).unwrap();
+        world.ask_while(How::Get, move || store.fail(&flight, FailureClass::NotCacheable)).unwrap();
     assert_eq!(rows(&answer), [row("a", "r3")]);
     assert_eq!(world.nomad.asked(), ["list", "node a"]);
 }
@@ -140,11 +142,11 @@ fn leaving_gives_the_lease_back() {
     let world = World::with(&[("a", 3)]);
     let discovery = world.discovery(Duration::from_secs(30));
     let leaving = Arc::clone(&discovery.leaving);
-    struct Leaves(Arc<Leaving>, Arc<dyn Store>);
+    struct Leaves(Arc<Shutdown>, Arc<dyn Store>);
     impl nomad::Nomad for Leaves {
         fn stubs(&self) -> Result<Listing, nomad::Error> {
             self.0.leave();
-            let refuse = Refuse::Everything;
+            let refuse = RefusedRevs::Everything;
             let enter = Enter { token: "N2", how: How::Refresh, refuse: &refuse, waited: None };
             assert!(matches!(self.1.enter(&enter), Ok(Entered::Own(_))), "the lease is free again");
             listing(9, &[])

@@ -1,7 +1,7 @@
 //! What was asked of `list`, checked before anybody is asked for nodes.
 
 use crate::cli::List;
-use crate::commands::{Run, node_is_possible};
+use crate::commands::{CommandContext, node_is_possible};
 use crate::discovery::Want;
 use crate::error::Error;
 use crate::model::columns::{self, Columns};
@@ -11,11 +11,11 @@ use crate::model::node::Full;
 use crate::model::selection::Selection;
 use crate::model::text::first_line;
 use crate::model::view::Wanted;
-use crate::model::work::Work;
-use crate::render::{self, Format, Look, Shape, Syntax, usual};
+use crate::model::work::WorkLimit;
+use crate::render::{self, Format, OutputStyle, Shape, Syntax, usual};
 
 /// One `list`, understood.
-pub(super) struct Choice {
+pub(super) struct ListQuery {
     pub(super) format: Format,
     pub(super) want: Want,
     /// JSON and YAML hold full records.
@@ -27,7 +27,7 @@ pub(super) struct Choice {
     /// At most so many counts.
     pub(super) counts: usize,
     pub(super) syntax: Syntax,
-    pub(super) look: Look,
+    pub(super) look: OutputStyle,
     fail_on: Vec<(String, Condition)>,
 }
 
@@ -43,8 +43,8 @@ fn usage(option: &str, why: impl std::fmt::Display) -> Error {
     Error::Usage { what: format!("invalid value for --{option}: {why}"), hint: None }
 }
 
-impl Choice {
-    pub(super) fn new(list: &List, run: &Run<'_>) -> Result<Self, Error> {
+impl ListQuery {
+    pub(super) fn new(list: &List, run: &CommandContext<'_>) -> Result<Self, Error> {
         let printing = &list.printing;
         let format = format(list, run)?;
         let columns = columns(list, run)?;
@@ -175,7 +175,7 @@ impl Choice {
     /// # Errors
     /// Nodes are what `--fail-on` says that none may be.
     pub(super) fn check(&self, nodes: &[Full]) -> Result<(), Error> {
-        let work = Work::unbounded();
+        let work = WorkLimit::unbounded();
         for (text, condition) in &self.fail_on {
             let found: Vec<&str> = nodes
                 .iter()
@@ -196,7 +196,7 @@ impl Choice {
     }
 }
 
-fn format(list: &List, run: &Run<'_>) -> Result<Format, Error> {
+fn format(list: &List, run: &CommandContext<'_>) -> Result<Format, Error> {
     let printing = &list.printing;
     if printing.json {
         return Ok(Format::Json);
@@ -208,7 +208,7 @@ fn format(list: &List, run: &Run<'_>) -> Result<Format, Error> {
 }
 
 /// What is usual for a list may be impossible for what is asked now.
-fn fits(list: &List, run: &Run<'_>, format: Format) -> bool {
+fn fits(list: &List, run: &CommandContext<'_>, format: Format) -> bool {
     let is_watch = list.watch.is_some();
     match format {
         Format::Table | Format::Json | Format::Jsonl => true,
@@ -219,7 +219,7 @@ fn fits(list: &List, run: &Run<'_>, format: Format) -> bool {
 }
 
 /// Columns that were typed win over those of the configuration, which shape tables, CSV and TSV.
-fn columns(list: &List, run: &Run<'_>) -> Result<Option<Columns>, Error> {
+fn columns(list: &List, run: &CommandContext<'_>) -> Result<Option<Columns>, Error> {
     let typed = &list.printing.columns;
     let machine = list.printing.json
         || list

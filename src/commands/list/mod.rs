@@ -17,14 +17,14 @@ use crate::model::text::sanitised;
 use crate::model::view::Wanted;
 use crate::render::notice;
 
-use super::{Run, complete, told_if_stale};
-use choice::Choice;
+use super::{CommandContext, complete, told_if_stale};
+use choice::ListQuery;
 
-pub(super) fn run(list: &List, run: &mut Run<'_>) -> Result<(), Error> {
+pub(super) fn run(list: &List, run: &mut CommandContext<'_>) -> Result<(), Error> {
     if choice::asks_for_help(list) {
         return print::help(run);
     }
-    let choice = Choice::new(list, run)?;
+    let choice = ListQuery::new(list, run)?;
     let how = match (list.refresh, list.force) {
         (true, _) => How::Refresh,
         (_, true) => How::Force,
@@ -64,16 +64,16 @@ pub(super) fn run(list: &List, run: &mut Run<'_>) -> Result<(), Error> {
 }
 
 /// What a limit leaves of the nodes that were chosen.
-fn shown<'a>(nodes: &'a [Full], choice: &Choice) -> &'a [Full] {
+fn shown<'a>(nodes: &'a [Full], choice: &ListQuery) -> &'a [Full] {
     &nodes[..choice.selection.most().min(nodes.len())]
 }
 
 /// The nodes that were chosen; `None` = all, and nobody looks at them one by one.
 fn rows(
     list: &List,
-    choice: &Choice,
+    choice: &ListQuery,
     answer: &Answer,
-    run: &Run<'_>,
+    run: &CommandContext<'_>,
 ) -> Result<Option<Vec<Full>>, Error> {
     let nodes = (!choice.is_cached_bytes(list)).then(|| chosen(list, choice, answer, run, named));
     nodes.transpose()
@@ -81,10 +81,10 @@ fn rows(
 
 /// Writes those below the limit.
 fn print(
-    choice: &Choice,
+    choice: &ListQuery,
     answer: &Answer,
     nodes: Option<&[Full]>,
-    run: &mut Run<'_>,
+    run: &mut CommandContext<'_>,
 ) -> Result<(), Error> {
     let Some(nodes) = nodes else {
         run.out.write_all(&answer.snapshot.all)?;
@@ -97,9 +97,9 @@ fn print(
 /// arguments name.
 fn chosen(
     list: &List,
-    choice: &Choice,
+    choice: &ListQuery,
     answer: &Answer,
-    run: &Run<'_>,
+    run: &CommandContext<'_>,
     named: impl Fn(&[Full], &[String]) -> Result<Vec<usize>, NotOne>,
 ) -> Result<Vec<Full>, Error> {
     let nodes = nodes(answer, choice.want, &choice.wanted(list))?;
@@ -127,7 +127,7 @@ fn is_unknown(field: &Field, nodes: &[Full]) -> bool {
 }
 
 /// A key that no node has is no mistake, but it may be one.
-fn hint_at_keys(choice: &Choice, nodes: &[Full], run: &Run<'_>) {
+fn hint_at_keys(choice: &ListQuery, nodes: &[Full], run: &CommandContext<'_>) {
     for field in choice.fields() {
         let Some(key) = field.map_key().filter(|_| is_unknown(field, nodes)) else { continue };
         let near = nearest(field.siblings(nodes), key).join(", ");

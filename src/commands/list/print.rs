@@ -2,15 +2,15 @@
 
 use serde_json::Value;
 
-use crate::commands::Run;
+use crate::commands::CommandContext;
 use crate::error::Error;
 use crate::model::field::{Field, KNOWN};
 use crate::model::node::Full;
 use crate::model::selection::count_by;
 
-use crate::render::{self, Format, Grid, Look, Sheet};
+use crate::render::{self, Format, Grid, NodeTable, OutputStyle};
 
-use super::choice::Choice;
+use super::choice::ListQuery;
 
 pub(super) fn nodes(choice: &Choice, nodes: &[Full], run: &mut Run<'_>) -> Result<(), Error> {
     if let Some(fields) = &choice.count_by {
@@ -19,7 +19,7 @@ pub(super) fn nodes(choice: &Choice, nodes: &[Full], run: &mut Run<'_>) -> Resul
     match choice.format {
         Format::Table | Format::Wide => {
             let (shapes, named) = choice.shapes();
-            render::table(run.out, nodes, &Sheet { shapes, named, marks: &[] }, &choice.look)?;
+            render::table(run.out, nodes, &NodeTable { shapes, named, marks: &[] }, &choice.look)?;
         }
         Format::Name => {
             render::lines(run.out, nodes.iter().map(|node| node.record.name.as_str()))?;
@@ -40,7 +40,7 @@ pub(super) fn nodes(choice: &Choice, nodes: &[Full], run: &mut Run<'_>) -> Resul
 }
 
 /// One JSON object a node.
-pub(super) fn objects(choice: &Choice, nodes: &[Full]) -> Vec<Vec<u8>> {
+pub(super) fn objects(choice: &ListQuery, nodes: &[Full]) -> Vec<Vec<u8>> {
     if choice.columns.is_some() {
         return Grid::of(nodes, &choice.grid_fields()).objects();
     }
@@ -48,10 +48,10 @@ pub(super) fn objects(choice: &Choice, nodes: &[Full]) -> Vec<Vec<u8>> {
 }
 
 fn counts(
-    choice: &Choice,
+    choice: &ListQuery,
     nodes: &[Full],
     fields: &[Field],
-    run: &mut Run<'_>,
+    run: &mut CommandContext<'_>,
 ) -> Result<(), Error> {
     let mut grid = Grid {
         names: fields.iter().map(|field| field.name().to_owned()).collect(),
@@ -75,7 +75,7 @@ fn counts(
 }
 
 /// `-c help`: what a column may be called, and what it means.
-pub(super) fn help(run: &mut Run<'_>) -> Result<(), Error> {
+pub(super) fn help(run: &mut CommandContext<'_>) -> Result<(), Error> {
     let heads = ["Column", "Short", "Meaning"].map(str::to_owned);
     let mut rows: Vec<Vec<String>> = Vec::new();
     for known in KNOWN {
@@ -87,7 +87,7 @@ pub(super) fn help(run: &mut Run<'_>) -> Result<(), Error> {
             rows.push(vec![format!("{}.{inner}", known.key), "-".to_owned(), meaning]);
         }
     }
-    let look = Look { width: None, colour: false, headers: true, secrets: false };
+    let look = OutputStyle { width: None, colour: false, headers: true, secrets: false };
     render::texts(run.out, heads.into(), rows, &look)?;
     Ok(run.out.flush()?)
 }

@@ -13,18 +13,18 @@ use std::time::Duration;
 
 use crate::cli::List;
 use crate::clock;
-use crate::commands::{Run, complete, told_if_stale};
+use crate::commands::{CommandContext, complete, told_if_stale};
 use crate::config;
-use crate::discovery::{Answer, Discovery, How, Unwatched};
+use crate::discovery::{Answer, Discovery, How, NoProgress};
 use crate::error::Error;
 use crate::model::find::{named, present};
 use crate::model::node::{Full, NodeId};
 use crate::render::{self, Format, stdout};
 
-use super::choice::Choice;
+use super::choice::ListQuery;
 use super::{chosen, print, shown};
-use drawing::Drawing;
-use heard::Heard;
+use drawing::WatchScreen;
+use heard::NoticeBuffer;
 
 /// Faster than this nobody reads.
 const SHORTEST: Duration = Duration::from_millis(100);
@@ -32,21 +32,21 @@ const SHORTEST: Duration = Duration::from_millis(100);
 /// What goes on from round to round.
 struct Watch<'a> {
     list: &'a List,
-    choice: &'a Choice,
+    choice: &'a ListQuery,
     how: How,
     interval: Duration,
     /// What the last round found; `None` before the first.
-    known: Option<Known>,
+    known: Option<ChosenNodes>,
     /// `None` = lines are printed.
-    drawing: Option<Drawing>,
-    heard: Heard,
+    drawing: Option<WatchScreen>,
+    heard: NoticeBuffer,
 }
 
 /// All nodes that were chosen, those beyond the limit too.
-type Known = HashMap<NodeId, Seen>;
+type ChosenNodes = HashMap<NodeId, WatchedNode>;
 
 /// A node of the last round.
-struct Seen {
+struct WatchedNode {
     name: String,
     /// Its JSON as it was shown last; `None` if the limit has always left it out.
     shown: Option<Vec<u8>>,
@@ -54,19 +54,19 @@ struct Seen {
 
 pub(super) fn watch(
     list: &List,
-    choice: &Choice,
+    choice: &ListQuery,
     how: How,
     interval: Duration,
-    run: &mut Run<'_>,
+    run: &mut CommandContext<'_>,
 ) -> Result<(), Error> {
     let draws = draws(list, choice, run)?;
     if interval < SHORTEST {
         let what = "invalid value for --watch: must be at least 100ms".to_owned();
         return Err(Error::Usage { what, hint: None });
     }
-    let heard = Heard::default();
+    let heard = NoticeBuffer::default();
     run.tell = heard.tell();
-    let drawing = draws.then(|| Drawing::new(interval, !list.nodes.is_empty()));
+    let drawing = draws.then(|| WatchScreen::new(interval, !list.nodes.is_empty()));
     let mut watch = Watch { list, choice, how, interval, known: None, drawing, heard };
     let watched = watch.run(run);
     watch.heard.say_all(run);
@@ -74,7 +74,7 @@ pub(super) fn watch(
 }
 
 /// Whether this is a screen to draw on; else lines are printed.
-fn draws(list: &List, choice: &Choice, run: &Run<'_>) -> Result<bool, Error> {
+fn draws(list: &List, choice: &ListQuery, run: &CommandContext<'_>) -> Result<bool, Error> {
     let named = list.printing.output.is_some() || list.printing.json;
     match choice.format {
         Format::Json | Format::Jsonl => Ok(false),
@@ -88,7 +88,7 @@ fn draws(list: &List, choice: &Choice, run: &Run<'_>) -> Result<bool, Error> {
 }
 
 impl Watch<'_> {
-    fn run(&mut self, run: &mut Run<'_>) -> Result<(), Error> {
+    fn run(&mut self, run: &mut CommandContext<'_>) -> Result<(), Error> {
         loop {
             let mut matched = Ok(());
             let round = self.round(run, &mut matched);
@@ -104,13 +104,17 @@ impl Watch<'_> {
     }
 
     /// Asks once and shows what came; `matched` is the verdict of `--fail-on`.
-    fn round(&mut self, run: &mut Run<'_>, matched: &mut Result<(), Error>) -> Result<(), Error> {
+    fn round(
+        &mut self,
+        run: &mut CommandContext<'_>,
+        matched: &mut Result<(), Error>,
+    ) -> Result<(), Error> {
         run.began = clock::now();
         run.config.begin(run.began);
         let mut discovery = run.discovery()?;
-        if self.drawing.as_ref().is_some_and(Drawing::is_drawn) {
+        if self.drawing.as_ref().is_some_and(WatchScreen::is_drawn) {
             // A bar would be drawn into the table.
-            discovery.progress = Arc::new(Unwatched);
+            discovery.progress = Arc::new(NoProgress);
         }
         let answer = Arc::new(self.asked(&discovery, run)?);
         told_if_stale(&answer, &run.tell);
@@ -119,7 +123,11 @@ impl Watch<'_> {
     }
 
     /// Asks on another thread: what is drawn grows older meanwhile.
-    fn asked(&mut self, discovery: &Discovery, run: &mut Run<'_>) -> Result<Answer, Error> {
+    fn asked(
+        &mut self,
+        discovery: &Discovery,
+        run: &mut CommandContext<'_>,
+    ) -> Result<Answer, Error> {
         let (how, want) = (self.how, self.choice.want);
         let (tell, told) = sync_channel(1);
         thread::scope(|scope| {
@@ -145,7 +153,7 @@ impl Watch<'_> {
         &self,
         answer: &Answer,
         matched: &mut Result<(), Error>,
-        run: &Run<'_>,
+        run: &CommandContext<'_>,
     ) -> Result<Vec<Full>, Error> {
         let is_first = self.known.is_none();
         let mut nodes = chosen(self.list, self.choice, answer, run, |nodes, names| {
@@ -165,7 +173,7 @@ impl Watch<'_> {
         &mut self,
         answer: &Arc<Answer>,
         mut nodes: Vec<Full>,
-        run: &mut Run<'_>,
+        run: &mut CommandContext<'_>,
     ) -> Result<(), Error> {
         let objects = print::objects(self.choice, shown(&nodes, self.choice));
         match &mut self.drawing {
@@ -185,7 +193,11 @@ impl Watch<'_> {
     }
 
     /// The first round must succeed; later an outage is told, and the watch goes on.
-    fn survive(&mut self, round: Result<(), Error>, run: &mut Run<'_>) -> Result<(), Error> {
+    fn survive(
+        &mut self,
+        round: Result<(), Error>,
+        run: &mut CommandContext<'_>,
+    ) -> Result<(), Error> {
         let failure = match round {
             Ok(()) => None,
             Err(Error::Discovery(error)) if self.known.is_some() => Some(error.to_string()),
@@ -212,7 +224,7 @@ impl Watch<'_> {
     }
 
     /// What is to be said is said, and what was drawn grows older.
-    fn tick(&mut self, run: &mut Run<'_>) -> Result<(), Error> {
+    fn tick(&mut self, run: &mut CommandContext<'_>) -> Result<(), Error> {
         match &mut self.drawing {
             Some(drawing) if drawing.is_drawn() => {
                 if self.heard.say_details(run) {
@@ -228,7 +240,7 @@ impl Watch<'_> {
     }
 
     /// Until the next round; says whether there is to be one.
-    fn waited(&mut self, run: &mut Run<'_>) -> Result<bool, Error> {
+    fn waited(&mut self, run: &mut CommandContext<'_>) -> Result<bool, Error> {
         let until = clock::now() + self.interval;
         while let Some(left) =
             until.checked_duration_since(clock::now()).filter(|left| !left.is_zero())
@@ -244,18 +256,21 @@ impl Watch<'_> {
 }
 
 /// `objects`: those of the first nodes, which are shown.
-fn known(before: Option<Known>, nodes: &[Full], objects: Vec<Vec<u8>>) -> Known {
+fn known(before: Option<ChosenNodes>, nodes: &[Full], objects: Vec<Vec<u8>>) -> ChosenNodes {
     let (mut before, mut objects) = (before.unwrap_or_default(), objects.into_iter());
     let seen = nodes.iter().map(|node| {
         let last = || before.remove(&node.record.id)?.shown;
         let shown = objects.next().or_else(last);
-        (node.record.id.clone(), Seen { name: node.record.name.clone(), shown })
+        (node.record.id.clone(), WatchedNode { name: node.record.name.clone(), shown })
     });
     seen.collect()
 }
 
 /// Those that were shown and are no longer among `nodes`, by name.
-fn gone<'a>(known: Option<&'a Known>, nodes: &[Full]) -> Vec<(&'a NodeId, &'a str, &'a [u8])> {
+fn gone<'a>(
+    known: Option<&'a ChosenNodes>,
+    nodes: &[Full],
+) -> Vec<(&'a NodeId, &'a str, &'a [u8])> {
     let present: std::collections::HashSet<&NodeId> =
         nodes.iter().map(|node| &node.record.id).collect();
     let gone = known.into_iter().flatten().filter(|(id, _)| !present.contains(id));
@@ -267,11 +282,11 @@ fn gone<'a>(known: Option<&'a Known>, nodes: &[Full]) -> Vec<(&'a NodeId, &'a st
 
 #[cfg(test)]
 mod tests {
-    use super::{Known, gone, known};
+    use super::{ChosenNodes, gone, known};
     use crate::model::node::Full;
     use crate::model::properties::sample;
 
-    fn names(known: &Known, nodes: &[Full]) -> Vec<String> {
+    fn names(known: &ChosenNodes, nodes: &[Full]) -> Vec<String> {
         gone(Some(known), nodes).into_iter().map(|(_, name, _)| name.to_owned()).collect()
     }
 

@@ -48,7 +48,7 @@ pub(super) fn check(checks: &mut Checks, memory: Option<Memory>) {
 #[cfg(test)]
 mod tests {
     use super::check;
-    use crate::doctor::{Checks, Link, State};
+    use crate::doctor::{CheckStatus, Checks, Link};
     use crate::store::Memory;
 
     #[test]
@@ -62,8 +62,8 @@ mod tests {
             (said.state, said.said.split_once(": ").map(|(_, end)| end.to_owned()))
         };
         let end = |text: &str| Some(text.to_owned());
-        assert_eq!(said(899, "noeviction"), (State::Ok, None));
-        assert_eq!(said(900, "noeviction"), (State::Warning, end("nearly full")));
+        assert_eq!(said(899, "noeviction"), (CheckStatus::Ok, None));
+        assert_eq!(said(900, "noeviction"), (CheckStatus::Warning, end("nearly full")));
         let mut checks = Checks::of(Link::Redis);
         let (used_bytes, max_bytes, policy) = (1 << 20, 3 << 20, "noeviction".to_owned());
         check(&mut checks, Some(Memory { used_bytes, max_bytes, policy }));
@@ -72,10 +72,10 @@ mod tests {
             "1.0 MiB of 3.0 MiB used, noeviction: room for about 204 nodes"
         );
         let full = end("full, nothing can be cached");
-        assert_eq!(said(1000, "noeviction"), (State::Problem, full));
-        assert_eq!(said(999, "allkeys-lru"), (State::Ok, None));
-        assert_eq!(said(1001, "allkeys-lru"), (State::Ok, end("full, keys are evicted")));
+        assert_eq!(said(1000, "noeviction"), (CheckStatus::Problem, full));
+        assert_eq!(said(999, "allkeys-lru"), (CheckStatus::Ok, None));
+        assert_eq!(said(1001, "allkeys-lru"), (CheckStatus::Ok, end("full, keys are evicted")));
         let first = end("full, what is needed to fill the cache is evicted first");
-        assert_eq!(said(1001, "volatile-ttl"), (State::Warning, first));
+        assert_eq!(said(1001, "volatile-ttl"), (CheckStatus::Warning, first));
     }
 }

@@ -6,14 +6,14 @@ mod rights;
 use std::time::Duration;
 
 use crate::model::figures::took;
-use crate::model::remark::Tell;
-use crate::store::error::{Busy, Error, Kind, Tls};
-use crate::store::redis::{Greeting, RedisStore, SENTINEL, Skipped};
-use crate::store::{Choice, Place};
+use crate::model::remark::Notifier;
+use crate::store::error::{Busy, Error, ErrorKind, TlsFailure};
+use crate::store::redis::{HelloReply, RedisStore, SENTINEL, Skipped};
+use crate::store::{CacheMode, Place};
 
 use super::cache::Answering;
-use super::clock::Reading;
-use super::{Check, Checks, Link, NO_TIME, Time};
+use super::clock::ClockReading;
+use super::{Check, Checks, Link, NO_TIME, TimeLeft};
 
 /// A run that is slower than this is slower than people notice.
 const SLOW: Duration = Duration::from_millis(50);
@@ -32,33 +32,34 @@ const ALL: [&str; 10] = [
     "memory",
 ];
 
-pub(super) struct Examined {
+pub(super) struct RedisFindings {
     pub(super) checks: Vec<Check>,
-    pub(super) clock: Option<Reading>,
+    pub(super) clock: Option<ClockReading>,
     pub(super) answering: Option<Answering>,
 }
 
-pub(super) fn examined(place: &Place, time: Time, tell: &Tell) -> Examined {
+pub(super) fn examined(place: &Place, time: TimeLeft, tell: &Notifier) -> RedisFindings {
     let checks = Checks::of(Link::Redis);
-    let mut way = Way { place, time, given: Duration::ZERO, checks, clock: None, answering: None };
+    let mut way =
+        RedisCheck { place, time, given: Duration::ZERO, checks, clock: None, answering: None };
     match RedisStore::new(place, tell.clone()) {
         Ok(store) => way.walk(&store),
         Err(error) => way.stopped("address", &error, &advice(&error)),
     }
-    Examined { checks: way.checks.all, clock: way.clock, answering: way.answering }
+    RedisFindings { checks: way.checks.all, clock: way.clock, answering: way.answering }
 }
 
-struct Way<'a> {
+struct RedisCheck<'a> {
     place: &'a Place,
-    time: Time,
+    time: TimeLeft,
     /// What the latest check was given of it.
     given: Duration,
     checks: Checks,
-    clock: Option<Reading>,
+    clock: Option<ClockReading>,
     answering: Option<Answering>,
 }
 
-impl Way<'_> {
+impl RedisCheck<'_> {
     fn walk(&mut self, store: &RedisStore) {
         let named = if self.place.redis.asked { "" } else { ", which nobody has named" };
         self.checks.ok("address", format!("{}{named}", store.place()));
@@ -81,7 +82,7 @@ impl Way<'_> {
             return self.skip_behind("version");
         }
         self.latency(greeting.took);
-        self.clock = greeting.time.map(Reading::now);
+        self.clock = greeting.time.map(ClockReading::now);
         self.skipped(store);
         match store.rights(self.step()) {
             Ok(found) => rights::check(&mut self.checks, &found, self.place, store),
@@ -94,7 +95,7 @@ impl Way<'_> {
         match store.entry(self.step()) {
             Ok(entry) => self.answering = Some(Answering::redis(entry)),
             // Told above: with its command or key.
-            Err(error) if error.kind() == Kind::Forbidden => {}
+            Err(error) if error.kind() == ErrorKind::Forbidden => {}
             Err(error) => self.broken(store, "entry", &error),
         }
     }
@@ -118,8 +119,8 @@ impl Way<'_> {
 
     /// Nobody misses a Redis that nobody named: the files of this machine are the cache.
     fn unreached(&mut self, store: &RedisStore, error: &Error) {
-        let is_missed = self.place.redis.asked || self.place.choice == Choice::Redis;
-        if !is_missed && error.kind() == Kind::Unavailable && !self.time.is_over() {
+        let is_missed = self.place.redis.asked || self.place.choice == CacheMode::Redis;
+        if !is_missed && error.kind() == ErrorKind::Unavailable && !self.time.is_over() {
             let said = format!("not there ({error}): the files of this machine are the cache");
             self.checks.skipped("reached", said);
             return self.checks.skip_all(&ALL[2..], "needs reached");
@@ -144,7 +145,7 @@ impl Way<'_> {
 
     fn broken(&mut self, store: &RedisStore, name: &str, error: &Error) {
         let advice = match error.kind() {
-            Kind::Forbidden => rights::cure(store),
+            ErrorKind::Forbidden => rights::cure(store),
             _ => advice(error),
         };
         self.stopped(name, error, &advice);
@@ -184,8 +185,8 @@ impl Way<'_> {
     }
 
     /// `false`: it is none that could hold the cache, and nothing else need be tried.
-    fn server(&mut self, greeting: &Greeting) -> bool {
-        let Greeting { version, mode, role, .. } = greeting;
+    fn server(&mut self, greeting: &HelloReply) -> bool {
+        let HelloReply { version, mode, role, .. } = greeting;
         if version.is_empty() {
             let said = "older than Redis 6, which this program was not tried with";
             self.checks.warning("version", said, "upgrade Redis");
@@ -263,7 +264,7 @@ fn advice(error: &Error) -> String {
         }
         Error::Busy(with) => patience(*with),
         Error::WantsTls => "write rediss:// in --redis or REDIS_URL",
-        Error::Tls(Tls::Plain) => {
+        Error::Tls(TlsFailure::Plain) => {
             "write redis:// in --redis or REDIS_URL, or let Redis speak TLS there"
         }
         // One of the files, before anything was sent.
@@ -307,12 +308,12 @@ mod tests {
     use std::net::TcpListener;
     use std::time::Duration;
 
-    use super::{ALL, Time, examined};
+    use super::{ALL, TimeLeft, examined};
     use crate::clock;
-    use crate::model::remark::Tell;
+    use crate::model::remark::Notifier;
     use crate::model::secret::Secret;
     use crate::store::scope::{Cluster, Scope};
-    use crate::store::{Choice, Place, RedisPlace};
+    use crate::store::{CacheMode, Place, RedisPlace};
 
     /// Here and not through the program, which would look at the usual port of this machine, where
     /// somebody else's Redis may run.
@@ -324,7 +325,7 @@ mod tests {
         let redis =
             RedisPlace { url, asked: false, ca_cert: None, client_cert: None, client_key: None };
         let place = Place {
-            choice: Choice::Auto,
+            choice: CacheMode::Auto,
             redis,
             folder: None,
             scope: Scope::of(&Cluster::default()),
@@ -332,8 +333,8 @@ mod tests {
             ttl: Duration::from_secs(60),
             detail_ttl: Duration::from_secs(300),
         };
-        let time = Time { until: clock::now() + Duration::from_secs(60) };
-        let found = examined(&place, time, &Tell::nobody()).checks;
+        let time = TimeLeft { until: clock::now() + Duration::from_secs(60) };
+        let found = examined(&place, time, &Notifier::nobody()).checks;
         let said: Vec<(&str, &str)> =
             found[1..].iter().map(|check| (check.name.as_str(), check.said.as_str())).collect();
         let mut expected =

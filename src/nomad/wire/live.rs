@@ -14,7 +14,7 @@ struct LiveWire {
     #[serde(default)]
     drain_strategy: Option<StrategyWire>,
     #[serde(default)]
-    drivers: Option<BTreeMap<String, DriverWire>>,
+    drivers: Option<BTreeMap<String, LiveDriverWire>>,
 }
 
 #[derive(Deserialize)]
@@ -38,7 +38,7 @@ struct StrategyWire {
 
 #[derive(Deserialize)]
 #[serde(expecting = "an object", rename_all = "PascalCase")]
-struct DriverWire {
+struct LiveDriverWire {
     #[serde(default)]
     detected: bool,
     #[serde(default)]

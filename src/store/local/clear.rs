@@ -4,11 +4,11 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crate::clock;
-use crate::host::folder::Writing;
+use crate::host::folder::WriteLock;
 use crate::random;
-use crate::store::auto::Shown;
+use crate::store::auto::ShownList;
 
-use super::flight::{self, Taken};
+use super::flight::{self, LeaseAttempt};
 use super::floor::{self, Floor};
 use super::snap::Header;
 use super::{EPOCH, LocalStore, PATIENCE};
@@ -37,7 +37,7 @@ impl LocalStore {
     /// Redis is used again. What is older here than what it has shown is served no more, and is
     /// removed. A flight goes on: as long as one is held, what it started from stays, and what it
     /// will bring is served if it is not older.
-    pub(super) fn forget(&self, than: Option<Shown>) {
+    pub(super) fn forget(&self, than: Option<ShownList>) {
         // Before anything is looked at: a flight that begins after this lists after this.
         let now = self.now();
         let flown = self.name("flight");
@@ -56,14 +56,14 @@ impl LocalStore {
         // same. Nobody begins to fly before that is done.
         if is_older
             && (than.is_some() || !noted)
-            && let Ok(Taken::Free(_lock)) = flight::take(&self.folder, &flown)
+            && let Ok(LeaseAttempt::Free(_lock)) = flight::take(&self.folder, &flown)
         {
             self.remove_snapshot(&writing);
         }
     }
 
     /// The note that must be written, if one must.
-    fn raised(&self, than: Option<Shown>, now: u64) -> Option<Floor> {
+    fn raised(&self, than: Option<ShownList>, now: u64) -> Option<Floor> {
         let floor = self.floor();
         match than {
             Some(shown) => floor.raised(shown, now),
@@ -88,14 +88,14 @@ impl LocalStore {
     }
 
     /// The snapshot goes first, so that no list is left without its records.
-    pub(super) fn remove_snapshot(&self, writing: &Writing<'_>) {
+    pub(super) fn remove_snapshot(&self, writing: &WriteLock<'_>) {
         if writing.remove(&self.name("snap")).is_ok() {
             self.remove_fulls(writing, "");
         }
     }
 
     /// Removes the files of full records that the header does not name.
-    pub(super) fn remove_fulls(&self, writing: &Writing<'_>, named: &str) {
+    pub(super) fn remove_fulls(&self, writing: &WriteLock<'_>, named: &str) {
         writing.remove_all(|name| {
             name.starts_with(self.scope.as_str()) && name.ends_with(".full") && name != named
         });

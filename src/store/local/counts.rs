@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::fs::OFlags;
 
-use crate::host::folder::{Folder, Writing};
+use crate::host::folder::{Folder, WriteLock};
 use crate::store::{Minute, Sample};
 
 /// Beyond this the lines of before the last hour are dropped, in bytes.
@@ -34,7 +34,7 @@ pub(super) fn is_long(len: u64) -> bool {
 }
 
 /// Keeps the lines of the last hour.
-pub(super) fn trim(writing: &Writing<'_>, folder: &Folder, name: &str, minute: u64) {
+pub(super) fn trim(writing: &WriteLock<'_>, folder: &Folder, name: &str, minute: u64) {
     let text = folder.read(name, LONGEST).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let kept: String = text.split_inclusive('\n').filter(|line| is_recent(line, minute)).collect();

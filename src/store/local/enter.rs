@@ -3,10 +3,10 @@
 use crate::clock;
 use crate::host::folder::Lock;
 use crate::random;
-use crate::store::{Enter, Entered, Error, Flight, How, Refuse};
+use crate::store::{Enter, Entered, Error, Flight, How, RefusedRevs};
 
-use super::flight::{self, Holder, Taken};
-use super::{EPOCH, Known, LocalStore, PATIENCE};
+use super::flight::{self, LeaseAttempt, LeaseHolder};
+use super::{EPOCH, LocalEntry, LocalStore, PATIENCE};
 
 pub(super) fn enter(store: &LocalStore, enter: &Enter<'_>) -> Result<Entered, Error> {
     let epoch = epoch(store)?;
@@ -16,11 +16,11 @@ pub(super) fn enter(store: &LocalStore, enter: &Enter<'_>) -> Result<Entered, Er
     let taken = flight::take(&store.folder, &store.name("flight"))
         .map_err(|error| store.cannot("lock", &error))?;
     match taken {
-        Taken::Held(holder) => {
+        LeaseAttempt::Held(holder) => {
             let failed = enter.waited.and_then(|waited| holder.failure(waited, store.now()));
             Ok(failed.map_or_else(|| beside(store, enter, epoch, holder), Entered::Failed))
         }
-        Taken::Free(lock) => alone(store, enter, epoch, lock),
+        LeaseAttempt::Free(lock) => alone(store, enter, epoch, lock),
     }
 }
 
@@ -47,7 +47,7 @@ fn alone(
 
 /// Another holds the lock. Who forces waits for nobody, and nobody waits for one who is stopped:
 /// they work without the lock, and their publication is fenced like every other.
-fn beside(store: &LocalStore, enter: &Enter<'_>, epoch: String, holder: Holder) -> Entered {
+fn beside(store: &LocalStore, enter: &Enter<'_>, epoch: String, holder: LeaseHolder) -> Entered {
     let known = store.known();
     // Seen twice: between taking the lock and signing, an owner shows what another left there.
     let in_vain = enter.waited == Some(&*holder.token) && holder.is_stopped(store.now());
@@ -68,7 +68,7 @@ fn beside(store: &LocalStore, enter: &Enter<'_>, epoch: String, holder: Holder) 
 fn own(
     store: &LocalStore,
     enter: &Enter<'_>,
-    known: Known,
+    known: LocalEntry,
     epoch: String,
     watch: Option<String>,
 ) -> Entered {
@@ -88,8 +88,8 @@ fn own(
 /// What may be served to this one. A refresh that waited takes what was published by a holder of
 /// the lock (rev `N…`) that is neither the publication nor the lease it saw: such a flight took the
 /// lock after the question. One that worked beside the lock (rev `F…`) may have begun before.
-fn servable(store: &LocalStore, known: &Known, enter: &Enter<'_>) -> Option<String> {
-    let Refuse::Revs(refused) = enter.refuse else { return None };
+fn servable(store: &LocalStore, known: &LocalEntry, enter: &Enter<'_>) -> Option<String> {
+    let RefusedRevs::Revs(refused) = enter.refuse else { return None };
     let header = known.valid(store)?;
     let is_fresh = store.now().saturating_sub(header.at) <= header.ttl;
     let is_later = match enter.how {

@@ -10,7 +10,7 @@ use rustix::fs::OFlags;
 
 use crate::host::fault::{self, Act};
 use crate::host::folder::{Folder, Lock};
-use crate::store::Class;
+use crate::store::FailureClass;
 
 /// How long a failure is told to those who waited for it, in milliseconds.
 const FAILURE_MS: u64 = 2000;
@@ -22,10 +22,10 @@ const LENGTH: usize = 64;
 
 /// The flights of this process, by token.
 #[derive(Debug, Default)]
-pub(super) struct Flights(Mutex<HashMap<String, Begun>>);
+pub(super) struct Flights(Mutex<HashMap<String, LocalFlight>>);
 
 #[derive(Debug)]
-struct Begun {
+struct LocalFlight {
     /// The lock; `None` for a flight beside the one of another.
     lock: Option<Lock>,
     /// What there was at the beginning.
@@ -46,23 +46,23 @@ pub(super) struct LastPublished {
 
 /// What came of the try to take the lease.
 #[derive(Debug)]
-pub(super) enum Taken {
+pub(super) enum LeaseAttempt {
     /// The lock is held now, and nobody has been told whose it is.
     Free(Lock),
     /// Another flight holds it.
-    Held(Holder),
+    Held(LeaseHolder),
 }
 
 /// What can be read of the flight that holds the lock.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Holder {
+pub(super) struct LeaseHolder {
     /// Empty while the owner has not signed yet, or somebody only looks whether the last one failed.
     pub(super) token: String,
     signed: Option<u64>,
     said: String,
 }
 
-impl Holder {
+impl LeaseHolder {
     fn read(file: &File) -> Self {
         let said = said(file);
         let mut fields = said.split('|').filter(|_| !said.starts_with('!'));
@@ -72,7 +72,7 @@ impl Holder {
 
     /// As [`failure`]: those who wait for a failed flight look into its file one after the other,
     /// and must not take each other for an owner.
-    pub(super) fn failure(&self, waited: &str, now: u64) -> Option<Class> {
+    pub(super) fn failure(&self, waited: &str, now: u64) -> Option<FailureClass> {
         told(&self.said, waited, now)
     }
 
@@ -86,13 +86,13 @@ impl Holder {
 ///
 /// # Errors
 /// The file system has no locks, or the file can't be made.
-pub(super) fn take(folder: &Folder, name: &str) -> io::Result<Taken> {
+pub(super) fn take(folder: &Folder, name: &str) -> io::Result<LeaseAttempt> {
     let file = folder.file(name, OFlags::RDWR | OFlags::CREATE)?;
     Ok(match Lock::take(file)? {
-        Ok(lock) => Taken::Free(lock),
+        Ok(lock) => LeaseAttempt::Free(lock),
         // An owner signs before it asks for its list. If its name is not there yet when this reads,
         // its list begins after this: whatever stands there is right, or names nobody who matters.
-        Err(file) => Taken::Held(Holder::read(&file)),
+        Err(file) => LeaseAttempt::Held(LeaseHolder::read(&file)),
     })
 }
 
@@ -103,15 +103,15 @@ pub(super) fn is_held(folder: &Folder, name: &str) -> bool {
 }
 
 /// The class with which the flight `waited` failed, if it did so a moment ago.
-pub(super) fn failure(lock: &Lock, waited: &str, now: u64) -> Option<Class> {
+pub(super) fn failure(lock: &Lock, waited: &str, now: u64) -> Option<FailureClass> {
     told(&said(lock.file()), waited, now)
 }
 
-fn told(said: &str, waited: &str, now: u64) -> Option<Class> {
+fn told(said: &str, waited: &str, now: u64) -> Option<FailureClass> {
     let mut fields = said.strip_prefix('!')?.split('|');
     let (who, class, at) = (fields.next()?, fields.next()?, fields.next()?.parse::<u64>().ok()?);
     let fresh = at <= now && now - at <= FAILURE_MS;
-    (who == waited && fresh).then(|| Class::from_number(class))
+    (who == waited && fresh).then(|| FailureClass::from_number(class))
 }
 
 /// The rev that was published last, whatever became of it.
@@ -140,13 +140,14 @@ impl Flights {
         now: u64,
     ) -> io::Result<()> {
         sign(lock.file(), token, now)?;
-        self.lock().insert(token.to_owned(), Begun { lock: Some(lock), published, signed: now });
+        self.lock()
+            .insert(token.to_owned(), LocalFlight { lock: Some(lock), published, signed: now });
         Ok(())
     }
 
     /// A flight that holds no lock. It may publish as long as nobody else has.
     pub(super) fn beside(&self, token: &str, published: LastPublished, now: u64) {
-        self.lock().insert(token.to_owned(), Begun { lock: None, published, signed: now });
+        self.lock().insert(token.to_owned(), LocalFlight { lock: None, published, signed: now });
     }
 
     /// Signs again; `false` if the flight is lost.
@@ -184,7 +185,7 @@ impl Flights {
     }
 
     /// Gives the lease back and tells those who waited for it.
-    pub(super) fn fail(&self, token: &str, class: Class, now: u64) {
+    pub(super) fn fail(&self, token: &str, class: FailureClass, now: u64) {
         let begun = self.lock().remove(token);
         if let Some(lock) = begun.and_then(|begun| begun.lock) {
             // A full disk costs those who wait the reason: they try for themselves.
@@ -192,7 +193,7 @@ impl Flights {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Begun>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, LocalFlight>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -224,7 +225,8 @@ fn write(file: &File, at: u64, text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::{
-        Class, Flights, Folder, LastPublished, Taken, failure, is_held, note, noted, take,
+        FailureClass, Flights, Folder, LastPublished, LeaseAttempt, failure, is_held, note, noted,
+        take,
     };
 
     fn published(rev: Option<&str>) -> LastPublished {
@@ -237,23 +239,29 @@ mod tests {
         let folder = Folder::open(&home.path().join("cache")).unwrap();
         let flights = Flights::default();
         let free = |waited: &str, now| match take(&folder, "f").unwrap() {
-            Taken::Free(lock) => failure(&lock, waited, now),
-            Taken::Held(holder) => panic!("{holder:?}"),
+            LeaseAttempt::Free(lock) => failure(&lock, waited, now),
+            LeaseAttempt::Held(holder) => panic!("{holder:?}"),
         };
-        let Taken::Free(lock) = take(&folder, "f").unwrap() else { panic!("nobody holds it") };
+        let LeaseAttempt::Free(lock) = take(&folder, "f").unwrap() else {
+            panic!("nobody holds it")
+        };
         flights.hold("N1", lock, published(None), 10_000).unwrap();
-        let Taken::Held(holder) = take(&folder, "f").unwrap() else { panic!("N1 holds it") };
+        let LeaseAttempt::Held(holder) = take(&folder, "f").unwrap() else { panic!("N1 holds it") };
         assert_eq!(holder.token, "N1");
         assert_eq!([15_000, 15_001].map(|now| holder.is_stopped(now)), [false, true]);
         assert!(is_held(&folder, "f"));
-        flights.fail("N1", Class::NotNomad, 20_000);
+        flights.fail("N1", FailureClass::NotNomad, 20_000);
         assert!(!is_held(&folder, "f"));
-        assert_eq!(free("N1", 22_000), Some(Class::NotNomad));
-        let Taken::Free(looks) = take(&folder, "f").unwrap() else { panic!("nobody holds it") };
-        let Taken::Held(other) = take(&folder, "f").unwrap() else { panic!("somebody looks") };
+        assert_eq!(free("N1", 22_000), Some(FailureClass::NotNomad));
+        let LeaseAttempt::Free(looks) = take(&folder, "f").unwrap() else {
+            panic!("nobody holds it")
+        };
+        let LeaseAttempt::Held(other) = take(&folder, "f").unwrap() else {
+            panic!("somebody looks")
+        };
         assert_eq!(
             (other.token.as_str(), other.failure("N1", 22_000)),
-            ("", Some(Class::NotNomad))
+            ("", Some(FailureClass::NotNomad))
         );
         assert_eq!(other.failure("N2", 22_000), None);
         drop(looks);
@@ -265,7 +273,9 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let folder = Folder::open(&home.path().join("cache")).unwrap();
         let flights = Flights::default();
-        let Taken::Free(lock) = take(&folder, "f").unwrap() else { panic!("nobody holds it") };
+        let LeaseAttempt::Free(lock) = take(&folder, "f").unwrap() else {
+            panic!("nobody holds it")
+        };
         flights.hold("N1", lock, published(Some("N0")), 0).unwrap();
         flights.beside("F2", published(Some("N0")), 0);
         let unbroken =
@@ -288,7 +298,9 @@ mod tests {
         let flights = Flights::default();
         let present = || LastPublished { rev: None, noted: noted(&folder, "f") };
         assert_eq!(present(), LastPublished::default());
-        let Taken::Free(lock) = take(&folder, "f").unwrap() else { panic!("nobody holds it") };
+        let LeaseAttempt::Free(lock) = take(&folder, "f").unwrap() else {
+            panic!("nobody holds it")
+        };
         flights.hold("N1", lock, present(), 0).unwrap();
         flights.beside("F2", present(), 0);
         let unbroken = || ["N1", "F2"].map(|token| flights.is_unbroken(token, &present(), 0));

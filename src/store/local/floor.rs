@@ -1,6 +1,6 @@
 //! What Redis has shown to this machine: nothing that is older is served from its files.
 
-use crate::store::auto::Shown;
+use crate::store::auto::ShownList;
 
 use super::snap::Header;
 
@@ -47,7 +47,7 @@ impl Floor {
     }
 
     /// The note after Redis has shown this, too; `None` if it stays as it is.
-    pub(super) fn raised(&self, shown: Shown, now: u64) -> Option<Self> {
+    pub(super) fn raised(&self, shown: ShownList, now: u64) -> Option<Self> {
         let age = u64::try_from(shown.age.as_millis()).unwrap_or(u64::MAX);
         let listed = now.saturating_sub(age);
         let is_known = shown.index < self.index && listed <= self.listed;
@@ -66,14 +66,14 @@ impl Floor {
 mod tests {
     use std::time::Duration;
 
-    use super::{Floor, Header, Shown};
+    use super::{Floor, Header, ShownList};
 
     fn header(idx: u64, listed: u64) -> Header {
         Header { idx, at: listed + 7, lag: 7, ..Header::default() }
     }
 
-    fn shown(index: u64, age: u64) -> Shown {
-        Shown { index, age: Duration::from_millis(age) }
+    fn shown(index: u64, age: u64) -> ShownList {
+        ShownList { index, age: Duration::from_millis(age) }
     }
 
     #[test]

@@ -9,9 +9,9 @@ use crate::host::folder::{Folder, Lock};
 
 /// The lock, while it is held; the kernel frees it when its owner dies.
 #[derive(Debug, Default)]
-pub(super) struct Follower(Mutex<Option<Lock>>);
+pub(super) struct FollowerLock(Mutex<Option<Lock>>);
 
-impl Follower {
+impl FollowerLock {
     /// `true` if the lock is held by this process from now on.
     pub(super) fn take(&self, folder: &Folder, name: &str) -> io::Result<bool> {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);

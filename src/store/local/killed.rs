@@ -11,13 +11,13 @@ use tempfile::TempDir;
 use super::LocalStore;
 use crate::host::fault::{Fault, plan};
 use crate::model::node::{Fulls, NodeId};
-use crate::model::remark::Tell;
+use crate::model::remark::Notifier;
 use crate::model::secret::Secret;
-use crate::store::auto::Shown;
+use crate::store::auto::ShownList;
 use crate::store::scope::{Cluster, Scope};
 use crate::store::{
-    BootClock, Choice, Enter, Entered, Error, Flight, How, Look, Place, Publication, Published,
-    RedisPlace, Refuse, Store as _, Want,
+    BootClock, CacheMode, Enter, Entered, Error, Flight, How, Look, Place, Publication, Published,
+    RedisPlace, RefusedRevs, Store as _, Want,
 };
 
 const STEPS_MAX: u32 = 100;
@@ -50,7 +50,7 @@ impl Home {
             client_key: None,
         };
         let place = Place {
-            choice: Choice::Local,
+            choice: CacheMode::Local,
             redis,
             folder: Some(self.folder()),
             scope: Scope::of(&Cluster::default()),
@@ -61,7 +61,7 @@ impl Home {
         // Each process begins a second after the one before.
         let now = 1000 + self.1.fetch_add(1000, Ordering::Relaxed);
         let boot = BootClock { now: Arc::new(move || now), id: "boot".to_owned() };
-        LocalStore::open(&place, boot, Tell::nobody()).unwrap()
+        LocalStore::open(&place, boot, Notifier::nobody()).unwrap()
     }
 
     fn names(&self, ending: &str) -> usize {
@@ -109,7 +109,7 @@ fn all(index: u64) -> Vec<u8> {
 }
 
 fn enter(store: &LocalStore, token: &str, how: How) -> Result<Entered, Error> {
-    store.enter(&Enter { token, how, refuse: &Refuse::Everything, waited: None })
+    store.enter(&Enter { token, how, refuse: &RefusedRevs::Everything, waited: None })
 }
 
 #[track_caller]
@@ -188,7 +188,7 @@ fn while_invalidating() {
 }
 
 /// What Redis has shown.
-const NEWER: Option<Shown> = Some(Shown { index: 2, age: Duration::from_millis(500) });
+const NEWER: Option<ShownList> = Some(ShownList { index: 2, age: Duration::from_millis(500) });
 
 #[test]
 fn while_clearing_or_forgetting() {

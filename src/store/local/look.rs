@@ -17,7 +17,7 @@ const FULLS_LONGEST: u64 = 8 * LONGEST;
 
 /// What is known of the cache at one moment, without the bytes of `all`.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct LocalEntry {
     /// Of this scope and boot.
     header: Option<Header>,
     /// Redis has shown something newer since: good as a base, not to be served.
@@ -27,7 +27,7 @@ pub(super) struct Known {
     pub(super) epoch: Option<String>,
 }
 
-impl Known {
+impl LocalEntry {
     /// The publication, whatever became of it.
     pub(super) fn header(&self) -> Option<&Header> {
         self.header.as_ref()
@@ -55,12 +55,12 @@ impl Known {
 impl LocalStore {
     /// The snapshot's header, *then* the epoch: if they agree it was not cleared before the
     /// snapshot was read.
-    pub(super) fn known(&self) -> Known {
+    pub(super) fn known(&self) -> LocalEntry {
         let opened = self.open_snap();
         let has_all = opened.as_ref().is_some_and(Opened::has_all);
         let header = opened.map(|opened| opened.header);
         let is_outdated = header.as_ref().is_some_and(|header| self.floor().is_above(header));
-        Known { header, is_outdated, has_all, epoch: self.known_epoch() }
+        LocalEntry { header, is_outdated, has_all, epoch: self.known_epoch() }
     }
 
     /// `None` if there is none, or none that a snapshot could match.

@@ -20,20 +20,20 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crate::clock;
-use crate::model::remark::Tell;
+use crate::model::remark::Notifier;
 use crate::model::snapshot::Snapshot;
 
-use super::auto::{Local, Shown};
+use super::auto::{LocalCache, ShownList};
 use super::scope::Scope;
 use super::{
-    Base, BootClock, CLEAR_PATIENCE, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight,
-    Kept, Look, NodeId, Place, Present, Publication, Published, Sample, Stats, Store, Want,
+    Base, BootClock, CLEAR_PATIENCE, Cleared, ClearedPlace, Enter, Entered, Error, FailureClass,
+    Flight, Kept, Look, NodeId, Place, Present, Publication, Published, Sample, Stats, Store, Want,
 };
 use crate::host::folder::{Folder, plain};
 
 use flight::Flights;
-use follow::Follower;
-use look::Known;
+use follow::FollowerLock;
+use look::LocalEntry;
 use snap::Header;
 
 const EPOCH: &str = "epoch";
@@ -50,8 +50,8 @@ pub struct LocalStore {
     detail_ttl: Duration,
     boot: BootClock,
     flights: Flights,
-    follower: Follower,
-    tell: Tell,
+    follower: FollowerLock,
+    tell: Notifier,
 }
 
 impl LocalStore {
@@ -59,7 +59,7 @@ impl LocalStore {
     ///
     /// # Errors
     /// There is no folder that is this user's alone; names path and cause.
-    pub fn open(place: &Place, boot: BootClock, tell: Tell) -> Result<Self, Error> {
+    pub fn open(place: &Place, boot: BootClock, tell: Notifier) -> Result<Self, Error> {
         let path = place.folder.as_deref();
         let path = path.ok_or(Error::NoHome)?;
         let folder = Folder::open(path).map_err(Error::Folder)?;
@@ -74,7 +74,7 @@ impl LocalStore {
             detail_ttl: place.detail_ttl.max(place.ttl),
             boot,
             flights: Flights::default(),
-            follower: Follower::default(),
+            follower: FollowerLock::default(),
             tell,
         })
     }
@@ -128,7 +128,7 @@ impl Store for LocalStore {
         self.flights.release(&flight.token);
     }
 
-    fn fail(&self, flight: &Flight, class: Class) {
+    fn fail(&self, flight: &Flight, class: FailureClass) {
         self.flights.fail(&flight.token, class, self.now());
     }
 
@@ -172,8 +172,8 @@ impl Store for LocalStore {
     }
 }
 
-impl Local for LocalStore {
-    fn forget_older(&self, than: Option<Shown>) {
+impl LocalCache for LocalStore {
+    fn forget_older(&self, than: Option<ShownList>) {
         self.forget(than);
     }
 

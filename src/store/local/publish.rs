@@ -4,13 +4,13 @@ use std::io;
 use std::time::Duration;
 
 use crate::clock;
-use crate::host::folder::Writing;
+use crate::host::folder::WriteLock;
 use crate::store::meta::Meta;
 use crate::store::records::difference;
-use crate::store::{Class, Error, Flight, Publication, Published, sum};
+use crate::store::{Error, FailureClass, Flight, Publication, Published, sum};
 
 use super::flight;
-use super::look::Known;
+use super::look::LocalEntry;
 use super::snap::Header;
 use super::{LocalStore, PATIENCE};
 
@@ -62,14 +62,14 @@ fn try_publish(
         return Err(error);
     }
     if new.partial {
-        store.flights.fail(&flight.token, Class::Partial, store.now());
+        store.flights.fail(&flight.token, FailureClass::Partial, store.now());
     }
     Ok(Published::Done)
 }
 
 fn write(
     store: &LocalStore,
-    writing: &Writing<'_>,
+    writing: &WriteLock<'_>,
     flight: &Flight,
     new: &Publication<'_>,
     present: Option<&Header>,
@@ -140,7 +140,7 @@ fn millis(time: Duration) -> u64 {
 /// The name of the file of full records, which is written if anything in it changed.
 fn fulls(
     store: &LocalStore,
-    writing: &Writing<'_>,
+    writing: &WriteLock<'_>,
     flight: &Flight,
     new: &Publication<'_>,
     present: Option<&Header>,
@@ -164,7 +164,7 @@ fn unchanged(
 
 fn write_fulls(
     store: &LocalStore,
-    writing: &Writing<'_>,
+    writing: &WriteLock<'_>,
     flight: &Flight,
     new: &Publication<'_>,
 ) -> io::Result<String> {
@@ -182,10 +182,10 @@ fn write_fulls(
 /// the older any more.
 fn invalidate(
     store: &LocalStore,
-    writing: &Writing<'_>,
+    writing: &WriteLock<'_>,
     flight: &Flight,
     new: &Publication<'_>,
-    known: &Known,
+    known: &LocalEntry,
 ) -> io::Result<()> {
     let present = known.valid(store);
     let Some(epoch) = known.epoch.clone() else { return Ok(()) };

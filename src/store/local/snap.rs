@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::folder::Folder;
 use crate::random;
-use crate::store::judge::{Family, Seen};
+use crate::store::judge::{StoredEntry, StoredFamily};
 use crate::store::meta::Meta;
 use crate::store::sum;
 
@@ -181,7 +181,7 @@ impl Header {
     }
 
     /// What LOOK would have read of a Redis that holds this: `all` expires, the rest lives on.
-    pub(super) fn seen(&self, all: Vec<u8>, epoch: Option<Vec<u8>>, now: u64) -> Seen {
+    pub(super) fn seen(&self, all: Vec<u8>, epoch: Option<Vec<u8>>, now: u64) -> StoredEntry {
         let meta = Some(self.meta().to_string().into_bytes());
         let since = now.saturating_sub(self.at);
         let left = self.ttl.checked_sub(since).and_then(|left| i64::try_from(left).ok());
@@ -189,7 +189,11 @@ impl Header {
             Some(left) if self.len > 0 => (Some(all), left),
             _ => (None, -2),
         };
-        Seen { epoch, literal: Family { meta, all, ttl_left }, own: Family::default() }
+        StoredEntry {
+            epoch,
+            literal: StoredFamily { meta, all, ttl_left },
+            own: StoredFamily::default(),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::clock;
-use crate::store::{KeyStats, Look, Sample, State, Stats, Want};
+use crate::store::{CacheState, KeyStats, Look, Sample, Stats, Want};
 
 use super::snap::Header;
 use super::{LocalStore, counts};
@@ -24,9 +24,9 @@ impl LocalStore {
         let header = known.valid(self);
         let minute = clock::unix_seconds() / 60;
         let (state, hit) = match self.look_once(Want::Records) {
-            Ok(Look::Hit(hit)) => (State::Hot, Some(hit)),
-            _ if header.is_some() => (State::Stale, None),
-            _ => (State::Cold, None),
+            Ok(Look::Hit(hit)) => (CacheState::Hot, Some(hit)),
+            _ if header.is_some() => (CacheState::Stale, None),
+            _ => (CacheState::Cold, None),
         };
         Stats {
             kind: "local",

@@ -9,18 +9,19 @@ use std::time::{Duration, Instant};
 
 use crate::clock;
 use crate::model::node::Fulls;
-use crate::model::remark::Tell;
+use crate::model::remark::Notifier;
 use crate::random;
 
-use super::auto::{Local, Shown};
-use super::judge::{Family, Hit, Seen, Verdict, judge};
+use super::auto::{LocalCache, ShownList};
+use super::judge::{Hit, StoredEntry, StoredFamily, Verdict, judge};
 use super::keys::{self, Keys};
 use super::meta::Meta;
 use super::records::{recorded, verified};
 use super::scope::Scope;
 use super::{
-    Base, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, Kept, KeyStats, Look,
-    Minute, NodeId, Place, Publication, Published, Sample, Snapshot, State, Stats, Store, Want,
+    Base, CacheState, Cleared, ClearedPlace, Enter, Entered, Error, FailureClass, Flight, Kept,
+    KeyStats, Look, Minute, NodeId, Place, Publication, Published, Sample, Snapshot, Stats, Store,
+    Want,
 };
 use crate::host::cleared_epochs::ClearedEpochs;
 use crate::host::notes::Notes;
@@ -79,11 +80,11 @@ pub struct MemoryStore {
     /// The files that this stands in for, where they can't be used now and may be later: a clear
     /// could not reach them, and why.
     uncleared: Option<ClearedPlace>,
-    tell: Tell,
+    tell: Notifier,
 }
 
 impl MemoryStore {
-    pub fn new(memory: SharedSpace, place: &Place, tell: Tell) -> Self {
+    pub fn new(memory: SharedSpace, place: &Place, tell: Notifier) -> Self {
         Self {
             memory,
             keys: Keys::new(&place.prefix, &place.scope),
@@ -114,15 +115,15 @@ impl MemoryStore {
         })
     }
 
-    fn seen(&self, now: Instant) -> Seen {
+    fn seen(&self, now: Instant) -> StoredEntry {
         let space = self.memory.space();
         let text = |key: &str| space.text(key, now).map(<[u8]>::to_vec);
         let family = |literal| {
             let keys = self.keys.family(literal);
             let ttl_left = space.ttl_left(&keys.all, now);
-            Family { meta: text(&keys.meta), all: text(&keys.all), ttl_left }
+            StoredFamily { meta: text(&keys.meta), all: text(&keys.all), ttl_left }
         };
-        Seen { epoch: text(&self.keys.epoch), literal: family(true), own: family(false) }
+        StoredEntry { epoch: text(&self.keys.epoch), literal: family(true), own: family(false) }
     }
 
     fn fulls(&self, meta: &Meta, literal: bool) -> Option<Fulls> {
@@ -137,11 +138,11 @@ impl MemoryStore {
     }
 
     /// What is there and who it belongs to, as LOOK would find it.
-    fn verdict(&self, seen: Seen) -> Verdict {
+    fn verdict(&self, seen: StoredEntry) -> Verdict {
         judge(seen, &self.scope, self.ttl, Duration::ZERO)
     }
 
-    fn key_stats(&self, seen: &Seen, now: Instant) -> Vec<KeyStats> {
+    fn key_stats(&self, seen: &StoredEntry, now: Instant) -> Vec<KeyStats> {
         let keys = self.keys.family(mine(seen, &self.scope).is_none_or(|(_, literal)| literal));
         let space = self.memory.space();
         [
@@ -228,7 +229,7 @@ impl Store for MemoryStore {
         self.script(|script| script.release(&flight.token));
     }
 
-    fn fail(&self, flight: &Flight, class: Class) {
+    fn fail(&self, flight: &Flight, class: FailureClass) {
         self.script(|script| script.fail(&flight.token, class));
     }
 
@@ -292,9 +293,9 @@ impl Store for MemoryStore {
             .filter(|(meta, _)| seen.epoch.as_deref() == Some(meta.epoch.as_bytes()));
         let nodes = valid.as_ref().map(|(meta, _)| meta.count);
         let (state, snapshot) = match self.verdict(seen) {
-            Verdict::Hit(hit) => (State::Hot, Some(hit.snapshot)),
-            Verdict::Miss(_) if nodes.is_some() => (State::Stale, None),
-            Verdict::Miss(_) => (State::Cold, None),
+            Verdict::Hit(hit) => (CacheState::Hot, Some(hit.snapshot)),
+            Verdict::Miss(_) if nodes.is_some() => (CacheState::Stale, None),
+            Verdict::Miss(_) => (CacheState::Cold, None),
         };
         Ok(Stats {
             kind: "none",
@@ -310,8 +311,8 @@ impl Store for MemoryStore {
     }
 }
 
-impl Local for MemoryStore {
-    fn forget_older(&self, than: Option<Shown>) {
+impl LocalCache for MemoryStore {
+    fn forget_older(&self, than: Option<ShownList>) {
         let now = self.memory.now();
         let found = mine(&self.seen(now), &self.scope).map(|(meta, _)| meta.index);
         let is_newer = found.zip(than).is_some_and(|(found, than)| found >= than.index);
@@ -329,8 +330,8 @@ impl Local for MemoryStore {
 }
 
 /// The meta of `scope`, and whether it stands under the literal names.
-fn mine(seen: &Seen, scope: &Scope) -> Option<(Meta, bool)> {
-    let of = |family: &Family| {
+fn mine(seen: &StoredEntry, scope: &Scope) -> Option<(Meta, bool)> {
+    let of = |family: &StoredFamily| {
         family.meta.as_deref().and_then(Meta::parse).filter(|meta| meta.scope == scope.as_str())
     };
     of(&seen.literal).map(|meta| (meta, true)).or_else(|| of(&seen.own).map(|meta| (meta, false)))

@@ -5,7 +5,9 @@ use std::time::Instant;
 use crate::store::keys::{Family, Keys};
 use crate::store::meta::Meta;
 use crate::store::records::{Difference, difference};
-use crate::store::{Class, Enter, Entered, Flight, How, Publication, Published, Refuse, sum};
+use crate::store::{
+    Enter, Entered, FailureClass, Flight, How, Publication, Published, RefusedRevs, sum,
+};
 
 use super::space::{Space, after};
 
@@ -63,7 +65,7 @@ impl Script<'_> {
         let mut lease = self.word(&self.keys.lease);
         if let Some((who, class)) = lease.as_deref().and_then(failure) {
             if Some(who) == enter.waited {
-                return Entered::Failed(Class::from_number(class));
+                return Entered::Failed(FailureClass::from_number(class));
             }
             lease = None;
         }
@@ -103,8 +105,8 @@ impl Script<'_> {
 
     fn serves(&self, meta: &Meta, enter: &Enter<'_>, literal: bool) -> bool {
         let accepted = match enter.refuse {
-            Refuse::Everything => false,
-            Refuse::Revs(revs) => !revs.contains(&meta.rev),
+            RefusedRevs::Everything => false,
+            RefusedRevs::Revs(revs) => !revs.contains(&meta.rev),
         };
         let all = self.space.text(&self.keys.family(literal).all, self.now);
         let complete = all.is_some_and(|all| u64::try_from(all.len()).ok() == Some(meta.len));
@@ -180,7 +182,7 @@ impl Script<'_> {
         if new.partial {
             (meta.rev, meta.len, meta.sum) = (format!("p{}", flight.watch), 0, "-".to_owned());
             self.space.delete(&[&keys.all]);
-            self.mark_failed(&flight.watch, Class::Partial);
+            self.mark_failed(&flight.watch, FailureClass::Partial);
         } else {
             self.space.set(&keys.all, new.all, after(self.now, ttl));
             self.space.delete(&[&self.keys.lease]);
@@ -253,13 +255,13 @@ impl Script<'_> {
         }
     }
 
-    pub(super) fn fail(&mut self, token: &str, class: Class) {
+    pub(super) fn fail(&mut self, token: &str, class: FailureClass) {
         if self.owns_lease(token) {
             self.mark_failed(token, class);
         }
     }
 
-    fn mark_failed(&mut self, token: &str, class: Class) {
+    fn mark_failed(&mut self, token: &str, class: FailureClass) {
         let mark = format!("!{token}|{}", class.number());
         self.space.set(&self.keys.lease, mark, after(self.now, FAILURE_MS));
     }

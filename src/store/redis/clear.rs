@@ -11,7 +11,7 @@ use crate::store::{CLEAR_PATIENCE, Error};
 
 use super::connection::{CONNECT, Connection, Manner};
 use super::errors::of_reply;
-use super::line::Budget;
+use super::line::TimeBudget;
 use super::{RedisStore, Step, bulk, command};
 
 /// The longest that a run usually takes.
@@ -20,11 +20,15 @@ const PAUSE: Duration = Duration::from_millis(100);
 const ATTEMPT_MS: u64 = 1000;
 /// The time that a replica has.
 const CONFIRMED: Duration = Duration::from_millis(500);
-const WAIT: Budget = Budget::flat(1000);
+const WAIT: TimeBudget = TimeBudget::flat(1000);
 /// For the note of a clear that is repeated on the way to an answer.
 const NOTE: Duration = Duration::from_millis(250);
-const AGAIN: Step =
-    Step { name: "GET, DEL", budget: Budget::flat(500), manner: Manner::Writes, on_the_way: false };
+const AGAIN: Step = Step {
+    name: "GET, DEL",
+    budget: TimeBudget::flat(500),
+    manner: Manner::Writes,
+    on_the_way: false,
+};
 
 const STILL: Step = Step { name: "GET", manner: Manner::Reads, ..AGAIN };
 
@@ -92,7 +96,7 @@ impl RedisStore {
     fn clear_once(&self, until: Instant) -> Result<(), Error> {
         let mut connection = self.open(CONNECT)?;
         let left = super::millis(until.saturating_duration_since(clock::now()));
-        let budget = Budget::flat(left.clamp(1, ATTEMPT_MS));
+        let budget = TimeBudget::flat(left.clamp(1, ATTEMPT_MS));
         let before = self.dead.seen_before();
         let mut replies = connection.exchange(&self.clear_commands(), budget, Manner::Writes)?;
         let role = replies.pop();

@@ -11,15 +11,15 @@ use crate::model::mask::Mask;
 use crate::store::Error;
 
 use super::errors::{of_auth, of_io, of_reply};
-use super::line::{Budget, Line};
+use super::line::{BudgetedSocket, TimeBudget};
 use super::reply;
-use super::tls::Secured;
-use super::url::{Route, Target};
-use super::words::Spoken;
+use super::tls::TlsStream;
+use super::url::{RedisEndpoint, Target};
+use super::words::Encode;
 
 /// Connecting and the handshakes of TLS.
 pub(super) const CONNECT: Duration = Duration::from_millis(500);
-const HANDSHAKE: Budget = Budget::flat(500);
+const HANDSHAKE: TimeBudget = TimeBudget::flat(500);
 /// How an alert of TLS begins, whatever the version.
 const ALERT: [u8; 2] = [21, 3];
 /// How HTTP answers what it takes for no request; old servers send the page alone.
@@ -28,7 +28,7 @@ const HTTP: [&[u8]; 2] = [b"HTTP/", b"<"];
 const BUFFER: usize = 256 << 10;
 
 pub(super) struct Connection {
-    wire: BufReader<Wire>,
+    wire: BufReader<ReplyReader>,
     mask: Mask,
     /// AUTH and SELECT, while they have not been sent.
     greeting: Vec<Cmd>,
@@ -50,14 +50,14 @@ impl Connection {
         config: Option<Arc<ClientConfig>>,
         limit: Duration,
     ) -> Result<Self, Error> {
-        let line = Line::open(&target.route, limit).map_err(|error| of_io(&error))?;
+        let line = BudgetedSocket::open(&target.route, limit).map_err(|error| of_io(&error))?;
         let stream = match (&target.route, config) {
-            (Route::Tcp { host, tls: true, .. }, Some(config)) => {
-                Stream::Tls(Box::new(Secured::new(line, host, config)?))
+            (RedisEndpoint::Tcp { host, tls: true, .. }, Some(config)) => {
+                Stream::Tls(Box::new(TlsStream::new(line, host, config)?))
             }
             _ => Stream::Plain(line),
         };
-        let wire = BufReader::with_capacity(BUFFER, Wire { stream, failure: None });
+        let wire = BufReader::with_capacity(BUFFER, ReplyReader { stream, failure: None });
         Ok(Self { wire, mask: target.mask(), greeting: greeting(target) })
     }
 
@@ -66,8 +66,8 @@ impl Connection {
     /// be on its way.
     pub(super) fn exchange(
         &mut self,
-        commands: &[impl Spoken],
-        budget: Budget,
+        commands: &[impl Encode],
+        budget: TimeBudget,
         manner: Manner,
     ) -> Result<Vec<Value>, Error> {
         let mut greeting = std::mem::take(&mut self.greeting);
@@ -83,14 +83,14 @@ impl Connection {
     }
 
     /// Sends `commands` and does not wait for replies: the connection ends here.
-    pub(super) fn send(mut self, commands: &[Cmd], budget: Budget) -> Result<(), Error> {
+    pub(super) fn send(mut self, commands: &[Cmd], budget: TimeBudget) -> Result<(), Error> {
         self.begin(budget);
         self.wire.get_mut().stream.say::<Cmd>(commands, &[]).map_err(|error| of_io(&error))
     }
 
     /// Asks in the words of HTTP, which Redis takes for an unknown command. Without a `Host`, which
     /// it takes for an attack. The connection ends here.
-    pub(super) fn speaks_http(mut self, budget: Budget) -> bool {
+    pub(super) fn speaks_http(mut self, budget: TimeBudget) -> bool {
         self.begin(budget);
         let asked = self.wire.get_mut().stream.write_all(b"HEAD / HTTP/1.0\r\n\r\n");
         asked.is_ok() && self.wire.fill_buf().is_ok_and(|said| stranger(said) == Error::Http)
@@ -101,15 +101,15 @@ impl Connection {
         self.wire.buffer().is_empty() && self.wire.get_mut().stream.line().is_idle()
     }
 
-    fn begin(&mut self, budget: Budget) {
+    fn begin(&mut self, budget: TimeBudget) {
         self.wire.get_mut().stream.line().begin(budget);
     }
 
-    fn round<C: Spoken>(
+    fn round<C: Encode>(
         &mut self,
         greeting: &[Cmd],
         commands: &[C],
-        budget: Budget,
+        budget: TimeBudget,
     ) -> Result<Vec<Value>, Error> {
         self.begin(budget);
         let written = self.wire.get_mut().stream.say(greeting, commands);
@@ -192,19 +192,19 @@ fn is_auth(command: &Cmd) -> bool {
 }
 
 enum Stream {
-    Plain(Line),
-    Tls(Box<Secured>),
+    Plain(BudgetedSocket),
+    Tls(Box<TlsStream>),
 }
 
 impl Stream {
-    fn line(&mut self) -> &mut Line {
+    fn line(&mut self) -> &mut BudgetedSocket {
         match self {
             Self::Plain(line) => line,
             Self::Tls(tls) => tls.line(),
         }
     }
 
-    fn say<C: Spoken>(&mut self, greeting: &[Cmd], commands: &[C]) -> io::Result<()> {
+    fn say<C: Encode>(&mut self, greeting: &[Cmd], commands: &[C]) -> io::Result<()> {
         let mut to = BufWriter::with_capacity(BUFFER, self);
         greeting.iter().try_for_each(|command| command.speak(&mut to))?;
         commands.iter().try_for_each(|command| command.speak(&mut to))?;
@@ -229,12 +229,12 @@ impl Write for Stream {
 }
 
 /// Keeps the reason of a failed read in words.
-struct Wire {
+struct ReplyReader {
     stream: Stream,
     failure: Option<Error>,
 }
 
-impl Read for Wire {
+impl Read for ReplyReader {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let got = match &mut self.stream {
             Stream::Plain(line) => line.read(buf),

@@ -8,7 +8,7 @@ use std::io;
 use redis::ServerError;
 
 use crate::model::text::{foreign, reason};
-use crate::store::error::{Busy, Error, Lack};
+use crate::store::error::{Busy, Error, MissingRight};
 
 /// A failure of the connection.
 pub(super) fn of_io(error: &io::Error) -> Error {
@@ -97,7 +97,7 @@ pub(super) fn of_auth(error: &ServerError) -> Error {
         Error::Answered { code, .. } if code == "ERR" => Error::CredentialsRefused,
         Error::Answered { code, .. } => Error::Answered { code, text: String::new() },
         Error::NoCommand(_) => Error::NoCommand(Some("AUTH".to_owned())),
-        Error::NoRight(_) => Error::NoRight(Lack::Command("auth".to_owned())),
+        Error::NoRight(_) => Error::NoRight(MissingRight::Command("auth".to_owned())),
         known => known,
     }
 }
@@ -115,17 +115,21 @@ fn wrapped(details: &str) -> Option<(&'static str, &str)> {
 }
 
 /// What the user was not granted: Redis names the command between quotes.
-fn lack(details: &str) -> Lack {
+fn lack(details: &str) -> MissingRight {
     match quoted(details) {
-        Some(command) => Lack::Command(command),
+        Some(command) => MissingRight::Command(command),
         // Redis 6, of a command in a script.
-        None if details.contains("can't run this command") => Lack::InScript,
-        None => Lack::Keys,
+        None if details.contains("can't run this command") => MissingRight::InScript,
+        None => MissingRight::Keys,
     }
 }
 
-fn lack_in_script(details: &str) -> Lack {
-    if details.contains("can't run this command") { Lack::InScript } else { Lack::Keys }
+fn lack_in_script(details: &str) -> MissingRight {
+    if details.contains("can't run this command") {
+        MissingRight::InScript
+    } else {
+        MissingRight::Keys
+    }
 }
 
 /// The name of a command between the first quotes, if that is what stands there.
@@ -153,7 +157,7 @@ mod tests {
     use redis::{ServerError, Value, parse_redis_value};
 
     use super::{of_auth, of_io, of_reply};
-    use crate::store::error::{Busy, Error, Lack};
+    use crate::store::error::{Busy, Error, MissingRight};
 
     fn error(reply: &str) -> ServerError {
         let Ok(Value::ServerError(error)) = parse_redis_value(format!("-{reply}\r\n").as_bytes())
@@ -201,19 +205,19 @@ mod tests {
         check("ERR Unknown Redis command called from script script: ab", &Error::NoCommand(None));
         check(
             "NOPERM this user has no permissions to run the 'eval' command",
-            &Error::NoRight(Lack::Command("eval".to_owned())),
+            &Error::NoRight(MissingRight::Command("eval".to_owned())),
         );
         check(
             "NOPERM this user has no permissions to access one of the keys",
-            &Error::NoRight(Lack::Keys),
+            &Error::NoRight(MissingRight::Keys),
         );
         check(
             "ERR The user executing the script can't run this command or subcommand",
-            &Error::NoRight(Lack::InScript),
+            &Error::NoRight(MissingRight::InScript),
         );
         check(
             "ERR The user executing the script can't access at least one of the keys mentioned",
-            &Error::NoRight(Lack::Keys),
+            &Error::NoRight(MissingRight::Keys),
         );
         let text =
             of("NOPERM this user has no permissions to run the 'select' command").to_string();

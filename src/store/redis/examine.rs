@@ -6,20 +6,20 @@ use redis::{Cmd, Value};
 
 use crate::clock;
 use crate::host::redis_backoff::Skipped;
-use crate::store::judge::{Flaw, Verdict, judge};
+use crate::store::judge::{EntryFlaw, Verdict, judge};
 use crate::store::meta::Meta;
 use crate::store::{Error, Memory, Stats};
 
 use super::connection::{CONNECT, Manner};
 use super::errors::{self, of_reply, tame};
-use super::line::Budget;
+use super::line::TimeBudget;
 use super::look::seen;
 use super::stats::size;
 use super::{RedisStore, Step, bulk, command, int, refusal, text};
 
 /// How a server introduces itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Greeting {
+pub struct HelloReply {
     /// `redis 7.0.15`; empty before Redis 6.
     pub version: String,
     /// `standalone`, `cluster` or `sentinel`.
@@ -34,7 +34,7 @@ pub struct Greeting {
 
 /// Whose a key is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whose {
+pub enum KeyOwner {
     Ours,
     /// The nodes of another cluster, or as another token sees them.
     Others,
@@ -53,13 +53,13 @@ pub struct KeyFound {
     pub bytes: Option<u64>,
     /// `None` = it never expires.
     pub ttl: Option<Duration>,
-    pub whose: Whose,
+    pub whose: KeyOwner,
 }
 
 /// Why an entry that is there is not served, beyond its age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ignored {
-    Flaw(Flaw),
+    Flaw(EntryFlaw),
     /// Redis went back to what it held before a clear.
     BroughtBack,
 }
@@ -75,7 +75,7 @@ impl Ignored {
 
 /// The cache of this scope in this Redis.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct CacheEntry {
     pub keys: Vec<KeyFound>,
     pub stats: Stats,
     /// Why nothing is served from it, if there is a reason beyond its age.
@@ -88,18 +88,18 @@ pub struct Entry {
 
 const ROUNDS: usize = 3;
 const HELLO: Step =
-    Step { name: "HELLO", budget: Budget::flat(500), manner: Manner::Reads, on_the_way: false };
+    Step { name: "HELLO", budget: TimeBudget::flat(500), manner: Manner::Reads, on_the_way: false };
 /// As HELLO calls it.
 pub const SENTINEL: &str = "sentinel";
 
 /// The time for one check, which may take several questions.
 #[derive(Clone, Copy)]
-pub(super) struct Limit {
+pub(super) struct CheckDeadline {
     all: Duration,
     until: Instant,
 }
 
-impl Limit {
+impl CheckDeadline {
     pub(super) fn from_now(all: Duration) -> Self {
         Self { all, until: clock::now() + all }
     }
@@ -110,9 +110,9 @@ impl Limit {
         Step { name, budget: self.budget(), manner: Manner::Reads, on_the_way: false }
     }
 
-    fn budget(self) -> Budget {
+    fn budget(self) -> TimeBudget {
         let left = self.until.saturating_duration_since(clock::now());
-        Budget {
+        TimeBudget {
             first: Duration::from_millis(500).min(left),
             whole: Duration::from_secs(3).min(left),
         }
@@ -130,12 +130,12 @@ impl RedisStore {
     ///
     /// # Errors
     /// Redis can't be reached, refuses the credentials, or is none.
-    pub fn greet(&self, limit: Duration) -> Result<Greeting, Error> {
-        let limit = Limit::from_now(limit);
+    pub fn greet(&self, limit: Duration) -> Result<HelloReply, Error> {
+        let limit = CheckDeadline::from_now(limit);
         self.greeted(limit).map_err(|error| limit.named(error))
     }
 
-    fn greeted(&self, limit: Limit) -> Result<Greeting, Error> {
+    fn greeted(&self, limit: CheckDeadline) -> Result<HelloReply, Error> {
         let hello = command("HELLO", &[]);
         // Who is not ready yet still says hello and what the time is.
         let ready = command("PTTL", &[&self.keys.literal.all]);
@@ -144,7 +144,7 @@ impl RedisStore {
         let mut greeting = match &replies[0] {
             Value::ServerError(error) if error.code() != "ERR" => return Err(of_reply(error)),
             // Before Redis 6 there was no such command.
-            Value::ServerError(_) => Greeting::default(),
+            Value::ServerError(_) => HelloReply::default(),
             reply => introduced(reply, &|text| self.said(text)).ok_or(Error::NotRedis)?,
         };
         if let Some(error) = replies[1..].iter().find_map(patience)
@@ -174,7 +174,8 @@ impl RedisStore {
     /// Whether what listens there answers a question of HTTP, which Redis does not know.
     pub fn speaks_http(&self, limit: Duration) -> bool {
         let connection = self.open(limit.min(CONNECT));
-        connection.is_ok_and(|connection| connection.speaks_http(Limit::from_now(limit).budget()))
+        connection
+            .is_ok_and(|connection| connection.speaks_http(CheckDeadline::from_now(limit).budget()))
     }
 
     /// Who this program is for Redis, if it has a password.
@@ -199,19 +200,19 @@ impl RedisStore {
     /// # Errors
     /// Redis does not answer.
     pub fn memory_now(&self, limit: Duration) -> Result<Option<Memory>, Error> {
-        self.memory(Limit::from_now(limit).step("INFO"))
+        self.memory(CheckDeadline::from_now(limit).step("INFO"))
     }
 
     /// What is there of this scope, and what LOOK would make of it.
     ///
     /// # Errors
     /// Redis does not answer, or does not permit to read.
-    pub fn entry(&self, limit: Duration) -> Result<Entry, Error> {
-        let limit = Limit::from_now(limit);
+    pub fn entry(&self, limit: Duration) -> Result<CacheEntry, Error> {
+        let limit = CheckDeadline::from_now(limit);
         self.examined(limit).map_err(|error| limit.named(error))
     }
 
-    fn examined(&self, limit: Limit) -> Result<Entry, Error> {
+    fn examined(&self, limit: CheckDeadline) -> Result<CacheEntry, Error> {
         let sent = clock::now();
         let replies = self.ask(limit.step("PTTL, PTTL, MGET"), &self.look_commands())?;
         let took = clock::now().saturating_duration_since(sent);
@@ -223,8 +224,8 @@ impl RedisStore {
         let (literal, own) = (meta(&seen.literal.meta), meta(&seen.own.meta));
         let mine = |meta: &&Meta| meta.scope == self.scope.as_str();
         let whose = match &literal {
-            Some(meta) if !mine(&meta) => Whose::Others,
-            _ => Whose::Ours,
+            Some(meta) if !mine(&meta) => KeyOwner::Others,
+            _ => KeyOwner::Ours,
         };
         let is_dead = seen.epoch.as_deref().is_some_and(|epoch| self.is_dead(epoch));
         let verdict = judge(seen, &self.scope, self.ttl, took);
@@ -237,10 +238,10 @@ impl RedisStore {
         let index = index.map(|meta| meta.index);
         let keys = self.found(whose, limit)?;
         let stats = self.stats_by(&|| limit.step("the statistics"))?;
-        Ok(Entry { keys, stats, why, index, took })
+        Ok(CacheEntry { keys, stats, why, index, took })
     }
 
-    fn found(&self, literal: Whose, limit: Limit) -> Result<Vec<KeyFound>, Error> {
+    fn found(&self, literal: KeyOwner, limit: CheckDeadline) -> Result<Vec<KeyFound>, Error> {
         let (first, own, keys) = (&self.keys.literal, &self.keys.own, &self.keys);
         let mut names = vec![
             (&first.all, "string", literal),
@@ -249,7 +250,7 @@ impl RedisStore {
             (&first.meta, "string", literal),
         ];
         if first != own {
-            let ours = Whose::Ours;
+            let ours = KeyOwner::Ours;
             names.extend([
                 (&own.all, "string", ours),
                 (&own.hash, "hash", ours),
@@ -258,9 +259,9 @@ impl RedisStore {
             ]);
         }
         names.extend([
-            (&keys.epoch, "string", Whose::Everybodys),
-            (&keys.lease, "string", Whose::Ours),
-            (&keys.follow, "string", Whose::Ours),
+            (&keys.epoch, "string", KeyOwner::Everybodys),
+            (&keys.lease, "string", KeyOwner::Ours),
+            (&keys.follow, "string", KeyOwner::Ours),
         ]);
         let ask = |key: &str| -> [Cmd; 5] {
             [
@@ -281,7 +282,7 @@ impl RedisStore {
 }
 
 /// `None` for a key that is not there.
-fn key_found(key: &str, wanted: &str, whose: Whose, replies: &[Value]) -> Option<KeyFound> {
+fn key_found(key: &str, wanted: &str, whose: KeyOwner, replies: &[Value]) -> Option<KeyFound> {
     let left = int(replies.first()?).filter(|left| *left != -2)?;
     let [length, fields, kind, memory] = replies.get(1..5)? else { return None };
     let kind = match kind {
@@ -316,14 +317,14 @@ fn patience(reply: &Value) -> Option<Error> {
 }
 
 /// Names and values in turn.
-fn introduced(reply: &Value, said: &dyn Fn(&str) -> String) -> Option<Greeting> {
+fn introduced(reply: &Value, said: &dyn Fn(&str) -> String) -> Option<HelloReply> {
     let Value::Array(words) = reply else { return None };
     let field = |name: &str| {
         let at = words.chunks_exact(2).find(|pair| text(&pair[0]).as_deref() == Some(name));
         at.and_then(|pair| text(&pair[1])).map(|value| said(&value)).unwrap_or_default()
     };
     let version = format!("{} {}", field("server"), field("version")).trim().to_owned();
-    Some(Greeting { version, mode: field("mode"), role: field("role"), ..Greeting::default() })
+    Some(HelloReply { version, mode: field("mode"), role: field("role"), ..HelloReply::default() })
 }
 
 /// The reply to TIME.

@@ -9,13 +9,13 @@ use crate::random;
 use crate::store::meta::Meta;
 use crate::store::records::{Difference, difference};
 use crate::store::{
-    Class, Enter, Entered, Error, Flight, How, Publication, Published, Refuse, sum,
+    Enter, Entered, Error, FailureClass, Flight, How, Publication, Published, RefusedRevs, sum,
 };
 
 use super::connection::Manner;
 use super::errors::of_reply;
-use super::line::Budget;
-use super::words::{Long, Spoken};
+use super::line::TimeBudget;
+use super::words::{Encode, Long};
 use super::{RedisStore, Step, millis, text};
 
 const ENTER_LUA: &str = include_str!("scripts/enter.lua");
@@ -31,7 +31,7 @@ const BYTES_PER_MS: usize = 10_000;
 
 pub(super) const ENTER: Step = Step {
     name: "EVAL enter",
-    budget: Budget::flat(500),
+    budget: TimeBudget::flat(500),
     manner: Manner::Writes,
     on_the_way: true,
 };
@@ -69,8 +69,8 @@ impl RedisStore {
             How::Force => "force",
         };
         let refuse = match enter.refuse {
-            Refuse::Everything => "*".to_owned(),
-            Refuse::Revs(revs) => revs.join(","),
+            RefusedRevs::Everything => "*".to_owned(),
+            RefusedRevs::Revs(revs) => revs.join(","),
         };
         eval.arg(self.scope.as_str()).arg(enter.token).arg(random::hex16()).arg(LEASE_MS);
         eval.arg(mode).arg(refuse).arg(enter.waited.unwrap_or_default());
@@ -122,7 +122,7 @@ impl RedisStore {
     ) -> Result<Vec<String>, Error> {
         let eval = self.publish_command(flight, publication, all);
         let whole = PUBLISH_MS + (eval.bytes() / BYTES_PER_MS) as u64;
-        let put = self.words(Step { budget: Budget::flat(whole), ..PUBLISH }, &eval);
+        let put = self.words(Step { budget: TimeBudget::flat(whole), ..PUBLISH }, &eval);
         put.map_err(|error| self.lacking(error))
     }
 
@@ -174,11 +174,11 @@ impl RedisStore {
         let given = self.number(RELEASE, &self.eval_lease(RELEASE_LUA, token));
         // Who may not delete it can still mark it as one that nobody waits for.
         if given.is_err_and(|error| error.is_within_script()) {
-            self.tell_waiters(token, Class::NotCacheable);
+            self.tell_waiters(token, FailureClass::NotCacheable);
         }
     }
 
-    pub(super) fn tell_waiters(&self, token: &str, class: Class) {
+    pub(super) fn tell_waiters(&self, token: &str, class: FailureClass) {
         let mut eval = self.eval_lease(FAIL_LUA, token);
         eval.arg(class.number());
         // Best effort: without it those who wait try for themselves when the lease ends.
@@ -197,7 +197,7 @@ impl RedisStore {
         eval
     }
 
-    fn one(&self, step: Step, eval: &impl Spoken) -> Result<Value, Error> {
+    fn one(&self, step: Step, eval: &impl Encode) -> Result<Value, Error> {
         match self.ask(step, std::slice::from_ref(eval))?.pop() {
             Some(Value::ServerError(error)) => Err(of_reply(&error)),
             reply => Ok(reply.unwrap_or_default()),
@@ -213,7 +213,7 @@ impl RedisStore {
         super::int(&reply).ok_or_else(|| self.strange(&[]))
     }
 
-    fn words(&self, step: Step, eval: &impl Spoken) -> Result<Vec<String>, Error> {
+    fn words(&self, step: Step, eval: &impl Encode) -> Result<Vec<String>, Error> {
         let Value::Array(values) = self.one(step, eval)? else { return Err(self.strange(&[])) };
         values.iter().map(|value| text(value).ok_or_else(|| self.strange(&[]))).collect()
     }
@@ -226,7 +226,7 @@ fn entered(words: &[&str], token: &str) -> Option<Entered> {
             let rev = Some(rev.to_owned()).filter(|rev| !rev.is_empty());
             Entered::Wait { lease: lease.to_owned(), rev }
         }
-        ["FAILED", class] => Entered::Failed(Class::from_number(class)),
+        ["FAILED", class] => Entered::Failed(FailureClass::from_number(class)),
         [state @ ("OWN" | "SOLO"), epoch, meta, watch, family, now_ms] => {
             Entered::Own(Box::new(Flight {
                 token: token.to_owned(),

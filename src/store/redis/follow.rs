@@ -7,14 +7,14 @@ use crate::store::Error;
 use super::connection::Manner;
 use super::errors::of_reply;
 use super::flight::{RELEASE_LUA, RENEW_LUA};
-use super::line::Budget;
+use super::line::TimeBudget;
 use super::{RedisStore, Step, command};
 
 /// The right lasts this long unless it is renewed.
 const FOLLOW_MS: &str = "5000";
 const FOLLOW: Step = Step {
     name: "EVAL renew, SET NX (follow)",
-    budget: Budget::flat(500),
+    budget: TimeBudget::flat(500),
     manner: Manner::Writes,
     on_the_way: true,
 };

@@ -11,17 +11,17 @@ use crate::store::meta::Meta;
 use crate::store::records::recorded;
 
 use super::errors::of_reply;
-use super::line::Budget;
+use super::line::TimeBudget;
 use super::look::HASH;
 use super::{RedisStore, Step, command, int, millis, refusal};
 
-const LAST: Step = Step { name: "PTTL, MGET", budget: Budget::new(500, 3000), ..HASH };
+const LAST: Step = Step { name: "PTTL, MGET", budget: TimeBudget::new(500, 3000), ..HASH };
 
 /// Every publication sets the epoch to expire after this, in milliseconds.
 const EPOCH_MS: u64 = 86_400_000;
 
 /// What is left of the life of `all`, of meta and of the epoch, in milliseconds.
-struct Left {
+struct RemainingTtl {
     all: Option<u64>,
     meta: Option<u64>,
     epoch: Option<u64>,
@@ -66,16 +66,16 @@ fn is_complete(meta: &Meta) -> bool {
     meta.len > 0 && meta.ttl_ms > 0
 }
 
-fn left(replies: &[Value], literal: bool) -> Left {
+fn left(replies: &[Value], literal: bool) -> RemainingTtl {
     let at = |at: usize| replies.get(at).and_then(int).and_then(|ms| u64::try_from(ms).ok());
     let first = if literal { 1 } else { 3 };
-    Left { epoch: at(0), all: at(first), meta: at(first + 1) }
+    RemainingTtl { epoch: at(0), all: at(first), meta: at(first + 1) }
 }
 
 /// How long ago it was published. Once `all` has expired, two clocks are left that began with the
 /// publication: the meta's, if the publisher kept details as long as we do, and the epoch's, if
 /// nobody published since. Each alone may show too little, never too much: the larger counts.
-fn since(meta: &Meta, left: &Left, detail_ttl_ms: u64) -> Option<u64> {
+fn since(meta: &Meta, left: &RemainingTtl, detail_ttl_ms: u64) -> Option<u64> {
     if let Some(all) = left.all {
         return meta.ttl_ms.checked_sub(all);
     }
@@ -86,13 +86,14 @@ fn since(meta: &Meta, left: &Left, detail_ttl_ms: u64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Left, Meta, since};
+    use super::{Meta, RemainingTtl, since};
 
     #[test]
     fn the_age_comes_from_the_clock_that_shows_most() {
         let line = format!("v1|aa|ab|N1|{:020}|1|9|00|00|60000|5", 7);
         let meta = Meta::parse(line.as_bytes()).unwrap();
-        let since = |all, left, epoch| since(&meta, &Left { all, meta: left, epoch }, 300_000);
+        let since =
+            |all, left, epoch| since(&meta, &RemainingTtl { all, meta: left, epoch }, 300_000);
         assert_eq!(since(Some(50_000), Some(290_000), Some(86_390_000)), Some(10_000));
         assert_eq!(
             since(None, Some(200_000), Some(86_400_000)),

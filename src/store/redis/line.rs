@@ -9,21 +9,21 @@ use crate::clock;
 use crate::host::threads;
 use crate::store::Error;
 
-use super::url::Route;
+use super::url::RedisEndpoint;
 
 /// Slower than this in the beginning is no transfer worth waiting for, but a drip.
 const DRIP: u64 = 64 << 10;
 
 /// How long one exchange may take. A timeout per read would let a drip of bytes go on for ever.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Budget {
+pub(super) struct TimeBudget {
     /// Until the first byte of the answer.
     pub first: Duration,
     /// Until the answer is complete.
     pub whole: Duration,
 }
 
-impl Budget {
+impl TimeBudget {
     pub(super) const fn new(first_ms: u64, whole_ms: u64) -> Self {
         Self { first: Duration::from_millis(first_ms), whole: Duration::from_millis(whole_ms) }
     }
@@ -43,36 +43,38 @@ impl Budget {
     }
 }
 
-enum Socket {
+enum StreamSocket {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
 /// A connected socket under a budget.
-pub(super) struct Line {
-    socket: Socket,
-    budget: Budget,
+pub(super) struct BudgetedSocket {
+    socket: StreamSocket,
+    budget: TimeBudget,
     since: Instant,
     received: u64,
 }
 
-impl Line {
+impl BudgetedSocket {
     /// Connects within `time`, resolving included.
-    pub(super) fn open(route: &Route, time: Duration) -> io::Result<Self> {
+    pub(super) fn open(route: &RedisEndpoint, time: Duration) -> io::Result<Self> {
         let until = clock::now() + time;
         let socket = match route {
-            Route::Tcp { host, port, .. } => Socket::Tcp(connect(host, *port, until, time)?),
-            Route::Unix(path) => {
+            RedisEndpoint::Tcp { host, port, .. } => {
+                StreamSocket::Tcp(connect(host, *port, until, time)?)
+            }
+            RedisEndpoint::Unix(path) => {
                 let path = path.clone();
-                Socket::Unix(within(until, time, move || UnixStream::connect(path))?)
+                StreamSocket::Unix(within(until, time, move || UnixStream::connect(path))?)
             }
         };
-        let flat = Budget { first: time, whole: time };
+        let flat = TimeBudget { first: time, whole: time };
         Ok(Self { socket, budget: flat, since: clock::now(), received: 0 })
     }
 
     /// Starts the next exchange.
-    pub(super) fn begin(&mut self, budget: Budget) {
+    pub(super) fn begin(&mut self, budget: TimeBudget) {
         (self.budget, self.since, self.received) = (budget, clock::now(), 0);
     }
 
@@ -92,8 +94,8 @@ impl Line {
 
     fn set_nonblocking(&self, on: bool) -> io::Result<()> {
         match &self.socket {
-            Socket::Tcp(socket) => socket.set_nonblocking(on),
-            Socket::Unix(socket) => socket.set_nonblocking(on),
+            StreamSocket::Tcp(socket) => socket.set_nonblocking(on),
+            StreamSocket::Unix(socket) => socket.set_nonblocking(on),
         }
     }
 
@@ -105,15 +107,15 @@ impl Line {
     }
 }
 
-impl Read for Line {
+impl Read for BudgetedSocket {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         loop {
             let left = self.left()?;
             let got = match &mut self.socket {
-                Socket::Tcp(socket) => {
+                StreamSocket::Tcp(socket) => {
                     socket.set_read_timeout(Some(left)).and_then(|()| socket.read(buf))
                 }
-                Socket::Unix(socket) => {
+                StreamSocket::Unix(socket) => {
                     socket.set_read_timeout(Some(left)).and_then(|()| socket.read(buf))
                 }
             };
@@ -128,7 +130,7 @@ impl Read for Line {
     }
 }
 
-impl Write for Line {
+impl Write for BudgetedSocket {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         loop {
             // A long question is part of the whole: the first byte can't come before its end.
@@ -137,10 +139,10 @@ impl Write for Line {
                 return Err(late(self.budget.whole));
             }
             let put = match &mut self.socket {
-                Socket::Tcp(socket) => {
+                StreamSocket::Tcp(socket) => {
                     socket.set_write_timeout(Some(left)).and_then(|()| socket.write(buf))
                 }
-                Socket::Unix(socket) => {
+                StreamSocket::Unix(socket) => {
                     socket.set_write_timeout(Some(left)).and_then(|()| socket.write(buf))
                 }
             };
@@ -156,7 +158,7 @@ impl Write for Line {
     }
 }
 
-impl Read for Socket {
+impl Read for StreamSocket {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(socket) => socket.read(buf),
@@ -228,7 +230,7 @@ mod tests {
     use redis::Value;
 
     use super::super::reply;
-    use super::{Budget, Line, Route};
+    use super::{BudgetedSocket, RedisEndpoint, TimeBudget};
     use crate::model::mask::Mask;
 
     /// What of it is kept is not decided here.
@@ -237,7 +239,8 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("socket");
         let listener = UnixListener::bind(&path).unwrap();
-        let mut line = Line::open(&Route::Unix(path), Duration::from_secs(10)).unwrap();
+        let mut line =
+            BudgetedSocket::open(&RedisEndpoint::Unix(path), Duration::from_secs(10)).unwrap();
         let (mut socket, _) = listener.accept().unwrap();
         std::thread::scope(|scope| {
             scope.spawn(move || {
@@ -245,7 +248,7 @@ mod tests {
                 (0..300).for_each(|_| socket.write_all(&vec![b'x'; 1 << 20]).unwrap());
                 socket.write_all(b"\r\n:7\r\n").unwrap();
             });
-            line.begin(Budget::flat(60_000));
+            line.begin(TimeBudget::flat(60_000));
             let mut answer = BufReader::with_capacity(1 << 16, line);
             let mut read = || reply::read(&mut answer, &Mask::default()).unwrap();
             assert_eq!(read(), Value::Nil, "longer than what is kept");
@@ -255,9 +258,9 @@ mod tests {
 
     #[test]
     fn a_drip_is_given_up_before_a_transfer() {
-        let budget = Budget::new(500, 3000);
+        let budget = TimeBudget::new(500, 3000);
         let at = |received| budget.now(received).as_millis();
         assert_eq!([at(0), at(1), at(65_535), at(65_536)], [500, 1000, 1000, 3000]);
-        assert_eq!(Budget::flat(500).now(1), Duration::from_millis(500));
+        assert_eq!(TimeBudget::flat(500).now(1), Duration::from_millis(500));
     }
 }

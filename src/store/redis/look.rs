@@ -7,7 +7,7 @@ use redis::{Cmd, Value};
 use crate::clock;
 use crate::model::node::{Fulls, NodeId};
 use crate::model::snapshot::Snapshot;
-use crate::store::judge::{Family as Read, Hit, Seen, Verdict, judge, present};
+use crate::store::judge::{Hit, StoredEntry, StoredFamily as Read, Verdict, judge, present};
 use crate::store::keys::Family;
 use crate::store::meta::Meta;
 use crate::store::records::{Fields, recorded, verified};
@@ -15,26 +15,26 @@ use crate::store::{Base, Error, Flight, Kept, Look, Present, Want};
 
 use super::connection::Manner;
 use super::errors::of_reply;
-use super::line::Budget;
+use super::line::TimeBudget;
 use super::{RedisStore, Step, bulk, command, int, refusal};
 
 const LOOK: Step = Step {
     name: "PTTL, PTTL, MGET",
-    budget: Budget::new(500, 3000),
+    budget: TimeBudget::new(500, 3000),
     manner: Manner::Reads,
     on_the_way: true,
 };
 const LOOK_FULL: Step =
-    Step { name: "PTTL, PTTL, MGET, HGETALL", budget: Budget::new(500, 5000), ..LOOK };
+    Step { name: "PTTL, PTTL, MGET, HGETALL", budget: TimeBudget::new(500, 5000), ..LOOK };
 pub(super) const HASH: Step = Step {
     name: "HGETALL",
-    budget: Budget::new(500, 5000),
+    budget: TimeBudget::new(500, 5000),
     manner: Manner::Reads,
     on_the_way: false,
 };
 const KEPT: Step = Step { name: "GET, HMGET", ..HASH };
 const PRESENT: Step = Step { name: "PTTL, PTTL, MGET (no values)", ..LOOK };
-const PARTIAL: Step = Step { name: "MGET", budget: Budget::new(500, 3000), ..HASH };
+const PARTIAL: Step = Step { name: "MGET", budget: TimeBudget::new(500, 3000), ..HASH };
 /// A partial publication is announced for so long: it can't be older when it is asked for.
 const PARTIAL_AGE: Duration = Duration::from_secs(2);
 
@@ -213,7 +213,7 @@ impl RedisStore {
 }
 
 /// `None` if these are not the replies to LOOK.
-pub(super) fn seen(replies: Vec<Value>) -> Option<Seen> {
+pub(super) fn seen(replies: Vec<Value>) -> Option<StoredEntry> {
     let [literal_left, own_left, Value::Array(values)] = <[Value; 3]>::try_from(replies).ok()?
     else {
         return None;
@@ -221,7 +221,7 @@ pub(super) fn seen(replies: Vec<Value>) -> Option<Seen> {
     let [epoch, literal_meta, literal_all, own_meta, own_all] =
         <[Value; 5]>::try_from(values).ok()?.map(bulk);
     let family = |meta, all, left| Some(Read { meta, all, ttl_left: int(&left)? });
-    Some(Seen {
+    Some(StoredEntry {
         epoch,
         literal: family(literal_meta, literal_all, literal_left)?,
         own: family(own_meta, own_all, own_left)?,
@@ -229,14 +229,14 @@ pub(super) fn seen(replies: Vec<Value>) -> Option<Seen> {
 }
 
 /// The same of the question for what is present.
-fn seen_without_values(replies: Vec<Value>) -> Option<Seen> {
+fn seen_without_values(replies: Vec<Value>) -> Option<StoredEntry> {
     let [literal_left, own_left, Value::Array(values)] = <[Value; 3]>::try_from(replies).ok()?
     else {
         return None;
     };
     let [epoch, literal_meta, own_meta] = <[Value; 3]>::try_from(values).ok()?.map(bulk);
     let family = |meta, left| Some(Read { meta, all: None, ttl_left: int(&left)? });
-    Some(Seen {
+    Some(StoredEntry {
         epoch,
         literal: family(literal_meta, literal_left)?,
         own: family(own_meta, own_left)?,

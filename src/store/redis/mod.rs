@@ -26,14 +26,14 @@ use rustls::ClientConfig;
 use crate::clock;
 use crate::model::mask::Mask;
 use crate::model::node::NodeId;
-use crate::model::remark::Tell;
+use crate::model::remark::Notifier;
 use crate::model::text::FOREIGN;
 
 use super::keys::Keys;
 use super::scope::Scope;
 use super::{
-    Base, Class, Cleared, ClearedPlace, Enter, Entered, Error, Flight, Kept, Look, Place, Present,
-    Publication, Published, RedisPlace, Sample, Snapshot, Stats, Store, Want, sum,
+    Base, Cleared, ClearedPlace, Enter, Entered, Error, FailureClass, Flight, Kept, Look, Place,
+    Present, Publication, Published, RedisPlace, Sample, Snapshot, Stats, Store, Want, sum,
 };
 use crate::host::cleared_epochs::ClearedEpochs;
 use crate::host::notes::Notes;
@@ -42,11 +42,11 @@ use crate::host::redis_backoff::RedisBackoff;
 pub use crate::host::redis_backoff::Skipped;
 use crate::host::refused_scopes::RefusedScope;
 use connection::{CONNECT, Connection, Manner};
-use line::Budget;
-use words::Spoken;
+use line::TimeBudget;
+use words::Encode;
 
-pub use super::judge::Flaw;
-pub use examine::{Entry, Greeting, Ignored, KeyFound, SENTINEL, Whose};
+pub use super::judge::EntryFlaw;
+pub use examine::{CacheEntry, HelloReply, Ignored, KeyFound, KeyOwner, SENTINEL};
 pub use rights::{Right, Rights, Serves};
 pub use url::{Target, parse_url};
 
@@ -73,7 +73,7 @@ pub struct RedisStore {
     cleared_again: Mutex<Option<Instant>>,
     skip: RedisBackoff,
     refused: RefusedScope,
-    tell: Tell,
+    tell: Notifier,
 }
 
 /// How one step of the protocol talks to Redis.
@@ -81,7 +81,7 @@ pub struct RedisStore {
 struct Step {
     /// As `-vv` shows it.
     name: &'static str,
-    budget: Budget,
+    budget: TimeBudget,
     manner: Manner,
     /// Stands between the question and the answer: after silence the next runs skip Redis.
     on_the_way: bool,
@@ -89,7 +89,7 @@ struct Step {
 
 impl RedisStore {
     /// Connects to nothing yet. Fails only if the URL is not one.
-    pub fn new(place: &Place, tell: Tell) -> Result<Self, Error> {
+    pub fn new(place: &Place, tell: Notifier) -> Result<Self, Error> {
         let target = parse_url(&place.redis.url)?;
         let notes = Notes::new(place.folder.clone());
         let cache = sum::of(format!("{} {}", target.place(), place.prefix).as_bytes());
@@ -117,7 +117,7 @@ impl RedisStore {
     }
 
     /// Sends `commands` and returns a reply for each, errors of Redis among them.
-    fn ask(&self, step: Step, commands: &[impl Spoken]) -> Result<Vec<Value>, Error> {
+    fn ask(&self, step: Step, commands: &[impl Encode]) -> Result<Vec<Value>, Error> {
         let began = clock::now();
         let first = self.ask_once(step, commands);
         let quick = clock::now().duration_since(began) < QUICK;
@@ -132,7 +132,7 @@ impl RedisStore {
         self.ask_once(step, commands)
     }
 
-    fn ask_once(&self, step: Step, commands: &[impl Spoken]) -> Result<Vec<Value>, Error> {
+    fn ask_once(&self, step: Step, commands: &[impl Encode]) -> Result<Vec<Value>, Error> {
         let began = clock::now();
         let answer = self.connected(step).and_then(|mut connection| {
             let replies = connection.exchange(commands, step.budget, step.manner)?;
@@ -263,7 +263,7 @@ impl Store for RedisStore {
         self.give_back(&flight.token);
     }
 
-    fn fail(&self, flight: &Flight, class: Class) {
+    fn fail(&self, flight: &Flight, class: FailureClass) {
         self.tell_waiters(&flight.token, class);
     }
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 use redis::{Cmd, Value};
 
 use crate::clock;
-use crate::store::error::{ACL, Error, Kind, Lack};
+use crate::store::error::{ACL, Error, ErrorKind, MissingRight};
 
 use super::errors::of_reply;
-use super::examine::Limit;
+use super::examine::CheckDeadline;
 use super::{RedisStore, command};
 
 /// What a right is good for.
@@ -74,10 +74,10 @@ impl RedisStore {
         let writes = keys.iter().map(|key| command("HDEL", &[key, WRONG]));
         let asked: Vec<Cmd> =
             commands.iter().map(|(_, _, probe)| probe.clone()).chain(reads).chain(writes).collect();
-        let replies = self.ask(Limit::from_now(limit).step("the rights"), &asked)?;
+        let replies = self.ask(CheckDeadline::from_now(limit).step("the rights"), &asked)?;
         let (of_commands, of_keys) = replies.split_at(commands.len());
         let (of_reads, of_writes) = of_keys.split_at(keys.len());
-        let granted = |reply: &Value| !matches!(lack(reply), Some(Lack::Command(_)));
+        let granted = |reply: &Value| !matches!(lack(reply), Some(MissingRight::Command(_)));
         let right =
             |name: &str, granted, is_missing| Right { name: name.to_owned(), granted, is_missing };
         let of = |replies: &[Value]| -> Vec<Right> {
@@ -147,11 +147,11 @@ fn is_missing(reply: &Value) -> bool {
     matches!(reply, Value::ServerError(error) if matches!(of_reply(error), Error::NoCommand(_)))
 }
 
-fn lack(reply: &Value) -> Option<Lack> {
+fn lack(reply: &Value) -> Option<MissingRight> {
     match reply {
         Value::ServerError(error) => match of_reply(error) {
             Error::NoRight(lack) => Some(lack),
-            Error::NoCommand(name) => Some(Lack::Command(name.unwrap_or_default())),
+            Error::NoCommand(name) => Some(MissingRight::Command(name.unwrap_or_default())),
             _ => None,
         },
         _ => None,
@@ -162,5 +162,5 @@ fn lack(reply: &Value) -> Option<Lack> {
 fn refused_to_all(reply: &Value) -> Option<Error> {
     let Value::ServerError(error) = reply else { return None };
     let error = of_reply(error);
-    (error.kind() == Kind::ReadOnly).then_some(error)
+    (error.kind() == ErrorKind::ReadOnly).then_some(error)
 }

@@ -7,10 +7,10 @@ use redis::{Cmd, Value};
 use crate::clock;
 use crate::store::keys::Family;
 use crate::store::meta::Meta;
-use crate::store::{Error, KeyStats, Memory, Minute, Sample, State, Stats};
+use crate::store::{CacheState, Error, KeyStats, Memory, Minute, Sample, Stats};
 
 use super::connection::Manner;
-use super::line::Budget;
+use super::line::TimeBudget;
 use super::{RedisStore, Step, bulk, command, int, millis, refusal, text};
 
 /// Counters live for an hour.
@@ -18,10 +18,10 @@ const KEPT_S: &str = "3600";
 const MINUTES: u64 = 60;
 const FIELDS: [&str; 6] = ["hits", "hit_us", "misses", "miss_us", "nomad_calls", "follow_calls"];
 /// Nobody waits for the counters.
-const COUNT: Budget = Budget::flat(50);
+const COUNT: TimeBudget = TimeBudget::flat(50);
 const STATS: Step = Step {
     name: "MGET, PTTL, STRLEN, HLEN, HMGET",
-    budget: Budget::new(500, 3000),
+    budget: TimeBudget::new(500, 3000),
     manner: Manner::Reads,
     on_the_way: true,
 };
@@ -126,13 +126,13 @@ impl RedisStore {
         Ok(pairs.filter_map(|((key, kind), pair)| key_stats(key, kind, pair)).collect())
     }
 
-    fn ages(&self, step: Step, meta: Option<&Meta>, literal: bool) -> Result<Ages, Error> {
-        let Some(meta) = meta else { return Ok(Ages::COLD) };
+    fn ages(&self, step: Step, meta: Option<&Meta>, literal: bool) -> Result<CacheAges, Error> {
+        let Some(meta) = meta else { return Ok(CacheAges::COLD) };
         let family = self.keys.family(literal);
         let asked = [command("PTTL", &[&family.all]), command("PTTL", &[&family.meta])];
         let replies = self.ask(step, &asked)?;
         let left = |at: usize| replies.get(at).and_then(int).and_then(|ms| u64::try_from(ms).ok());
-        Ok(Ages::of(meta, [left(0), left(1)], [millis(self.ttl), millis(self.detail_ttl)]))
+        Ok(CacheAges::of(meta, [left(0), left(1)], [millis(self.ttl), millis(self.detail_ttl)]))
     }
 
     /// What the server says of its memory, if this user may ask.
@@ -157,14 +157,14 @@ fn memory(info: &str) -> Option<Memory> {
 
 /// How old the cache is, and what that means.
 #[derive(Debug, PartialEq)]
-struct Ages {
-    state: State,
+struct CacheAges {
+    state: CacheState,
     age: Option<Duration>,
     fresh_for: Option<Duration>,
 }
 
-impl Ages {
-    const COLD: Self = Self { state: State::Cold, age: None, fresh_for: None };
+impl CacheAges {
+    const COLD: Self = Self { state: CacheState::Cold, age: None, fresh_for: None };
 
     /// `left`: the expiries of `all` and of the meta; `ttl`: this run's own, in the same order.
     /// When `all` has expired, the meta's expiry still tells the age.
@@ -176,9 +176,9 @@ impl Ages {
         match fresh {
             Some(since) => {
                 let fresh_for = Some(Duration::from_millis(ttl[0] - since));
-                Self { state: State::Hot, age, fresh_for }
+                Self { state: CacheState::Hot, age, fresh_for }
             }
-            None => Self { state: State::Stale, age, fresh_for: None },
+            None => Self { state: CacheState::Stale, age, fresh_for: None },
         }
     }
 }

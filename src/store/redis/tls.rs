@@ -12,14 +12,14 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::host::files as bounded;
 use crate::model::client_key::{self, KeyFlaw};
-use crate::model::tls::{Server, Trouble};
+use crate::model::tls::{TlsPeer, TlsTrouble};
 use crate::store::RedisPlace;
-use crate::store::error::{Error, Tls};
+use crate::store::error::{Error, TlsFailure};
 
 use super::errors::{of_io, tame};
-use super::line::Line;
+use super::line::BudgetedSocket;
 
-const REDIS: Server = Server {
+const REDIS: TlsPeer = TlsPeer {
     name: "redis",
     whose: "Redis's",
     authority: "pass --redis-ca-cert",
@@ -84,20 +84,20 @@ fn wrong(file: &Path, why: &str) -> Error {
 }
 
 fn files(why: impl Into<String>) -> Error {
-    Error::Tls(Tls::Files(why.into()))
+    Error::Tls(TlsFailure::Files(why.into()))
 }
 
 /// A line that is encrypted. Its failures are told in words for people.
-pub(super) struct Secured {
-    stream: StreamOwned<ClientConnection, Line>,
+pub(super) struct TlsStream {
+    stream: StreamOwned<ClientConnection, BudgetedSocket>,
     /// There is a client certificate to show.
     shown: bool,
 }
 
-impl Secured {
+impl TlsStream {
     /// Shakes hands within the line's budget. The certificate must be for `host`.
     pub(super) fn new(
-        mut line: Line,
+        mut line: BudgetedSocket,
         host: &str,
         config: Arc<ClientConfig>,
     ) -> Result<Self, Error> {
@@ -115,18 +115,18 @@ impl Secured {
         Ok(Self { stream: StreamOwned::new(tls, line), shown })
     }
 
-    pub(super) fn line(&mut self) -> &mut Line {
+    pub(super) fn line(&mut self) -> &mut BudgetedSocket {
         &mut self.stream.sock
     }
 }
 
-impl Read for Secured {
+impl Read for TlsStream {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.stream.read(buf).map_err(|error| worded(error, self.shown))
     }
 }
 
-impl Write for Secured {
+impl Write for TlsStream {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         self.stream.write(buf).map_err(|error| worded(error, self.shown))
     }
@@ -137,7 +137,11 @@ impl Write for Secured {
 }
 
 /// Who refuses a handshake says why and hangs up, and then a write may fail before that is read.
-fn last_word(tls: &mut ClientConnection, line: &mut Line, lost: &io::Error) -> Option<io::Error> {
+fn last_word(
+    tls: &mut ClientConnection,
+    line: &mut BudgetedSocket,
+    lost: &io::Error,
+) -> Option<io::Error> {
     while of_io(lost) == Error::Lost && tls.read_tls(line).ok()? > 0 {
         if let Err(why) = tls.process_new_packets() {
             return Some(io::Error::other(why));
@@ -150,9 +154,9 @@ fn last_word(tls: &mut ClientConnection, line: &mut Line, lost: &io::Error) -> O
 fn of_handshake(error: io::Error, shown: bool, spoke: bool) -> Error {
     let is_end = error.kind() == io::ErrorKind::UnexpectedEof;
     match of_io(&worded(error, shown)) {
-        _ if is_end && !spoke => Error::Tls(Tls::Plain),
+        _ if is_end && !spoke => Error::Tls(TlsFailure::Plain),
         Error::TimedOut { after } if !spoke => Error::HandshakeTimedOut { after },
-        Error::Lost => Error::Tls(Tls::Lost),
+        Error::Lost => Error::Tls(TlsFailure::Lost),
         failure => failure,
     }
 }
@@ -162,10 +166,10 @@ fn worded(error: io::Error, shown: bool) -> io::Error {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     let failure = match inner {
         None => return error,
-        Some(rustls::Error::InvalidMessage(_)) => Tls::Plain,
+        Some(rustls::Error::InvalidMessage(_)) => TlsFailure::Plain,
         Some(tls) => {
-            let Trouble { why, cure } = REDIS.trouble(tls, shown);
-            Tls::Handshake { why, cure }
+            let TlsTrouble { why, cure } = REDIS.trouble(tls, shown);
+            TlsFailure::Handshake { why, cure }
         }
     };
     Error::Tls(failure).into()

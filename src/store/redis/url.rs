@@ -14,14 +14,14 @@ const FORMS: &str = "it must begin with redis://, rediss:// or unix://";
 /// A parsed Redis address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    pub(super) route: Route,
+    pub(super) route: RedisEndpoint,
     pub(super) db: u32,
     pub(super) user: Option<String>,
     pub(super) password: Option<Secret>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Route {
+pub(super) enum RedisEndpoint {
     /// `host` without brackets.
     Tcp {
         host: String,
@@ -40,12 +40,12 @@ impl Target {
     /// The address without credentials: `redis://localhost:6379/0`.
     pub fn place(&self) -> String {
         match &self.route {
-            Route::Tcp { host, port, tls } => {
+            RedisEndpoint::Tcp { host, port, tls } => {
                 let scheme = if *tls { "rediss" } else { "redis" };
                 let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
                 format!("{scheme}://{host}:{port}/{}", self.db)
             }
-            Route::Unix(path) => {
+            RedisEndpoint::Unix(path) => {
                 let path = sanitised(&path.to_string_lossy()).into_owned();
                 if self.db == 0 {
                     format!("unix://{path}")
@@ -61,17 +61,17 @@ impl Target {
     }
 
     pub fn is_encrypted(&self) -> bool {
-        matches!(self.route, Route::Tcp { tls: true, .. })
+        matches!(self.route, RedisEndpoint::Tcp { tls: true, .. })
     }
 
     /// A socket or loopback: what is said stays on this machine.
     pub fn is_on_this_machine(&self) -> bool {
         match &self.route {
-            Route::Tcp { host, .. } => {
+            RedisEndpoint::Tcp { host, .. } => {
                 host == "localhost"
                     || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
             }
-            Route::Unix(_) => true,
+            RedisEndpoint::Unix(_) => true,
         }
     }
 }
@@ -115,7 +115,7 @@ fn tcp_with((authority, tail): (&str, &str), tls: bool) -> Result<Target, &'stat
         _ => host_and_port(address)?,
     };
     let db = database(tail)?;
-    Ok(Target { route: Route::Tcp { host, port, tls }, db, user, password })
+    Ok(Target { route: RedisEndpoint::Tcp { host, port, tls }, db, user, password })
 }
 
 /// `/2`, `?db=2`, or nothing.
@@ -149,7 +149,7 @@ fn unix(rest: &str) -> Result<Target, &'static str> {
     if !path.starts_with('/') {
         return Err("the path of a unix socket must begin with /");
     }
-    let route = Route::Unix(PathBuf::from(path));
+    let route = RedisEndpoint::Unix(PathBuf::from(path));
     let mut target = Target { route, db: 0, user: None, password: None };
     for option in query.split('&').filter(|option| !option.is_empty()) {
         let (key, value) = option.split_once('=').ok_or("an option has no value")?;
@@ -223,7 +223,7 @@ fn decode(text: &str) -> Result<String, &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Error, Route, parse_url};
+    use super::{Error, RedisEndpoint, parse_url};
     use crate::model::secret::Secret;
 
     #[track_caller]
@@ -309,7 +309,7 @@ mod tests {
         assert!(target("unix:///s").is_on_this_machine());
         assert!(!target("redis://10.0.0.1").is_on_this_machine());
         assert!(target("rediss://h").is_encrypted() && !target("redis://h").is_encrypted());
-        let Route::Tcp { host, .. } = target("redis://[::1]").route else { panic!("tcp") };
+        let RedisEndpoint::Tcp { host, .. } = target("redis://[::1]").route else { panic!("tcp") };
         assert_eq!(host, "::1");
     }
 }

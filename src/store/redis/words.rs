@@ -6,11 +6,11 @@ use std::io::{self, Write};
 use redis::{Arg, Cmd};
 
 /// Something that can be sent as one command.
-pub(super) trait Spoken {
+pub(super) trait Encode {
     fn speak(&self, to: &mut impl Write) -> io::Result<()>;
 }
 
-impl Spoken for Cmd {
+impl Encode for Cmd {
     fn speak(&self, to: &mut impl Write) -> io::Result<()> {
         to.write_all(&self.get_packed_command())
     }
@@ -30,7 +30,7 @@ impl Long<'_> {
     }
 }
 
-impl Spoken for Long<'_> {
+impl Encode for Long<'_> {
     fn speak(&self, to: &mut impl Write) -> io::Result<()> {
         let head = self.head.args_iter().map(|word| match word {
             Arg::Simple(word) => word,
@@ -47,7 +47,7 @@ impl Spoken for Long<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Long, Spoken as _};
+    use super::{Encode as _, Long};
 
     #[test]
     fn a_long_command_is_said_as_the_library_says_it() {

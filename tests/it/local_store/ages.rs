@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nomad_clients::model::remark::Tell;
+use nomad_clients::model::remark::Notifier;
 use nomad_clients::store::{Entered, How, Look, Place, Published, Want};
 
 use crate::support::bench::Bench as _;
@@ -34,7 +34,7 @@ fn a_run_with_a_shorter_ttl_refuses_what_others_still_use() {
     bench.pass(Duration::from_secs(20));
     let shorter = |ttl| {
         let place = Place { ttl: Duration::from_secs(ttl), ..bench.place("a0") };
-        seen(&*bench.open(&place, Tell::nobody()), Want::Records)
+        seen(&*bench.open(&place, Notifier::nobody()), Want::Records)
     };
     let refused = Err(Some(own.token));
     assert_eq!([shorter(19), shorter(0)], [refused.clone(), refused]);
@@ -106,7 +106,7 @@ fn a_base_that_ends_during_the_fetch_fences_nobody() {
 fn a_detail_ttl_below_the_ttl_is_the_ttl() {
     let bench = LocalBench::new();
     let place = Place { detail_ttl: Duration::from_secs(1), ..bench.place("a0") };
-    let mut own = Process::new(bench.open(&place, Tell::nobody()), 'N');
+    let mut own = Process::new(bench.open(&place, Notifier::nobody()), 'N');
     own.own(How::Get);
     assert_eq!(own.put(5, &records(&[(X, 3)])), Published::Done);
     bench.pass(Duration::from_secs(30));
@@ -125,7 +125,7 @@ fn another_boot_starts_cold() {
     let store = nomad_clients::store::local::LocalStore::open(
         &bench.place("a0"),
         bench.clock("boot-2"),
-        Tell::nobody(),
+        Notifier::nobody(),
     );
     assert_eq!(seen(&store.unwrap(), Want::Records), Err(None));
     assert!(own.hit().is_some());

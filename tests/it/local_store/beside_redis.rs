@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nomad_clients::model::remark::Tell;
-use nomad_clients::store::auto::{AutoStore, Local};
+use nomad_clients::model::remark::Notifier;
+use nomad_clients::store::auto::{FallbackStore, LocalCache};
 use nomad_clients::store::redis::RedisStore;
 use nomad_clients::store::{How, Look, Published, Want};
 
@@ -20,9 +20,9 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// A healthy process of the same host.
 fn sibling(bench: &LocalBench, server: &RedisServer) -> Process {
-    let redis = RedisStore::new(&place("a0", &server.url()), Tell::nobody()).unwrap();
-    let local: Arc<dyn Local> = bench.open(&bench.place("a0"), Tell::nobody());
-    Process::new(Arc::new(AutoStore::new(Arc::new(redis), Ok(local), Tell::nobody())), 'N')
+    let redis = RedisStore::new(&place("a0", &server.url()), Notifier::nobody()).unwrap();
+    let local: Arc<dyn LocalCache> = bench.open(&bench.place("a0"), Notifier::nobody());
+    Process::new(Arc::new(FallbackStore::new(Arc::new(redis), Ok(local), Notifier::nobody())), 'N')
 }
 
 /// It finds nothing in Redis, fetches, and publishes there.

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
-use nomad_clients::model::remark::Tell;
+use nomad_clients::model::remark::Notifier;
 use nomad_clients::store::local::LocalStore;
-use nomad_clients::store::{BootClock, Class, Entered, How, Published, Refuse};
+use nomad_clients::store::{BootClock, Entered, FailureClass, How, Published, RefusedRevs};
 
 use crate::support::bench::Bench as _;
 use crate::support::local_bench::LocalBench;
@@ -20,8 +20,8 @@ fn x(version: u64) -> Records {
     records(&[(X, version)])
 }
 
-fn revs(of: &[&str]) -> Refuse {
-    Refuse::Revs(of.iter().map(|rev| (*rev).to_owned()).collect())
+fn revs(of: &[&str]) -> RefusedRevs {
+    RefusedRevs::Revs(of.iter().map(|rev| (*rev).to_owned()).collect())
 }
 
 #[track_caller]
@@ -41,20 +41,23 @@ fn solo(process: &mut Process, entered: &Entered) {
 #[test]
 fn a_failure_is_told_for_two_seconds_to_those_who_waited() {
     let bench = LocalBench::new();
-    for (after, class) in [(2000, Some(Class::Denied)), (2001, None)] {
+    for (after, class) in [(2000, Some(FailureClass::Denied)), (2001, None)] {
         let mut owner = Process::on(&bench);
         owner.own(How::Get);
         let mut waiter = Process::on(&bench);
         let (lease, rev) = waits(waiter.come(How::Get));
         assert_eq!((&lease, rev), (&owner.token, None));
         bench.pass(Duration::from_millis(1000));
-        owner.store.fail(owner.flight(), Class::Denied);
+        owner.store.fail(owner.flight(), FailureClass::Denied);
         bench.pass(Duration::from_millis(after));
         match (waiter.enter(How::Get, &revs(&[]), Some(&lease)), class) {
             (Entered::Failed(said), Some(class)) => {
                 assert_eq!(said, class);
                 let again = waiter.enter(How::Get, &revs(&[]), Some(&lease));
-                assert!(matches!(again, Entered::Failed(Class::Denied)), "the next learns it, too");
+                assert!(
+                    matches!(again, Entered::Failed(FailureClass::Denied)),
+                    "the next learns it, too"
+                );
                 let other = waiter.enter(How::Get, &revs(&[]), Some("Nother"));
                 assert!(matches!(other, Entered::Own(_)), "{other:?}");
             }
@@ -69,7 +72,7 @@ fn the_lock_ends_with_its_process() {
     let bench = LocalBench::new();
     let place = bench.place("a0");
     let clock = bench.clock("boot-1");
-    let tell = Tell::nobody();
+    let tell = Notifier::nobody();
     let store = LocalStore::open(&place, clock, tell).unwrap();
     let mut owner = Process::new(Arc::new(store), 'N');
     owner.own(How::Get);
@@ -94,7 +97,7 @@ fn the_lock_ends_with_its_flight() {
     own.own(How::Refresh);
     assert!(matches!(own.put(5, &x(3)), Published::Older { index: 9, .. }));
     assert_eq!(bench.lease("a0").as_ref(), Some(&own.token), "but an older index does not");
-    own.store.fail(own.flight(), Class::Outage);
+    own.store.fail(own.flight(), FailureClass::Outage);
     assert_eq!(bench.lease("a0"), None);
     drop(done);
 }
@@ -230,7 +233,7 @@ fn who_takes_the_lock_looks_again() {
         usual()
     };
     let clock = BootClock { now: Arc::new(now), id: clock.id };
-    let store = LocalStore::open(&bench.place("a0"), clock, Tell::nobody()).unwrap();
+    let store = LocalStore::open(&bench.place("a0"), clock, Notifier::nobody()).unwrap();
     let entered = Process::new(Arc::new(store), 'N').come(How::Get);
     assert!(matches!(&entered, Entered::Hit { rev } if *rev == token), "{entered:?}");
 }
@@ -264,13 +267,13 @@ fn nobody_waits_for_a_stopped_owner() {
     let [mut get, mut refresh] = [(); 2].map(|()| Process::on(&bench));
     let (lease, _) = waits(get.come(How::Refresh));
     bench.pass(SIGNED - Duration::from_secs(2));
-    waits(get.enter(How::Get, &Refuse::Everything, Some(&lease)));
+    waits(get.enter(How::Get, &RefusedRevs::Everything, Some(&lease)));
     assert!(stopped.store.renew(stopped.flight()).unwrap());
     bench.pass(SIGNED - Duration::from_secs(2));
-    waits(get.enter(How::Get, &Refuse::Everything, Some(&lease)));
+    waits(get.enter(How::Get, &RefusedRevs::Everything, Some(&lease)));
     waits(refresh.come(How::Refresh));
     bench.pass(Duration::from_secs(2) + MS);
-    let entered = get.enter(How::Get, &Refuse::Everything, Some(&lease));
+    let entered = get.enter(How::Get, &RefusedRevs::Everything, Some(&lease));
     solo(&mut get, &entered);
     assert_eq!(get.put(7, &x(7)), Published::Done);
     assert_eq!(get.whole(), Some(x(7)));

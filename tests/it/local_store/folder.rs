@@ -4,9 +4,9 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use nomad_clients::model::remark::Tell;
+use nomad_clients::model::remark::Notifier;
 use nomad_clients::store::local::LocalStore;
-use nomad_clients::store::{BootClock, How, Kind, Place};
+use nomad_clients::store::{BootClock, ErrorKind, How, Place};
 use tempfile::TempDir;
 
 use crate::support::bench::{Bench as _, place};
@@ -15,8 +15,8 @@ use crate::support::process::{Process, X, filled, records};
 
 fn open(folder: Option<PathBuf>) -> Result<LocalStore, String> {
     let place = Place { folder, ..place("a0", "") };
-    LocalStore::open(&place, BootClock::of_this_boot(None), Tell::nobody()).map_err(|error| {
-        assert_eq!(error.kind(), Kind::Unavailable);
+    LocalStore::open(&place, BootClock::of_this_boot(None), Notifier::nobody()).map_err(|error| {
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
         error.to_string()
     })
 }
@@ -128,7 +128,7 @@ fn no_file_is_reached_through_a_link() {
     let enter = nomad_clients::store::Enter {
         token: &late.token,
         how: How::Get,
-        refuse: &nomad_clients::store::Refuse::Everything,
+        refuse: &nomad_clients::store::RefusedRevs::Everything,
         waited: None,
     };
     let error = late.store.enter(&enter).unwrap_err();
@@ -137,7 +137,7 @@ fn no_file_is_reached_through_a_link() {
             .to_string()
             .starts_with(&format!("cannot lock the cache folder {}: ", place_of(&bench)))
     );
-    assert_eq!((error.kind(), fs::read(&aside).unwrap()), (Kind::ReadOnly, b"mine".to_vec()));
+    assert_eq!((error.kind(), fs::read(&aside).unwrap()), (ErrorKind::ReadOnly, b"mine".to_vec()));
 
     fs::remove_file(&flight).unwrap();
     late.own(How::Get);

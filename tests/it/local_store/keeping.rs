@@ -6,9 +6,11 @@ use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
 use nomad_clients::clock;
-use nomad_clients::model::remark::Tell;
-use nomad_clients::store::auto::{Local as _, Shown};
-use nomad_clients::store::{Class, Entered, How, Minute, Published, Sample, State, Want};
+use nomad_clients::model::remark::Notifier;
+use nomad_clients::store::auto::{LocalCache as _, ShownList};
+use nomad_clients::store::{
+    CacheState, Entered, FailureClass, How, Minute, Published, Sample, Want,
+};
 
 use crate::support::bench::{Bench as _, Part};
 use crate::support::local_bench::LocalBench;
@@ -52,9 +54,9 @@ fn a_partial_publication_serves_those_who_waited_for_it() {
     waiter.come(How::Get);
     owner.put_with(5, &records(&[(X, 3)]), With { partial: true, ..With::default() });
     let lease = owner.token.clone();
-    let everything = nomad_clients::store::Refuse::Everything;
+    let everything = nomad_clients::store::RefusedRevs::Everything;
     let entered = waiter.enter(How::Get, &everything, Some(&lease));
-    assert!(matches!(entered, Entered::Failed(Class::Partial)));
+    assert!(matches!(entered, Entered::Failed(FailureClass::Partial)));
     assert!(waiter.store.partial(&lease).unwrap().is_some());
     assert_eq!(waiter.store.last(), None, "it is no answer for an outage");
     let newer = Process::refreshing(&bench);
@@ -157,8 +159,8 @@ fn a_lock_that_somebody_keeps_is_waited_for_only_for_a_while() {
 
 /// A process of this host reaches Redis, which has a list of this index, or none.
 pub(super) fn redis_shows(bench: &LocalBench, index: Option<u64>) {
-    let shown = index.map(|index| Shown { index, age: Duration::from_secs(1) });
-    bench.open(&bench.place("a0"), Tell::nobody()).forget_older(shown);
+    let shown = index.map(|index| ShownList { index, age: Duration::from_secs(1) });
+    bench.open(&bench.place("a0"), Notifier::nobody()).forget_older(shown);
 }
 
 #[test]
@@ -214,12 +216,15 @@ fn runs_are_counted_and_old_lines_dropped() {
 fn stats_tell_state_age_and_files() {
     let bench = LocalBench::new();
     let cold = bench.store("a0").stats().unwrap();
-    assert_eq!((cold.kind, cold.state, cold.nodes, cold.age), ("local", State::Cold, None, None));
+    assert_eq!(
+        (cold.kind, cold.state, cold.nodes, cold.age),
+        ("local", CacheState::Cold, None, None)
+    );
     assert_eq!(cold.place, bench.folder().display().to_string());
     let own = filled(&bench, "a0", 5, &records(&[(X, 3), (Y, 5)]));
     bench.pass(Duration::from_secs(20));
     let hot = own.store.stats().unwrap();
-    assert_eq!((hot.state, hot.nodes), (State::Hot, Some(2)));
+    assert_eq!((hot.state, hot.nodes), (CacheState::Hot, Some(2)));
     let (age, left) = (hot.age.unwrap().as_secs(), hot.fresh_for.unwrap().as_secs());
     assert!((20..30).contains(&age) && (30..=40).contains(&left), "{age} {left}");
     let keys: Vec<_> = hot.keys.iter().map(|key| (key.kind, key.bytes, key.key.clone())).collect();
@@ -232,7 +237,7 @@ fn stats_tell_state_age_and_files() {
     assert!((30..=40).contains(&ttl(0)) && (270..=280).contains(&ttl(1)), "{:?}", hot.keys);
     bench.pass(Duration::from_secs(60));
     let stale = own.store.stats().unwrap();
-    assert_eq!((stale.state, stale.nodes, stale.fresh_for), (State::Stale, Some(2), None));
+    assert_eq!((stale.state, stale.nodes, stale.fresh_for), (CacheState::Stale, Some(2), None));
     assert!((80..90).contains(&stale.age.unwrap().as_secs()));
     assert_eq!(seen(&*own.store, Want::Records), Err(None));
 }

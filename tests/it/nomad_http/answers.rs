@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use nomad_clients::model::remark::Level;
 use nomad_clients::model::secret::Secret;
-use nomad_clients::nomad::{Access, HttpNomad, Kind, Listing, Nomad as _};
+use nomad_clients::nomad::{Access, FailureKind, HttpNomad, Listing, Nomad as _};
 use nomad_sim::{Fault, Fleet, Framing, Sim, Times, Where};
 
 use crate::support::wire_server::WireServer;
@@ -26,7 +26,7 @@ const REDIRECT: Option<&str> = Some("Nomad's API never redirects: pass its own -
 
 /// What the list says under `fault`.
 #[track_caller]
-fn list(fault: Fault, expected: (Kind, &str, Option<&str>)) {
+fn list(fault: Fault, expected: (FailureKind, &str, Option<&str>)) {
     let sim = Sim::start(Fleet::recorded());
     sim.fault(Where::List, Times::ALWAYS, fault);
     check(nomad(&sim.address()).stubs(), &sim.address(), expected);
@@ -44,7 +44,7 @@ fn good(fault: Fault) -> Listing {
 
 /// What the list says when these bytes are the answer.
 #[track_caller]
-fn raw(bytes: &[u8], expected: (Kind, &str, Option<&str>)) {
+fn raw(bytes: &[u8], expected: (FailureKind, &str, Option<&str>)) {
     let server = WireServer::saying(bytes);
     check(nomad(&server.address()).stubs(), &server.address(), expected);
 }
@@ -54,18 +54,22 @@ fn refused_credentials() {
     let refused = "permission denied: token needs node:read ({at})";
     let what = "permission denied: no token was sent ({at})";
     for text in ["Permission denied", "<html>login</html>"] {
-        list(Fault::status(403, text), (Kind::Denied, what, NO_TOKEN));
-        list(Fault::status(401, text), (Kind::Unauthorized, refused, UNAUTHORIZED));
+        list(Fault::status(403, text), (FailureKind::Denied, what, NO_TOKEN));
+        list(Fault::status(401, text), (FailureKind::Unauthorized, refused, UNAUTHORIZED));
     }
     let sim = Sim::start(Fleet::recorded());
     sim.fault(Where::List, Times::ALWAYS, Fault::status(403, "Permission denied"));
     let access = Access { token: Some(Secret::new("t")), ..access(&sim.address()) };
-    check(open(access).stubs(), &sim.address(), (Kind::Denied, refused, DENIED));
+    check(open(access).stubs(), &sim.address(), (FailureKind::Denied, refused, DENIED));
     let brotli = [("Content-Encoding", "br")];
-    list(Fault::answer(403, &brotli, "x"), (Kind::Denied, what, NO_TOKEN));
+    list(Fault::answer(403, &brotli, "x"), (FailureKind::Denied, what, NO_TOKEN));
     let sim = Sim::start(Fleet::recorded());
     sim.fault(Where::Nodes, Times::ALWAYS, Fault::status(403, "Permission denied"));
-    check(nomad(&sim.address()).node(&node()), &sim.address(), (Kind::Denied, what, NO_TOKEN));
+    check(
+        nomad(&sim.address()).node(&node()),
+        &sim.address(),
+        (FailureKind::Denied, what, NO_TOKEN),
+    );
 }
 
 #[test]
@@ -73,25 +77,25 @@ fn trouble_says_what_nomad_said() {
     list(
         Fault::status(500, "No cluster leader"),
         (
-            Kind::Outage,
+            FailureKind::Outage,
             "Nomad at {at} answered 500: No cluster leader",
             Some("try again when Nomad has elected a leader"),
         ),
     );
     list(
         Fault::status(503, "\n  upstream is away \nmore"),
-        (Kind::Outage, "Nomad at {at} answered 503: upstream is away", None),
+        (FailureKind::Outage, "Nomad at {at} answered 503: upstream is away", None),
     );
     let body = Fault::answer(502, &[("Content-Type", "application/json")], r#"{"error":"bad"}"#);
-    list(body, (Kind::Outage, r#"Nomad at {at} answered 502: {"error":"bad"}"#, None));
-    list(Fault::status(504, ""), (Kind::Outage, "Nomad at {at} answered 504", None));
+    list(body, (FailureKind::Outage, r#"Nomad at {at} answered 502: {"error":"bad"}"#, None));
+    list(Fault::status(504, ""), (FailureKind::Outage, "Nomad at {at} answered 504", None));
     list(
         Fault::too_many_requests(None),
-        (Kind::Outage, "Nomad at {at} answered 429: too many requests", LIMIT),
+        (FailureKind::Outage, "Nomad at {at} answered 429: too many requests", LIMIT),
     );
     list(
         Fault::status(400, "Invalid index"),
-        (Kind::NotNomad, "Nomad at {at} answered 400: Invalid index", None),
+        (FailureKind::NotNomad, "Nomad at {at} answered 400: Invalid index", None),
     );
 }
 
@@ -101,25 +105,25 @@ fn what_nomad_said_is_short_and_harmless() {
     let shown = format!("\\u{{1b}}]52;c;x\\u{{7}}\\u{{9b}}2J\\u{{202e}}{}", "é".repeat(166));
     assert_eq!(shown.chars().count(), 200);
     let what = format!("Nomad at {{at}} answered 500: {shown}");
-    list(Fault::status(500, &hostile), (Kind::Outage, &what, None));
+    list(Fault::status(500, &hostile), (FailureKind::Outage, &what, None));
     // In a content type, where HTTP lets nothing else through: a long one.
     let long = "x".repeat(1_000);
     let what = format!("not a Nomad API answer (content-encoding {}) from {{at}}", &long[..183]);
-    list(Fault::header("Content-Encoding", Some(&long)), (Kind::NotNomad, &what, ADDRESS));
+    list(Fault::header("Content-Encoding", Some(&long)), (FailureKind::NotNomad, &what, ADDRESS));
 }
 
 #[test]
 fn html_is_not_nomad_whatever_its_status() {
     let what = "not a Nomad API answer (text/html) from {at}";
     for status in [200, 400, 404, 500] {
-        list(Fault::html(status), (Kind::NotNomad, what, ADDRESS));
+        list(Fault::html(status), (FailureKind::NotNomad, what, ADDRESS));
     }
     let proxy = "a proxy says that it gets no answer: is Nomad behind it up? else set NOMAD_ADDR or pass --address";
     let page = "\n <!DOCTYPE html><title>502</title>";
     for fault in [Fault::html(502), Fault::html(503), Fault::status(504, page)] {
-        list(fault, (Kind::NotNomad, what, Some(proxy)));
+        list(fault, (FailureKind::NotNomad, what, Some(proxy)));
     }
-    list(Fault::status(200, page), (Kind::NotNomad, what, ADDRESS));
+    list(Fault::status(200, page), (FailureKind::NotNomad, what, ADDRESS));
 }
 
 #[test]
@@ -141,31 +145,31 @@ fn json_under_another_type_is_good_and_told_once() {
 fn cut_off_answers_say_where() {
     for (fault, length) in [(Fault::Cut(1_234), 1_234), (Fault::body("[{\"ID\":\"6f1c"), 12)] {
         let what = format!("answer cut off after {length} bytes (list, {{at}})");
-        list(fault, (Kind::NotNomad, &what, None));
+        list(fault, (FailureKind::NotNomad, &what, None));
     }
     let sim = Sim::start(Fleet::recorded());
     sim.fault(Where::List, Times::ALWAYS, Fault::framing(Framing::Lie(1_000_000)));
     let error = nomad(&sim.address()).stubs().unwrap_err();
     assert!(error.what.starts_with("answer cut off after 6"), "{error}");
     let lie = b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n[{\"ID\":";
-    raw(lie, (Kind::NotNomad, "answer cut off after 7 bytes (list, {at})", None));
+    raw(lie, (FailureKind::NotNomad, "answer cut off after 7 bytes (list, {at})", None));
     let chunk = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n[{\"ID\r\n5\r\nab";
-    raw(chunk, (Kind::NotNomad, "answer cut off after 7 bytes (list, {at})", None));
+    raw(chunk, (FailureKind::NotNomad, "answer cut off after 7 bytes (list, {at})", None));
     let empty = "not a Nomad API answer (empty) from {at}";
-    list(Fault::body(""), (Kind::NotNomad, empty, ADDRESS));
+    list(Fault::body(""), (FailureKind::NotNomad, empty, ADDRESS));
 }
 
 #[test]
 fn a_reset_in_the_middle_is_an_outage() {
     let what = "cannot reach Nomad at {at}: connection lost after 2000 bytes (list)";
-    list(Fault::CutReset(2_000), (Kind::Outage, what, None));
+    list(Fault::CutReset(2_000), (FailureKind::Outage, what, None));
 }
 
 #[test]
 fn another_shape_is_named_by_its_path() {
     let shape = |body: &str, why: &str| {
         let what = format!("not a Nomad API answer (list, {{at}}): {why}");
-        list(Fault::body(body), (Kind::NotNomad, &what, None));
+        list(Fault::body(body), (FailureKind::NotNomad, &what, None));
     };
     shape("null", "invalid type: null, expected a sequence");
     shape("{}", "invalid type: map, expected a sequence");
@@ -179,7 +183,7 @@ fn another_shape_is_named_by_its_path() {
     let bytes = [b"[{\"ID\":\"", &b"\xff"[..], b"\"}]"].concat();
     sim.fault(Where::List, Times::ALWAYS, Fault::body(bytes));
     let error = nomad(&sim.address()).stubs().unwrap_err();
-    assert_eq!(error.kind, Kind::NotNomad);
+    assert_eq!(error.kind, FailureKind::NotNomad);
     assert!(error.what.contains("): [0].ID: invalid unicode code point"), "{error}");
 }
 
@@ -189,7 +193,7 @@ fn deep_nesting_is_refused() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     sim.fault(Where::List, Times::ALWAYS, Fault::body(deep));
     let error = nomad(&sim.address()).stubs().unwrap_err();
-    assert_eq!(error.kind, Kind::NotNomad);
+    assert_eq!(error.kind, FailureKind::NotNomad);
     assert!(error.what.contains("invalid type: sequence"), "{error}");
 }
 
@@ -198,10 +202,10 @@ fn unknown_encodings_are_refused() {
     for name in ["br", "deflate", "gzip, gzip", "zstd"] {
         let what = format!("not a Nomad API answer (content-encoding {name}) from {{at}}");
         let fault = Fault::header("Content-Encoding", Some(name));
-        list(fault, (Kind::NotNomad, &what, ADDRESS));
+        list(fault, (FailureKind::NotNomad, &what, ADDRESS));
     }
     let what = "not a Nomad API answer (broken gzip) from {at}";
-    list(Fault::header("Content-Encoding", Some("gzip")), (Kind::NotNomad, what, ADDRESS));
+    list(Fault::header("Content-Encoding", Some("gzip")), (FailureKind::NotNomad, what, ADDRESS));
     good(Fault::header("Content-Encoding", Some("identity")));
 }
 
@@ -213,14 +217,14 @@ fn redirects_are_refused_and_nothing_is_sent_on() {
     for status in [301, 302, 303, 307, 308] {
         let location = format!("http://user:secret@{other}/login?next=/v1/nodes#top");
         let what = format!("redirect to {other} refused ({{at}})");
-        list(Fault::redirect(status, &location), (Kind::NotNomad, &what, REDIRECT));
+        list(Fault::redirect(status, &location), (FailureKind::NotNomad, &what, REDIRECT));
     }
     for (location, host) in [
         ("https://login.example.com?a=b//c", "login.example.com"),
         ("//cdn.example.com/x", "cdn.example.com"),
     ] {
         let what = format!("redirect to {host} refused ({{at}})");
-        list(Fault::redirect(302, location), (Kind::NotNomad, &what, REDIRECT));
+        list(Fault::redirect(302, location), (FailureKind::NotNomad, &what, REDIRECT));
     }
     assert!(elsewhere.accept().is_err(), "the other host was never asked");
     for location in ["/ui/", "ui?to=http://evil.example.com/"] {
@@ -229,8 +233,8 @@ fn redirects_are_refused_and_nothing_is_sent_on() {
         let host = sim.address().replace("http://", "");
         let what = format!("redirect to {host} refused ({{at}})");
         let nomad = nomad(&sim.address());
-        check(nomad.stubs(), &sim.address(), (Kind::NotNomad, &what, REDIRECT));
-        check(nomad.node(&node()), &sim.address(), (Kind::NotNomad, &what, REDIRECT));
+        check(nomad.stubs(), &sim.address(), (FailureKind::NotNomad, &what, REDIRECT));
+        check(nomad.node(&node()), &sim.address(), (FailureKind::NotNomad, &what, REDIRECT));
         assert_eq!((sim.ledger().len(), nomad.calls()), (2, 2));
     }
 }
@@ -265,9 +269,9 @@ fn a_404_of_another_kind_is_a_wrong_path() {
     let what = "not a Nomad API answer (404, no such path) from {at}";
     let server = WireServer::saying(&answer("404 Not Found", "", ""));
     let at = server.address();
-    check(nomad(&at).node(&node()), &at, (Kind::NotNomad, what, prefix));
-    check(nomad(&at).stubs(), &at, (Kind::NotNomad, what, prefix));
-    raw(&answer("404 Not Found", "", "node not found"), (Kind::NotNomad, what, prefix));
+    check(nomad(&at).node(&node()), &at, (FailureKind::NotNomad, what, prefix));
+    check(nomad(&at).stubs(), &at, (FailureKind::NotNomad, what, prefix));
+    raw(&answer("404 Not Found", "", "node not found"), (FailureKind::NotNomad, what, prefix));
 }
 
 #[test]
@@ -285,10 +289,10 @@ fn an_unknown_region_is_named() {
     let nomad = open(Access { region: Some("mars".to_owned()), ..access(&sim.address()) });
     let what = "cannot reach region mars through Nomad at {at}: no path to region";
     let hint = Some("set NOMAD_REGION or --region to a region of this cluster");
-    check(nomad.stubs(), &sim.address(), (Kind::Outage, what, hint));
+    check(nomad.stubs(), &sim.address(), (FailureKind::Outage, what, hint));
     list(
         Fault::status(500, "No path to region"),
-        (Kind::Outage, "Nomad at {at} answered 500: No path to region", None),
+        (FailureKind::Outage, "Nomad at {at} answered 500: No path to region", None),
     );
 }
 
@@ -296,10 +300,10 @@ fn an_unknown_region_is_named() {
 fn what_is_no_http_is_not_nomad() {
     let hint = Some("is it the address of the HTTP API, and http or https as Nomad has it?");
     let what = "not a Nomad API answer from {at}: not HTTP";
-    raw(b"-ERR unknown command 'GET'\r\n", (Kind::NotNomad, what, hint));
+    raw(b"-ERR unknown command 'GET'\r\n", (FailureKind::NotNomad, what, hint));
     let endless = [b"HTTP/1.1 200 OK\r\n".to_vec(), b"A: b\r\n".repeat(50_000)].concat();
-    raw(&endless, (Kind::NotNomad, what, hint));
+    raw(&endless, (FailureKind::NotNomad, what, hint));
     let chunk = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n[]\r\n";
     let what = "not a Nomad API answer (broken HTTP) from {at}";
-    raw(chunk, (Kind::NotNomad, what, ADDRESS));
+    raw(chunk, (FailureKind::NotNomad, what, ADDRESS));
 }

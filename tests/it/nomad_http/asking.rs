@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use nomad_clients::model::remark::{Level, Tell};
+use nomad_clients::model::remark::{Level, Notifier};
 use nomad_clients::model::secret::Secret;
-use nomad_clients::nomad::{Access, Compress, HttpNomad, Kind, Nomad as _, Tls};
+use nomad_clients::nomad::{Access, Compress, FailureKind, HttpNomad, Nomad as _, TlsSettings};
 use nomad_sim::{Fleet, Options, Sim};
 
 use crate::support::sandbox::Sandbox;
@@ -105,12 +105,12 @@ fn token_and_basic_travel_in_their_headers() {
 #[test]
 fn a_token_that_no_header_can_carry_is_refused() {
     let token = Some(Secret::new("one\ntwo"));
-    let opened = HttpNomad::open(Access { token, ..access("http://[::1]:1") }, Tell::nobody());
+    let opened = HttpNomad::open(Access { token, ..access("http://[::1]:1") }, Notifier::nobody());
     check(
         opened.map(drop),
         "",
         (
-            Kind::Config,
+            FailureKind::Config,
             "the token holds characters that HTTP can't carry",
             Some("check NOMAD_TOKEN or --token-file: a token is one line of text"),
         ),
@@ -189,12 +189,13 @@ fn the_environment_names_no_proxy_for_this_machine() {
 #[test]
 fn what_can_not_be_a_proxy_is_refused_without_its_password() {
     let proxy = Some(Secret::new("nonsense://me:secret@proxy"));
-    let opened = HttpNomad::open(Access { proxy, ..access("http://10.0.0.5:1") }, Tell::nobody());
+    let opened =
+        HttpNomad::open(Access { proxy, ..access("http://10.0.0.5:1") }, Notifier::nobody());
     check(
         opened.map(drop),
         "",
         (
-            Kind::Config,
+            FailureKind::Config,
             "the URL of the HTTP proxy is not valid",
             Some("set HTTP_PROXY and HTTPS_PROXY to http://HOST:PORT"),
         ),
@@ -230,7 +231,7 @@ fn every_call_is_told_without_secrets() {
 fn what_is_risky_is_warned_of_once() {
     let warned = |address: &str, token: Option<&str>, skip_verify, sends: bool| {
         let (tell, remarks) = listening();
-        let tls = Tls { skip_verify, ..Tls::default() };
+        let tls = TlsSettings { skip_verify, ..TlsSettings::default() };
         let token = token.map(Secret::new);
         let deadline = Instant::now() + Duration::from_millis(200);
         let access = Access { token, tls, deadline, proxy: proxy(), ..access(address) };

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nomad_clients::model::node::NodeId;
-use nomad_clients::nomad::{HttpNomad, Kind, Nomad as _};
+use nomad_clients::nomad::{FailureKind, HttpNomad, Nomad as _};
 use nomad_sim::{Fault, Fleet, Sim, Times, Where};
 
 use crate::support::wire_server::{Act, WireServer};
@@ -99,7 +99,7 @@ fn a_reset_of_a_kept_connection_is_survived() {
     assert_eq!((sim.connections(), nomad.calls()), (2, 3));
     // The second one may be dead, too: then it is no accident.
     sim.fault(Where::Nodes, Times::ALWAYS, Fault::Close);
-    check(nomad.node(&id), &sim.address(), (Kind::Outage, CLOSED, ADDRESS));
+    check(nomad.node(&id), &sim.address(), (FailureKind::Outage, CLOSED, ADDRESS));
     assert_eq!(nomad.calls(), 5);
 }
 
@@ -120,7 +120,7 @@ fn a_connection_that_closes_without_an_answer_is_tried_once_more() {
         let sim = Sim::start(Fleet::recorded());
         sim.fault(Where::Everything, Times::ALWAYS, fault);
         let nomad = nomad(&sim.address());
-        check(nomad.stubs(), &sim.address(), (Kind::Outage, CLOSED, ADDRESS));
+        check(nomad.stubs(), &sim.address(), (FailureKind::Outage, CLOSED, ADDRESS));
         assert_eq!((sim.ledger().len(), nomad.calls()), (2, 2));
     }
 }
@@ -133,7 +133,7 @@ fn what_was_begun_is_not_asked_again() {
     });
     let nomad = nomad(&server.address());
     nomad.stubs().unwrap();
-    check(nomad.node(&node()), &server.address(), (Kind::Outage, CLOSED, ADDRESS));
+    check(nomad.node(&node()), &server.address(), (FailureKind::Outage, CLOSED, ADDRESS));
     assert_eq!((server.asked().len(), nomad.calls()), (2, 2));
 }
 
@@ -163,7 +163,7 @@ fn nomad_gets_the_time_that_it_asks_for() {
 
 #[test]
 fn patience_has_an_end() {
-    let expected = (Kind::Outage, "Nomad at {at} answered 429: slow down", LIMIT);
+    let expected = (FailureKind::Outage, "Nomad at {at} answered 429: slow down", LIMIT);
     for header in ["Retry-After: 3600\r\n", "Retry-After: soon\r\n", ""] {
         let server = impatient(header);
         let nomad = hurried(&server.address(), Duration::from_secs(5));
@@ -175,7 +175,7 @@ fn patience_has_an_end() {
     let sim = Sim::start(Fleet::recorded());
     sim.fault(Where::List, Times::ALWAYS, Fault::too_many_requests(Some("0")));
     let nomad = nomad(&sim.address());
-    let expected = (Kind::Outage, "Nomad at {at} answered 429: too many requests", LIMIT);
+    let expected = (FailureKind::Outage, "Nomad at {at} answered 429: too many requests", LIMIT);
     check(nomad.stubs(), &sim.address(), expected);
     assert_eq!(nomad.calls(), 2, "one more try, not two");
 }
@@ -185,7 +185,7 @@ fn one_connection_too_many_is_an_outage() {
     let sim = Sim::start(Fleet::recorded());
     sim.limit_connections(Some(0));
     let error = nomad(&sim.address()).stubs().unwrap_err();
-    assert_eq!(error.kind, Kind::Outage);
+    assert_eq!(error.kind, FailureKind::Outage);
     let refused = format!(
         "Nomad at {} answered 429: Your IP is issuing too many concurrent connections, please rate limit your calls",
         sim.address()

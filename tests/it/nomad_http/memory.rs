@@ -3,7 +3,7 @@
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use nomad_clients::nomad::{Kind, Nomad as _};
+use nomad_clients::nomad::{FailureKind, Nomad as _};
 use nomad_sim::{Fault, Fleet, Sim, Times, Where};
 
 use crate::support::sandbox::Sandbox;
@@ -18,7 +18,7 @@ fn a_body_without_end_is_given_up() {
     let sim = Sim::start(Fleet::recorded());
     sim.fault(Where::List, Times::ALWAYS, Fault::Huge(300 << 20));
     let what = "answer larger than 256 MB (list, {at})";
-    check(nomad(&sim.address()).stubs(), &sim.address(), (Kind::NotNomad, what, None));
+    check(nomad(&sim.address()).stubs(), &sim.address(), (FailureKind::NotNomad, what, None));
 }
 
 #[cfg(target_os = "linux")]

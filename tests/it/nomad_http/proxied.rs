@@ -1,7 +1,7 @@
 //! Through a proxy: what it is asked, and what is said of its refusals.
 
 use nomad_clients::model::secret::Secret;
-use nomad_clients::nomad::{Access, Kind, Nomad as _};
+use nomad_clients::nomad::{Access, FailureKind, Nomad as _};
 
 use crate::support::tls_front::config;
 use crate::support::wire_server::{Act, Asked, WireServer};
@@ -48,7 +48,7 @@ fn a_proxy_may_speak_tls_itself() {
     open(access.clone()).stubs().unwrap();
     assert_eq!(proxy.asked()[0].line(), format!("GET {NOMAD}/v1/nodes HTTP/1.1"));
     access.tls.ca_cert = Some(crate::support::pki::file("other-ca.pem"));
-    assert_eq!(open(access).stubs().unwrap_err().kind, Kind::Outage);
+    assert_eq!(open(access).stubs().unwrap_err().kind, FailureKind::Outage);
     assert_eq!(proxy.asked().len(), 1);
 }
 
@@ -65,7 +65,7 @@ fn refused(status: &str, headers: &str, user: &str, why: &str, hint: &str) {
         let hint = hint.replace("VARIABLE", variable);
         let what = format!("cannot reach Nomad at {{at}}: {what}");
         let error = open(through(&url, nomad)).stubs();
-        check(error, nomad, (Kind::Outage, &what, Some(&hint)));
+        check(error, nomad, (FailureKind::Outage, &what, Some(&hint)));
     }
 }
 
@@ -96,7 +96,7 @@ fn what_nomad_says_through_a_proxy_is_nomads() {
         Act::Keep(answer("403 Forbidden", headers, "Permission denied"))
     });
     let error = open(through(&proxy.address(), NOMAD)).stubs().unwrap_err();
-    assert_eq!(error.kind, Kind::Denied, "{error}");
+    assert_eq!(error.kind, FailureKind::Denied, "{error}");
 }
 
 #[test]
@@ -104,5 +104,5 @@ fn a_proxy_without_an_address_is_named() {
     let proxy = format!("http://{}.invalid:3128", "p".repeat(64));
     let what = format!("cannot reach Nomad at {{at}}: no such host: the proxy {proxy}");
     let hint = Some("check HTTP_PROXY, or set NO_PROXY if Nomad needs no proxy");
-    check(open(through(&proxy, NOMAD)).stubs(), NOMAD, (Kind::Outage, &what, hint));
+    check(open(through(&proxy, NOMAD)).stubs(), NOMAD, (FailureKind::Outage, &what, hint));
 }

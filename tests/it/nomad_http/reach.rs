@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use nomad_clients::nomad::{Error, Kind, Nomad as _};
+use nomad_clients::nomad::{Error, FailureKind, Nomad as _};
 use nomad_sim::{Fault, Fleet, Refusing, Sim, Times, Where};
 
 use crate::support::wire_server::{Act, WireServer};
@@ -15,7 +15,7 @@ const ADDRESS: Option<&str> = Some("set NOMAD_ADDR or pass --address");
 fn a_refused_connection_says_where_and_what_to_do() {
     let nobody = Refusing::start();
     let (at, nomad) = (nobody.address(), nomad(&nobody.address()));
-    let refused = (Kind::Outage, "cannot reach Nomad at {at}: connection refused", ADDRESS);
+    let refused = (FailureKind::Outage, "cannot reach Nomad at {at}: connection refused", ADDRESS);
     check(nomad.stubs(), &at, refused);
     check(nomad.node(&node()), &at, refused);
     assert_eq!(nomad.calls(), 2, "what was refused is not tried again");
@@ -28,7 +28,7 @@ fn a_host_that_is_not_there_is_named() {
     check(
         nomad(&at).stubs(),
         &at,
-        (Kind::Outage, "cannot reach Nomad at {at}: no such host", ADDRESS),
+        (FailureKind::Outage, "cannot reach Nomad at {at}: no such host", ADDRESS),
     );
 }
 
@@ -38,7 +38,7 @@ fn a_socket_that_is_not_there_is_named() {
     check(
         nomad(at).stubs(),
         at,
-        (Kind::Outage, "cannot reach Nomad at {at}: no such socket", ADDRESS),
+        (FailureKind::Outage, "cannot reach Nomad at {at}: no such socket", ADDRESS),
     );
 }
 
@@ -51,7 +51,7 @@ fn runs_out<T: std::fmt::Debug>(result: Result<T, Error>, at: &str, what: &str, 
     let seconds: f64 = seconds.unwrap_or_else(|| panic!("{error}")).parse().unwrap();
     assert!(seconds <= most, "{error}");
     let hint = Some("pass a longer --timeout".to_owned());
-    assert_eq!((error.kind, error.hint), (Kind::TimedOut, hint));
+    assert_eq!((error.kind, error.hint), (FailureKind::TimedOut, hint));
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_drip_ends_after_ten_seconds() {
     check(
         nomad(&server.address()).stubs(),
         &server.address(),
-        (Kind::TimedOut, "cannot reach Nomad at {at}: timed out after 10s (list)", None),
+        (FailureKind::TimedOut, "cannot reach Nomad at {at}: timed out after 10s (list)", None),
     );
     assert!((9_500..12_000).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
     assert_eq!(server.asked().len(), 1);
@@ -91,7 +91,7 @@ fn an_answer_that_stops_in_the_middle_is_given_up_sooner() {
         nomad(&server.address()).stubs(),
         &server.address(),
         (
-            Kind::TimedOut,
+            FailureKind::TimedOut,
             "cannot reach Nomad at {at}: timed out after 5s without a byte (list)",
             None,
         ),
@@ -105,7 +105,7 @@ fn a_handshake_that_never_comes_counts_as_connecting() {
     let at = format!("https://{}", listener.local_addr().unwrap());
     let hint = Some("use http:// in the address if Nomad has no TLS");
     let connect =
-        (Kind::TimedOut, "cannot reach Nomad at {at}: timed out after 3s (connect)", hint);
+        (FailureKind::TimedOut, "cannot reach Nomad at {at}: timed out after 3s (connect)", hint);
     check(nomad(&at).stubs(), &at, connect);
     runs_out(hurried(&at, Duration::from_millis(500)).stubs(), &at, "list", 0.5);
 }

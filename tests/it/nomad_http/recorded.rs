@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use nomad_clients::model::node::{Detail, DriverHealth, NodeId, Stub};
-use nomad_clients::nomad::{Kind, Nomad as _};
+use nomad_clients::nomad::{FailureKind, Nomad as _};
 use nomad_sim::{Folder, Options, Sim, fixtures};
 use serde_json::Value;
 
@@ -155,12 +155,12 @@ fn recorded_errors_are_understood() {
     let sim = replayed(fixtures().join("2.0.5/52-no-leader-ever"));
     let hint = Some("try again when Nomad has elected a leader");
     let what = "Nomad at {at} answered 500: No cluster leader";
-    check(nomad(&sim.address()).stubs(), &sim.address(), (Kind::Outage, what, hint));
+    check(nomad(&sim.address()).stubs(), &sim.address(), (FailureKind::Outage, what, hint));
 
     for (target, status) in [("/v1/nodes", 403), ("/v1/node/", 403)] {
         let refused = recorded("2.0.5/48-acl", target, status);
         let error = nomad(&refused.address()).stubs().unwrap_err();
-        assert_eq!(error.kind, Kind::Denied, "{target}: {error}");
+        assert_eq!(error.kind, FailureKind::Denied, "{target}: {error}");
     }
 }
 

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use nomad_clients::model::remark::Tell;
+use nomad_clients::model::remark::Notifier;
 use nomad_clients::model::secret::Secret;
-use nomad_clients::nomad::{Access, Error, HttpNomad, Kind, Nomad as _, Tls};
+use nomad_clients::nomad::{Access, Error, FailureKind, HttpNomad, Nomad as _, TlsSettings};
 
 use crate::support::pki::file;
 use crate::support::tls_front::config;
@@ -26,18 +26,18 @@ fn at(server: &WireServer) -> String {
     format!("https://127.0.0.1:{}", server.port)
 }
 
-fn with_ca() -> Tls {
-    Tls { ca_cert: Some(file("ca.pem")), ..Tls::default() }
+fn with_ca() -> TlsSettings {
+    TlsSettings { ca_cert: Some(file("ca.pem")), ..TlsSettings::default() }
 }
 
-fn ask(at: &str, tls: Tls) -> Result<(), Error> {
-    HttpNomad::open(Access { tls, ..access(at) }, Tell::nobody())?.stubs().map(drop)
+fn ask(at: &str, tls: TlsSettings) -> Result<(), Error> {
+    HttpNomad::open(Access { tls, ..access(at) }, Notifier::nobody())?.stubs().map(drop)
 }
 
 #[track_caller]
-fn fails(server: &WireServer, tls: Tls, why: &str, hint: Option<&str>) {
+fn fails(server: &WireServer, tls: TlsSettings, why: &str, hint: Option<&str>) {
     let what = format!("cannot reach Nomad at {{at}}: TLS: {why}");
-    check(ask(&at(server), tls), &at(server), (Kind::Outage, &what, hint));
+    check(ask(&at(server), tls), &at(server), (FailureKind::Outage, &what, hint));
     assert_eq!(server.asked().len(), 0, "nothing was said to it");
 }
 
@@ -51,15 +51,15 @@ fn a_certificate_of_the_named_authority_is_good() {
     std::fs::write(folder.path().join("README"), "not a certificate").unwrap();
     std::fs::copy(file("ca.pem"), folder.path().join("ca.pem")).unwrap();
     let ca_path = Some(folder.path().to_owned());
-    ask(&at(&server), Tls { ca_path, ..Tls::default() }).unwrap();
+    ask(&at(&server), TlsSettings { ca_path, ..TlsSettings::default() }).unwrap();
     let ca_path = Some(PathBuf::from("/nonexistent"));
-    ask(&at(&server), Tls { ca_path, ..with_ca() }).unwrap();
+    ask(&at(&server), TlsSettings { ca_path, ..with_ca() }).unwrap();
     // Several in one file.
     let both = folder.path().join("both.pem");
     let pem =
         [file("other-ca.pem"), file("ca.pem")].map(|file| std::fs::read(file).unwrap()).concat();
     std::fs::write(&both, pem).unwrap();
-    ask(&at(&server), Tls { ca_cert: Some(both), ..Tls::default() }).unwrap();
+    ask(&at(&server), TlsSettings { ca_cert: Some(both), ..TlsSettings::default() }).unwrap();
 }
 
 #[test]
@@ -79,8 +79,8 @@ fn certificates_that_prove_nothing() {
     fails(&server("expired.pem", false), with_ca(), "the certificate has expired", renew);
     let authority = Some("pass --ca-cert or set NOMAD_CACERT");
     let why = "the certificate is of an unknown authority";
-    fails(&server("server.pem", false), Tls::default(), why, authority);
-    let other = Tls { ca_cert: Some(file("other-ca.pem")), ..Tls::default() };
+    fails(&server("server.pem", false), TlsSettings::default(), why, authority);
+    let other = TlsSettings { ca_cert: Some(file("other-ca.pem")), ..TlsSettings::default() };
     fails(&server("server.pem", false), other, why, authority);
     let name = Some(
         "pass --tls-server-name, for Nomad's own certificates server.<region>.nomad or client.<region>.nomad",
@@ -88,8 +88,8 @@ fn certificates_that_prove_nothing() {
     fails(&server("other.pem", false), with_ca(), "the certificate is for another name", name);
 }
 
-fn named(name: &str) -> Tls {
-    Tls { server_name: Some(name.to_owned()), ..with_ca() }
+fn named(name: &str) -> TlsSettings {
+    TlsSettings { server_name: Some(name.to_owned()), ..with_ca() }
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn the_name_of_the_certificate_can_be_named() {
     check(
         ask(&at(&server), named("no name")),
         "",
-        (Kind::Config, "the TLS server name is neither a host name nor an IP address", None),
+        (FailureKind::Config, "the TLS server name is neither a host name nor an IP address", None),
     );
 }
 
@@ -128,12 +128,12 @@ fn a_proxy_is_asked_for_the_address_and_not_for_the_name() {
 fn skipping_the_proof_accepts_any_certificate() {
     for cert in ["expired.pem", "other.pem"] {
         let server = server(cert, false);
-        ask(&at(&server), Tls { skip_verify: true, ..Tls::default() }).unwrap();
+        ask(&at(&server), TlsSettings { skip_verify: true, ..TlsSettings::default() }).unwrap();
     }
 }
 
-fn with_client(cert: &str) -> Tls {
-    Tls { client_cert: Some(file(cert)), client_key: Some(file("server.key")), ..with_ca() }
+fn with_client(cert: &str) -> TlsSettings {
+    TlsSettings { client_cert: Some(file(cert)), client_key: Some(file("server.key")), ..with_ca() }
 }
 
 #[test]
@@ -145,13 +145,13 @@ fn a_client_certificate_is_shown_when_there_is_one() {
         ask(&at(&server), with_ca()),
         &at(&server),
         (
-            Kind::Outage,
+            FailureKind::Outage,
             "cannot reach Nomad at {at}: TLS: Nomad wants a client certificate",
             Some("pass --client-cert and --client-key"),
         ),
     );
     let error = ask(&at(&server), with_client("expired.pem")).unwrap_err();
-    assert_eq!(error.kind, Kind::Outage, "{error}");
+    assert_eq!(error.kind, FailureKind::Outage, "{error}");
     assert_eq!(server.asked().len(), before);
 }
 
@@ -164,8 +164,8 @@ fn files_that_can_not_be_used() {
     let (empty, shown) =
         (folder.path().join("empty"), |name: &str| file(name).display().to_string());
     std::fs::create_dir(&empty).unwrap();
-    let ca = |path: PathBuf| Tls { ca_cert: Some(path), ..Tls::default() };
-    let client = |cert: Option<PathBuf>, key: Option<PathBuf>| Tls {
+    let ca = |path: PathBuf| TlsSettings { ca_cert: Some(path), ..TlsSettings::default() };
+    let client = |cert: Option<PathBuf>, key: Option<PathBuf>| TlsSettings {
         client_cert: cert,
         client_key: key,
         ..with_ca()
@@ -181,7 +181,7 @@ fn files_that_can_not_be_used() {
         (ca(file("server.key")), format!("no PEM certificate in {}", shown("server.key"))),
         (ca(garbage.clone()), format!("no usable certificate in {}", garbage.display())),
         (
-            Tls { ca_path: Some(empty.clone()), ..Tls::default() },
+            TlsSettings { ca_path: Some(empty.clone()), ..TlsSettings::default() },
             format!("no PEM certificate in {}", empty.display()),
         ),
         (client(Some(file("client.pem")), None), half.clone()),
@@ -192,24 +192,25 @@ fn files_that_can_not_be_used() {
         ),
         (client(Some(file("client.pem")), Some(file("another.key"))), misfit),
     ] {
-        check(ask("https://127.0.0.1:1", tls), "", (Kind::Config, &what, None));
+        check(ask("https://127.0.0.1:1", tls), "", (FailureKind::Config, &what, None));
     }
     // A missing file is told at once, the others when Nomad is asked.
-    let opened = |tls| HttpNomad::open(Access { tls, ..access("https://[::1]:1") }, Tell::nobody());
+    let opened =
+        |tls| HttpNomad::open(Access { tls, ..access("https://[::1]:1") }, Notifier::nobody());
     for missing in
         [ca("/none.pem".into()), client(Some("/none.pem".into()), Some(file("server.key")))]
     {
         let what = "cannot read /none.pem: no such file or directory";
-        check(opened(missing).map(drop), "", (Kind::Config, what, None));
+        check(opened(missing).map(drop), "", (FailureKind::Config, what, None));
     }
     let what = format!("no usable certificate in {}", garbage.display());
     let nomad = opened(ca(garbage)).unwrap();
-    check(nomad.stubs(), "", (Kind::Config, &what, None));
+    check(nomad.stubs(), "", (FailureKind::Config, &what, None));
     assert_eq!(nomad.calls(), 0);
-    check(nomad.ready().map(drop), "", (Kind::Config, &what, None));
+    check(nomad.ready().map(drop), "", (FailureKind::Config, &what, None));
     // What http does not need is not read.
     let plain = access("http://127.0.0.1:1");
-    HttpNomad::open(Access { tls: ca("/none.pem".into()), ..plain }, Tell::nobody()).unwrap();
+    HttpNomad::open(Access { tls: ca("/none.pem".into()), ..plain }, Notifier::nobody()).unwrap();
 }
 
 #[test]
@@ -217,10 +218,10 @@ fn the_wrong_protocol_is_named() {
     let text = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
     let server = WireServer::saying(text);
     check(
-        ask(&server.address(), Tls::default()),
+        ask(&server.address(), TlsSettings::default()),
         &server.address(),
         (
-            Kind::Outage,
+            FailureKind::Outage,
             "Nomad at {at} answered 400: Client sent an HTTP request to an HTTPS server.",
             Some("use https:// in the address"),
         ),
@@ -236,7 +237,7 @@ fn the_wrong_protocol_is_named() {
         ask(&address, with_ca()),
         &address,
         (
-            Kind::Outage,
+            FailureKind::Outage,
             "cannot reach Nomad at {at}: TLS: the answer is not TLS",
             Some("use http:// in the address if Nomad has no TLS"),
         ),
@@ -254,7 +255,7 @@ fn certificates_are_read_once_and_not_for_every_connection() {
     let many = tempfile::NamedTempFile::new().unwrap();
     let pem = std::fs::read(file("ca.pem")).unwrap();
     std::fs::write(many.path(), pem.repeat((1 << 20) / pem.len())).unwrap();
-    let tls = Tls { ca_cert: Some(many.path().to_owned()), ..Tls::default() };
+    let tls = TlsSettings { ca_cert: Some(many.path().to_owned()), ..TlsSettings::default() };
     let nomad = open(Access { tls, ..access(&at(&server)) });
     let time = || {
         let began = Instant::now();

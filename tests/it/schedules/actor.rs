@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use nomad_clients::discovery::{Answer, Discovery, Error, How, Leaving, Policy, Unwatched, Want};
+use nomad_clients::discovery::{Answer, Discovery, Error, How, NoProgress, Policy, Shutdown, Want};
 use nomad_clients::model::node::Stub;
-use nomad_clients::model::remark::{Level, Tell};
+use nomad_clients::model::remark::{Level, Notifier};
 use nomad_clients::nomad::Nomad;
 use nomad_clients::store::scope::{Cluster, Scope};
-use nomad_clients::store::{Flight, Probes, Published, Store};
+use nomad_clients::store::{Flight, ProbeBackoff, Published, Store};
 
 use super::gate::{Gate, Over};
 use super::oracles;
@@ -109,7 +109,7 @@ pub(super) struct Actor {
     pub(super) gate: Gate,
     world: Arc<Mutex<World>>,
     notes: Mutex<Notes>,
-    leaving: Arc<Leaving>,
+    leaving: Arc<Shutdown>,
 }
 
 impl Actor {
@@ -226,13 +226,13 @@ impl Actor {
                 probe_from: 0,
                 moved: false,
             },
-            probes: Probes::new(None, &Scope::of(&Cluster::default())),
-            tell: Tell::new(move |remark| {
+            probes: ProbeBackoff::new(None, &Scope::of(&Cluster::default())),
+            tell: Notifier::new(move |remark| {
                 let trouble =
                     remark.level == Level::Warning && remark.text.starts_with("cache not used");
                 teller.world().disturbed |= trouble && teller.is_alive();
             }),
-            progress: Arc::new(Unwatched),
+            progress: Arc::new(NoProgress),
             leaving: Arc::clone(&self.leaving),
             sleep: Arc::new(move |_| {
                 if sleeper.notes().failing == 0 {

@@ -9,8 +9,8 @@ use nomad_clients::model::rows::Rows;
 use nomad_clients::model::snapshot::Snapshot;
 use nomad_clients::store::meta::Meta;
 use nomad_clients::store::{
-    Base, Class, Cleared, Enter, Entered, Error, Flight, How, Kept, Look, Publication, Published,
-    Sample, Stats, Store, Want, sum,
+    Base, Cleared, Enter, Entered, Error, FailureClass, Flight, How, Kept, Look, Publication,
+    Published, Sample, Stats, Store, Want, sum,
 };
 
 use crate::support::bench::scope;
@@ -122,10 +122,10 @@ impl Crook {
     /// Waits once more under another name, so that the client does not know the lease again.
     fn renaming(&self, enter: &Enter<'_>) -> Result<Entered, Error> {
         if std::mem::take(&mut self.memory.lock().unwrap().renamed) {
-            return Ok(Entered::Failed(Class::Partial));
+            return Ok(Entered::Failed(FailureClass::Partial));
         }
         let entered = self.store().enter(enter)?;
-        if let (Entered::Failed(Class::Partial), Some(waited)) = (&entered, enter.waited)
+        if let (Entered::Failed(FailureClass::Partial), Some(waited)) = (&entered, enter.waited)
             && enter.how == How::Refresh
         {
             self.memory.lock().unwrap().renamed = true;
@@ -245,7 +245,7 @@ impl Store for Crook {
         self.store().release(flight);
     }
 
-    fn fail(&self, flight: &Flight, class: Class) {
+    fn fail(&self, flight: &Flight, class: FailureClass) {
         self.store().fail(flight, class);
     }
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use nomad_clients::model::node::{Detail, NodeId};
-use nomad_clients::model::rows::Row;
+use nomad_clients::model::rows::NodeRow;
 use nomad_clients::model::snapshot::Snapshot;
-use nomad_clients::nomad::{self, Listing, Nomad, Pulse};
+use nomad_clients::nomad::{self, IndexReply, Listing, Nomad};
 use nomad_clients::store::{
-    Base, Class, Cleared, Enter, Entered, Error, Flight, How, Kept, Look, Publication, Published,
-    Sample, Stats, Store, Want,
+    Base, Cleared, Enter, Entered, Error, FailureClass, Flight, How, Kept, Look, Publication,
+    Published, Sample, Stats, Store, Want,
 };
 
 use crate::support::fake_nomad::{id, outage};
@@ -52,7 +52,7 @@ impl GatedNomad {
 }
 
 impl Nomad for GatedNomad {
-    fn probe(&self) -> Result<Option<Pulse>, nomad::Error> {
+    fn probe(&self) -> Result<Option<IndexReply>, nomad::Error> {
         if !self.0.temper.probes {
             return Ok(None);
         }
@@ -60,11 +60,12 @@ impl Nomad for GatedNomad {
         let pulse = self.listing(luck).map(|listing| {
             let Listing { stubs, index, known_leader: leader, .. } = listing;
             let first = stubs.into_iter().min_by(|a, b| a.id.cmp(&b.id));
-            Pulse { index, leader, first }
+            IndexReply { index, leader, first }
         });
         let known =
             self.0.notes().flight.as_ref().and_then(|flight| Some(flight.meta.as_ref()?.index));
-        let moved = |pulse: &Pulse| !pulse.leader || pulse.index != known || pulse.first.is_none();
+        let moved =
+            |pulse: &IndexReply| !pulse.leader || pulse.index != known || pulse.first.is_none();
         if pulse.as_ref().is_ok_and(moved) {
             self.0.fork();
         }
@@ -170,7 +171,8 @@ impl Store for GatedStore {
         self.pass("KEPT");
         let kept = self.inner.kept(flight, first);
         let first = self.actor.notes().first.take();
-        let row = kept.as_ref().zip(first).and_then(|(kept, stub)| Row::kept(&kept.first, &stub));
+        let row =
+            kept.as_ref().zip(first).and_then(|(kept, stub)| NodeRow::kept(&kept.first, &stub));
         if row.is_none() {
             self.actor.fork();
         }
@@ -212,7 +214,7 @@ impl Store for GatedStore {
         }
     }
 
-    fn fail(&self, flight: &Flight, class: Class) {
+    fn fail(&self, flight: &Flight, class: FailureClass) {
         let fate = self.actor.notes().fate;
         if fate != Fate::Alive || !self.try_pass("FAIL") {
             return;
@@ -220,7 +222,7 @@ impl Store for GatedStore {
         self.inner.fail(flight, class);
         let mut world = self.actor.world();
         let step = world.step;
-        if class != Class::NotCacheable {
+        if class != FailureClass::NotCacheable {
             world.failures.push((self.actor.scope, step));
         }
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use nomad_clients::model::diff::is_unchanged;
 use nomad_clients::model::node::{Detail, Full, NodeId, Stub};
-use nomad_clients::nomad::{Error, Listing, Nomad, Pulse};
+use nomad_clients::nomad::{Error, IndexReply, Listing, Nomad};
 use nomad_clients::store::{Base, Flight, Published};
 
 use super::broken::Client;
@@ -93,7 +93,7 @@ struct Hoarding {
 }
 
 impl Nomad for Hoarding {
-    fn probe(&self) -> Result<Option<Pulse>, Error> {
+    fn probe(&self) -> Result<Option<IndexReply>, Error> {
         self.nomad.probe()
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use nomad_clients::model::node::NodeId;
-use nomad_clients::model::remark::Tell;
+use nomad_clients::model::remark::Notifier;
 use nomad_clients::store::local::LocalStore;
 use nomad_clients::store::{BootClock, Flight, Look, Store, Want};
 use tempfile::TempDir;
@@ -41,7 +41,7 @@ impl LocalGround {
         let mut place = place(SCOPES[of], "");
         place.folder = Some(self.folder());
         let clock = BootClock::of_this_boot(None);
-        Arc::new(LocalStore::open(&place, clock, Tell::nobody()).unwrap())
+        Arc::new(LocalStore::open(&place, clock, Notifier::nobody()).unwrap())
     }
 
     fn snap(&self, of: usize) -> PathBuf {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use nomad_clients::model::remark::Tell;
+use nomad_clients::model::remark::Notifier;
 use nomad_clients::store::memory::{MemoryStore, SharedSpace};
 use nomad_clients::store::meta::Meta;
 use nomad_clients::store::{Flight, Store};
@@ -27,7 +27,7 @@ impl MemoryGround {
     }
 
     fn open(&self, of: usize) -> Arc<dyn Store> {
-        Arc::new(MemoryStore::new(self.space(), &place(SCOPES[of], ""), Tell::nobody()))
+        Arc::new(MemoryStore::new(self.space(), &place(SCOPES[of], ""), Notifier::nobody()))
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use nomad_clients::model::remark::Tell;
+use nomad_clients::model::remark::Notifier;
 use nomad_clients::store::meta::Meta;
 use nomad_clients::store::redis::RedisStore;
 use nomad_clients::store::{Flight, Store};
@@ -81,7 +81,7 @@ impl RedisGround {
     fn open(&self, of: usize, url: &str, remembers: bool) -> Arc<dyn Store> {
         let mut place = place(SCOPES[of], url);
         place.folder = remembers.then(|| self.host.path().join("cache"));
-        Arc::new(RedisStore::new(&place, Tell::nobody()).unwrap())
+        Arc::new(RedisStore::new(&place, Notifier::nobody()).unwrap())
     }
 
     fn evict(&self, dice: &mut Dice, limits: &mut Limits) -> Option<String> {

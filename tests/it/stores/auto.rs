@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use nomad_clients::model::node::NodeId;
-use nomad_clients::model::remark::Tell;
+use nomad_clients::model::remark::Notifier;
 use nomad_clients::model::snapshot::Snapshot;
-use nomad_clients::store::auto::{AutoStore, Local, Shown};
+use nomad_clients::store::auto::{FallbackStore, LocalCache, ShownList};
 use nomad_clients::store::memory::{MemoryStore, SharedSpace};
 use nomad_clients::store::redis::RedisStore;
 use nomad_clients::store::{
-    Base, Class, Cleared, Enter, Entered, Error, Flight, How, Kept, Look, Publication, Published,
-    Sample, Stats, Store, Want,
+    Base, Cleared, Enter, Entered, Error, FailureClass, Flight, How, Kept, Look, Publication,
+    Published, Sample, Stats, Store, Want,
 };
 
 use crate::support::bench::{Ear, place};
@@ -26,7 +26,7 @@ const EMPTY: Look = Look::Miss { refuse: None };
 /// A run with a local store that outlives it.
 pub(super) struct Run {
     ear: Ear,
-    store: AutoStore,
+    store: FallbackStore,
 }
 
 impl Run {
@@ -34,13 +34,13 @@ impl Run {
         let ear = Ear::default();
         let place = place("a0", url);
         let redis = Arc::new(RedisStore::new(&place, ear.tell()).unwrap());
-        let local: Arc<dyn Local> =
-            Arc::new(MemoryStore::new(local.clone(), &place, Tell::nobody()));
-        let store = AutoStore::new(redis, Ok(local), ear.tell());
+        let local: Arc<dyn LocalCache> =
+            Arc::new(MemoryStore::new(local.clone(), &place, Notifier::nobody()));
+        let store = FallbackStore::new(redis, Ok(local), ear.tell());
         Self { ear, store }
     }
 
-    fn map(self, change: impl FnOnce(AutoStore) -> AutoStore) -> Self {
+    fn map(self, change: impl FnOnce(FallbackStore) -> FallbackStore) -> Self {
         Self { store: change(self.store), ..self }
     }
 
@@ -77,7 +77,7 @@ fn without_redis_the_local_store_serves_and_one_warning_says_so() {
 #[test]
 fn redis_that_nobody_asked_for_is_not_missed() {
     let local = SharedSpace::default();
-    let (run, ear) = Run::new(&nobody(), &local).map(AutoStore::unasked).process();
+    let (run, ear) = Run::new(&nobody(), &local).map(FallbackStore::unasked).process();
     assert_eq!(run.store.look(Want::Records).unwrap(), EMPTY);
     assert_eq!(ear.heard(), ["Verbose: redis unavailable (refused): using local cache"]);
     assert_eq!(outcomes(run.store.clear()), [memory_line()]);
@@ -86,7 +86,7 @@ fn redis_that_nobody_asked_for_is_not_missed() {
 #[test]
 fn redis_or_nothing() {
     let local = SharedSpace::default();
-    let (mut run, ear) = Run::new(&nobody(), &local).map(AutoStore::without_fallback).process();
+    let (mut run, ear) = Run::new(&nobody(), &local).map(FallbackStore::without_fallback).process();
     assert_eq!(run.store.look(Want::Records).unwrap(), EMPTY);
     assert!(matches!(run.come(How::Get), Entered::Alone));
     assert_eq!(run.store.partial("Nabc").unwrap(), None);
@@ -96,10 +96,10 @@ fn redis_or_nothing() {
 
 #[test]
 fn a_machine_that_can_keep_nothing_says_why() {
-    let heard = |change: fn(AutoStore) -> AutoStore| {
+    let heard = |change: fn(FallbackStore) -> FallbackStore| {
         let ear = Ear::default();
         let redis = Arc::new(RedisStore::new(&place("a0", &nobody()), ear.tell()).unwrap());
-        let store = change(AutoStore::new(redis, Err(Error::NoHome), ear.tell()));
+        let store = change(FallbackStore::new(redis, Err(Error::NoHome), ear.tell()));
         let mut run = Process::new(Arc::new(store), 'N');
         assert!(matches!(run.come(How::Get), Entered::Alone));
         ear.heard()
@@ -108,7 +108,7 @@ fn a_machine_that_can_keep_nothing_says_why() {
     assert_eq!(heard(|store| store), [both]);
     // Nobody asked for that Redis, but now every run asks for everything.
     assert_eq!(
-        heard(AutoStore::unasked),
+        heard(FallbackStore::unasked),
         ["Warning: no local cache: no home folder to keep it in"]
     );
 }
@@ -133,7 +133,7 @@ fn a_run_that_reaches_redis_forgets_what_is_kept_here() {
 fn r5_refused_credentials_are_told_even_if_nobody_asked() {
     let server = RedisServer::start_with(&["--requirepass", "secret"]);
     let (run, ear) =
-        Run::new(&server.url(), &SharedSpace::default()).map(AutoStore::unasked).process();
+        Run::new(&server.url(), &SharedSpace::default()).map(FallbackStore::unasked).process();
     assert_eq!(run.store.look(Want::Records).unwrap(), EMPTY);
     assert_eq!(ear.heard(), ["Warning: redis refused the credentials: using local cache"]);
     let refused = Err("redis refused the credentials".to_owned());
@@ -203,8 +203,8 @@ fn a_flight_stays_with_the_store_that_gave_it() {
 /// A local store that only counts how often it was told to forget everything.
 struct Forgetful(AtomicUsize);
 
-impl Local for Forgetful {
-    fn forget_older(&self, than: Option<Shown>) {
+impl LocalCache for Forgetful {
+    fn forget_older(&self, than: Option<ShownList>) {
         assert_eq!(than, None);
         self.0.fetch_add(1, Ordering::Relaxed);
     }
@@ -241,7 +241,7 @@ impl Store for Forgetful {
 
     fn release(&self, _: &Flight) {}
 
-    fn fail(&self, _: &Flight, _: Class) {}
+    fn fail(&self, _: &Flight, _: FailureClass) {}
 
     fn void(&self, _: Option<&Flight>) -> Result<(), Error> {
         unreachable!()
@@ -272,9 +272,9 @@ fn a_run_that_fetches_alone_forgets_once() {
     let server = RedisServer::start();
     server.cli(&["ACL", "SETUSER", "v", "on", ">p", "~nomad:clients*", "-@all", "+mget", "+pttl"]);
     let place = place("a0", &format!("{}?user=v&pass=p", server.url()));
-    let redis = Arc::new(RedisStore::new(&place, Tell::nobody()).unwrap());
+    let redis = Arc::new(RedisStore::new(&place, Notifier::nobody()).unwrap());
     let local = Arc::new(Forgetful(AtomicUsize::new(0)));
-    let store = AutoStore::new(redis, Ok(Arc::<Forgetful>::clone(&local)), Tell::nobody());
+    let store = FallbackStore::new(redis, Ok(Arc::<Forgetful>::clone(&local)), Notifier::nobody());
     let mut run = Process::new(Arc::new(store), 'N');
     assert!(matches!(run.come(How::Get), Entered::Alone));
     assert_eq!(local.0.load(Ordering::Relaxed), 1);
@@ -300,7 +300,7 @@ fn the_words_of_a_server_decide_nothing() {
     for words in words {
         let (fake, asked) = saying(words);
         let (run, _) =
-            Run::new(&fake.url(), &SharedSpace::default()).map(AutoStore::unasked).process();
+            Run::new(&fake.url(), &SharedSpace::default()).map(FallbackStore::unasked).process();
         let uncleared = (format!("{}/0", fake.url()), Err(words.to_owned()));
         assert_eq!(outcomes(run.store.clear()), [uncleared, memory_line()]);
         assert_eq!(asked.load(Ordering::Relaxed), 1, "{words}");

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use nomad_clients::store::redis::RedisStore;
-use nomad_clients::store::{Entered, How, Published, Refuse};
+use nomad_clients::store::{Entered, How, Published, RefusedRevs};
 
 use crate::support::bench::{Ear, place, scope};
 use crate::support::process::{Process, Records, X, Y, records};
@@ -84,12 +84,12 @@ fn every_key_spoilt_in_every_way_heals() {
                 assert_eq!(shown.rev, own.token, "{case}");
             }
             check_shown(next.whole().as_ref(), &first, &case);
-            let mut entered = next.enter(How::Refresh, &Refuse::Everything, None);
+            let mut entered = next.enter(How::Refresh, &RefusedRevs::Everything, None);
             if let Entered::Wait { .. } = entered {
                 // Somebody's lease, as it may be: it ends, or this run's time does.
                 assert_eq!(key, &lease, "{case}");
                 server.cli(&["DEL", key]);
-                entered = next.enter(How::Refresh, &Refuse::Everything, None);
+                entered = next.enter(How::Refresh, &RefusedRevs::Everything, None);
             }
             assert!(matches!(entered, Entered::Own(_)), "{case}: {entered:?}");
             let base = next.base();

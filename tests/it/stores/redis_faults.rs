@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nomad_clients::model::remark::Tell;
+use nomad_clients::model::remark::Notifier;
 use nomad_clients::store::redis::RedisStore;
-use nomad_clients::store::{Entered, Error, How, Kind, Look, Published, Store, Want};
+use nomad_clients::store::{Entered, Error, ErrorKind, How, Look, Published, Store, Want};
 
 use crate::support::bench::{Ear, place};
 use crate::support::fake_redis::{Fake, nobody};
@@ -18,7 +18,7 @@ const NOTHING: &[u8] = b":-2\r\n:-2\r\n*5\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n
 const LOADING: &[u8] = b"-LOADING a\r\n-LOADING b\r\n-LOADING c\r\n";
 
 pub(super) fn store(url: &str) -> Arc<RedisStore> {
-    Arc::new(RedisStore::new(&place("a0", url), Tell::nobody()).unwrap())
+    Arc::new(RedisStore::new(&place("a0", url), Notifier::nobody()).unwrap())
 }
 
 /// The error of a look, and how long it took.
@@ -29,21 +29,21 @@ fn look_error(url: &str) -> (Error, Duration) {
 }
 
 #[track_caller]
-fn check(url: &str, kind: Kind, what: &str) {
+fn check(url: &str, kind: ErrorKind, what: &str) {
     let (error, took) = look_error(url);
     assert_eq!((error.kind(), &*error.to_string()), (kind, what));
     assert!(took < Duration::from_secs(4), "{took:?}");
 }
 
 fn enter(store: &Arc<RedisStore>) -> Result<Entered, Error> {
-    let revs = nomad_clients::store::Refuse::Revs(Vec::new());
+    let revs = nomad_clients::store::RefusedRevs::Revs(Vec::new());
     let enter =
         nomad_clients::store::Enter { token: "Nabc", how: How::Get, refuse: &revs, waited: None };
     store.enter(&enter)
 }
 
 #[track_caller]
-pub(super) fn check_enter(store: &Arc<RedisStore>, kind: Kind, start: &str) {
+pub(super) fn check_enter(store: &Arc<RedisStore>, kind: ErrorKind, start: &str) {
     let error = enter(store).unwrap_err();
     assert_eq!(error.kind(), kind, "{error}");
     assert!(error.to_string().starts_with(start), "{error}");
@@ -55,9 +55,9 @@ pub(super) fn clear(store: &Arc<RedisStore>) -> Result<(), Error> {
 
 #[test]
 fn r2_nobody_listens() {
-    check(&nobody(), Kind::Unavailable, "refused");
-    check("unix:///nowhere/redis.sock", Kind::Unavailable, "refused");
-    check("redis://no-such-host.invalid", Kind::Unavailable, "its name can't be resolved");
+    check(&nobody(), ErrorKind::Unavailable, "refused");
+    check("unix:///nowhere/redis.sock", ErrorKind::Unavailable, "refused");
+    check("redis://no-such-host.invalid", ErrorKind::Unavailable, "its name can't be resolved");
     assert_eq!(clear(&store(&nobody())).unwrap_err().to_string(), "refused");
 }
 
@@ -67,9 +67,12 @@ fn r3_silence_ends_in_time_and_the_next_run_does_not_wait_for_it() {
     let home = tempfile::tempdir().unwrap();
     let mut place = place("a0", &silent.url());
     place.folder = Some(home.path().join("cache"));
-    let open = || RedisStore::new(&place, Tell::nobody()).unwrap();
+    let open = || RedisStore::new(&place, Notifier::nobody()).unwrap();
     let error = open().look(Want::Records).unwrap_err();
-    assert_eq!((error.kind(), &*error.to_string()), (Kind::Unavailable, "timed out after 500 ms"));
+    assert_eq!(
+        (error.kind(), &*error.to_string()),
+        (ErrorKind::Unavailable, "timed out after 500 ms")
+    );
     let began = Instant::now();
     let error = open().look(Want::Records).unwrap_err();
     assert_eq!(error.to_string(), "it did not answer a moment ago");
@@ -78,7 +81,7 @@ fn r3_silence_ends_in_time_and_the_next_run_does_not_wait_for_it() {
     assert_eq!(open().check().unwrap_err().to_string(), "timed out after 500 ms");
     let mut elsewhere = place.clone();
     elsewhere.redis.url = nomad_clients::model::secret::Secret::new(nobody());
-    let other = RedisStore::new(&elsewhere, Tell::nobody()).unwrap();
+    let other = RedisStore::new(&elsewhere, Notifier::nobody()).unwrap();
     assert_eq!(other.look(Want::Records).unwrap_err().to_string(), "refused");
 }
 
@@ -87,7 +90,7 @@ fn r3_silence_at_enter() {
     let silent = Fake::scripted(&[NOTHING]);
     let store = store(&silent.url());
     assert_eq!(store.look(Want::Records).unwrap(), EMPTY);
-    check_enter(&store, Kind::Unavailable, "timed out after 500 ms");
+    check_enter(&store, ErrorKind::Unavailable, "timed out after 500 ms");
 }
 
 /// R3 and R15: the publication takes effect after nobody waits for its answer any more.
@@ -133,20 +136,20 @@ fn r3_clear_tries_for_five_seconds() {
 
 #[test]
 fn a_drip_is_silence() {
-    check(&Fake::dripping().url(), Kind::Unavailable, "timed out after 1 s");
+    check(&Fake::dripping().url(), ErrorKind::Unavailable, "timed out after 1 s");
 }
 
 #[test]
 fn r5_wrong_credentials() {
     let server = RedisServer::start_with(&["--requirepass", "secret"]);
     let refused = "redis refused the credentials";
-    check(&server.url(), Kind::Credentials, refused);
-    check(&format!("{}?pass=wrong", server.url()), Kind::Credentials, refused);
-    check(&format!("{}?user=nobody&pass=secret", server.url()), Kind::Credentials, refused);
+    check(&server.url(), ErrorKind::Credentials, refused);
+    check(&format!("{}?pass=wrong", server.url()), ErrorKind::Credentials, refused);
+    check(&format!("{}?user=nobody&pass=secret", server.url()), ErrorKind::Credentials, refused);
     let error = clear(&store(&format!("{}?pass=wrong", server.url()))).unwrap_err();
-    assert_eq!(error.kind(), Kind::Credentials);
+    assert_eq!(error.kind(), ErrorKind::Credentials);
     let open = RedisServer::start();
-    check(&format!("{}?pass=unneeded", open.url()), Kind::Credentials, refused);
+    check(&format!("{}?pass=unneeded", open.url()), ErrorKind::Credentials, refused);
     server.cli(&["AUTH", "secret"]);
 }
 
@@ -161,7 +164,7 @@ fn r8_a_replica_can_be_read() {
     let store = store(&server.url());
     server.cli(&["CONFIG", "SET", "replica-serve-stale-data", "yes"]);
     let mut late = Process::new(Arc::clone(&store) as Arc<dyn Store>, 'N');
-    let refuse = nomad_clients::store::Refuse::Everything;
+    let refuse = nomad_clients::store::RefusedRevs::Everything;
     let enter = nomad_clients::store::Enter {
         token: &late.token,
         how: How::Refresh,
@@ -171,9 +174,9 @@ fn r8_a_replica_can_be_read() {
     let error = store.enter(&enter).unwrap_err();
     assert_eq!(
         (error.kind(), &*error.to_string()),
-        (Kind::ReadOnly, "redis is a read-only replica")
+        (ErrorKind::ReadOnly, "redis is a read-only replica")
     );
-    assert_eq!(clear(&store).unwrap_err().kind(), Kind::ReadOnly);
+    assert_eq!(clear(&store).unwrap_err().kind(), ErrorKind::ReadOnly);
     // The failover is over: the same store goes on.
     server.cli(&["REPLICAOF", "NO", "ONE"]);
     late.own(How::Refresh);
@@ -189,7 +192,7 @@ fn r9_out_of_memory_can_be_read_and_cleared() {
     assert!(owner.hit().is_some());
     let other = store(&server.url());
     server.cli(&["DEL", "nomad:clients:all"]);
-    check_enter(&other, Kind::ReadOnly, "redis is out of memory");
+    check_enter(&other, ErrorKind::ReadOnly, "redis is out of memory");
     clear(&other).unwrap();
     assert_eq!(server.int(&["DBSIZE"]), 0);
 }
@@ -200,7 +203,7 @@ fn r9_too_few_replicas_refuse_the_clear_too() {
     let store = store(&server.url());
     assert_eq!(store.look(Want::Records).unwrap(), EMPTY);
     let what = "redis misses replicas and refuses to write (NOREPLICAS)";
-    check_enter(&store, Kind::ReadOnly, what);
+    check_enter(&store, ErrorKind::ReadOnly, what);
     assert_eq!(clear(&store).unwrap_err().to_string(), what);
 }
 
@@ -209,29 +212,29 @@ fn r10_a_server_that_loads_is_asked_once_more() {
     let store = |answers: &'static [&'static [u8]]| store(&Fake::scripted(answers).url());
     assert_eq!(store(&[LOADING, NOTHING]).look(Want::Records).unwrap(), EMPTY);
     let error = store(&[LOADING, LOADING, NOTHING]).look(Want::Records).unwrap_err();
-    assert_eq!((error.kind(), &*error.to_string()), (Kind::Unavailable, "busy: LOADING"));
+    assert_eq!((error.kind(), &*error.to_string()), (ErrorKind::Unavailable, "busy: LOADING"));
 }
 
 #[test]
 fn r11_a_cluster_is_named() {
     const MOVED: &[u8] = b"-MOVED 1 h:1\r\n-MOVED 1 h:1\r\n-CROSSSLOT x\r\n";
     let what = "redis is a cluster (MOVED), redis-cluster:// is not supported";
-    check(&Fake::saying(MOVED).url(), Kind::Unavailable, what);
+    check(&Fake::saying(MOVED).url(), ErrorKind::Unavailable, what);
 }
 
 #[test]
 fn r17_not_a_redis_server() {
     let what = "not a Redis server";
     let http = Fake::saying(b"HTTP/1.1 400 Bad Request\r\n\r\n").url();
-    check(&http, Kind::Unavailable, "not a Redis server: it speaks HTTP");
-    check(&Fake::saying(b"\x16\x04\x01\x00\x02\x02\x50").url(), Kind::Unavailable, what);
+    check(&http, ErrorKind::Unavailable, "not a Redis server: it speaks HTTP");
+    check(&Fake::saying(b"\x16\x04\x01\x00\x02\x02\x50").url(), ErrorKind::Unavailable, what);
     let alert = Fake::saying(b"\x15\x03\x01\x00\x02\x02\x50").url();
-    check(&alert, Kind::Unavailable, "not a Redis server without TLS: use rediss://");
-    check(&Fake::saying(b":1\r\n:1\r\n:1\r\n").url(), Kind::Unavailable, what);
-    check(&Fake::saying(b"+OK\r\n+OK\r\n+OK\r\n").url(), Kind::Unavailable, what);
+    check(&alert, ErrorKind::Unavailable, "not a Redis server without TLS: use rediss://");
+    check(&Fake::saying(b":1\r\n:1\r\n:1\r\n").url(), ErrorKind::Unavailable, what);
+    check(&Fake::saying(b"+OK\r\n+OK\r\n+OK\r\n").url(), ErrorKind::Unavailable, what);
     let huge = Fake::cut_off(b"*2147483647\r\n*2147483647\r\n$9223372036854775807\r\n");
-    check(&huge.url(), Kind::Unavailable, what);
-    check(&Fake::cut_off(b"").url(), Kind::Unavailable, "connection lost");
+    check(&huge.url(), ErrorKind::Unavailable, what);
+    check(&Fake::cut_off(b"").url(), ErrorKind::Unavailable, "connection lost");
 }
 
 #[test]
@@ -249,7 +252,7 @@ fn r17_no_room_for_one_more() {
         only = std::os::unix::net::UnixStream::connect(server.socket()).unwrap();
     }
     let what = "not a Redis server that has room: max number of clients reached";
-    check(&server.url(), Kind::Unavailable, what);
+    check(&server.url(), ErrorKind::Unavailable, what);
     drop(only);
 }
 
@@ -258,7 +261,7 @@ fn r19_a_reply_that_is_cut_off() {
     let start = b":60000\r\n:-2\r\n*5\r\n$4\r\nabcd\r\n$1000000\r\nxxxxx";
     check(
         &Fake::cut_off(start).url(),
-        Kind::Unavailable,
+        ErrorKind::Unavailable,
         "connection lost in the midst of a reply",
     );
 }
@@ -278,7 +281,7 @@ fn r22_a_replica_that_does_not_confirm() {
     let error = clear(&store(&server.url())).unwrap_err();
     assert_eq!(
         (error.kind(), &*error.to_string()),
-        (Kind::Unavailable, "no replica has confirmed it within 500 ms")
+        (ErrorKind::Unavailable, "no replica has confirmed it within 500 ms")
     );
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nomad_clients::model::remark::Tell;
+use nomad_clients::model::remark::Notifier;
 use nomad_clients::store::redis::RedisStore;
 use nomad_clients::store::{How, Kept, Published};
 use redis::Value;
@@ -29,7 +29,7 @@ impl Room {
     }
 
     fn process(&self, scope: &str) -> Process {
-        let store = RedisStore::new(&place(scope, &self.server.url()), Tell::nobody()).unwrap();
+        let store = RedisStore::new(&place(scope, &self.server.url()), Notifier::nobody()).unwrap();
         Process::new(Arc::new(store), 'N')
     }
 
@@ -174,7 +174,7 @@ fn the_time_of_a_forged_reply_breaks_nothing() {
     const OWN: &[u8] = b"*6\r\n$3\r\nOWN\r\n$16\r\n0123456789abcdef\r\n$0\r\n\r\n$4\r\nNabc\r\n$3\r\nlit\r\n$20\r\n18446744073709551615\r\n";
     const FENCED: &[u8] = b"*1\r\n$6\r\nFENCED\r\n";
     let forging = Fake::scripted(&[OWN, FENCED]);
-    let store = RedisStore::new(&place("a0", &forging.url()), Tell::nobody()).unwrap();
+    let store = RedisStore::new(&place("a0", &forging.url()), Notifier::nobody()).unwrap();
     let mut process = Process::new(Arc::new(store), 'N');
     process.own(How::Get);
     assert_eq!(process.put(3, &records(&[(X, 3)])), Published::Fenced);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use nomad_clients::store::error::Error;
 use nomad_clients::store::memory::SharedSpace;
 use nomad_clients::store::redis::RedisStore;
-use nomad_clients::store::{Entered, How, Kind, Look, Published, Store, Want};
+use nomad_clients::store::{Entered, ErrorKind, How, Look, Published, Store, Want};
 
 use crate::support::process::{Process, X, records};
 use crate::support::redis_server::RedisServer;
@@ -46,11 +46,11 @@ fn r6_a_viewer_reads() {
     assert_eq!(viewer.look(Want::Full).unwrap(), Look::Miss { refuse });
     check_enter(
         &viewer,
-        Kind::Forbidden,
+        ErrorKind::Forbidden,
         "redis does not permit eval (the user needs ~nomad:clients*",
     );
     let error = clear(&viewer).unwrap_err();
-    assert_eq!(error.kind(), Kind::Forbidden);
+    assert_eq!(error.kind(), ErrorKind::Forbidden);
     assert!(error.to_string().starts_with("redis does not permit del ("), "{error}");
 }
 
@@ -59,7 +59,7 @@ fn r7_other_keys_or_one_command_missing() {
     let server = RedisServer::start();
     let stranger = with_user(&server, &["~other*", "+@all"]);
     let error = stranger.look(Want::Records).unwrap_err();
-    assert_eq!(error.kind(), Kind::Forbidden);
+    assert_eq!(error.kind(), ErrorKind::Forbidden);
     assert!(
         error.to_string().starts_with("redis does not permit the keys: nomad:clients* not granted")
     );
@@ -84,7 +84,7 @@ fn r7_other_keys_or_one_command_missing() {
         same: None,
     };
     let error = own.store.publish(own.flight(), &publication).unwrap_err();
-    assert_eq!(error.kind(), Kind::Forbidden);
+    assert_eq!(error.kind(), ErrorKind::Forbidden);
     assert!(
         error.to_string().starts_with("redis does not permit a command of the script"),
         "{error}"
@@ -147,7 +147,7 @@ fn a_command_that_the_scripts_lack_frees_the_lease() {
     let server = without(&["TIME"]);
     let store = store(&server.url());
     for _ in 0..2 {
-        check_enter(&store, Kind::Unavailable, "it does not support a command of the scripts");
+        check_enter(&store, ErrorKind::Unavailable, "it does not support a command of the scripts");
     }
     let lease = format!("nomad:clients:lease:{}", crate::support::bench::scope("a0"));
     assert_eq!(server.int(&["EXISTS", &lease]), 0);

@@ -1,8 +1,8 @@
 //! R4: a Redis behind TLS, and every reason not to trust it by its name.
 
-use nomad_clients::model::remark::Tell;
+use nomad_clients::model::remark::Notifier;
 use nomad_clients::store::redis::RedisStore;
-use nomad_clients::store::{Error, Kind, Look, RedisPlace, Store as _, Want};
+use nomad_clients::store::{Error, ErrorKind, Look, RedisPlace, Store as _, Want};
 
 use crate::support::bench::place;
 use crate::support::fake_redis::Fake;
@@ -14,13 +14,13 @@ fn look(url: &str, change: impl FnOnce(&mut RedisPlace)) -> Result<Look, Error> 
     let mut place = place("a0", url);
     place.redis.ca_cert = Some(file("ca.pem"));
     change(&mut place.redis);
-    RedisStore::new(&place, Tell::nobody()).unwrap().look(Want::Records)
+    RedisStore::new(&place, Notifier::nobody()).unwrap().look(Want::Records)
 }
 
 #[track_caller]
 fn check(url: &str, what: &str) {
     let error = look(url, |_| ()).unwrap_err();
-    assert_eq!((error.kind(), &*error.to_string()), (Kind::Unavailable, what));
+    assert_eq!((error.kind(), &*error.to_string()), (ErrorKind::Unavailable, what));
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_plain_port_is_no_tls_port_and_the_other_way_round() {
     let error = look(&format!("redis://localhost:{port}"), |_| ()).unwrap_err();
     assert_eq!(
         (error.kind(), &*error.to_string()),
-        (Kind::Unavailable, "not a Redis server without TLS: use rediss://")
+        (ErrorKind::Unavailable, "not a Redis server without TLS: use rediss://")
     );
 }
 

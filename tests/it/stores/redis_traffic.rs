@@ -5,10 +5,10 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use nomad_clients::clock;
-use nomad_clients::model::remark::Tell;
+use nomad_clients::model::remark::Notifier;
 use nomad_clients::store::redis::RedisStore;
 use nomad_clients::store::{
-    Enter, How, KeyStats, Minute, Published, Refuse, Sample, State, Store as _, Want,
+    CacheState, Enter, How, KeyStats, Minute, Published, RefusedRevs, Sample, Store as _, Want,
 };
 
 use crate::support::bench::{Ear, place, scope};
@@ -51,7 +51,7 @@ impl Monitor {
 }
 
 fn store(url: &str) -> RedisStore {
-    RedisStore::new(&place("a0", url), Tell::nobody()).unwrap()
+    RedisStore::new(&place("a0", url), Notifier::nobody()).unwrap()
 }
 
 fn process(server: &RedisServer) -> Process {
@@ -125,7 +125,8 @@ fn the_greeting_shares_the_round_trip_of_a_look_and_precedes_a_write() {
 fn nothing_is_written_into_another_database() {
     let server = RedisServer::start();
     let store = store(&format!("{}?db=99", server.url()));
-    let enter = Enter { token: "Nabc", how: How::Force, refuse: &Refuse::Everything, waited: None };
+    let enter =
+        Enter { token: "Nabc", how: How::Force, refuse: &RefusedRevs::Everything, waited: None };
     assert_eq!(store.enter(&enter).unwrap_err().to_string(), "DB index is out of range");
     assert_eq!(server.int(&["DBSIZE"]), 0);
 }
@@ -230,7 +231,7 @@ fn stats_tell_what_is_there_and_what_it_was_good_for() {
             follow_calls
         }
     );
-    assert_eq!((stats.kind, stats.place, stats.state), ("redis", server.url(), State::Hot));
+    assert_eq!((stats.kind, stats.place, stats.state), ("redis", server.url(), CacheState::Hot));
     assert_eq!(stats.nodes, Some(2));
     assert!(stats.fresh_for.unwrap() > Duration::from_secs(50));
     assert!(stats.age.unwrap() < Duration::from_secs(10));
@@ -255,11 +256,11 @@ fn stats_of_an_expired_and_of_an_empty_cache() {
     let reader = filled(&server);
     server.cli(&["DEL", "nomad:clients:all"]);
     let stats = reader.store.stats().unwrap();
-    assert_eq!((stats.state, stats.nodes, stats.fresh_for), (State::Stale, Some(2), None));
+    assert_eq!((stats.state, stats.nodes, stats.fresh_for), (CacheState::Stale, Some(2), None));
     assert!(stats.age.unwrap() < Duration::from_secs(10));
     reader.store.clear();
     let stats = reader.store.stats().unwrap();
-    assert_eq!((stats.state, stats.nodes, stats.age), (State::Cold, None, None));
+    assert_eq!((stats.state, stats.nodes, stats.age), (CacheState::Cold, None, None));
     assert_eq!((stats.keys, stats.minutes), (vec![], vec![]));
 }
 
@@ -270,7 +271,7 @@ fn secrets_stay_out() {
     let ear = Ear::default();
     let shown = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
     let into = std::sync::Arc::clone(&shown);
-    let tell = Tell::new(move |remark| into.lock().unwrap().push_str(&remark.text));
+    let tell = Notifier::new(move |remark| into.lock().unwrap().push_str(&remark.text));
     let url = format!("{}?pass=canary", server.url());
     let store = std::sync::Arc::new(RedisStore::new(&place("a0", &url), tell).unwrap());
     let mut own = Process::new(store, 'N');

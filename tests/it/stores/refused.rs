@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use nomad_clients::model::remark::Tell;
-use nomad_clients::store::auto::{AutoStore, Local};
+use nomad_clients::model::remark::Notifier;
+use nomad_clients::store::auto::{FallbackStore, LocalCache};
 use nomad_clients::store::memory::{MemoryStore, SharedSpace};
 use nomad_clients::store::redis::RedisStore;
-use nomad_clients::store::{Entered, How, Look, Place, Published, Refuse, Store as _, Want};
+use nomad_clients::store::{Entered, How, Look, Place, Published, RefusedRevs, Store as _, Want};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::bench::{Ear, place};
@@ -57,9 +57,9 @@ impl Host {
 fn run(place: &Place) -> (Process, Ear) {
     let ear = Ear::default();
     let redis = RedisStore::new(place, ear.tell()).unwrap();
-    let local: Arc<dyn Local> =
-        Arc::new(MemoryStore::new(SharedSpace::default(), place, Tell::nobody()));
-    let store = AutoStore::new(Arc::new(redis), Ok(local), ear.tell());
+    let local: Arc<dyn LocalCache> =
+        Arc::new(MemoryStore::new(SharedSpace::default(), place, Notifier::nobody()));
+    let store = FallbackStore::new(Arc::new(redis), Ok(local), ear.tell());
     (Process::new(Arc::new(store), 'N'), ear)
 }
 
@@ -94,7 +94,7 @@ fn a_viewer_whose_token_is_refused_sees_nothing_until_there_is_a_newer_list() {
     let Look::Miss { refuse: Some(rev) } = member.store.look(Want::Records).unwrap() else {
         panic!("no such publication");
     };
-    let entered = member.enter(How::Get, &Refuse::Revs(vec![rev]), None);
+    let entered = member.enter(How::Get, &RefusedRevs::Revs(vec![rev]), None);
     assert!(matches!(entered, Entered::Own(_)), "{entered:?}");
     assert_eq!(member.put(7, &records(&[(X, 7)])), Published::Done);
     assert_eq!(viewer.hit().map(|hit| hit.index), Some(7));
@@ -143,10 +143,10 @@ fn what_can_neither_be_voided_nor_noted_is_told() {
 #[test]
 fn a_redis_that_was_never_there_need_not_be_voided() {
     let place = place("a0", &nobody());
-    let redis = RedisStore::new(&place, Tell::nobody()).unwrap();
-    let local: Arc<dyn Local> =
-        Arc::new(MemoryStore::new(SharedSpace::default(), &place, Tell::nobody()));
-    let store = AutoStore::new(Arc::new(redis), Ok(local), Tell::nobody()).unasked();
+    let redis = RedisStore::new(&place, Notifier::nobody()).unwrap();
+    let local: Arc<dyn LocalCache> =
+        Arc::new(MemoryStore::new(SharedSpace::default(), &place, Notifier::nobody()));
+    let store = FallbackStore::new(Arc::new(redis), Ok(local), Notifier::nobody()).unasked();
     assert!(matches!(store.look(Want::Records), Ok(Look::Miss { .. })));
     store.void(None).unwrap();
 }

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nomad_clients::model::remark::Tell;
+use nomad_clients::model::remark::Notifier;
 use nomad_clients::store::redis::RedisStore;
-use nomad_clients::store::{How, Kind, Published, Store as _};
+use nomad_clients::store::{ErrorKind, How, Published, Store as _};
 use tempfile::TempDir;
 
 use crate::support::bench::place;
@@ -37,7 +37,7 @@ impl World {
     fn store(&self, host: &TempDir) -> Arc<RedisStore> {
         let mut place = place("a0", &self.server.url());
         place.folder = Some(self.folder(host));
-        Arc::new(RedisStore::new(&place, Tell::nobody()).unwrap())
+        Arc::new(RedisStore::new(&place, Notifier::nobody()).unwrap())
     }
 
     /// A new process.
@@ -168,7 +168,7 @@ fn a_clear_that_can_not_be_noted_is_none() {
     let folder = world.folder(&world.here).display().to_string();
     let why = format!("cache folder {folder}: pub.lock is held by another process");
     let what = format!("deleted, but not noted on this machine: {why}");
-    assert_eq!((error.to_string(), error.kind()), (what, Kind::ReadOnly));
+    assert_eq!((error.to_string(), error.kind()), (what, ErrorKind::ReadOnly));
     assert_eq!(world.server.int(&["EXISTS", KEYS[2]]), 0);
 }
 

@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use nomad_clients::model::remark::{Remark, Tell};
+use nomad_clients::model::remark::{Notice, Notifier};
 use nomad_clients::model::secret::Secret;
 use nomad_clients::store::memory::{MemoryStore, SharedSpace};
 use nomad_clients::store::redis::RedisStore;
 use nomad_clients::store::scope::{Cluster, Scope};
-use nomad_clients::store::{Choice, Look, Place, RedisPlace, Store};
+use nomad_clients::store::{CacheMode, Look, Place, RedisPlace, Store};
 use redis::Value;
 use tempfile::TempDir;
 
@@ -82,7 +82,7 @@ pub(crate) fn scope(name: &str) -> Scope {
 /// A place with the usual times and no folder.
 pub(crate) fn place(scope_name: &str, url: &str) -> Place {
     Place {
-        choice: Choice::Redis,
+        choice: CacheMode::Redis,
         redis: RedisPlace {
             url: Secret::new(url),
             asked: true,
@@ -100,12 +100,12 @@ pub(crate) fn place(scope_name: &str, url: &str) -> Place {
 
 /// Keeps the remarks that it is told.
 #[derive(Clone, Default)]
-pub(crate) struct Ear(Arc<Mutex<Vec<Remark>>>);
+pub(crate) struct Ear(Arc<Mutex<Vec<Notice>>>);
 
 impl Ear {
-    pub(crate) fn tell(&self) -> Tell {
+    pub(crate) fn tell(&self) -> Notifier {
         let heard = Arc::clone(&self.0);
-        Tell::new(move |remark| heard.lock().unwrap().push(remark))
+        Notifier::new(move |remark| heard.lock().unwrap().push(remark))
     }
 
     /// What was heard since the last time, `-vv` left out.
@@ -135,7 +135,7 @@ impl MemoryBench {
     }
 
     fn new_store(&self, scope: &str) -> Arc<dyn Store> {
-        Arc::new(MemoryStore::new(self.space.clone(), &place(scope, ""), Tell::nobody()))
+        Arc::new(MemoryStore::new(self.space.clone(), &place(scope, ""), Notifier::nobody()))
     }
 }
 
@@ -269,7 +269,7 @@ impl RedisBench {
     fn open(&self, scope: &str, host: &TempDir) -> Arc<dyn Store> {
         let mut place = place(scope, &self.server.url());
         place.folder = Some(host.path().join("cache"));
-        Arc::new(RedisStore::new(&place, Tell::nobody()).unwrap())
+        Arc::new(RedisStore::new(&place, Notifier::nobody()).unwrap())
     }
 }
 

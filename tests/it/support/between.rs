@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 
-use nomad_clients::model::remark::Tell;
+use nomad_clients::model::remark::Notifier;
 use nomad_clients::store::redis::RedisStore;
 use nomad_clients::store::{Look, Store as _, Want};
 
@@ -19,7 +19,7 @@ pub(crate) fn look(server: PathBuf, scope: &str, event: Box<dyn FnOnce() + Send>
     let socket = folder.path().join("s");
     let listener = UnixListener::bind(&socket).unwrap();
     let store =
-        RedisStore::new(&place(scope, &format!("unix://{}", socket.display())), Tell::nobody());
+        RedisStore::new(&place(scope, &format!("unix://{}", socket.display())), Notifier::nobody());
     std::thread::scope(|threads| {
         threads.spawn(move || {
             let (client, _) = listener.accept().unwrap();

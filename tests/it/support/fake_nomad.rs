@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 
 use nomad_clients::model::node::{Detail, Facts, NodeId, Reserved, Resources, Stub};
-use nomad_clients::nomad::{Error, Kind, Listing, Nomad, Pulse};
+use nomad_clients::nomad::{Error, FailureKind, IndexReply, Listing, Nomad};
 
 /// Nodes by name, each with its indexes; every change moves the index of the list.
 #[derive(Default)]
@@ -131,7 +131,7 @@ impl Nomad for FakeNomad {
         state.lists.pop_front().unwrap_or_else(|| Ok(state.listing()))
     }
 
-    fn probe(&self) -> Result<Option<Pulse>, Error> {
+    fn probe(&self) -> Result<Option<IndexReply>, Error> {
         let mut state = self.0.lock().unwrap();
         let Some(failure) = state.probes.clone() else { return Ok(None) };
         state.calls += 1;
@@ -141,7 +141,7 @@ impl Nomad for FakeNomad {
         }
         let Listing { stubs, index, known_leader: leader, .. } = state.listing();
         let first = stubs.into_iter().min_by(|a, b| a.id.cmp(&b.id));
-        Ok(Some(Pulse { index, leader, first }))
+        Ok(Some(IndexReply { index, leader, first }))
     }
 
     fn node(&self, id: &NodeId) -> Result<Option<Detail>, Error> {
@@ -214,5 +214,5 @@ pub(crate) fn detail(name: &str, modify_index: u64, rack: &str) -> Detail {
 }
 
 pub(crate) fn outage(what: &str) -> Error {
-    Error { kind: Kind::Outage, what: what.to_owned(), hint: None }
+    Error { kind: FailureKind::Outage, what: what.to_owned(), hint: None }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use nomad_clients::clock;
-use nomad_clients::model::remark::Tell;
+use nomad_clients::model::remark::Notifier;
 use nomad_clients::store::local::LocalStore;
 use nomad_clients::store::{BootClock, Flight, Look, Place, Store, sum};
 use tempfile::TempDir;
@@ -43,7 +43,7 @@ impl LocalBench {
         BootClock { now: Arc::new(now), id: id.to_owned() }
     }
 
-    pub(crate) fn open(&self, place: &Place, tell: Tell) -> Arc<LocalStore> {
+    pub(crate) fn open(&self, place: &Place, tell: Notifier) -> Arc<LocalStore> {
         let store = Arc::new(LocalStore::open(place, self.clock("boot-1"), tell).unwrap());
         self.stores.lock().unwrap().push(Arc::downgrade(&store));
         store
@@ -90,7 +90,7 @@ pub(crate) fn forge(path: &Path, old: &str, new: &str) {
 
 impl Bench for LocalBench {
     fn store(&self, scope: &str) -> Arc<dyn Store> {
-        self.open(&self.place(scope), Tell::nobody())
+        self.open(&self.place(scope), Notifier::nobody())
     }
 
     fn elsewhere(&self, _: &str) -> Option<Arc<dyn Store>> {

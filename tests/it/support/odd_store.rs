@@ -5,7 +5,7 @@ use std::sync::Arc;
 use nomad_clients::model::node::NodeId;
 use nomad_clients::model::snapshot::Snapshot;
 use nomad_clients::store::{
-    Base, Class, Cleared, Enter, Entered, Error, Flight, Kept, Look, Publication, Published,
+    Base, Cleared, Enter, Entered, Error, FailureClass, Flight, Kept, Look, Publication, Published,
     Sample, Stats, Store, Want,
 };
 
@@ -52,7 +52,7 @@ impl<F: Fn() -> Option<Base> + Send + Sync> Store for OddStore<F> {
         self.inner.release(flight);
     }
 
-    fn fail(&self, flight: &Flight, class: Class) {
+    fn fail(&self, flight: &Flight, class: FailureClass) {
         self.inner.fail(flight, class);
     }
 

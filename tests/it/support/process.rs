@@ -7,8 +7,8 @@ use std::time::Instant;
 use nomad_clients::model::node::{FullJson, NodeId};
 use nomad_clients::model::snapshot::Snapshot;
 use nomad_clients::store::{
-    Base, Enter, Entered, Error, Flight, How, Kept, Look, Publication, Published, Refuse, Store,
-    Want,
+    Base, Enter, Entered, Error, Flight, How, Kept, Look, Publication, Published, RefusedRevs,
+    Store, Want,
 };
 
 use super::bench::Bench;
@@ -69,7 +69,12 @@ impl Process {
         process
     }
 
-    pub(crate) fn enter(&mut self, how: How, refuse: &Refuse, waited: Option<&str>) -> Entered {
+    pub(crate) fn enter(
+        &mut self,
+        how: How,
+        refuse: &RefusedRevs,
+        waited: Option<&str>,
+    ) -> Entered {
         let enter = Enter { token: &self.token, how, refuse, waited };
         let entered = self.store.enter(&enter).unwrap();
         if let Entered::Own(flight) = &entered {
@@ -80,8 +85,11 @@ impl Process {
 
     /// Enters as a newcomer.
     pub(crate) fn come(&mut self, how: How) -> Entered {
-        let refuse =
-            if how == How::Refresh { Refuse::Everything } else { Refuse::Revs(Vec::new()) };
+        let refuse = if how == How::Refresh {
+            RefusedRevs::Everything
+        } else {
+            RefusedRevs::Revs(Vec::new())
+        };
         self.enter(how, &refuse, None)
     }
 

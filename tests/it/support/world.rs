@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use nomad_clients::discovery::{Answer, Discovery, Error, How, Leaving, Policy, Unwatched, Want};
+use nomad_clients::discovery::{Answer, Discovery, Error, How, NoProgress, Policy, Shutdown, Want};
 use nomad_clients::model::node::Record;
-use nomad_clients::model::remark::{Level, Tell};
+use nomad_clients::model::remark::{Level, Notifier};
 use nomad_clients::nomad::{self, Listing};
 use nomad_clients::store::scope::{Cluster, Scope};
-use nomad_clients::store::{Enter, Entered, Flight, Probes, Refuse, Store};
+use nomad_clients::store::{Enter, Entered, Flight, ProbeBackoff, RefusedRevs, Store};
 
 use super::fake_nomad::{FakeNomad, stub};
 use super::memory;
@@ -51,12 +51,12 @@ impl World {
                 probe_from: 0,
                 moved: false,
             },
-            probes: Probes::new(None, &Scope::of(&Cluster::default())),
-            tell: Tell::new(move |remark| {
+            probes: ProbeBackoff::new(None, &Scope::of(&Cluster::default())),
+            tell: Notifier::new(move |remark| {
                 remarks.lock().unwrap().push((remark.level, remark.text));
             }),
-            progress: Arc::new(Unwatched),
-            leaving: Arc::new(Leaving::default()),
+            progress: Arc::new(NoProgress),
+            leaving: Arc::new(Shutdown::default()),
             sleep: Arc::new(|_| std::thread::yield_now()),
         }
     }
@@ -95,7 +95,7 @@ impl World {
 
     /// Takes the lease as another process would.
     pub(crate) fn another_flight(&self, token: &str) -> Flight {
-        let refuse = Refuse::Everything;
+        let refuse = RefusedRevs::Everything;
         match self
             .store
             .enter(&Enter { token, how: How::Refresh, refuse: &refuse, waited: None })

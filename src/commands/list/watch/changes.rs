@@ -1,30 +1,32 @@
 //! The changes of a watch as JSON lines.
 
-use crate::commands::Run;
+use crate::commands::CommandContext;
 use crate::error::Error;
 use crate::model::json;
 use crate::model::node::Full;
 
-use super::{Known, Seen, gone};
+use super::{ChosenNodes, WatchedNode, gone};
 
 /// One line for each node that is new, changed or gone; `present` for those that were there before
 /// they are shown: in the first round all, later those that the limit has left out so far.
 /// `objects`: of those that are shown.
 pub(super) fn tell(
-    known: Option<&Known>,
+    known: Option<&ChosenNodes>,
     nodes: &[Full],
     objects: &[Vec<u8>],
     time: &str,
-    run: &mut Run<'_>,
+    run: &mut CommandContext<'_>,
 ) -> Result<(), Error> {
     for (node, after) in nodes.iter().zip(objects) {
         let before = known.map(|known| known.get(&node.record.id));
         let (change, before) = match before {
             None => ("present", None),
             Some(None) => ("new", None),
-            Some(Some(Seen { shown: None, .. })) => ("present", None),
-            Some(Some(Seen { shown: Some(before), .. })) if before == after => continue,
-            Some(Some(Seen { shown: Some(before), .. })) => ("changed", Some(before.as_slice())),
+            Some(Some(WatchedNode { shown: None, .. })) => ("present", None),
+            Some(Some(WatchedNode { shown: Some(before), .. })) if before == after => continue,
+            Some(Some(WatchedNode { shown: Some(before), .. })) => {
+                ("changed", Some(before.as_slice()))
+            }
         };
         line(run, time, change, before, Some(after))?;
     }
@@ -35,7 +37,7 @@ pub(super) fn tell(
 }
 
 fn line(
-    run: &mut Run<'_>,
+    run: &mut CommandContext<'_>,
     time: &str,
     change: &str,
     before: Option<&[u8]>,

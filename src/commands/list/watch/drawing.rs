@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::clock;
-use crate::commands::Run;
+use crate::commands::CommandContext;
 use crate::config;
 use crate::discovery::Answer;
 use crate::error::Error;
 use crate::model::node::{Full, NodeId, Record};
 use crate::model::text::sanitised;
-use crate::render::screen::{Foot, Screen};
-use crate::render::{self, Look, Mark, Sheet, notice};
+use crate::render::screen::{Screen, StatusLines};
+use crate::render::{self, ChangeMark, NodeTable, OutputStyle, notice};
 
-use super::super::choice::Choice;
-use super::{Known, Seen, gone};
+use super::super::choice::ListQuery;
+use super::{ChosenNodes, WatchedNode, gone};
 
 /// Ages are told in seconds.
 const SECOND: Duration = Duration::from_secs(1);
@@ -22,15 +22,15 @@ const SECOND: Duration = Duration::from_secs(1);
 const GONE: Duration = Duration::from_secs(10);
 
 /// What stands on the screen.
-pub(super) struct Drawing {
+pub(super) struct WatchScreen {
     screen: Screen,
     interval: Duration,
     /// Nodes were named: that one of them is gone is told until it is back.
     is_named: bool,
-    shown: Option<Shown>,
+    shown: Option<LastAnswer>,
     /// How each row differs from the round before.
-    marks: Vec<Mark>,
-    gone: Vec<Gone>,
+    marks: Vec<ChangeMark>,
+    gone: Vec<GoneNode>,
     /// Why the last round failed, and since when rounds do.
     failure: Option<(String, Instant)>,
     warnings: Vec<String>,
@@ -40,7 +40,7 @@ pub(super) struct Drawing {
 type Size = Option<(usize, usize)>;
 
 /// The last answer.
-struct Shown {
+struct LastAnswer {
     answer: Arc<Answer>,
     came: Instant,
     took: Duration,
@@ -51,7 +51,7 @@ struct Shown {
 }
 
 /// A node that was shown.
-struct Gone {
+struct GoneNode {
     id: NodeId,
     name: String,
     since: Instant,
@@ -69,7 +69,7 @@ pub(super) fn urgency(record: &Record) -> u8 {
     }
 }
 
-impl Drawing {
+impl WatchScreen {
     pub(super) fn new(interval: Duration, is_named: bool) -> Self {
         Self {
             screen: Screen::default(),
@@ -95,14 +95,21 @@ impl Drawing {
 
     /// How the nodes of this round differ from those of the round before; `objects`: of those that
     /// are shown.
-    pub(super) fn compare(&mut self, known: Option<&Known>, nodes: &[Full], objects: &[Vec<u8>]) {
+    pub(super) fn compare(
+        &mut self,
+        known: Option<&ChosenNodes>,
+        nodes: &[Full],
+        objects: &[Vec<u8>],
+    ) {
         let mark = |(node, object): (&Full, &Vec<u8>)| match known
             .map(|known| known.get(&node.record.id))
         {
-            None => Mark::Same,
-            Some(None) => Mark::New,
-            Some(Some(Seen { shown: Some(before), .. })) if before != object => Mark::Changed,
-            Some(Some(_)) => Mark::Same,
+            None => ChangeMark::Same,
+            Some(None) => ChangeMark::New,
+            Some(Some(WatchedNode { shown: Some(before), .. })) if before != object => {
+                ChangeMark::Changed
+            }
+            Some(Some(_)) => ChangeMark::Same,
         };
         self.marks = nodes.iter().zip(objects).map(mark).collect();
         let (now, longest) = (clock::now(), GONE.max(self.interval));
@@ -112,7 +119,7 @@ impl Drawing {
             !is_back && (is_named || now.saturating_duration_since(gone.since) < longest)
         });
         let new = gone(known, nodes).into_iter();
-        self.gone.extend(new.map(|(id, name, _)| Gone {
+        self.gone.extend(new.map(|(id, name, _)| GoneNode {
             id: id.clone(),
             name: name.to_owned(),
             since: now,
@@ -123,7 +130,7 @@ impl Drawing {
     pub(super) fn take(&mut self, answer: Arc<Answer>, nodes: Vec<Full>, took: Duration) {
         let states = notice::states(&nodes);
         let (came, table) = (clock::now(), None);
-        self.shown = Some(Shown { answer, came, took, nodes, states, table });
+        self.shown = Some(LastAnswer { answer, came, took, nodes, states, table });
     }
 
     /// Whether the round has failed, and why.
@@ -137,7 +144,11 @@ impl Drawing {
     }
 
     /// Draws again when a second has passed, or the terminal has another size.
-    pub(super) fn draw_if_old(&mut self, choice: &Choice, run: &mut Run<'_>) -> Result<(), Error> {
+    pub(super) fn draw_if_old(
+        &mut self,
+        choice: &ListQuery,
+        run: &mut CommandContext<'_>,
+    ) -> Result<(), Error> {
         let Some((at, size)) = self.drawn else { return Ok(()) };
         if clock::now().saturating_duration_since(at) >= SECOND || size != config::stdout_size() {
             self.draw(choice, run)?;
@@ -145,13 +156,17 @@ impl Drawing {
         Ok(())
     }
 
-    pub(super) fn draw(&mut self, choice: &Choice, run: &mut Run<'_>) -> Result<(), Error> {
+    pub(super) fn draw(
+        &mut self,
+        choice: &ListQuery,
+        run: &mut CommandContext<'_>,
+    ) -> Result<(), Error> {
         let (now, size) = (clock::now(), config::stdout_size());
         if self.drawn.is_some_and(|(_, before)| before != size) {
             self.screen.resized();
         }
         run.width = size.map(|(width, _)| width);
-        let look = Look { width: run.width, ..choice.look };
+        let look = OutputStyle { width: run.width, ..choice.look };
         let foot = self.foot(now, look.colour);
         let Some(shown) = &mut self.shown else { return Ok(()) };
         let table = match shown.table.take() {
@@ -159,7 +174,7 @@ impl Drawing {
             _ => {
                 let (shapes, named) = choice.shapes();
                 let mut table = Vec::new();
-                let sheet = Sheet { shapes, named, marks: &self.marks };
+                let sheet = NodeTable { shapes, named, marks: &self.marks };
                 render::table(&mut table, &shown.nodes, &sheet, &look)?;
                 table
             }
@@ -171,7 +186,7 @@ impl Drawing {
     }
 
     /// What stands below the table at this moment.
-    fn foot(&self, now: Instant, colour: bool) -> Foot {
+    fn foot(&self, now: Instant, colour: bool) -> StatusLines {
         let mut lines = Vec::new();
         if !self.gone.is_empty() {
             let names: Vec<_> = self.gone.iter().map(|gone| sanitised(&gone.name)).collect();
@@ -188,7 +203,7 @@ impl Drawing {
             };
             lines.push(format!("{said} · every {every}"));
         }
-        Foot { lines, trouble: self.trouble(now), colour }
+        StatusLines { lines, trouble: self.trouble(now), colour }
     }
 
     /// In one line, that goes when it is over.
@@ -204,7 +219,7 @@ impl Drawing {
 
 #[cfg(test)]
 mod tests {
-    use super::{Drawing, GONE, SECOND, Seen, urgency};
+    use super::{GONE, SECOND, WatchScreen, WatchedNode, urgency};
     use crate::clock;
     use crate::model::node::{Full, Record};
     use std::collections::HashMap;
@@ -248,12 +263,12 @@ mod tests {
         let a = node("01");
         let known = HashMap::from([(
             a.record.id.clone(),
-            Seen { name: "01".to_owned(), shown: Some(b"{}".to_vec()) },
+            WatchedNode { name: "01".to_owned(), shown: Some(b"{}".to_vec()) },
         )]);
         for is_named in [true, false] {
-            let mut drawing = Drawing::new(SECOND, is_named);
+            let mut drawing = WatchScreen::new(SECOND, is_named);
             drawing.compare(Some(&known), &[], &[]);
-            let gone = |drawing: &Drawing| drawing.foot(clock::now(), false).lines;
+            let gone = |drawing: &WatchScreen| drawing.foot(clock::now(), false).lines;
             assert_eq!(gone(&drawing), ["gone: 01"]);
             drawing.gone[0].since = clock::now().checked_sub(GONE).unwrap();
             drawing.compare(Some(&HashMap::new()), &[], &[]);
@@ -265,7 +280,7 @@ mod tests {
 
     #[test]
     fn trouble_is_one_line_and_goes() {
-        let mut drawing = Drawing::new(SECOND, false);
+        let mut drawing = WatchScreen::new(SECOND, false);
         drawing.fails(Some("cannot reach\nNomad".to_owned()));
         let since = drawing.failure.as_ref().unwrap().1;
         drawing.fails(Some("timed out".to_owned()));

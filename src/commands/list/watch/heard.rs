@@ -2,27 +2,27 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::commands::Run;
-use crate::model::remark::{Level, Remark, Tell};
+use crate::commands::CommandContext;
+use crate::model::remark::{Level, Notice, Notifier};
 
 /// Remarks of any thread, until the one that writes has time for them.
 #[derive(Default)]
-pub(super) struct Heard {
-    waiting: Arc<Mutex<Vec<Remark>>>,
+pub(super) struct NoticeBuffer {
+    waiting: Arc<Mutex<Vec<Notice>>>,
     /// Warnings of this round, in the order in which they came.
     now: Vec<String>,
     /// Those of the round before.
     before: Vec<String>,
 }
 
-impl Heard {
-    pub(super) fn tell(&self) -> Tell {
+impl NoticeBuffer {
+    pub(super) fn tell(&self) -> Notifier {
         let waiting = Arc::clone(&self.waiting);
-        Tell::new(move |remark| locked(&waiting).push(remark))
+        Notifier::new(move |remark| locked(&waiting).push(remark))
     }
 
     /// Says what the round before has not said too.
-    pub(super) fn say(&mut self, run: &Run<'_>) {
+    pub(super) fn say(&mut self, run: &CommandContext<'_>) {
         for remark in self.take() {
             if !self.is_old(&remark) {
                 run.console.remark(&remark);
@@ -32,7 +32,7 @@ impl Heard {
 
     /// Says only what was asked for with `-v`; the rest is for the line of trouble. Tells whether
     /// something was written.
-    pub(super) fn say_details(&mut self, run: &Run<'_>) -> bool {
+    pub(super) fn say_details(&mut self, run: &CommandContext<'_>) -> bool {
         let mut is_said = false;
         for remark in self.take() {
             if !is_warning(&remark) {
@@ -44,7 +44,7 @@ impl Heard {
     }
 
     /// At the end of the watch nothing is held back.
-    pub(super) fn say_all(&self, run: &Run<'_>) {
+    pub(super) fn say_all(&self, run: &CommandContext<'_>) {
         locked(&self.waiting).drain(..).for_each(|remark| run.console.remark(&remark));
     }
 
@@ -54,7 +54,7 @@ impl Heard {
         self.before.clone()
     }
 
-    fn take(&mut self) -> Vec<Remark> {
+    fn take(&mut self) -> Vec<Notice> {
         let remarks = std::mem::take(&mut *locked(&self.waiting));
         for remark in remarks.iter().filter(|remark| is_warning(remark)) {
             if !self.now.contains(&remark.text) {
@@ -64,15 +64,15 @@ impl Heard {
         remarks
     }
 
-    fn is_old(&self, remark: &Remark) -> bool {
+    fn is_old(&self, remark: &Notice) -> bool {
         is_warning(remark) && self.before.contains(&remark.text)
     }
 }
 
-fn is_warning(remark: &Remark) -> bool {
+fn is_warning(remark: &Notice) -> bool {
     matches!(remark.level, Level::Warning | Level::Note)
 }
 
-fn locked(waiting: &Mutex<Vec<Remark>>) -> MutexGuard<'_, Vec<Remark>> {
+fn locked(waiting: &Mutex<Vec<Notice>>) -> MutexGuard<'_, Vec<Notice>> {
     waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }

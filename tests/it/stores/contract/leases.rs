@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nomad_clients::store::{Class, Entered, How, Published};
+use nomad_clients::store::{Entered, FailureClass, How, Published};
 
 use crate::support::bench::Bench;
 use crate::support::process::{Process, X, filled, records, records_of};
@@ -58,9 +58,9 @@ pub(crate) fn failure_is_for_waiters(bench: &dyn Bench) -> Option<()> {
     owner.own(How::Get);
     let mut waiter = Process::on(bench);
     let Entered::Wait { lease, .. } = waiter.come(How::Get) else { panic!("it must wait") };
-    owner.store.fail(owner.flight(), Class::Outage);
+    owner.store.fail(owner.flight(), FailureClass::Outage);
     let entered = waiter.enter(How::Get, &revs(&[]), Some(&lease));
-    assert!(matches!(entered, Entered::Failed(Class::Outage)), "{entered:?}");
+    assert!(matches!(entered, Entered::Failed(FailureClass::Outage)), "{entered:?}");
     assert!(is_own(&Process::on(bench).enter(How::Get, &revs(&[]), Some("Nother"))));
     Some(())
 }
@@ -76,7 +76,7 @@ pub(crate) fn a_lost_lease_is_not_renewed(bench: &dyn Bench) -> Option<()> {
     other.own(How::Get);
     assert!(!late.store.renew(late.flight()).unwrap());
     late.store.release(late.flight());
-    late.store.fail(late.flight(), Class::Outage);
+    late.store.fail(late.flight(), FailureClass::Outage);
     assert_eq!(bench.lease(A), Some(other.token));
     Some(())
 }
@@ -146,8 +146,8 @@ pub(crate) fn a_refused_flight_is_told_to_those_who_wait(bench: &dyn Bench) -> O
     let mut waiter = Process::on(bench);
     assert!(matches!(waiter.come(How::Get), Entered::Wait { .. }));
     own.store.void(own.flight.as_ref()).unwrap();
-    own.store.fail(own.flight(), Class::Denied);
+    own.store.fail(own.flight(), FailureClass::Denied);
     let entered = waiter.enter(How::Get, &revs(&[]), Some(&own.token));
-    assert!(matches!(entered, Entered::Failed(Class::Denied)), "{entered:?}");
+    assert!(matches!(entered, Entered::Failed(FailureClass::Denied)), "{entered:?}");
     Some(())
 }

@@ -10,7 +10,7 @@ pub(crate) mod publishing;
 use std::time::Duration;
 
 use nomad_clients::store::meta::Meta;
-use nomad_clients::store::{Entered, Refuse};
+use nomad_clients::store::{Entered, RefusedRevs};
 
 use crate::support::bench::Bench;
 use crate::support::process::{Records, X, Y, records};
@@ -36,8 +36,8 @@ pub(super) fn meta(bench: &dyn Bench) -> Option<Meta> {
     Meta::parse(&bench.meta()?)
 }
 
-pub(super) fn revs(of: &[&str]) -> Refuse {
-    Refuse::Revs(of.iter().map(|rev| (*rev).to_owned()).collect())
+pub(super) fn revs(of: &[&str]) -> RefusedRevs {
+    RefusedRevs::Revs(of.iter().map(|rev| (*rev).to_owned()).collect())
 }
 
 pub(super) fn is_own(entered: &Entered) -> bool {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use nomad_clients::store::{Class, Entered, How, Published};
+use nomad_clients::store::{Entered, FailureClass, How, Published};
 
 use crate::support::bench::{Bench, Part};
 use crate::support::process::{Process, With, X, as_records, filled, records, records_of};
@@ -182,7 +182,7 @@ pub(crate) fn partial_serves_waiters_only(bench: &dyn Bench) -> Option<()> {
     assert_eq!(owner.put_with(5, &x(), partial), Published::Done);
     assert_eq!(owner.hit(), None);
     let entered = waiter.enter(How::Get, &revs(&[]), Some(&lease));
-    assert!(matches!(entered, Entered::Failed(Class::Partial)), "{entered:?}");
+    assert!(matches!(entered, Entered::Failed(FailureClass::Partial)), "{entered:?}");
     let shown = waiter.store.partial(&lease).unwrap().unwrap();
     assert_eq!((shown.index, shown.all.len()), (5, 0));
     assert_eq!(shown.fulls.map(BTreeMap::from_iter), Some(x()));
