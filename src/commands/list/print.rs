@@ -12,7 +12,11 @@ use crate::render::{self, Format, Grid, NodeTable, OutputStyle};
 
 use super::choice::ListQuery;
 
-pub(super) fn nodes(choice: &Choice, nodes: &[Full], run: &mut Run<'_>) -> Result<(), Error> {
+pub(super) fn nodes(
+    choice: &ListQuery,
+    nodes: &[Full],
+    run: &mut CommandContext<'_>,
+) -> Result<(), Error> {
     if let Some(fields) = &choice.count_by {
         return counts(choice, nodes, fields, run);
     }
