@@ -265,7 +265,7 @@ impl Election {
 /// Starts all that goes on by itself.
 fn work(app: &Arc<App>, rhythm: Option<FollowIntervals>) -> Option<Election> {
     let spawn = |app: &Arc<App>, work: fn(Arc<App>) -> BackgroundTask| {
-        drop(tokio::spawn(work(Arc::clone(app))))
+        drop(tokio::spawn(work(Arc::clone(app))));
     };
     spawn(app, |app| Box::pin(async move { app.desk.run_fetches().await }));
     spawn(app, |app| Box::pin(housekeeping(app)));
