@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::clock;
 use crate::model::node::NodeId;
 use crate::model::remark::Notifier;
 use crate::model::snapshot::Snapshot;
 
+use super::local::LocalStore;
 use super::{
     Base, CLEAR_PATIENCE, Cleared, ClearedPlace, Enter, Entered, Error, ErrorKind, FailureClass,
     Flight, Kept, Look, Present, Publication, Published, Sample, Stats, Store, Want,
@@ -24,17 +25,6 @@ pub struct ShownList {
     pub age: Duration,
 }
 
-/// The store of this machine.
-pub trait LocalCache: Store {
-    /// Redis is used again: what is kept here for this scope is not served any more if it is older
-    /// than this. `None`: Redis had nothing, and what comes next will be newer than anything that
-    /// is here. A flight under way is left alone. Best effort.
-    fn forget_older(&self, than: Option<ShownList>);
-
-    /// CLEAR, given up at that moment.
-    fn clear_until(&self, until: Instant) -> Cleared;
-}
-
 /// One run's way to the cache: whichever store it falls back to, it stays with that one, because
 /// leases and revs of the one mean nothing in the other.
 pub struct FallbackStore {
@@ -42,7 +32,7 @@ pub struct FallbackStore {
     /// Somebody named this Redis: its absence is worth a warning.
     asked: bool,
     /// `Err`: why this machine can keep nothing.
-    local: Result<Arc<dyn LocalCache>, Error>,
+    local: Result<Arc<LocalStore>, Error>,
     /// The files of this machine where they can't be used now and may be later: not cleared, and why.
     uncleared: Option<ClearedPlace>,
     /// Whether the local store serves when Redis does not; it is cleared in any case.
@@ -65,7 +55,7 @@ pub struct FallbackStore {
 impl FallbackStore {
     pub fn new(
         redis: Arc<dyn Store>,
-        local: Result<Arc<dyn LocalCache>, Error>,
+        local: Result<Arc<LocalStore>, Error>,
         tell: Notifier,
     ) -> Self {
         Self {
@@ -144,7 +134,7 @@ impl FallbackStore {
         let is_told = *told == Some(index) || (index.is_none() && told.is_some());
         if !is_told {
             *told = Some(index);
-            local.forget_older(than);
+            local.forget(than);
         }
     }
 
@@ -186,7 +176,7 @@ impl FallbackStore {
     fn alone(&self, error: &Error) -> Entered {
         // What will be printed is newer than all that is here, and goes nowhere.
         if let Ok(local) = &self.local {
-            local.forget_older(None);
+            local.forget(None);
         }
         // A failover may be under way.
         let passes = *error == Error::Replica;

@@ -8,10 +8,10 @@
 
 pub mod auto;
 pub mod error;
+pub mod in_process;
 mod judge;
 mod keys;
 pub mod local;
-pub mod memory;
 pub mod meta;
 mod open;
 mod probes;

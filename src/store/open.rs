@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::host::folder::{Folder, shown};
 use crate::model::remark::Notifier;
 
-use super::auto::{FallbackStore, LocalCache};
+use super::auto::FallbackStore;
+use super::in_process::InProcessStore;
 use super::local::LocalStore;
-use super::memory::{MemoryStore, SharedSpace};
 use super::redis::RedisStore;
 use super::{BootClock, CacheMode, ClearedPlace, Error, Place, Store};
 
@@ -30,7 +30,7 @@ enum OpenedStore {
 /// What a run with a Redis begins with.
 struct FallbackStores {
     redis: Arc<RedisStore>,
-    local: Result<Arc<dyn LocalCache>, Error>,
+    local: Result<Arc<LocalStore>, Error>,
     place: Place,
     tell: Notifier,
     /// The present run; another one begins when it could not use Redis.
@@ -45,14 +45,13 @@ impl Stores {
     /// # Errors
     /// The Redis URL is not one.
     pub fn open(place: &Place, tell: &Notifier) -> Result<Self, Error> {
-        let memory = || MemoryStore::new(SharedSpace::default(), place, tell.clone());
         let kind = match place.choice {
-            CacheMode::None => OpenedStore::Lasting(Arc::new(memory())),
+            CacheMode::None => OpenedStore::Lasting(Arc::new(InProcessStore::new(place, None))),
             CacheMode::Local => OpenedStore::Lasting(match open_local(place, tell) {
                 Ok(local) => local,
                 Err(error) => {
                     tell.warning(format!("no local cache: {error}"));
-                    Arc::new(memory().with_uncleared(uncleared(place, &error)))
+                    Arc::new(InProcessStore::new(place, uncleared(place, &error)))
                 }
             }),
             CacheMode::Auto | CacheMode::Redis => OpenedStore::Falling(Box::new(FallbackStores {
@@ -145,10 +144,7 @@ fn uncleared(place: &Place, why: &Error) -> Option<ClearedPlace> {
     Some(ClearedPlace { is_redis: false, place: shown, outcome })
 }
 
-fn open_local(place: &Place, tell: &Notifier) -> Result<Arc<dyn LocalCache>, Error> {
-    Ok(Arc::new(LocalStore::open(
-        place,
-        BootClock::of_this_boot(place.folder.as_deref()),
-        tell.clone(),
-    )?))
+fn open_local(place: &Place, tell: &Notifier) -> Result<Arc<LocalStore>, Error> {
+    let boot = BootClock::of_this_boot(place.folder.as_deref());
+    LocalStore::open(place, boot, tell.clone()).map(Arc::new)
 }

@@ -14,6 +14,7 @@ mod list;
 mod local_store;
 mod nomad_http;
 mod nomad_rows;
+mod oracle;
 mod outage;
 mod packaging;
 mod probing;

@@ -12,7 +12,7 @@ use nomad_clients::nomad::{self, FailureKind};
 use nomad_clients::store::ProbeBackoff;
 use nomad_clients::store::scope::{Cluster, Scope};
 
-use crate::support::bench::{Bench as _, MemoryBench};
+use crate::support::bench::{Bench as _, OracleBench};
 use crate::support::fake_nomad::{FakeNomad, id, outage};
 use crate::support::world::{World, counts};
 
@@ -105,7 +105,7 @@ fn a_rebuilt_cluster_with_the_very_index_is_noticed_by_its_first_node() {
 /// kept, however often it is looked after.
 #[test]
 fn what_the_question_can_not_see_is_found_in_time() {
-    let bench = MemoryBench::new();
+    let bench = OracleBench::new();
     let world = World { store: bench.store("a0"), ..World::with(&[("a", 4), ("b", 5), ("c", 6)]) };
     world.ask(How::Get).unwrap();
     world.nomad.be_probed(None);

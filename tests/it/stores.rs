@@ -2,6 +2,7 @@
 
 mod auto;
 mod contract;
+mod in_process;
 mod redis_chaos;
 mod redis_faults;
 mod redis_kept;
@@ -11,12 +12,13 @@ mod redis_traffic;
 mod refused;
 mod rolled_back;
 
-use crate::support::bench::{Bench, MemoryBench, RedisBench};
+use crate::support::bench::{Bench, OracleBench, RedisBench};
 use crate::support::local_bench::LocalBench;
+use crate::support::process_bench::ProcessBench;
 
 /// Where a scene can't happen, and why. Everything else must happen for every store.
 const CANNOT_HAPPEN: &[(&str, &str, &str)] = &[
-    ("memory", "age_is_never_too_low", "a look reads everything under one lock"),
+    ("oracle", "age_is_never_too_low", "a look reads everything under one lock"),
     ("local", "age_is_never_too_low", "the age stands in the file that holds the bytes"),
     ("local", "all_without_expiry_is_no_hit", "files have no expiry but their header's"),
     ("local", "a_rolled_back_epoch_is_cleared_again", "no server to go back in time"),
@@ -28,6 +30,23 @@ const CANNOT_HAPPEN: &[(&str, &str, &str)] = &[
     ("local", "delta_of_nothing", "the full records do not expire before the header"),
     ("local", "no_floor_over_an_orphan_hash", "only a header names the full records"),
     ("local", "foreign_exchange_is_noticed", "a record's line has no name but its own"),
+    ("in process", "delta_needs_the_rev", "nothing is evicted"),
+    ("in process", "delta_needs_the_count", "nothing is evicted"),
+    ("in process", "older_then_delta", "nothing is evicted"),
+    ("in process", "no_floor_over_an_orphan_hash", "nothing is evicted"),
+    ("in process", "without_its_records_it_is_refused", "nothing is evicted"),
+    ("in process", "an_evicted_epoch_voids_everything", "nothing is evicted"),
+    ("in process", "rebase_changes_nothing", "there are no deltas"),
+    ("in process", "delta_of_nothing", "the details end with their publication"),
+    ("in process", "a_spoilt_epoch_heals", "there is no epoch"),
+    ("in process", "a_partial_publication_ends_with_its_epoch", "there is no epoch"),
+    ("in process", "an_endless_lease_is_taken", "nobody else writes there"),
+    ("in process", "foreign_edit_is_noticed", "nobody else writes there"),
+    ("in process", "foreign_exchange_is_noticed", "nobody else writes there"),
+    ("in process", "all_without_expiry_is_no_hit", "nobody else writes there"),
+    ("in process", "a_rolled_back_epoch_is_cleared_again", "no server to go back in time"),
+    ("in process", "age_is_never_too_low", "a look reads everything under one lock"),
+    ("in process", "clear_beats_a_flight_of_another_scope", "a process has one scope"),
 ];
 
 fn check(kind: &str, bench: &dyn Bench, name: &str, scene: Scene) {
@@ -40,14 +59,19 @@ pub(crate) type Scene = fn(&dyn Bench) -> Option<()>;
 /// One test for each scene and each store.
 macro_rules! scenes {
     ($($group:ident: $($name:ident)*;)*) => {
-        mod memory {
+        mod oracle {
             $($(#[test] fn $name() {
-                super::check("memory", &super::MemoryBench::new(), stringify!($name), super::contract::$group::$name);
+                super::check("oracle", &super::OracleBench::new(), stringify!($name), super::contract::$group::$name);
             })*)*
         }
         mod local {
             $($(#[test] fn $name() {
                 super::check("local", &super::LocalBench::new(), stringify!($name), super::contract::$group::$name);
+            })*)*
+        }
+        mod of_one_process {
+            $($(#[test] fn $name() {
+                super::check("in process", &super::ProcessBench::default(), stringify!($name), super::contract::$group::$name);
             })*)*
         }
         mod redis {

@@ -115,7 +115,7 @@ const DOORS: [(&str, &[&str]); 32] = [
         &[
             "src/store/redis/stats.rs",
             "src/store/local/stats.rs",
-            "src/store/memory/mod.rs",
+            "src/store/in_process.rs",
             "src/host/boot.rs",
             "src/nomad/patience.rs",
             "src/random.rs",

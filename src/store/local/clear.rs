@@ -35,9 +35,10 @@ impl LocalStore {
     }
 
     /// Redis is used again. What is older here than what it has shown is served no more, and is
-    /// removed. A flight goes on: as long as one is held, what it started from stays, and what it
-    /// will bring is served if it is not older.
-    pub(super) fn forget(&self, than: Option<ShownList>) {
+    /// removed; `None`: it has nothing, and what comes next will be newer than anything here. A
+    /// flight goes on: as long as one is held, what it started from stays, and what it will bring
+    /// is served if it is not older. Best effort.
+    pub fn forget(&self, than: Option<ShownList>) {
         // Before anything is looked at: a flight that begins after this lists after this.
         let now = self.now();
         let flown = self.name("flight");

@@ -23,7 +23,6 @@ use crate::clock;
 use crate::model::remark::Notifier;
 use crate::model::snapshot::Snapshot;
 
-use super::auto::{LocalCache, ShownList};
 use super::scope::Scope;
 use super::{
     Base, BootClock, CLEAR_PATIENCE, Cleared, ClearedPlace, Enter, Entered, Error, FailureClass,
@@ -85,6 +84,14 @@ impl LocalStore {
 
     fn name(&self, ending: &str) -> String {
         format!("{}.{ending}", self.scope)
+    }
+
+    /// CLEAR, given up at that moment.
+    pub(super) fn clear_until(&self, until: Instant) -> Cleared {
+        // The place stands beside it.
+        let outcome = self.clear_all(until).map_err(|error| Error::Files(plain(&error)));
+        let place = self.folder.place();
+        Cleared { places: vec![ClearedPlace { is_redis: false, place, outcome }] }
     }
 
     fn cannot(&self, what: &str, error: &io::Error) -> Error {
@@ -169,18 +176,5 @@ impl Store for LocalStore {
 
     fn stats(&self) -> Result<Stats, Error> {
         Ok(self.all_stats())
-    }
-}
-
-impl LocalCache for LocalStore {
-    fn forget_older(&self, than: Option<ShownList>) {
-        self.forget(than);
-    }
-
-    fn clear_until(&self, until: Instant) -> Cleared {
-        // The place stands beside it.
-        let outcome = self.clear_all(until).map_err(|error| Error::Files(plain(&error)));
-        let place = self.folder.place();
-        Cleared { places: vec![ClearedPlace { is_redis: false, place, outcome }] }
     }
 }

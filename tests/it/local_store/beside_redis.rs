@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nomad_clients::model::remark::Notifier;
-use nomad_clients::store::auto::{FallbackStore, LocalCache};
+use nomad_clients::store::auto::FallbackStore;
 use nomad_clients::store::redis::RedisStore;
 use nomad_clients::store::{How, Look, Published, Want};
 
@@ -21,7 +21,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// A healthy process of the same host.
 fn sibling(bench: &LocalBench, server: &RedisServer) -> Process {
     let redis = RedisStore::new(&place("a0", &server.url()), Notifier::nobody()).unwrap();
-    let local: Arc<dyn LocalCache> = bench.open(&bench.place("a0"), Notifier::nobody());
+    let local = bench.open(&bench.place("a0"), Notifier::nobody());
     Process::new(Arc::new(FallbackStore::new(Arc::new(redis), Ok(local), Notifier::nobody())), 'N')
 }
 

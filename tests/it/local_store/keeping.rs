@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nomad_clients::clock;
 use nomad_clients::model::remark::Notifier;
-use nomad_clients::store::auto::{LocalCache as _, ShownList};
+use nomad_clients::store::auto::ShownList;
 use nomad_clients::store::{
     CacheState, Entered, FailureClass, How, Minute, Published, Sample, Want,
 };
@@ -160,7 +160,7 @@ fn a_lock_that_somebody_keeps_is_waited_for_only_for_a_while() {
 /// A process of this host reaches Redis, which has a list of this index, or none.
 pub(super) fn redis_shows(bench: &LocalBench, index: Option<u64>) {
     let shown = index.map(|index| ShownList { index, age: Duration::from_secs(1) });
-    bench.open(&bench.place("a0"), Notifier::nobody()).forget_older(shown);
+    bench.open(&bench.place("a0"), Notifier::nobody()).forget(shown);
 }
 
 #[test]

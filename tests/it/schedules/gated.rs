@@ -247,6 +247,7 @@ impl Store for GatedStore {
     fn clear(&self) -> Cleared {
         self.pass("CLEAR");
         let cleared = self.inner.clear();
+        self.ground.clear_others();
         if !self.ground.has_inner_gates() && self.actor.kind == Kind::Clear {
             self.actor.world().clears += 1;
         }

@@ -44,6 +44,9 @@ pub(super) trait Ground: Send + Sync {
     /// The store of a process.
     fn store(&self, actor: &Arc<Actor>) -> Arc<dyn Store>;
 
+    /// What a clear of one scope clears besides, where each scope has a store of its own.
+    fn clear_others(&self) {}
+
     /// A store on the same host, without gates. Cheap: kept from one call to the next.
     fn direct(&self, scope: usize) -> Arc<dyn Store>;
 

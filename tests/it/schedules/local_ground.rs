@@ -138,17 +138,21 @@ impl Ground for LocalGround {
     }
 
     fn inspect(&self, scope: usize, flight: &Flight) -> Option<Inspected> {
-        let store = self.direct(scope);
-        let hit = |want| match store.look(want) {
-            Ok(Look::Hit(snapshot)) => Some(snapshot),
-            _ => None,
-        };
-        let shown = hit(Want::Full).or_else(|| hit(Want::Records));
-        let has_all = shown.is_some();
-        let snapshot = shown.or_else(|| store.partial(&flight.watch).ok()?)?;
-        let is_readable = snapshot.fulls.is_some();
-        let fulls = snapshot.fulls.unwrap_or_default().into_iter();
-        let hash = fulls.map(|(id, full): (NodeId, _)| (id.to_string(), full.to_vec())).collect();
-        Some(Inspected { rev: snapshot.rev, has_all, is_readable, hash, left: None })
+        shown(&*self.direct(scope), flight)
     }
+}
+
+/// What a store shows after this flight has published.
+pub(super) fn shown(store: &dyn Store, flight: &Flight) -> Option<Inspected> {
+    let hit = |want| match store.look(want) {
+        Ok(Look::Hit(snapshot)) => Some(snapshot),
+        _ => None,
+    };
+    let shown = hit(Want::Full).or_else(|| hit(Want::Records));
+    let has_all = shown.is_some();
+    let snapshot = shown.or_else(|| store.partial(&flight.watch).ok()?)?;
+    let is_readable = snapshot.fulls.is_some();
+    let fulls = snapshot.fulls.unwrap_or_default().into_iter();
+    let hash = fulls.map(|(id, full): (NodeId, _)| (id.to_string(), full.to_vec())).collect();
+    Some(Inspected { rev: snapshot.rev, has_all, is_readable, hash, left: None })
 }

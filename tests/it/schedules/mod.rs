@@ -11,10 +11,11 @@ mod gated;
 mod ground;
 mod hoard;
 mod local_ground;
-mod memory_ground;
 mod mutants;
+mod oracle_ground;
 mod oracles;
 mod plan;
+mod process_ground;
 mod redis_ground;
 mod resp;
 mod run;
@@ -28,8 +29,9 @@ use std::sync::Arc;
 
 use ground::Ground;
 use local_ground::LocalGround;
-use memory_ground::MemoryGround;
+use oracle_ground::OracleGround;
 use plan::Plan;
+use process_ground::ProcessGround;
 use redis_ground::RedisGround;
 use run::{Honest, Theatre};
 use season::{Report, Season};
@@ -84,8 +86,9 @@ fn keep_every_promise(
 #[test]
 fn a_seed_plays_the_same_schedule_again() {
     let redis: Arc<dyn Ground> = Arc::new(RedisGround::new(Arc::new(Straight)));
-    let memory: Arc<dyn Ground> = Arc::new(MemoryGround::default());
-    for ground in [redis, memory] {
+    let oracle: Arc<dyn Ground> = Arc::new(OracleGround::default());
+    let process: Arc<dyn Ground> = Arc::new(ProcessGround::default());
+    for ground in [redis, oracle, process] {
         let theatre = Theatre { ground, cast: Arc::new(Honest) };
         for seed in 1..=20 {
             let plan = Plan::of(seed);
@@ -101,7 +104,7 @@ mod schedules_keep_every_promise {
     use std::sync::Arc;
 
     use super::{
-        ELSEWHERE, LocalGround, MET, MemoryGround, RedisGround, SCHEDULES, Straight,
+        ELSEWHERE, LocalGround, MET, OracleGround, ProcessGround, RedisGround, SCHEDULES, Straight,
         keep_every_promise,
     };
 
@@ -119,7 +122,12 @@ mod schedules_keep_every_promise {
     }
 
     #[test]
-    fn in_memory() {
-        keep_every_promise("memory", ELSEWHERE, || Arc::new(MemoryGround::default()));
+    fn in_one_process() {
+        keep_every_promise("process", ELSEWHERE, || Arc::new(ProcessGround::default()));
+    }
+
+    #[test]
+    fn on_the_oracle() {
+        keep_every_promise("oracle", ELSEWHERE, || Arc::new(OracleGround::default()));
     }
 }

@@ -4,10 +4,11 @@
 use nomad_clients::model::node::Full;
 use nomad_clients::store::{How, Published};
 
-use crate::support::bench::{Bench, MemoryBench, Part, RedisBench};
+use crate::support::bench::{Bench, OracleBench, Part, RedisBench};
 use crate::support::fake_nomad::{FakeNomad, detail, id, outage, stub};
 use crate::support::local_bench::LocalBench;
 use crate::support::process::{Process, Records, With, filled};
+use crate::support::process_bench::ProcessBench;
 use crate::support::world::listing;
 
 use super::actor::Kind;
@@ -186,9 +187,16 @@ macro_rules! scenes {
             })*
         }
 
-        mod in_memory {
+        mod in_process {
             $(#[test] fn $name() {
-                assert_eq!(super::$name(&super::Set::honest(&super::MemoryBench::new())), Some(()));
+                let played = super::$name(&super::Set::honest(&super::ProcessBench::default()));
+                assert_eq!(played.is_none(), super::NOT_IN_PROCESS.contains(&stringify!($name)));
+            })*
+        }
+
+        mod on_the_oracle {
+            $(#[test] fn $name() {
+                assert_eq!(super::$name(&super::Set::honest(&super::OracleBench::new())), Some(()));
             })*
         }
     };
@@ -196,6 +204,8 @@ macro_rules! scenes {
 
 /// A lock is only lost with its owner.
 const NOT_ON_FILES: &[&str] = &["run_older_then_delta"];
+/// Nothing is evicted.
+const NOT_IN_PROCESS: &[&str] = &["run_older_then_delta"];
 
 // Memory has no past that it could go back to.
 scenes! {

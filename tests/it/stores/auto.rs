@@ -1,23 +1,20 @@
 //! From Redis to the local store and never back: who serves, and what is said about it.
 
 use std::io::{Read as _, Write as _};
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::Duration;
 
-use nomad_clients::model::node::NodeId;
 use nomad_clients::model::remark::Notifier;
-use nomad_clients::model::snapshot::Snapshot;
-use nomad_clients::store::auto::{FallbackStore, LocalCache, ShownList};
-use nomad_clients::store::memory::{MemoryStore, SharedSpace};
+use nomad_clients::store::auto::FallbackStore;
 use nomad_clients::store::redis::RedisStore;
-use nomad_clients::store::{
-    Base, Cleared, Enter, Entered, Error, FailureClass, Flight, How, Kept, Look, Publication,
-    Published, Sample, Stats, Store, Want,
-};
+use nomad_clients::store::{Cleared, Entered, Error, How, Look, Published, Want};
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 
-use crate::support::bench::{Ear, place};
+use crate::support::bench::{Bench as _, Ear, place};
 use crate::support::fake_redis::{Fake, nobody};
+use crate::support::local_bench::LocalBench;
 use crate::support::process::{Process, X, records};
 use crate::support::redis_server::RedisServer;
 
@@ -30,12 +27,11 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) fn new(url: &str, local: &SharedSpace) -> Self {
+    pub(super) fn new(url: &str, local: &LocalBench) -> Self {
         let ear = Ear::default();
         let place = place("a0", url);
         let redis = Arc::new(RedisStore::new(&place, ear.tell()).unwrap());
-        let local: Arc<dyn LocalCache> =
-            Arc::new(MemoryStore::new(local.clone(), &place, Notifier::nobody()));
+        let local = local.open(&local.place("a0"), Notifier::nobody());
         let store = FallbackStore::new(redis, Ok(local), ear.tell());
         Self { ear, store }
     }
@@ -54,13 +50,14 @@ fn outcomes(cleared: Cleared) -> Vec<(String, Result<(), String>)> {
     cleared.places.into_iter().map(|place| (place.place, why(place.outcome))).collect()
 }
 
-fn memory_line() -> (String, Result<(), String>) {
-    ("memory".to_owned(), Ok(()))
+/// What a clear says of the files.
+fn files(local: &LocalBench) -> (String, Result<(), String>) {
+    (local.folder().display().to_string(), Ok(()))
 }
 
 #[test]
 fn without_redis_the_local_store_serves_and_one_warning_says_so() {
-    let local = SharedSpace::default();
+    let local = LocalBench::new();
     let url = nobody();
     let (mut run, ear) = Run::new(&url, &local).process();
     assert_eq!(run.store.look(Want::Records).unwrap(), EMPTY);
@@ -71,21 +68,21 @@ fn without_redis_the_local_store_serves_and_one_warning_says_so() {
     assert_eq!(ear.heard(), ["Warning: redis unavailable (refused): using local cache"]);
     let (next, _) = Run::new(&url, &local).process();
     assert!(next.hit().is_some());
-    assert_eq!(next.store.stats().unwrap().kind, "none");
+    assert_eq!(next.store.stats().unwrap().kind, "local");
 }
 
 #[test]
 fn redis_that_nobody_asked_for_is_not_missed() {
-    let local = SharedSpace::default();
+    let local = LocalBench::new();
     let (run, ear) = Run::new(&nobody(), &local).map(FallbackStore::unasked).process();
     assert_eq!(run.store.look(Want::Records).unwrap(), EMPTY);
     assert_eq!(ear.heard(), ["Verbose: redis unavailable (refused): using local cache"]);
-    assert_eq!(outcomes(run.store.clear()), [memory_line()]);
+    assert_eq!(outcomes(run.store.clear()), [files(&local)]);
 }
 
 #[test]
 fn redis_or_nothing() {
-    let local = SharedSpace::default();
+    let local = LocalBench::new();
     let (mut run, ear) = Run::new(&nobody(), &local).map(FallbackStore::without_fallback).process();
     assert_eq!(run.store.look(Want::Records).unwrap(), EMPTY);
     assert!(matches!(run.come(How::Get), Entered::Alone));
@@ -115,10 +112,11 @@ fn a_machine_that_can_keep_nothing_says_why() {
 
 #[test]
 fn a_run_that_reaches_redis_forgets_what_is_kept_here() {
-    let local = SharedSpace::default();
+    let local = LocalBench::new();
     let (mut run, _) = Run::new(&nobody(), &local).process();
     run.own(How::Get);
     run.put(5, &records(&[(X, 3)]));
+    local.pass(Duration::from_millis(1));
     let server = RedisServer::start();
     let (mut run, ear) = Run::new(&server.url(), &local).process();
     assert_eq!(run.store.look(Want::Records).unwrap(), EMPTY);
@@ -131,21 +129,22 @@ fn a_run_that_reaches_redis_forgets_what_is_kept_here() {
 
 #[test]
 fn r5_refused_credentials_are_told_even_if_nobody_asked() {
+    let local = LocalBench::new();
     let server = RedisServer::start_with(&["--requirepass", "secret"]);
-    let (run, ear) =
-        Run::new(&server.url(), &SharedSpace::default()).map(FallbackStore::unasked).process();
+    let (run, ear) = Run::new(&server.url(), &local).map(FallbackStore::unasked).process();
     assert_eq!(run.store.look(Want::Records).unwrap(), EMPTY);
     assert_eq!(ear.heard(), ["Warning: redis refused the credentials: using local cache"]);
     let refused = Err("redis refused the credentials".to_owned());
-    assert_eq!(outcomes(run.store.clear()), [(server.url(), refused), memory_line()]);
+    assert_eq!(outcomes(run.store.clear()), [(server.url(), refused), files(&local)]);
 }
 
 #[test]
 fn r6_a_viewer_fetches_alone() {
+    let local = LocalBench::new();
     let server = RedisServer::start();
     server.cli(&["ACL", "SETUSER", "v", "on", ">p", "~nomad:clients*", "-@all", "+mget", "+pttl"]);
     let url = format!("{}?user=v&pass=p", server.url());
-    let (mut run, ear) = Run::new(&url, &SharedSpace::default()).process();
+    let (mut run, ear) = Run::new(&url, &local).process();
     assert_eq!(run.store.look(Want::Records).unwrap(), EMPTY);
     assert_eq!(ear.heard(), <[&str; 0]>::default());
     assert!(matches!(run.come(How::Get), Entered::Alone));
@@ -156,17 +155,19 @@ fn r6_a_viewer_fetches_alone() {
 
 #[test]
 fn r8_a_replica_is_no_reason_to_worry() {
+    let local = LocalBench::new();
     let server = RedisServer::start();
     server.cli(&["REPLICAOF", "127.0.0.1", "1"]);
-    let (mut run, ear) = Run::new(&server.url(), &SharedSpace::default()).process();
+    let (mut run, ear) = Run::new(&server.url(), &local).process();
     assert!(matches!(run.come(How::Get), Entered::Alone));
     assert_eq!(ear.heard(), ["Verbose: redis is a read-only replica: nothing is cached"]);
 }
 
 #[test]
 fn r9_memory_runs_out_while_a_fetch_is_under_way() {
+    let local = LocalBench::new();
     let server = RedisServer::start();
-    let (mut run, ear) = Run::new(&server.url(), &SharedSpace::default()).process();
+    let (mut run, ear) = Run::new(&server.url(), &local).process();
     run.own(How::Get);
     server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
     assert_eq!(run.put(5, &records(&[(X, 3)])), Published::Fenced);
@@ -179,9 +180,10 @@ fn r9_memory_runs_out_while_a_fetch_is_under_way() {
 
 #[test]
 fn r10_a_server_that_loads_is_worth_no_warning() {
+    let local = LocalBench::new();
     const LOADING: &[u8] = b"-LOADING a\r\n-LOADING b\r\n-LOADING c\r\n";
     let loading = Fake::scripted(&[LOADING, LOADING]);
-    let (run, ear) = Run::new(&loading.url(), &SharedSpace::default()).process();
+    let (run, ear) = Run::new(&loading.url(), &local).process();
     assert_eq!(run.store.look(Want::Records).unwrap(), EMPTY);
     assert_eq!(ear.heard(), ["Verbose: redis unavailable (busy: LOADING): using local cache"]);
 }
@@ -189,7 +191,7 @@ fn r10_a_server_that_loads_is_worth_no_warning() {
 /// Gone between ENTER and PUBLISH: the answer is not affected, and it is not written elsewhere.
 #[test]
 fn a_flight_stays_with_the_store_that_gave_it() {
-    let local = SharedSpace::default();
+    let local = LocalBench::new();
     let mut server = RedisServer::start();
     let (mut run, ear) = Run::new(&server.url(), &local).process();
     run.own(How::Get);
@@ -200,84 +202,28 @@ fn a_flight_stays_with_the_store_that_gave_it() {
     assert_eq!(next.hit(), None);
 }
 
-/// A local store that only counts how often it was told to forget everything.
-struct Forgetful(AtomicUsize);
-
-impl LocalCache for Forgetful {
-    fn forget_older(&self, than: Option<ShownList>) {
-        assert_eq!(than, None);
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn clear_until(&self, _: Instant) -> Cleared {
-        unreachable!()
-    }
-}
-
-impl Store for Forgetful {
-    fn look(&self, _: Want) -> Result<Look, Error> {
-        unreachable!()
-    }
-
-    fn enter(&self, _: &Enter<'_>) -> Result<Entered, Error> {
-        unreachable!()
-    }
-
-    fn base(&self, _: &Flight) -> Option<Base> {
-        unreachable!()
-    }
-
-    fn kept(&self, _: &Flight, _: &NodeId) -> Option<Kept> {
-        unreachable!()
-    }
-
-    fn publish(&self, _: &Flight, _: &Publication<'_>) -> Result<Published, Error> {
-        unreachable!()
-    }
-
-    fn renew(&self, _: &Flight) -> Result<bool, Error> {
-        unreachable!()
-    }
-
-    fn release(&self, _: &Flight) {}
-
-    fn fail(&self, _: &Flight, _: FailureClass) {}
-
-    fn void(&self, _: Option<&Flight>) -> Result<(), Error> {
-        unreachable!()
-    }
-
-    fn partial(&self, _: &str) -> Result<Option<Snapshot>, Error> {
-        unreachable!()
-    }
-
-    fn last(&self) -> Option<Snapshot> {
-        unreachable!()
-    }
-
-    fn clear(&self) -> Cleared {
-        unreachable!()
-    }
-
-    fn count(&self, _: &Sample) {}
-
-    fn stats(&self) -> Result<Stats, Error> {
-        unreachable!()
-    }
-}
-
 /// That takes the lock of the folder.
 #[test]
 fn a_run_that_fetches_alone_forgets_once() {
+    let local = LocalBench::new();
+    let (mut run, _) = Run::new(&nobody(), &local).process();
+    run.own(How::Get);
+    run.put(5, &records(&[(X, 3)]));
+    local.pass(Duration::from_millis(1));
     let server = RedisServer::start();
     server.cli(&["ACL", "SETUSER", "v", "on", ">p", "~nomad:clients*", "-@all", "+mget", "+pttl"]);
-    let place = place("a0", &format!("{}?user=v&pass=p", server.url()));
-    let redis = Arc::new(RedisStore::new(&place, Notifier::nobody()).unwrap());
-    let local = Arc::new(Forgetful(AtomicUsize::new(0)));
-    let store = FallbackStore::new(redis, Ok(Arc::<Forgetful>::clone(&local)), Notifier::nobody());
-    let mut run = Process::new(Arc::new(store), 'N');
+    let url = format!("{}?user=v&pass=p", server.url());
+    let (mut run, _) = Run::new(&url, &local).process();
+    let watch = inotify::init(CreateFlags::NONBLOCK).unwrap();
+    inotify::add_watch(&watch, local.folder(), WatchFlags::OPEN).unwrap();
     assert!(matches!(run.come(How::Get), Entered::Alone));
-    assert_eq!(local.0.load(Ordering::Relaxed), 1);
+    let (mut buffer, mut locked) = ([MaybeUninit::uninit(); 4096], 0);
+    let mut events = inotify::Reader::new(&watch, &mut buffer);
+    while let Ok(event) = events.next() {
+        locked += usize::from(event.file_name().is_some_and(|name| name == c"pub.lock"));
+    }
+    assert_eq!(locked, 1);
+    assert_eq!(Run::new(&nobody(), &local).process().0.hit(), None);
 }
 
 /// A server in whose place something answers with this program's own words.
@@ -296,13 +242,13 @@ fn saying(words: &str) -> (Fake, Arc<AtomicUsize>) {
 /// The words of a server neither make a clear succeed nor make it be tried again.
 #[test]
 fn the_words_of_a_server_decide_nothing() {
+    let local = LocalBench::new();
     let words = ["refused", "timed out after lunch", "busy: LOADING", "connection lost"];
     for words in words {
         let (fake, asked) = saying(words);
-        let (run, _) =
-            Run::new(&fake.url(), &SharedSpace::default()).map(FallbackStore::unasked).process();
+        let (run, _) = Run::new(&fake.url(), &local).map(FallbackStore::unasked).process();
         let uncleared = (format!("{}/0", fake.url()), Err(words.to_owned()));
-        assert_eq!(outcomes(run.store.clear()), [uncleared, memory_line()]);
+        assert_eq!(outcomes(run.store.clear()), [uncleared, files(&local)]);
         assert_eq!(asked.load(Ordering::Relaxed), 1, "{words}");
     }
 }
@@ -310,12 +256,12 @@ fn the_words_of_a_server_decide_nothing() {
 /// R20: every place on its own line.
 #[test]
 fn r20_a_clear_names_what_could_not_be_done() {
-    let local = SharedSpace::default();
+    let local = LocalBench::new();
     let url = nobody();
     let (run, _) = Run::new(&url, &local).process();
     let refused = (format!("{url}/0"), Err("refused".to_owned()));
-    assert_eq!(outcomes(run.store.clear()), [refused, memory_line()]);
+    assert_eq!(outcomes(run.store.clear()), [refused, files(&local)]);
     let server = RedisServer::start();
     let (run, _) = Run::new(&server.url(), &local).process();
-    assert_eq!(outcomes(run.store.clear()), [(server.url(), Ok(())), memory_line()]);
+    assert_eq!(outcomes(run.store.clear()), [(server.url(), Ok(())), files(&local)]);
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use nomad_clients::store::error::Error;
-use nomad_clients::store::memory::SharedSpace;
 use nomad_clients::store::redis::RedisStore;
 use nomad_clients::store::{Entered, ErrorKind, How, Look, Published, Store, Want};
 
+use crate::support::local_bench::LocalBench;
 use crate::support::process::{Process, X, records};
 use crate::support::redis_server::RedisServer;
 
@@ -100,7 +100,8 @@ fn a_right_missing_behind_the_lease_keeps_nobody_waiting() {
         let rules: Vec<_> = MEMBER.split(' ').filter(|rule| *rule != format!("+{name}")).collect();
         with_user(&server, &rules);
         let url = format!("{}?user=nc&pass=pw", server.url());
-        let (mut first, ear) = Run::new(&url, &SharedSpace::default()).process();
+        let local = LocalBench::new();
+        let (mut first, ear) = Run::new(&url, &local).process();
         match first.come(How::Get) {
             Entered::Own(_) => {
                 assert_eq!(first.put(5, &records(&[(X, 3)])), Published::Fenced, "{name}");
@@ -109,7 +110,8 @@ fn a_right_missing_behind_the_lease_keeps_nobody_waiting() {
         }
         let [warning] = ear.heard().try_into().unwrap();
         assert!(warning.contains("redis does not permit a command of the script"), "{warning}");
-        let (mut next, _) = Run::new(&url, &SharedSpace::default()).process();
+        let local = LocalBench::new();
+        let (mut next, _) = Run::new(&url, &local).process();
         let entered = next.come(How::Get);
         assert!(!matches!(entered, Entered::Wait { .. }), "{name}: {entered:?}");
         // Nor does somebody who has every right.
@@ -129,7 +131,7 @@ fn without(commands: &[&str]) -> RedisServer {
 /// what they hold stays from run to run.
 #[test]
 fn a_redis_without_scripts_is_no_cache() {
-    let (server, local) = (without(&["EVAL"]), SharedSpace::default());
+    let (server, local) = (without(&["EVAL"]), LocalBench::new());
     let (mut run, ear) = Run::new(&server.url(), &local).process();
     assert_eq!(run.store.look(Want::Records).unwrap(), EMPTY);
     run.own(How::Get);

@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nomad_clients::model::remark::Notifier;
-use nomad_clients::store::auto::{FallbackStore, LocalCache};
-use nomad_clients::store::memory::{MemoryStore, SharedSpace};
+use nomad_clients::store::auto::FallbackStore;
 use nomad_clients::store::redis::RedisStore;
-use nomad_clients::store::{Entered, How, Look, Place, Published, RefusedRevs, Store as _, Want};
+use nomad_clients::store::{
+    Entered, Error, How, Look, Place, Published, RefusedRevs, Store as _, Want,
+};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::bench::{Ear, place};
@@ -57,9 +58,7 @@ impl Host {
 fn run(place: &Place) -> (Process, Ear) {
     let ear = Ear::default();
     let redis = RedisStore::new(place, ear.tell()).unwrap();
-    let local: Arc<dyn LocalCache> =
-        Arc::new(MemoryStore::new(SharedSpace::default(), place, Notifier::nobody()));
-    let store = FallbackStore::new(Arc::new(redis), Ok(local), ear.tell());
+    let store = FallbackStore::new(Arc::new(redis), Err(Error::NoHome), ear.tell());
     (Process::new(Arc::new(store), 'N'), ear)
 }
 
@@ -144,9 +143,8 @@ fn what_can_neither_be_voided_nor_noted_is_told() {
 fn a_redis_that_was_never_there_need_not_be_voided() {
     let place = place("a0", &nobody());
     let redis = RedisStore::new(&place, Notifier::nobody()).unwrap();
-    let local: Arc<dyn LocalCache> =
-        Arc::new(MemoryStore::new(SharedSpace::default(), &place, Notifier::nobody()));
-    let store = FallbackStore::new(Arc::new(redis), Ok(local), Notifier::nobody()).unasked();
+    let store =
+        FallbackStore::new(Arc::new(redis), Err(Error::NoHome), Notifier::nobody()).unasked();
     assert!(matches!(store.look(Want::Records), Ok(Look::Miss { .. })));
     store.void(None).unwrap();
 }

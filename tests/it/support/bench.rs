@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use nomad_clients::model::remark::{Notice, Notifier};
 use nomad_clients::model::secret::Secret;
-use nomad_clients::store::memory::{MemoryStore, SharedSpace};
 use nomad_clients::store::redis::RedisStore;
 use nomad_clients::store::scope::{Cluster, Scope};
 use nomad_clients::store::{CacheMode, Look, Place, RedisPlace, Store};
@@ -13,6 +12,7 @@ use redis::Value;
 use tempfile::TempDir;
 
 use super::redis_server::RedisServer;
+use crate::oracle::{OracleStore, SharedSpace};
 
 /// What a cache consists of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,10 @@ pub(crate) trait Bench {
     fn store(&self, scope: &str) -> Arc<dyn Store>;
     /// The store of a process on another host that shares the cache.
     fn elsewhere(&self, scope: &str) -> Option<Arc<dyn Store>>;
+    /// One cache holds several scopes.
+    fn holds_scopes(&self) -> Option<()> {
+        Some(())
+    }
     fn now(&self) -> Instant;
     fn pass(&self, time: Duration);
 
@@ -117,12 +121,12 @@ impl Ear {
     }
 }
 
-pub(crate) struct MemoryBench {
+pub(crate) struct OracleBench {
     space: SharedSpace,
     ahead: Arc<Mutex<Duration>>,
 }
 
-impl MemoryBench {
+impl OracleBench {
     pub(crate) fn new() -> Self {
         let ahead = Arc::new(Mutex::new(Duration::ZERO));
         let (origin, moved) = (Instant::now(), Arc::clone(&ahead));
@@ -135,11 +139,11 @@ impl MemoryBench {
     }
 
     fn new_store(&self, scope: &str) -> Arc<dyn Store> {
-        Arc::new(MemoryStore::new(self.space.clone(), &place(scope, ""), Notifier::nobody()))
+        Arc::new(OracleStore::new(self.space.clone(), &place(scope, "")))
     }
 }
 
-impl Bench for MemoryBench {
+impl Bench for OracleBench {
     fn store(&self, scope: &str) -> Arc<dyn Store> {
         self.new_store(scope)
     }

@@ -1,13 +1,12 @@
-//! A cache in memory.
+//! The cache of one process, in memory.
 
 use std::sync::Arc;
 
 use nomad_clients::store::Store;
+use nomad_clients::store::in_process::InProcessStore;
 
 use super::bench::place;
-use nomad_clients::model::remark::Notifier;
-use nomad_clients::store::memory::{MemoryStore, SharedSpace};
 
 pub(crate) fn store() -> Arc<dyn Store> {
-    Arc::new(MemoryStore::new(SharedSpace::default(), &place("a0", ""), Notifier::nobody()))
+    Arc::new(InProcessStore::new(&place("a0", ""), None))
 }

@@ -15,6 +15,7 @@ pub(crate) mod odd_store;
 pub(crate) mod other_user;
 pub(crate) mod pki;
 pub(crate) mod process;
+pub(crate) mod process_bench;
 pub(crate) mod pty;
 pub(crate) mod redis_server;
 pub(crate) mod relay;

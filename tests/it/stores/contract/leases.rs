@@ -109,6 +109,7 @@ pub(crate) fn clear_beats_a_flight(bench: &dyn Bench) -> Option<()> {
 }
 
 pub(crate) fn clear_beats_a_flight_of_another_scope(bench: &dyn Bench) -> Option<()> {
+    bench.holds_scopes()?;
     let mut owner = Process::new(bench.store(B), 'N');
     owner.own(How::Get);
     let mut other = Process::on(bench);

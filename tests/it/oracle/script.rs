@@ -2,13 +2,12 @@
 
 use std::time::Instant;
 
-use crate::store::keys::{Family, Keys};
-use crate::store::meta::Meta;
-use crate::store::records::{Difference, difference};
-use crate::store::{
+use nomad_clients::store::meta::Meta;
+use nomad_clients::store::{
     Enter, Entered, FailureClass, Flight, How, Publication, Published, RefusedRevs, sum,
 };
 
+use super::keys::{Family, Keys};
 use super::space::{Space, after};
 
 const EPOCH_MS: u64 = 86_400_000;
@@ -93,8 +92,7 @@ impl Script<'_> {
     pub(super) fn void(&mut self, own: Option<&str>) {
         for family in [&self.keys.literal, &self.keys.own] {
             if self.meta_at(&family.meta).is_some_and(|meta| meta.scope == self.scope) {
-                let Family { meta, all, hash, kept } = family;
-                self.space.delete(&[meta, all, hash, kept]);
+                self.space.delete(&family.names());
             }
         }
         let lease = self.word(&self.keys.lease);
@@ -143,9 +141,8 @@ impl Script<'_> {
             (Some(_), _) => return Published::Rebase,
         };
         self.write(flight, new, &keys, hsum);
-        if literal && self.keys.own != self.keys.literal {
-            let Family { meta, all, hash, kept } = &self.keys.own;
-            self.space.delete(&[meta, all, hash, kept]);
+        if literal {
+            self.space.delete(&self.keys.own.names());
         }
         Published::Done
     }
@@ -157,14 +154,12 @@ impl Script<'_> {
     fn write(&mut self, flight: &Flight, new: &Publication<'_>, keys: &Family, hsum: String) {
         let [ttl, detail_ttl] = self.ttl_ms;
         let ends = after(self.now, detail_ttl);
-        let Difference { gone, changed } = difference(new);
-        if new.base.is_none() && new.same.is_none() {
+        if new.same.is_none() {
+            // What a delta leaves is what the base holds: the same as if all of it were written.
             self.space.delete(&[&keys.hash]);
+            let all = new.fulls.iter().map(|(id, full)| (id.as_str().into(), full.to_vec()));
+            self.space.change(&keys.hash, self.now, |fields| fields.extend(all));
         }
-        self.space.change(&keys.hash, self.now, |fields| {
-            fields.retain(|id, _| !gone.iter().any(|gone| gone.as_bytes() == id));
-            fields.extend(changed.iter().map(|(id, full)| (id.as_bytes().to_vec(), full.to_vec())));
-        });
         self.space.expire(&keys.hash, ends);
         let lag = self.now.saturating_duration_since(new.list_sent).as_millis();
         let mut meta = Meta {

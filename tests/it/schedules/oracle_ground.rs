@@ -1,13 +1,12 @@
-//! A cache in memory, as the ground of schedules.
+//! The oracle, as the ground of schedules.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use nomad_clients::model::remark::Notifier;
-use nomad_clients::store::memory::{MemoryStore, SharedSpace};
 use nomad_clients::store::meta::Meta;
 use nomad_clients::store::{Flight, Store};
 
+use crate::oracle::{OracleStore, SharedSpace};
 use crate::support::bench::{place, scope};
 
 use super::actor::Actor;
@@ -19,15 +18,15 @@ use super::world::{Limits, SCOPES};
 const P: &str = "nomad:clients";
 
 #[derive(Default)]
-pub(super) struct MemoryGround(Mutex<SharedSpace>);
+pub(super) struct OracleGround(Mutex<SharedSpace>);
 
-impl MemoryGround {
+impl OracleGround {
     fn space(&self) -> SharedSpace {
         self.0.lock().unwrap().clone()
     }
 
     fn open(&self, of: usize) -> Arc<dyn Store> {
-        Arc::new(MemoryStore::new(self.space(), &place(SCOPES[of], ""), Notifier::nobody()))
+        Arc::new(OracleStore::new(self.space(), &place(SCOPES[of], "")))
     }
 }
 
@@ -41,7 +40,7 @@ fn lease(of: usize) -> String {
     format!("{P}:lease:{}", scope(SCOPES[of]))
 }
 
-impl Ground for MemoryGround {
+impl Ground for OracleGround {
     fn has_inner_gates(&self) -> bool {
         false
     }

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 /// Fields and values, in the order of the fields.
-pub type Fields = BTreeMap<Vec<u8>, Vec<u8>>;
+pub(crate) type Fields = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// Keys and what they hold. Every method takes the present time, so that tests can move it.
 #[derive(Debug, Clone, Default)]
-pub struct Space {
+pub(crate) struct Space {
     keys: HashMap<String, Entry>,
 }
 
@@ -31,7 +31,7 @@ impl Space {
     }
 
     /// `None` for a key that is absent or no string.
-    pub fn text(&self, key: &str, now: Instant) -> Option<&[u8]> {
+    pub(crate) fn text(&self, key: &str, now: Instant) -> Option<&[u8]> {
         match &self.entry(key, now)?.content {
             Content::Text(text) => Some(text),
             Content::Hash(_) => None,
@@ -39,7 +39,7 @@ impl Space {
     }
 
     /// `None` for a key that is absent or no hash.
-    pub fn hash(&self, key: &str, now: Instant) -> Option<&Fields> {
+    pub(crate) fn hash(&self, key: &str, now: Instant) -> Option<&Fields> {
         match &self.entry(key, now)?.content {
             Content::Hash(fields) => Some(fields),
             Content::Text(_) => None,
@@ -47,7 +47,7 @@ impl Space {
     }
 
     /// What is left in milliseconds; -1 = never ends, -2 = absent, as PTTL says it.
-    pub fn ttl_left(&self, key: &str, now: Instant) -> i64 {
+    pub(crate) fn ttl_left(&self, key: &str, now: Instant) -> i64 {
         match self.entry(key, now) {
             None => -2,
             Some(Entry { ends: None, .. }) => -1,
@@ -58,12 +58,12 @@ impl Space {
     }
 
     /// `ends`: `None` = never.
-    pub fn set(&mut self, key: &str, text: impl Into<Vec<u8>>, ends: Option<Instant>) {
+    pub(crate) fn set(&mut self, key: &str, text: impl Into<Vec<u8>>, ends: Option<Instant>) {
         self.keys.insert(key.to_owned(), Entry { content: Content::Text(text.into()), ends });
     }
 
     /// Changes a hash; one that is absent, ended or no hash begins empty. An empty hash is absent.
-    pub fn change(&mut self, key: &str, now: Instant, change: impl FnOnce(&mut Fields)) {
+    pub(crate) fn change(&mut self, key: &str, now: Instant, change: impl FnOnce(&mut Fields)) {
         let ends = self.entry(key, now).and_then(|entry| entry.ends);
         let mut fields = self.hash(key, now).cloned().unwrap_or_default();
         change(&mut fields);
@@ -74,37 +74,16 @@ impl Space {
         }
     }
 
-    pub fn expire(&mut self, key: &str, ends: Option<Instant>) {
+    pub(crate) fn expire(&mut self, key: &str, ends: Option<Instant>) {
         if let Some(entry) = self.keys.get_mut(key) {
             entry.ends = ends;
         }
     }
 
-    pub fn delete(&mut self, keys: &[&str]) {
+    pub(crate) fn delete(&mut self, keys: &[&str]) {
         for key in keys {
             self.keys.remove(*key);
         }
-    }
-
-    pub fn wipe(&mut self) {
-        self.keys.clear();
-    }
-
-    /// How much a key holds: bytes of a string, bytes of the fields and values of a hash.
-    pub(super) fn bytes(&self, key: &str, now: Instant) -> usize {
-        match self.entry(key, now).map(|entry| &entry.content) {
-            None => 0,
-            Some(Content::Text(text)) => text.len(),
-            Some(Content::Hash(fields)) => {
-                fields.iter().map(|(field, value)| field.len() + value.len()).sum()
-            }
-        }
-    }
-
-    /// Whether `key` holds the same as in `other`, whenever it ends.
-    pub fn agrees(&self, other: &Self, key: &str, now: Instant) -> bool {
-        let content = |space: &Self| space.entry(key, now).map(|entry| entry.content.clone());
-        content(self) == content(other)
     }
 }
 

@@ -1,0 +1,340 @@
+//! `--cache none`: the last snapshot in the memory of this process, gone when the process ends.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::clock;
+use crate::model::node::{Fulls, NodeId};
+use crate::model::snapshot::Snapshot;
+
+use super::meta::Meta;
+use super::{
+    Base, CacheState, Cleared, ClearedPlace, Enter, Entered, Error, FailureClass, Flight, How,
+    Kept, Look, Minute, Place, Publication, Published, RefusedRevs, Sample, Stats, Store, Want,
+};
+
+const LEASE: Duration = Duration::from_secs(3);
+/// How long those who wait for a flight can learn that it has failed.
+const FAILURE: Duration = Duration::from_secs(2);
+
+/// One snapshot, and the lease of the flight that fetches the next one.
+pub struct InProcessStore {
+    scope: String,
+    ttl: Duration,
+    detail_ttl: Duration,
+    /// The cache folder that this replaces while it can't be used: a clear does not reach it.
+    uncleared: Option<ClearedPlace>,
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    lease: Option<Lease>,
+    last: Option<Last>,
+    minutes: BTreeMap<u64, Minute>,
+}
+
+struct Lease {
+    token: String,
+    ends: Instant,
+    /// The flight is over, and why; nobody holds the lease.
+    failure: Option<FailureClass>,
+}
+
+/// The last publication.
+struct Last {
+    /// With an empty `all` nothing is served, but no later publication may have a lower index.
+    snapshot: Snapshot,
+    list_sent: Instant,
+    published: Instant,
+    /// When the last list was published; later publications found it unchanged.
+    listed: Instant,
+    ends: Instant,
+}
+
+impl InProcessStore {
+    pub fn new(place: &Place, uncleared: Option<ClearedPlace>) -> Self {
+        Self {
+            scope: place.scope.to_string(),
+            ttl: place.ttl,
+            detail_ttl: place.detail_ttl.max(place.ttl),
+            uncleared,
+            held: Mutex::default(),
+        }
+    }
+
+    /// What has not ended yet.
+    fn held(&self, now: Instant) -> MutexGuard<'_, Held> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.lease.take_if(|lease| lease.ends <= now);
+        held.last.take_if(|last| last.ends <= now);
+        held
+    }
+
+    fn fresh<'a>(&self, held: &'a Held, now: Instant) -> Option<&'a Last> {
+        let is_fresh = |last: &&Last| now.duration_since(last.published) <= self.ttl;
+        held.last.as_ref().filter(|last| last.is_complete() && !self.ttl.is_zero()).filter(is_fresh)
+    }
+
+    /// The publication `rev`, if its details are there and not too old.
+    fn detailed<'a>(&self, held: &'a Held, rev: &str, now: Instant) -> Option<&'a Last> {
+        held.last.as_ref().filter(|last| {
+            last.snapshot.rev == rev && now.duration_since(last.published) < self.detail_ttl
+        })
+    }
+
+    fn meta(&self, last: &Last) -> Meta {
+        let Snapshot { rev, index, count, all, .. } = &last.snapshot;
+        Meta {
+            scope: self.scope.clone(),
+            epoch: String::new(),
+            rev: rev.clone(),
+            index: *index,
+            count: *count,
+            len: all.len() as u64,
+            sum: String::new(),
+            hsum: String::new(),
+            ttl_ms: 0,
+            lag_ms: 0,
+        }
+    }
+
+    /// What the flight found is shown, and may not be published: nothing older is served any more.
+    fn fence(&self, held: &mut Held, flight: &Flight, new: &Publication<'_>, now: Instant) {
+        let rev = format!("t{}", flight.token);
+        match &mut held.last {
+            Some(last) if last.snapshot.index == new.eff => {}
+            _ if new.reset.is_some() => (held.lease, held.last) = (None, None),
+            Some(last) => {
+                last.snapshot.all.clear();
+                if last.snapshot.index < new.eff {
+                    (last.snapshot.rev, last.snapshot.index) = (rev, new.eff);
+                    last.ends = now + self.detail_ttl;
+                }
+            }
+            None => held.last = Some(self.publication((rev, new.eff), &[], Vec::new(), now)),
+        }
+    }
+
+    fn publication(
+        &self,
+        (rev, index): (String, u64),
+        all: &[u8],
+        fulls: Fulls,
+        now: Instant,
+    ) -> Last {
+        let (count, age) = (fulls.len() as u64, Duration::ZERO);
+        let (all, fulls) = (all.to_vec(), Some(fulls));
+        let snapshot = Snapshot { rev, index, count, all, fulls, age, since: age };
+        let ends = now + self.detail_ttl;
+        Last { snapshot, list_sent: now, published: now, listed: now, ends }
+    }
+}
+
+impl Store for InProcessStore {
+    fn look(&self, want: Want) -> Result<Look, Error> {
+        let now = clock::now();
+        let fresh = self.fresh(&self.held(now), now).map(|last| last.shown(want, now));
+        Ok(fresh.map_or(Look::Miss { refuse: None }, Look::Hit))
+    }
+
+    fn enter(&self, enter: &Enter<'_>) -> Result<Entered, Error> {
+        let now = clock::now();
+        let mut held = self.held(now);
+        let meta = held.last.as_ref().map(|last| self.meta(last));
+        let rev = self.fresh(&held, now).map(|last| last.snapshot.rev.clone());
+        let accepts = |rev: &String| match enter.refuse {
+            RefusedRevs::Everything => false,
+            RefusedRevs::Revs(revs) => enter.how != How::Force && !revs.contains(rev),
+        };
+        if let Some(rev) = rev.filter(accepts) {
+            return Ok(Entered::Hit { rev });
+        }
+        let mut watch = None;
+        match &held.lease {
+            Some(Lease { token, failure: Some(class), .. }) if Some(&**token) == enter.waited => {
+                return Ok(Entered::Failed(*class));
+            }
+            Some(Lease { token, failure: None, .. }) if token != enter.token => match enter.how {
+                // Publish under the lease of the other --force.
+                How::Force => watch = Some(token.clone()).filter(|token| token.starts_with('F')),
+                How::Get | How::Refresh => {
+                    let rev = meta.map(|meta| meta.rev);
+                    return Ok(Entered::Wait { lease: token.clone(), rev });
+                }
+            },
+            _ => {}
+        }
+        let (token, solo) = (enter.token.to_owned(), watch.is_some());
+        let watch = watch.unwrap_or_else(|| {
+            held.lease = Some(Lease { token: token.clone(), ends: now + LEASE, failure: None });
+            token.clone()
+        });
+        Ok(Entered::Own(Box::new(Flight {
+            token,
+            watch,
+            epoch: String::new(),
+            meta,
+            solo,
+            literal: true,
+            now_ms: 0,
+            entered: now,
+        })))
+    }
+
+    fn base(&self, flight: &Flight) -> Option<Base> {
+        let (now, rev) = (clock::now(), &flight.meta.as_ref()?.rev);
+        let held = self.held(now);
+        let fulls = self.detailed(&held, rev, now)?.snapshot.fulls.iter().flatten();
+        Some(Base { rev: rev.clone(), fulls: fulls.cloned().collect() })
+    }
+
+    fn kept(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
+        let now = clock::now();
+        let held = self.held(now);
+        let last = self.detailed(&held, &flight.meta.as_ref()?.rev, now)?;
+        let proves = last.is_complete() && now.duration_since(last.listed) < self.detail_ttl;
+        let mut fulls = last.snapshot.fulls.iter().flatten();
+        let (_, first) = fulls.find(|(id, _)| id == first).filter(|_| proves)?;
+        Some(Kept { all: last.snapshot.all.clone(), first: first.clone() })
+    }
+
+    fn publish(&self, flight: &Flight, new: &Publication<'_>) -> Result<Published, Error> {
+        let now = clock::now();
+        let mut held = self.held(now);
+        if held.lease_of(&flight.watch).is_none() {
+            self.fence(&mut held, flight, new, now);
+            return Ok(Published::Fenced);
+        }
+        if let Some(Last { snapshot: Snapshot { rev, index, .. }, .. }) = &held.last
+            && new.index < *index
+            && new.reset != Some(rev)
+        {
+            return Ok(Published::Older { index: *index, rev: rev.clone() });
+        }
+        let same = new.same.map(|same| self.detailed(&held, &same.rev, now));
+        if same.is_some_and(|same| same.is_none()) {
+            return Ok(Published::Rebase);
+        }
+        let same = held.last.take().filter(|_| new.same.is_some());
+        let listed = same.as_ref().map_or(now, |same| same.listed);
+        let fulls = same.and_then(|same| same.snapshot.fulls).unwrap_or_else(|| new.fulls.to_vec());
+        let rev = if new.partial { format!("p{}", flight.watch) } else { flight.watch.clone() };
+        let last = self.publication((rev, new.index), new.all, fulls, now);
+        held.last = Some(Last { list_sent: new.list_sent, listed, ..last });
+        held.lease = new.partial.then(|| Lease::failed(&flight.watch, FailureClass::Partial, now));
+        Ok(Published::Done)
+    }
+
+    fn renew(&self, flight: &Flight) -> Result<bool, Error> {
+        let now = clock::now();
+        let mut held = self.held(now);
+        let lease = held.lease_of(&flight.token).map(|lease| lease.ends = now + LEASE);
+        Ok(flight.solo || lease.is_some())
+    }
+
+    fn release(&self, flight: &Flight) {
+        let mut held = self.held(clock::now());
+        if held.lease_of(&flight.token).is_some() {
+            held.lease = None;
+        }
+    }
+
+    fn fail(&self, flight: &Flight, class: FailureClass) {
+        let now = clock::now();
+        if let Some(lease) = self.held(now).lease_of(&flight.token) {
+            *lease = Lease::failed(&flight.token, class, now);
+        }
+    }
+
+    fn void(&self, own: Option<&Flight>) -> Result<(), Error> {
+        let mut held = self.held(clock::now());
+        let is_own = |lease: &Lease| own.is_some_and(|own| own.token == lease.token);
+        held.lease.take_if(|lease| lease.failure.is_none() && !is_own(lease));
+        held.last = None;
+        Ok(())
+    }
+
+    fn partial(&self, waited: &str) -> Result<Option<Snapshot>, Error> {
+        let now = clock::now();
+        let held = self.held(now);
+        let last = self.detailed(&held, &format!("p{waited}"), now);
+        Ok(last.map(|last| last.shown(Want::Full, now)))
+    }
+
+    fn last(&self) -> Option<Snapshot> {
+        let now = clock::now();
+        let held = self.held(now);
+        let last = held.last.as_ref().filter(|last| last.is_complete())?;
+        Some(Snapshot { all: Vec::new(), ..last.shown(Want::Full, now) })
+    }
+
+    fn clear(&self) -> Cleared {
+        let mut held = self.held(clock::now());
+        (held.lease, held.last) = (None, None);
+        let memory = || ClearedPlace { is_redis: false, place: "memory".into(), outcome: Ok(()) };
+        Cleared { places: vec![self.uncleared.clone().unwrap_or_else(memory)] }
+    }
+
+    fn count(&self, sample: &Sample) {
+        let minute = clock::unix_seconds() / 60;
+        let minutes = &mut self.held(clock::now()).minutes;
+        minutes.retain(|at, _| at + 60 > minute);
+        minutes.entry(minute).or_insert(Minute { minute, ..Minute::default() }).add(sample);
+    }
+
+    fn stats(&self) -> Result<Stats, Error> {
+        let now = clock::now();
+        let held = self.held(now);
+        let fresh = self.fresh(&held, now);
+        Ok(Stats {
+            kind: "none",
+            place: "memory".to_owned(),
+            state: match (fresh, &held.last) {
+                (Some(_), _) => CacheState::Hot,
+                (None, Some(_)) => CacheState::Stale,
+                (None, None) => CacheState::Cold,
+            },
+            age: fresh.map(|last| now.duration_since(last.list_sent)),
+            fresh_for: fresh
+                .map(|last| self.ttl.saturating_sub(now.duration_since(last.published))),
+            nodes: held.last.as_ref().map(|last| last.snapshot.count),
+            keys: Vec::new(),
+            memory: None,
+            minutes: held.minutes.values().copied().collect(),
+        })
+    }
+}
+
+impl Held {
+    /// The lease, if a flight holds it under this token.
+    fn lease_of(&mut self, token: &str) -> Option<&mut Lease> {
+        self.lease.as_mut().filter(|lease| lease.failure.is_none() && lease.token == token)
+    }
+}
+
+impl Lease {
+    fn failed(token: &str, class: FailureClass, now: Instant) -> Self {
+        Self { token: token.to_owned(), ends: now + FAILURE, failure: Some(class) }
+    }
+}
+
+impl Last {
+    fn is_complete(&self) -> bool {
+        !self.snapshot.all.is_empty()
+    }
+
+    fn shown(&self, want: Want, now: Instant) -> Snapshot {
+        let Snapshot { rev, index, count, all, fulls, .. } = &self.snapshot;
+        Snapshot {
+            rev: rev.clone(),
+            index: *index,
+            count: *count,
+            all: all.clone(),
+            fulls: fulls.as_ref().filter(|_| want == Want::Full).cloned(),
+            age: now.duration_since(self.list_sent),
+            since: now.duration_since(self.published),
+        }
+    }
+}
