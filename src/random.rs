@@ -1,6 +1,8 @@
 //! The only place that asks for randomness: names that nobody else has, and jitter.
 
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use crate::clock;
 
 /// 16 random hex digits.
 pub(crate) fn hex16() -> String {
@@ -12,10 +14,15 @@ pub(crate) fn below(limit: u64) -> u64 {
     number().checked_rem(limit).unwrap_or(0)
 }
 
-/// Uniqueness is needed, secrecy is not: the keys of a hasher are random in each process and differ
-/// with each call.
+/// Uniqueness is needed, secrecy is not: where the system has no randomness to give, the process
+/// and the moment are unique enough.
 fn number() -> u64 {
-    RandomState::new().hash_one(())
+    getrandom::u64().unwrap_or_else(|_| {
+        let mut hasher = DefaultHasher::new();
+        (std::process::id(), clock::boot_ms(), clock::now(), clock::unix_seconds())
+            .hash(&mut hasher);
+        hasher.finish()
+    })
 }
 
 #[cfg(test)]

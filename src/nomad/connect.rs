@@ -193,7 +193,7 @@ impl Names {
 }
 
 fn name_uri(name: &str) -> Option<Uri> {
-    rustls::pki_types::ServerName::try_from(name).ok()?;
+    rustls_pki_types::ServerName::try_from(name).ok()?;
     let host = if name.contains(':') { format!("[{name}]") } else { name.to_owned() };
     format!("https://{host}").parse().ok()
 }

@@ -4,6 +4,7 @@ mod backlog;
 mod cell;
 pub(crate) mod console;
 mod doctor;
+mod fit;
 mod grid;
 pub(crate) mod notice;
 #[cfg(any(test, fuzzing))]
@@ -14,7 +15,6 @@ mod show;
 mod stats;
 pub(crate) mod stdout;
 mod table;
-mod width;
 
 use std::io::{self, Write};
 

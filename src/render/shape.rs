@@ -75,11 +75,10 @@ impl Shape {
         matches!(self, Self::Made(column) if column.is_silent(text))
     }
 
-    /// The width below which it is not shortened.
-    pub(super) fn narrowest(&self) -> usize {
+    pub(super) fn narrowest(&self) -> Option<usize> {
         match self {
             Self::Made(column) => column.narrowest(),
-            Self::Plain(_) => 8,
+            Self::Plain(_) => Some(8),
         }
     }
 }

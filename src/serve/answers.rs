@@ -3,8 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use bytes::Bytes;
 use hyper::StatusCode;
-use hyper::body::Bytes;
 
 use super::budget::BudgetedBytes;
 use super::problem::Problem;

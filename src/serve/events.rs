@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use hyper::body::Bytes;
+use bytes::Bytes;
 
 use crate::clock;
 use crate::model::json;
@@ -249,7 +249,7 @@ mod tests {
         CachedPublication::of(rev, &format!("[{}]", records.join(",")))
     }
 
-    fn poll(reader: &mut Reader) -> Poll<Option<hyper::body::Bytes>> {
+    fn poll(reader: &mut Reader) -> Poll<Option<bytes::Bytes>> {
         reader.poll_next(&mut Context::from_waker(Waker::noop()))
     }
 

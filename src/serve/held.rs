@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use hyper::body::Bytes;
+use bytes::Bytes;
 
 use crate::discovery::Want;
 use crate::model::node::{Full, Fulls, NodeId};

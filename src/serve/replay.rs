@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use hyper::body::Bytes;
+use bytes::Bytes;
 
 use super::budget::MemoryBudget;
 

@@ -372,7 +372,7 @@ fn the_names_in_a_row_belong_to_the_link_before_them() {
     assert_eq!(named(row), ["cache/last hour", "redis/reached", "redis/tls"]);
 }
 
-/// What the README tells people to look at is looked at, under that name.
+/// What docs/doctor.md tells people to look at is looked at, under that name.
 #[test]
 fn the_guide_names_only_what_is_checked() {
     let room = Room::new();
@@ -383,10 +383,9 @@ fn the_guide_names_only_what_is_checked() {
     let mut checked = reported(&room.run("doctor --json --timeout 20s").stdout);
     room.sim.fault(Where::List, Times::ALWAYS, Fault::header("X-Nomad-Index", None));
     checked.extend(reported(&room.run("doctor --json --timeout 20s").stdout));
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
-    let readme = readme.unwrap();
-    let (_, guide) = readme.split_once("\n## Troubleshooting\n").unwrap();
-    let guide = guide.split("\n## ").next().unwrap();
+    let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/doctor.md"));
+    let guide = guide.unwrap();
+    let (_, guide) = guide.split_once("\n## Symptoms\n").unwrap();
     let rows = guide.lines().skip_while(|line| !line.starts_with("|---"));
     let names: Vec<String> = rows.filter(|line| line.starts_with("| ")).flat_map(named).collect();
     let unknown: Vec<&String> = names.iter().filter(|name| !checked.contains(*name)).collect();

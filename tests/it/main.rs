@@ -7,6 +7,7 @@ mod cli;
 mod discovery;
 mod disk_rows;
 mod doctor;
+mod documented;
 mod ends;
 mod generated;
 mod histories;

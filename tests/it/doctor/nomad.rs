@@ -214,7 +214,7 @@ fn the_time_of_a_step_is_rounded() {
     assert!(seconds.is_some_and(|seconds| seconds.len() <= 4), "{found:?}");
 }
 
-/// What the README says of it.
+/// What docs/doctor.md says of it.
 #[test]
 fn a_few_small_questions_are_all_that_nomad_is_asked() {
     let room = Room::new();
@@ -229,8 +229,8 @@ fn a_few_small_questions_are_all_that_nomad_is_asked() {
             "GET /v1/nodes?per_page=1"
         ]
     );
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
-    let words = readme.unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+    let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/doctor.md"));
+    let words = guide.unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
     let told = "five small questions: for the leader, for itself, and three times for the first node of the list, never for details";
     assert!(words.contains(told));
 }

@@ -1,4 +1,4 @@
-//! S10: who shares the cache with whom, and the rights that the README tells to give.
+//! S10: who shares the cache with whom, and the rights that docs/cache.md tells to give.
 
 use nomad_sim::Fleet;
 use redis::Value;
@@ -119,14 +119,14 @@ fn s10_sharing_with_the_whole_cluster_is_opt_in() {
     assert_eq!(reader.stdout("list --json --share cluster"), all, "who was refused spoils nothing");
     let help = reader.stdout("list --help");
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(help.contains("whoever can read that Redis sees the nodes"), "{help}");
+    assert!(help.contains("everyone who can read that Redis sees the nodes"), "{help}");
 }
 
-/// The lines of the README that begin so, as somebody would paste them.
+/// The line of docs/cache.md that begins so, as somebody would paste them.
 fn printed(user: &str) -> Vec<String> {
-    let readme = include_str!("../../../README.md");
+    let guide = include_str!("../../../docs/cache.md");
     let start = format!("ACL SETUSER {user} ");
-    let line = readme.lines().find(|line| line.starts_with(&start)).expect("the README tells it");
+    let line = guide.lines().find(|line| line.starts_with(&start)).expect("the guide tells it");
     line.replace("PASSWORD", "pw-canary").split(' ').map(str::to_owned).collect()
 }
 

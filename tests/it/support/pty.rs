@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Read as _;
-use std::process::Stdio;
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -18,19 +18,29 @@ pub(crate) struct Pty {
 
 impl Pty {
     /// The terminal, and what a program writes to it with.
-    pub(crate) fn open() -> (Self, Stdio) {
+    pub(crate) fn open() -> (Self, File) {
         let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&screen).unwrap();
         unlockpt(&screen).unwrap();
         let name = ptsname(&screen, Vec::new()).unwrap().into_string().unwrap();
         let program = OpenOptions::new().read(true).write(true).open(name).unwrap();
-        (Self { screen: screen.into(), shown: Vec::new() }, program.into())
+        (Self { screen: screen.into(), shown: Vec::new() }, program)
     }
 
     /// Everything that was shown up to now, once `text` is among it.
     #[track_caller]
     pub(crate) fn until(&mut self, text: &str) -> String {
         self.wait_for(text, |shown| shown.contains(text).then(|| shown.to_owned()))
+    }
+
+    /// Everything that is shown up to the end of the program, which alone has the terminal.
+    pub(crate) fn whole(mut self, mut child: Child) -> String {
+        let mut more = [0; 4096];
+        while let Ok(count @ 1..) = self.screen.read(&mut more) {
+            self.shown.extend_from_slice(&more[..count]);
+        }
+        child.wait().unwrap();
+        String::from_utf8(self.shown).unwrap()
     }
 
     /// The newest whole drawing of a watch that has `text` in it.
