@@ -74,66 +74,40 @@ impl Tone {
 }
 
 impl Column {
-    /// The column that shows the field of that JSON key.
+    /// The column that shows the field of that JSON key; sizes by their own name are plain numbers.
     pub(super) fn of_key(key: &str) -> Option<Self> {
-        Some(match key {
-            "id" => Self::Id,
-            "name" => Self::Name,
-            "status" => Self::Status,
-            "eligibility" => Self::Eligibility,
-            "drain" => Self::Drain,
-            "datacenter" => Self::Dc,
-            "node_pool" => Self::Pool,
-            "node_class" => Self::Class,
-            "address" => Self::Address,
-            "version" => Self::Version,
-            "os" => Self::Os,
-            "arch" => Self::Arch,
-            "drivers" => Self::Drivers,
-            _ => return None,
-        })
-    }
-
-    /// The fields that it shows.
-    pub(super) fn keys(self) -> &'static str {
-        match self {
-            Self::Id => "id",
-            Self::Name => "name",
-            Self::Status => "status",
-            Self::Eligibility => "eligibility",
-            Self::Drain => "drain,eligibility,last_drain",
-            Self::Dc => "datacenter",
-            Self::Pool => "node_pool",
-            Self::Class => "node_class",
-            Self::Address => "address",
-            Self::Version => "version",
-            Self::Os => "os",
-            Self::Arch => "arch",
-            Self::Cpu => "cpu_cores,cpu_mhz",
-            Self::Memory => "memory_mb",
-            Self::Disk => "disk_mb",
-            Self::Drivers => "drivers",
-        }
+        let shows = |column: &Self| column.keys().split(',').next() == Some(key);
+        let is_made = |column: &Self| !matches!(column, Self::Cpu | Self::Memory | Self::Disk);
+        TABLE.into_iter().chain(MORE).find(|column| shows(column) && is_made(column))
     }
 
     pub(super) fn head(self) -> &'static str {
+        self.parts().0
+    }
+
+    /// The fields that it shows, the most important one first.
+    pub(super) fn keys(self) -> &'static str {
+        self.parts().1
+    }
+
+    fn parts(self) -> (&'static str, &'static str) {
         match self {
-            Self::Id => "ID",
-            Self::Name => "Name",
-            Self::Status => "Status",
-            Self::Eligibility => "Eligibility",
-            Self::Drain => "Drain",
-            Self::Dc => "DC",
-            Self::Pool => "Pool",
-            Self::Class => "Class",
-            Self::Address => "Address",
-            Self::Version => "Version",
-            Self::Os => "OS",
-            Self::Arch => "Arch",
-            Self::Cpu => "CPU",
-            Self::Memory => "Memory",
-            Self::Disk => "Disk",
-            Self::Drivers => "Drivers",
+            Self::Id => ("ID", "id"),
+            Self::Name => ("Name", "name"),
+            Self::Status => ("Status", "status"),
+            Self::Eligibility => ("Eligibility", "eligibility"),
+            Self::Drain => ("Drain", "drain,eligibility,last_drain"),
+            Self::Dc => ("DC", "datacenter"),
+            Self::Pool => ("Pool", "node_pool"),
+            Self::Class => ("Class", "node_class"),
+            Self::Address => ("Address", "address"),
+            Self::Version => ("Version", "version"),
+            Self::Os => ("OS", "os"),
+            Self::Arch => ("Arch", "arch"),
+            Self::Cpu => ("CPU", "cpu_cores,cpu_mhz"),
+            Self::Memory => ("Memory", "memory_mb"),
+            Self::Disk => ("Disk", "disk_mb"),
+            Self::Drivers => ("Drivers", "drivers"),
         }
     }
 
