@@ -18,6 +18,7 @@ pub mod model;
 pub mod nomad;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
+#[path = "../tests/fuzz/properties/mod.rs"]
 pub mod properties;
 mod random;
 mod render;

@@ -6,6 +6,7 @@ mod files;
 mod found;
 mod limits;
 #[cfg(any(test, fuzzing))]
+#[path = "../../tests/fuzz/properties/config.rs"]
 pub(crate) mod properties;
 mod proxy;
 mod serving;

@@ -17,6 +17,7 @@ pub mod pattern;
 pub mod pick;
 mod picking;
 #[cfg(any(test, fuzzing))]
+#[path = "../../tests/fuzz/properties/model.rs"]
 pub(crate) mod properties;
 mod reading;
 pub mod remark;

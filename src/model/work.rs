@@ -21,15 +21,14 @@ pub struct WorkLimitExceeded;
 impl WorkLimit {
     /// Of a request, which others must not wait for.
     pub fn of_request() -> Self {
-        Self { spent: Cell::new(0), most: REQUEST }
+        Self::at_most(REQUEST)
     }
 
     /// Of a run of the program, which nobody else waits for.
     pub fn unbounded() -> Self {
-        Self { spent: Cell::new(0), most: u64::MAX }
+        Self::at_most(u64::MAX)
     }
 
-    #[cfg(test)]
     pub(super) fn at_most(most: u64) -> Self {
         Self { spent: Cell::new(0), most }
     }

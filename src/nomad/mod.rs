@@ -13,6 +13,7 @@ mod parting;
 mod patience;
 mod probe;
 #[cfg(any(test, fuzzing))]
+#[path = "../../tests/fuzz/properties/nomad.rs"]
 pub(crate) mod properties;
 mod proxied;
 mod pulse;

@@ -8,6 +8,7 @@ mod fit;
 mod grid;
 pub(crate) mod notice;
 #[cfg(any(test, fuzzing))]
+#[path = "../../tests/fuzz/properties/render.rs"]
 pub(crate) mod properties;
 pub(crate) mod screen;
 mod shape;

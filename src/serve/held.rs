@@ -153,34 +153,33 @@ impl ParsedNodes {
 }
 
 #[cfg(test)]
-impl CachedPublication {
-    /// A publication made by hand.
-    pub(super) fn of(rev: &str, all: &str) -> Self {
-        Self::after(rev, all, None)
-    }
-
-    fn after(rev: &str, all: &str, before: Option<&Self>) -> Self {
-        let snapshot = Snapshot {
-            rev: rev.to_owned(),
-            index: 1,
-            count: 1,
-            all: all.into(),
-            fulls: None,
-            age: std::time::Duration::ZERO,
-            since: std::time::Duration::ZERO,
-        };
-        Self::new(snapshot, &MemoryBudget::default(), before.and_then(Self::last_nodes))
-    }
-}
-
-#[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use super::CachedPublication;
+    use super::{CachedPublication, MemoryBudget, Snapshot};
     use crate::model::json;
     use crate::model::node::Full;
     use crate::model::properties::sample;
+
+    impl CachedPublication {
+        /// A publication made by hand.
+        pub(in crate::serve) fn of(rev: &str, all: &str) -> Self {
+            Self::after(rev, all, None)
+        }
+
+        fn after(rev: &str, all: &str, before: Option<&Self>) -> Self {
+            let snapshot = Snapshot {
+                rev: rev.to_owned(),
+                index: 1,
+                count: 1,
+                all: all.into(),
+                fulls: None,
+                age: std::time::Duration::ZERO,
+                since: std::time::Duration::ZERO,
+            };
+            Self::new(snapshot, &MemoryBudget::default(), before.and_then(Self::last_nodes))
+        }
+    }
 
     fn all(nodes: &[Full]) -> String {
         let records: Vec<_> = nodes

@@ -29,6 +29,7 @@ mod page;
 mod parameters;
 mod problem;
 #[cfg(any(test, fuzzing))]
+#[path = "../../tests/fuzz/properties/serve.rs"]
 pub(crate) mod properties;
 mod ready;
 mod replay;

@@ -92,11 +92,6 @@ impl EventLog {
         }
         self.base.clear();
     }
-
-    #[cfg(test)]
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
-    }
 }
 
 /// Events as pieces that are shared from now on; `None` if they are more than is kept.
@@ -142,7 +137,7 @@ mod tests {
         for at in 2..40 {
             add(&mut log, &budget, &format!("N{at}"), 1 << 20);
         }
-        assert!(log.bytes() <= KEPT_BYTES && budget.used() <= KEPT_BYTES + PIECE);
+        assert!(log.bytes <= KEPT_BYTES && budget.used() <= KEPT_BYTES + PIECE);
         assert!(matches!(log.at(begin), LogEntry::Dropped) && held.len() == PIECE);
         assert_eq!((log.after("N1"), log.after("N20")), (None, None));
         assert!(log.after("N30").is_some());

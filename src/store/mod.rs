@@ -16,6 +16,7 @@ pub mod meta;
 mod open;
 mod probes;
 #[cfg(any(test, fuzzing))]
+#[path = "../../tests/fuzz/properties/store.rs"]
 pub(crate) mod properties;
 mod records;
 pub mod redis;

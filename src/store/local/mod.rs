@@ -10,6 +10,7 @@ mod flight;
 mod floor;
 mod follow;
 #[cfg(test)]
+#[path = "../../../tests/faults/killed.rs"]
 mod killed;
 mod look;
 mod publish;
