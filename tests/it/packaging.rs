@@ -86,8 +86,8 @@ fn the_unit_starts_what_the_package_installs() {
     for name in ["NOMAD_TOKEN", "REDIS_URL", "NOMAD_CLIENTS_ACCESS_TOKEN"] {
         assert!(unit.contains(name));
     }
-    let help = read("man/nomad-clients-serve.1");
-    assert!(help.contains("NOMAD_CLIENTS_ACCESS_TOKEN") && help.contains("REDIS_URL"));
+    let (serve, global) = (read("man/nomad-clients-serve.1"), read("man/nomad-clients.1"));
+    assert!(serve.contains("NOMAD_CLIENTS_ACCESS_TOKEN") && global.contains("REDIS_URL"));
     assert_eq!(only(&unit, "Documentation="), "man:nomad-clients-serve(1)");
     // Wrong usage and a wrong configuration.
     assert_eq!(only(&unit, "RestartPreventExitStatus="), "2 3");

@@ -37,8 +37,8 @@ fn picture(name: &str) -> PathBuf {
     Path::new(ROOT).join("docs/pictures").join(name)
 }
 
-fn is_update() -> bool {
-    std::env::var_os("UPDATE").is_some()
+fn is_to_be_made() -> bool {
+    std::env::var_os("PICTURES").is_some()
 }
 
 /// Characters of one look, in a row.
@@ -162,7 +162,7 @@ fn text(svg: &str) -> Vec<String> {
 fn the_terminal_in_the_pictures_shows_what_is_printed() {
     let lines = run(&Room::new());
     let path = picture("terminal.svg");
-    if is_update() {
+    if is_to_be_made() {
         fs::write(&path, svg(&lines)).unwrap();
     }
     let shown = text(&fs::read_to_string(path).unwrap());
@@ -174,7 +174,7 @@ fn the_terminal_in_the_pictures_shows_what_is_printed() {
 #[test]
 fn the_page_in_the_pictures() {
     let path = picture("page.png");
-    if is_update() {
+    if is_to_be_made() {
         take(&path);
     }
     let png = fs::read(&path).unwrap();
