@@ -7,6 +7,11 @@ pub fn now() -> Instant {
     Instant::now()
 }
 
+/// How long ago `moment` was.
+pub fn since(moment: Instant) -> Duration {
+    moment.elapsed()
+}
+
 /// Seconds since 1970 by the wall clock: names the minute of a statistic, decides nothing.
 pub fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())

@@ -9,10 +9,10 @@ use serde::de::IgnoredAny;
 use crate::cli::{Global, Word};
 use crate::clock;
 use crate::config::Config;
-use crate::model::field::KNOWN;
 use crate::model::node::{Full, TextMap};
-use crate::model::remark::Notifier;
+use crate::model::notice::Notifier;
 use crate::model::secret::is_secret;
+use crate::model::selection::field::KNOWN;
 use crate::model::snapshot::Snapshot;
 use crate::store::{self, Look, Want};
 

@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::discovery;
-use crate::model::find::NotOne;
+use crate::model::selection::find::NotOne;
 use crate::model::snapshot::Unreadable;
 use crate::model::text::reason;
 use crate::nomad;

@@ -15,7 +15,9 @@ mod doctor;
 mod error;
 mod host;
 pub mod model;
+mod net;
 pub mod nomad;
+mod parallel;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 #[path = "../tests/fuzz/properties/mod.rs"]
@@ -37,7 +39,7 @@ use commands::CommandContext;
 use config::Config;
 use discovery::Shutdown;
 use error::Error;
-use model::remark::Notifier;
+use model::notice::Notifier;
 use render::console::Console;
 use render::stdout::Stdout;
 

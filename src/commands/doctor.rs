@@ -5,7 +5,7 @@ use std::io::Write;
 use crate::cli::Doctor;
 use crate::doctor::{self, Check, CheckStatus, Subject};
 use crate::error::Error;
-use crate::model::remark::{Level, Notifier};
+use crate::model::notice::{Level, Notifier};
 use crate::render::{self, OutputStyle};
 
 use super::CommandContext;

@@ -3,8 +3,8 @@
 mod cache;
 mod doctor;
 mod list;
+mod notice_limiter;
 mod refresh;
-mod seldom;
 mod serve;
 mod show;
 
@@ -19,11 +19,11 @@ use crate::config::Config;
 use crate::discovery::{Answer, Discovery, How, Shutdown, Source, Want};
 use crate::error::Error;
 use crate::model::node::NodeId;
-use crate::model::pattern::Pattern;
-use crate::model::remark::Notifier;
+use crate::model::notice::Notifier;
+use crate::model::selection::glob::Pattern;
 use crate::nomad::{self, HttpNomad};
 use crate::render::console::Console;
-use crate::render::{OutputStyle, notice};
+use crate::render::{OutputStyle, summary};
 use crate::store::{self, Sample, Store};
 
 pub(crate) use doctor::without_settings;
@@ -91,7 +91,7 @@ impl CommandContext<'_> {
         answer: &Answer,
         show: impl FnOnce(&mut Self) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let took = self.began.elapsed();
+        let took = clock::since(self.began);
         let shown = show(self);
         let written = self.out.flush().map_err(Error::from);
         let calls = answer.tally.nomad_calls;
@@ -130,7 +130,7 @@ impl CommandContext<'_> {
     /// The line about the answer: for people who watch, or who asked for more. `shown`: how many of
     /// its nodes; `None` = all.
     fn notice(&self, answer: &Answer, shown: Option<usize>) {
-        self.told(notice::summary(answer, shown, self.began.elapsed()));
+        self.told(summary::summary(answer, shown, clock::since(self.began)));
     }
 
     /// A remark about the answer.
@@ -158,7 +158,7 @@ fn told_if_stale(answer: &Answer, tell: &Notifier) {
     if let Some(outage) = &answer.outage {
         tell.warning(format!(
             "showing the nodes of {} ago: {outage}",
-            notice::age(answer.snapshot.age)
+            summary::age(answer.snapshot.age)
         ));
     }
 }

@@ -6,7 +6,7 @@ use crate::cli::Refresh;
 use crate::discovery::{How, Tally, Want};
 use crate::error::Error;
 use crate::model::json;
-use crate::render::notice;
+use crate::render::summary;
 
 use super::{CommandContext, complete};
 
@@ -15,7 +15,7 @@ pub(super) fn run(refresh: &Refresh, run: &mut CommandContext<'_>) -> Result<(),
         let said = if refresh.json {
             Counts::of(&answer.tally).to_json()
         } else {
-            format!("Updated: {}", notice::counts(answer))
+            format!("Updated: {}", summary::counts(answer))
         };
         writeln!(run.out, "{said}")?;
         run.notice(answer, None);

@@ -1,18 +1,19 @@
 //! `serve`: the API, the live page, and a cache that stays fresh by itself.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::cli::Serve;
 use crate::clock;
 use crate::config::serving;
 use crate::error::Error;
-use crate::model::remark::{Level, Notice, Notifier};
+use crate::model::notice::{Level, Notice, Notifier};
+use crate::net::sync::lock;
 use crate::nomad::HttpNomad;
 use crate::serve::{self, Backend};
 use crate::store::Stores;
 
 use super::CommandContext;
-use super::seldom::NoticeLimiter;
+use super::notice_limiter::NoticeLimiter;
 
 pub(super) fn run(serve: &Serve, run: &mut CommandContext<'_>) -> Result<(), Error> {
     // A log that nobody takes away must not stop an answer.
@@ -45,7 +46,7 @@ pub(super) fn run(serve: &Serve, run: &mut CommandContext<'_>) -> Result<(), Err
     let served = serve::run(settings, backend, run.out);
     // A fetch that was under way must not keep others waiting.
     run.leaving.leave();
-    if let Some(text) = seldom.lock().unwrap_or_else(PoisonError::into_inner).rest() {
+    if let Some(text) = lock(&seldom).rest() {
         run.tell.warning(text);
     }
     Ok(served?)
@@ -55,7 +56,7 @@ pub(super) fn run(serve: &Serve, run: &mut CommandContext<'_>) -> Result<(), Err
 fn rarely(run: &CommandContext<'_>, seldom: &Arc<Mutex<NoticeLimiter>>) -> Notifier {
     let (console, seldom) = (Arc::clone(&run.console), Arc::clone(seldom));
     Notifier::new(move |mut remark| {
-        let mut known = seldom.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&seldom);
         let now = clock::now();
         if let Some(text) = known.untold(now) {
             console.remark(&Notice { level: Level::Warning, text });

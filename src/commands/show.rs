@@ -3,9 +3,9 @@
 use crate::cli::Show;
 use crate::discovery::{Answer, How, Want, void_if_refused};
 use crate::error::Error;
-use crate::model::find::single;
 use crate::model::live::Live;
 use crate::model::node::{Full, NodeId};
+use crate::model::selection::find::single;
 use crate::model::snapshot::Snapshot;
 use crate::model::text::foreign;
 use crate::render;

@@ -9,8 +9,8 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use crate::error::Error;
-use crate::host::files;
-use crate::model::pick::distance;
+use crate::host::input_file;
+use crate::model::selection::node_arg::distance;
 use crate::model::text::first_line;
 
 /// What a file may say. Everything is text, number or truth, checked like the option of that name.
@@ -58,7 +58,7 @@ impl File {
     pub(super) fn read(named: Option<&Path>, usual: Option<&Path>) -> Result<Self, Error> {
         let usual = usual.filter(|path| path.exists());
         let Some(path) = named.or(usual) else { return Ok(Self::default()) };
-        let text = files::read(path, files::CONFIG)
+        let text = input_file::read(path, input_file::CONFIG)
             .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned()));
         Self::parse(path, &text.map_err(|why| unreadable(path, &why))?)
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
-use crate::host::files;
+use crate::host::input_file;
 use crate::nomad::Access;
 use crate::nomad::address::Scheme;
 use crate::store::{RedisPlace, redis};
@@ -22,7 +22,7 @@ pub(super) fn check(access: &Access, redis: Option<&RedisPlace>) -> Result<(), E
     };
     let redis = redis.filter(is_encrypted);
     let named = redis.map(|redis| [&redis.ca_cert, &redis.client_cert, &redis.client_key]);
-    named.into_iter().flatten().flatten().try_for_each(|path| checked(path, files::PEM))?;
+    named.into_iter().flatten().flatten().try_for_each(|path| checked(path, input_file::PEM))?;
     let tls = &access.tls;
     let of_nomad = access.address.scheme == Scheme::Https
         && !tls.skip_verify
@@ -34,15 +34,15 @@ pub(super) fn check(access: &Access, redis: Option<&RedisPlace>) -> Result<(), E
     }
     // The library that reads the roots of the system takes these instead, whatever they are.
     let file = variable("SSL_CERT_FILE").map(PathBuf::from);
-    file.iter().try_for_each(|path| checked(path, files::PEM))?;
+    file.iter().try_for_each(|path| checked(path, input_file::PEM))?;
     let folders = variable("SSL_CERT_DIR").unwrap_or_default();
     std::env::split_paths(&folders).try_for_each(|folder| {
-        files::check_folder(&folder).map_err(|why| unreadable(&folder, &why))
+        input_file::check_folder(&folder).map_err(|why| unreadable(&folder, &why))
     })
 }
 
 fn checked(path: &Path, longest: u64) -> Result<(), Error> {
-    files::check(path, longest).map_err(|why| unreadable(path, &why))
+    input_file::check(path, longest).map_err(|why| unreadable(path, &why))
 }
 
 fn unreadable(path: &Path, why: &str) -> Error {

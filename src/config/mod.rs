@@ -22,7 +22,7 @@ use crate::cli::Global;
 use crate::discovery::{PROBE_FROM, Policy};
 use crate::doctor::Provenance;
 use crate::error::Error;
-use crate::model::remark::Level;
+use crate::model::notice::Level;
 use crate::model::secret::Secret;
 use crate::nomad::address::{Address, Scheme};
 use crate::nomad::{Access, Compress, TlsSettings};

@@ -4,16 +4,18 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::error::Error;
-use crate::host::files;
+use crate::host::input_file;
 use crate::model::secret::Secret;
 
 use super::file::shown;
 
 /// A pipe is waited for until then.
 pub(super) fn in_file(path: &Path, until: Instant) -> Result<Secret, Error> {
-    let text = files::read_or_receive(path, files::TOKEN, until).map_err(|why| Error::Config {
-        what: format!("cannot read the token file ({}): {why}", shown(path)),
-        hint: None,
+    let text = input_file::read_or_receive(path, input_file::TOKEN, until).map_err(|why| {
+        Error::Config {
+            what: format!("cannot read the token file ({}): {why}", shown(path)),
+            hint: None,
+        }
     })?;
     checked(&String::from_utf8_lossy(&text), &shown(path))
 }

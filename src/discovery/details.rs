@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::model::node::{Detail, Full, Stub};
 use crate::model::rows::NodeRow;
+use crate::net::sync::lock;
 use crate::nomad::{self, FailureKind};
 
 use super::{Discovery, Error};
@@ -144,13 +145,13 @@ impl<'a> DetailQueue<'a> {
     }
 
     fn keep(&self, at: usize, outcome: DetailOutcome) {
-        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner)[at] = Some(outcome);
+        lock(&self.outcomes)[at] = Some(outcome);
     }
 
     /// Nobody takes another stub.
     fn stop(&self, fatal: Error) {
         self.next.store(self.stubs.len(), Ordering::Relaxed);
-        self.fatal.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fatal);
+        lock(&self.fatal).get_or_insert(fatal);
     }
 
     fn outcomes(self) -> Result<Vec<DetailOutcome>, Error> {

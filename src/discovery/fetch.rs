@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 
 use crate::clock;
 use crate::model::node::{NodeId, Stub};
-use crate::model::parallel;
 use crate::model::snapshot::Snapshot;
 use crate::nomad::Listing;
+use crate::parallel;
 use crate::store::{self, Base, FailureClass, Flight, Publication, Published};
 
 use super::answer::{Answer, Source};
+use super::assemble::{AssembledNodes, Assembler, Reused};
 use super::details::DetailOutcome;
-use super::gather::{AssembledNodes, Assembler, Reused};
-use super::held::{Heartbeat, LeaseGuard};
+use super::lease::{Heartbeat, LeaseGuard};
 use super::{Discovery, Error, How, Want};
 
 /// Of one fetch. Each may be refused because a newer index is known, or be torn by a restore.
@@ -368,7 +368,7 @@ impl<'a, 'h> Fetch<'a, 'h> {
             count: tally.total() as u64,
             all,
             fulls,
-            age: sent.elapsed(),
+            age: clock::since(sent),
             since: Duration::ZERO,
         };
         let cold = self.before.is_empty() && tally.cached == 0;

@@ -1,19 +1,19 @@
 //! The one decision: answer from the cache, wait for another's fetch, or fetch, diff and publish.
 
 mod answer;
+mod assemble;
 mod details;
 mod error;
 mod fetch;
-mod gather;
-mod held;
-mod probe;
+mod index_probe;
+mod lease;
 mod wait;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::clock;
-use crate::model::remark::Notifier;
+use crate::model::notice::Notifier;
 use crate::nomad::{self, Nomad};
 use crate::random;
 use crate::store::{Enter, Entered, FailureClass, Flight, Look, ProbeBackoff, RefusedRevs, Store};
@@ -21,8 +21,8 @@ use crate::store::{Enter, Entered, FailureClass, Flight, Look, ProbeBackoff, Ref
 pub use crate::store::{How, Want};
 pub use answer::{Answer, Source, Tally};
 pub use error::Error;
-pub use held::Shutdown;
-pub use probe::PROBE_FROM;
+pub use index_probe::PROBE_FROM;
+pub use lease::Shutdown;
 
 use wait::Wait;
 
@@ -102,7 +102,7 @@ impl Discovery {
             EnterOutcome::Fetch(flight) => self.fetch(how, want, flight),
         });
         let mut answer = answered.or_else(|error| self.stale(error))?;
-        answer.tally.took = began.elapsed();
+        answer.tally.took = clock::since(began);
         answer.tally.nomad_calls = self.nomad.calls();
         Ok(answer)
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::figures::{bytes, count, span, took};
+use crate::model::format::{bytes, count, span, took};
 use crate::store::redis::{CacheEntry, EntryFlaw, Ignored, KeyFound, KeyOwner};
 use crate::store::{CacheMode, CacheState as Heat, KeyStats, Minute, Place, Stats};
 

@@ -1,7 +1,7 @@
 //! The clock of this machine, compared with those of Nomad and of Redis.
 
 use crate::clock;
-use crate::model::figures::span;
+use crate::model::format::span;
 
 use super::{Check, Checks, Link};
 

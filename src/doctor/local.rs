@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use crate::model::figures::bytes;
+use crate::model::format::bytes;
 use crate::model::text::first_line;
-use crate::store::{FolderState, Place, UsableFolder, room};
+use crate::store::inspect_folder;
+use crate::store::{FolderState, Place, UsableFolder};
 
 use super::cache::Answering;
 use super::{Check, CheckStatus, Checks, Link};
@@ -22,7 +23,7 @@ pub(super) struct FolderFindings {
 pub(super) fn examined(place: &Place, is_spare: bool) -> FolderFindings {
     let mut checks = Checks::of(Link::Files);
     let path = place.folder.as_deref().map(shown).unwrap_or_default();
-    let answering = match room(place) {
+    let answering = match inspect_folder(place) {
         FolderState::Ready(mut ready) => self::ready(&mut checks, &path, &mut ready),
         FolderState::Missing(Ok(())) => {
             checks.ok(

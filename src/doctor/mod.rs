@@ -14,7 +14,7 @@ use std::panic::resume_unwind;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::model::remark::Notifier;
+use crate::model::notice::Notifier;
 use crate::model::text::told;
 use crate::nomad::Access;
 use crate::store::{CacheMode, Place};

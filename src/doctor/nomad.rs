@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::model::figures::took;
-use crate::model::remark::Notifier;
+use crate::model::format::took;
+use crate::model::notice::Notifier;
+use crate::model::selection::version::Version;
 use crate::model::text::first_line;
-use crate::model::version::Version;
 use crate::nomad::address::Scheme;
 use crate::nomad::{
     Access, Agent, Error, FailureKind, HttpNomad, OneNodeList, ProbeError, ProbeReply,

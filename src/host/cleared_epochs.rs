@@ -4,11 +4,13 @@
 //! missed the deletion. Nonces are never used twice: an epoch that this host has cleared, or that it
 //! has seen replaced by another, is over for ever.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
+use crate::net::sync::lock;
+
 use super::BootClock;
-use super::epoch_book::{EpochBook, is_nonce};
+use super::epoch_file::{EpochBook, is_nonce};
 use super::notes::{Notes, Unwritten};
 
 const NAME: &str = "dead-epochs";
@@ -134,7 +136,7 @@ impl ClearedEpochs {
     }
 
     fn own(&self) -> MutexGuard<'_, ProcessEpochs> {
-        self.own.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.own)
     }
 }
 

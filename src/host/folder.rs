@@ -218,7 +218,7 @@ impl Folder {
                     writing.remove_all(|name| name.ends_with(UNFINISHED));
                     return Ok(writing);
                 }
-                Err(_) if began.elapsed() >= limit => {
+                Err(_) if clock::since(began) >= limit => {
                     return Err(io::Error::other(format!("{LOCK} is held by another process")));
                 }
                 Err(file) => file,

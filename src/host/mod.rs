@@ -3,14 +3,13 @@
 mod boot;
 pub(crate) mod cleared_epochs;
 pub(crate) mod connection_slots;
-mod epoch_book;
+mod epoch_file;
 pub(crate) mod fault;
-pub(crate) mod files;
 pub(crate) mod folder;
+pub(crate) mod input_file;
 pub(crate) mod notes;
 pub(crate) mod redis_backoff;
 pub(crate) mod refused_scopes;
-pub(crate) mod threads;
 
 pub use boot::BootClock;
 pub use folder::FolderSpace;

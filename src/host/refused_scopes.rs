@@ -1,8 +1,10 @@
 //! Scopes that Nomad has refused while their cache could not be voided: what was listed before is not
 //! shown on this host any more.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
+
+use crate::net::sync::lock;
 
 use super::BootClock;
 use super::notes::Notes;
@@ -102,11 +104,11 @@ impl RefusedScope {
     }
 
     fn own(&self) -> Option<u64> {
-        *self.own.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.own)
     }
 
     fn set_own(&self, at: Option<u64>) {
-        *self.own.lock().unwrap_or_else(PoisonError::into_inner) = at;
+        *lock(&self.own) = at;
     }
 }
 

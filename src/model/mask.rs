@@ -5,10 +5,10 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::reading::{DecodedText, encoded, readings};
+use super::decoded::{DecodedText, encoded, readings};
 use super::secret::Secret;
 use super::text::first_line;
-use super::work::WorkLimit;
+use super::work_limit::WorkLimit;
 
 /// Below this a text is found everywhere, and hides nothing; a word of its own is hidden.
 const SHORTEST: usize = 4;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::diff::{is_told_by, is_unchanged};
-use super::natural;
 use super::node::{Full, FullJson, Fulls, NodeId, Record, Stub};
-use super::view::Wanted;
+use super::projection::Wanted;
+use super::selection::natural;
 
 /// The two forms of the same nodes, both in the product's order: by name (natural), then by id.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

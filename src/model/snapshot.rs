@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::node::{Full, FullJson, Fulls, NodeId, Record};
-use super::parallel;
+use super::projection::Wanted;
 use super::text::foreign;
-use super::view::Wanted;
+use crate::parallel;
 
 /// A publication as it was read, or as a fetch has just made it.
 #[derive(Debug, Clone, PartialEq, Eq)]

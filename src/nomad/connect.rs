@@ -2,8 +2,10 @@
 
 use std::cell::Cell;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
+
+use crate::net::sync::lock;
 
 use ureq::http::Uri;
 use ureq::tls::TlsConfig;
@@ -14,11 +16,11 @@ use ureq::unversioned::transport::{
 use ureq::{Agent, Proxy};
 
 use super::address::{Address, Scheme};
-use super::connections::Connections;
-use super::counted::{Closable, Counting};
-use super::parting::DrainConnector;
-use super::proxied::{Forwarding, Proxied};
+use super::connection_limit::Connections;
+use super::counted_transport::{Closable, Counting};
+use super::proxy::{Forwarding, Proxied};
 use super::resolve::Resolve;
+use super::tls_alert::DrainConnector;
 use super::unix::UnixConnector;
 use super::{Access, Error, FailureKind, tls};
 
@@ -81,7 +83,7 @@ impl AgentConnector {
         if let Some(agent) = self.agent.get() {
             return Ok(agent);
         }
-        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let _making = lock(&self.making);
         if let Some(agent) = self.agent.get() {
             return Ok(agent);
         }

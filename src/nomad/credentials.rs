@@ -5,7 +5,7 @@ use ureq::http::HeaderValue;
 
 use crate::model::secret::Secret;
 
-use super::proxied::Proxied;
+use super::proxy::Proxied;
 use super::{Access, Error, FailureKind};
 
 /// The header of what a proxy is told and Nomad never sees.

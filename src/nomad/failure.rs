@@ -7,13 +7,13 @@ use rustix::io::Errno;
 
 use crate::model::mask::Mask;
 use crate::model::text::{FOREIGN, first_line};
-use crate::model::tls::{TlsPeer, TlsTrouble};
+use crate::net::tls_failure::{TlsPeer, TlsTrouble};
 
 use super::address::{Address, Scheme};
 use super::body::Reply;
 use super::connect::IDLE;
 use super::http::REQUEST;
-use super::proxied::Proxied;
+use super::proxy::Proxied;
 use super::{Error, FailureKind};
 
 /// For a connection, TLS included.

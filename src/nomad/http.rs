@@ -4,22 +4,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ureq::http::{HeaderValue, Response};
 use ureq::{Agent, Body};
 
 use crate::clock;
+use crate::model::format::size;
 use crate::model::live::Live;
 use crate::model::mask::Mask;
 use crate::model::node::{Detail, NodeId};
-use crate::model::remark::Notifier;
+use crate::model::notice::Notifier;
 
 use super::address::{Address, Scheme};
 use super::body::{Reply, TransferError, received};
 use super::connect::{AgentConnector, Trace};
-use super::connections::Permit;
+use super::connection_limit::Permit;
 use super::credentials::{PROXY_AUTHORIZATION, credentials, secrets};
 use super::failure::{CONNECT, FailedRequest};
-use super::patience::{backoff, retry_after};
+use super::retry_after::{backoff, retry_after};
 use super::{Access, Compress, Error, IndexReply, Listing, Nomad, wire};
 
 /// For one request, from the name lookup to the last byte.
@@ -367,39 +369,20 @@ pub(super) fn judged(
     }
 }
 
-/// As people read it: `812 B`, `6.8 KB`, `12.3 MB`.
-fn size(bytes: usize) -> String {
-    let amount = bytes as f64;
-    match bytes {
-        0..1_000 => format!("{bytes} B"),
-        1_000..1_000_000 => format!("{:.1} KB", amount / 1e3),
-        _ => format!("{:.1} MB", amount / 1e6),
-    }
-}
+/// What stands unencoded in a query: RFC 3986, unreserved.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 fn percent_encoded(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes()
-        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{percent_encoded, size};
+    use super::percent_encoded;
 
     #[test]
     fn a_region_is_encoded_to_the_last_byte() {
         assert_eq!(percent_encoded("eu-west_1.a~"), "eu-west_1.a~");
         assert_eq!(percent_encoded("a&b=c d%é"), "a%26b%3Dc%20d%25%C3%A9");
-    }
-
-    #[test]
-    fn sizes_are_readable() {
-        for (bytes, text) in
-            [(0, "0 B"), (999, "999 B"), (6_812, "6.8 KB"), (12_345_678, "12.3 MB")]
-        {
-            assert_eq!(size(bytes), text);
-        }
     }
 }

@@ -3,22 +3,22 @@
 pub mod address;
 mod body;
 mod connect;
-mod connection_state;
-mod connections;
-mod counted;
+mod connection_limit;
+mod connection_table;
+mod counted_transport;
 mod credentials;
+mod diagnose;
 mod failure;
 mod http;
-mod parting;
-mod patience;
-mod probe;
+mod index_probe;
 #[cfg(any(test, fuzzing))]
 #[path = "../../tests/fuzz/properties/nomad.rs"]
 pub(crate) mod properties;
-mod proxied;
-mod pulse;
+mod proxy;
 mod resolve;
+mod retry_after;
 mod tls;
+mod tls_alert;
 mod unix;
 mod wire;
 
@@ -28,9 +28,9 @@ use std::time::{Duration, Instant};
 use crate::model::node::{Detail, NodeId, Stub};
 use crate::model::secret::Secret;
 
+pub use diagnose::{Agent, OneNodeList, ProbeError, ProbeReply};
 pub use http::HttpNomad;
-pub use probe::{Agent, OneNodeList, ProbeError, ProbeReply};
-pub use pulse::LongPoll;
+pub use index_probe::LongPoll;
 
 use address::Address;
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use ureq::http::Uri;
@@ -11,7 +11,8 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
 use crate::clock;
-use crate::host::threads::within;
+use crate::net::bounded::within;
+use crate::net::sync::lock;
 
 /// As long as a connection may take.
 pub(super) const LIMIT: Duration = Duration::from_secs(3);
@@ -34,7 +35,7 @@ impl Resolve {
 
     /// Others who ask meanwhile wait: the answer is the same for them.
     fn addresses(&self, name: String, limit: Duration) -> Result<Vec<SocketAddr>, ureq::Error> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.known);
         let now = clock::now();
         if let Some((at, found)) = known.get(&name)
             && now.saturating_duration_since(*at) < KNOWN

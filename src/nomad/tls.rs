@@ -11,9 +11,9 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
-use crate::host::files;
 use crate::host::folder::shown;
-use crate::model::client_key::{self, KeyFlaw};
+use crate::host::input_file;
+use crate::net::client_key::{self, KeyFlaw};
 
 use super::connect::wrong;
 use super::failure::plain;
@@ -33,7 +33,7 @@ pub(super) fn check(tls: &TlsSettings) -> Result<(), Error> {
     let folder = folder.filter(|_| file.is_none() && !tls.skip_verify);
     let file = file.filter(|_| !tls.skip_verify);
     for path in file.into_iter().chain(&tls.client_cert).chain(&tls.client_key) {
-        files::check(path, files::PEM).map_err(|why| unreadable(path, &why))?;
+        input_file::check(path, input_file::PEM).map_err(|why| unreadable(path, &why))?;
     }
     let missing = folder.into_iter().chain(file).chain(&tls.client_cert).chain(&tls.client_key);
     for path in missing {
@@ -96,7 +96,7 @@ fn in_pem(pem: &[u8]) -> Vec<CertificateDer<'static>> {
 }
 
 fn folder_certificates(folder: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let files = files::read_folder(folder).map_err(|why| unreadable(folder, &why))?;
+    let files = input_file::read_folder(folder).map_err(|why| unreadable(folder, &why))?;
     let certs: Vec<_> = files.iter().flat_map(|pem| in_pem(pem)).collect();
     if certs.is_empty() {
         Err(wrong(format!("no PEM certificate in {}", shown(folder))))
@@ -118,7 +118,7 @@ fn client(cert: &Path, key: &Path, provider: &Arc<CryptoProvider>) -> Result<Cli
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, Error> {
-    files::read(file, files::PEM).map_err(|why| unreadable(file, &why))
+    input_file::read(file, input_file::PEM).map_err(|why| unreadable(file, &why))
 }
 
 fn unreadable(path: &Path, why: &str) -> Error {

@@ -10,7 +10,7 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, ShutdownHandle, Transport,
 };
 
-use crate::host::threads::within;
+use crate::net::bounded::within;
 
 use super::resolve::LIMIT;
 

@@ -1,17 +1,18 @@
 //! stderr: remarks, errors, and the bar of long work. A stderr that is closed hurts nothing.
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::discovery::Progress;
-use crate::model::remark::{Level, Notice};
+use crate::model::notice::{Level, Notice};
 use crate::model::text::told;
+use crate::net::sync::lock;
 
-use super::backlog::Backlog;
+use super::line_queue::Backlog;
 
 /// What may wait for somebody who reads stderr, in bytes.
 const BACKLOG: usize = 256 << 10;
@@ -99,7 +100,7 @@ impl Console {
     }
 
     fn bar(&self) -> std::sync::MutexGuard<'_, Option<ProgressBar>> {
-        self.bar.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.bar)
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::doctor::{Check, CheckStatus, Link};
-use crate::model::figures::count;
+use crate::model::format::count;
 use crate::model::json;
 
 use super::OutputStyle;

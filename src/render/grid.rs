@@ -7,12 +7,12 @@ use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 use serde_json::Value;
 
-use crate::model::field::Field;
 use crate::model::json;
 use crate::model::node::Full;
 use crate::model::secret::is_secret;
+use crate::model::selection::field::Field;
+use crate::model::selection::value;
 use crate::model::text::sanitised;
-use crate::model::value;
 
 use super::{OutputStyle, Syntax};
 

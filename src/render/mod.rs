@@ -1,12 +1,11 @@
 //! Facts in, text out: writes to what it is given, knows nothing of where that leads.
 
-mod backlog;
 mod cell;
 pub(crate) mod console;
 mod doctor;
 mod fit;
 mod grid;
-pub(crate) mod notice;
+mod line_queue;
 #[cfg(any(test, fuzzing))]
 #[path = "../../tests/fuzz/properties/render.rs"]
 pub(crate) mod properties;
@@ -15,6 +14,7 @@ mod shape;
 mod show;
 mod stats;
 pub(crate) mod stdout;
+pub(crate) mod summary;
 mod table;
 
 use std::io::{self, Write};
@@ -112,7 +112,7 @@ pub(crate) fn json<'a>(
 pub(crate) fn grid_table(to: &mut dyn Write, grid: &Grid, look: &OutputStyle) -> io::Result<()> {
     let cell = |(name, value): (&String, &serde_json::Value)| {
         let value = if look.secrets { value.clone() } else { grid::masked(name, value) };
-        let text = crate::model::value::text(&value);
+        let text = crate::model::selection::value::text(&value);
         if text.is_empty() { "-".to_owned() } else { sanitised(&text).into_owned() }
     };
     let row = |row: &Vec<serde_json::Value>| grid.names.iter().zip(row).map(cell).collect();

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::model::field::{self, Field};
 use crate::model::node::Full;
+use crate::model::selection::field::{self, Field};
+use crate::model::selection::value;
 use crate::model::text::sanitised;
-use crate::model::value;
 
 use super::cell::{Column, MORE, TABLE, Tone, shown};
 use super::grid::masked;

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::model::figures::bytes;
+use crate::model::format::bytes;
 use crate::model::json;
 use crate::model::text::sanitised;
 use crate::store::{KeyStats, Memory, Minute, Stats};
 
-use super::notice::age;
+use super::summary::age;
 
 /// Whose nodes the cache holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

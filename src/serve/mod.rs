@@ -1,43 +1,12 @@
 //! The web: the same answers as the command line, a live page, and a cache that stays fresh by itself.
 
-mod accept;
-mod answers;
-mod ask_nomad;
-mod base_path;
-mod body;
-mod budget;
-mod changes;
-mod coalesce;
-mod desk;
-mod ending;
-mod events;
-mod exposition;
-mod follow;
-mod guard;
-mod handed;
-mod handle;
-mod held;
-mod keeper;
-mod line;
-mod listen;
+mod api;
+mod http;
+mod live;
 mod metrics;
-mod node_counts;
-mod nodes;
-mod nomad_contact;
-mod origin;
-mod page;
-mod parameters;
-mod problem;
 #[cfg(any(test, fuzzing))]
 #[path = "../../tests/fuzz/properties/serve.rs"]
 pub(crate) mod properties;
-mod ready;
-mod replay;
-mod respond;
-mod route;
-mod scrape;
-mod server;
-mod socket_access;
 mod threads;
 mod worker;
 
@@ -50,26 +19,26 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{interval, timeout};
 
 use crate::discovery::{How, Policy, Shutdown, Want};
-use crate::model::remark::Notifier;
+use crate::model::notice::Notifier;
 use crate::model::secret::Secret;
 use crate::model::text::reason;
 use crate::nomad::HttpNomad;
 use crate::render::ClusterSection;
 use crate::store::{ProbeBackoff, Sample, Stores};
 
-use desk::{FetchOutcome, SharedRequests};
-use ending::Stop;
-use follow::FollowIntervals;
-use guard::Guard;
-use keeper::PublicationCache;
-use listen::ListenSocket;
+use http::auth::Guard;
+use http::listen::ListenSocket;
+use http::server::{OpenConnections, Server};
+use http::shutdown::Stop;
+use live::follow::FollowIntervals;
+use live::publication_cache::PublicationCache;
+use live::shared_requests::{FetchOutcome, SharedRequests};
 use metrics::Metrics;
-use server::{OpenConnections, Server};
 use worker::AnswerWorkers;
 
-pub(crate) use base_path::BasePath;
-pub(crate) use listen::Listen;
-pub(crate) use socket_access::SocketAccess;
+pub(crate) use http::base_path::BasePath;
+pub(crate) use http::listen::Listen;
+pub(crate) use http::socket_access::SocketAccess;
 
 /// Requests in flight have this long when the process is told to end.
 const FAREWELL: Duration = Duration::from_secs(25);
@@ -153,7 +122,7 @@ struct App {
     /// Nomad's index as that question told it.
     index: watch::Sender<u64>,
     /// What was found when somebody last asked whether this is ready.
-    ready: ready::LastReadiness,
+    ready: api::ready::LastReadiness,
 }
 
 /// Serves until the process is told to end; says on `out` where.
@@ -178,7 +147,7 @@ pub(crate) fn run(settings: Settings, backend: Backend, out: &mut dyn Write) -> 
 }
 
 fn sockets(settings: &Settings) -> Result<Vec<ListenSocket>, Error> {
-    let mut sockets = handed::sockets(settings.handed).map_err(Error::Handed)?;
+    let mut sockets = http::inherited::sockets(settings.handed).map_err(Error::Handed)?;
     if !settings.usual || sockets.is_empty() {
         let open = settings.token.is_some() || settings.insecure;
         if let Some(Listen::Tcp(address)) =
@@ -187,7 +156,7 @@ fn sockets(settings: &Settings) -> Result<Vec<ListenSocket>, Error> {
             return Err(Error::Open(address.to_string()));
         }
         for listen in &settings.listen {
-            sockets.push(listen::bind(listen, settings.access).map_err(Error::Listen)?);
+            sockets.push(http::listen::bind(listen, settings.access).map_err(Error::Listen)?);
         }
     }
     match sockets.iter().find(|socket| socket.is_beyond()) {
@@ -231,7 +200,7 @@ async fn serve(
     let gone = async move {
         all_gone.recv().await;
     };
-    if !ending::finished(gone, stop, FAREWELL).await {
+    if !http::shutdown::finished(gone, stop, FAREWELL).await {
         let (count, limit) = (lines.count(), FAREWELL.as_secs());
         app.keeper.tell.warning(format!(
             "{count} connections were closed before their answer was complete: it took more than {limit} s"
@@ -270,17 +239,17 @@ fn work(app: &Arc<App>, rhythm: Option<FollowIntervals>) -> Option<Election> {
     };
     spawn(app, |app| Box::pin(async move { app.desk.run_fetches().await }));
     spawn(app, |app| Box::pin(housekeeping(app)));
-    spawn(app, |app| Box::pin(ask_nomad::watch(app)));
+    spawn(app, |app| Box::pin(live::ask_nomad::watch(app)));
     let Some(rhythm) = rhythm else {
-        drop(tokio::spawn(follow::watch(Arc::clone(app), None)));
+        drop(tokio::spawn(live::follow::watch(Arc::clone(app), None)));
         return None;
     };
     let (won, role) = watch::channel(false);
     let acting = vec![
-        tokio::spawn(follow::watch(Arc::clone(app), Some(role.clone()))),
-        tokio::spawn(follow::follow(Arc::clone(app), rhythm, role)),
+        tokio::spawn(live::follow::watch(Arc::clone(app), Some(role.clone()))),
+        tokio::spawn(live::follow::follow(Arc::clone(app), rhythm, role)),
     ];
-    Some(Election { acting, elect: tokio::spawn(follow::elect(Arc::clone(app), won)) })
+    Some(Election { acting, elect: tokio::spawn(live::follow::elect(Arc::clone(app), won)) })
 }
 
 type BackgroundTask = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -316,7 +285,7 @@ impl App {
             joined: Notify::new(),
             watched: Notify::new(),
             index: watch::Sender::new(0),
-            ready: ready::LastReadiness::default(),
+            ready: api::ready::LastReadiness::default(),
         }
     }
 

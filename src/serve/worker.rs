@@ -6,6 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use crate::net::sync::lock;
+
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -118,7 +120,7 @@ impl Drop for Workers {
 
 impl JobQueue {
     fn state(&self) -> MutexGuard<'_, PoolState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     fn work(&self) {

@@ -6,24 +6,23 @@
 //! question that allows to publish it anew (`discovery::probe`). A copy counts only if it is what
 //! the meta line describes, so one that an older program left behind is none.
 
-pub mod auto;
 pub mod error;
+pub mod fallback;
+pub mod files;
 pub mod in_process;
-mod judge;
 mod keys;
-pub mod local;
 pub mod meta;
 mod open;
-mod probes;
+mod probe_backoff;
 #[cfg(any(test, fuzzing))]
 #[path = "../../tests/fuzz/properties/store.rs"]
 pub(crate) mod properties;
 mod records;
 pub mod redis;
 mod report;
-mod room;
 pub mod scope;
 pub mod sum;
+mod validate;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -38,12 +37,12 @@ use scope::Scope;
 pub use crate::host::BootClock;
 pub use crate::host::FolderSpace;
 pub use error::{Error, ErrorKind};
+pub use files::inspect::{FolderState, UsableFolder, inspect_folder};
 pub use open::{Stores, open};
-pub use probes::ProbeBackoff;
+pub use probe_backoff::ProbeBackoff;
 pub use report::{
     CacheState, Cleared, ClearedPlace, KeyStats, Memory, Minute, Present, Sample, Stats,
 };
-pub use room::{FolderState, UsableFolder, room};
 
 /// Which store to use, where, and whose nodes it holds.
 #[derive(Debug, Clone)]

@@ -1,14 +1,15 @@
 //! Which store a run uses.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::host::folder::{Folder, shown};
-use crate::model::remark::Notifier;
+use crate::model::notice::Notifier;
+use crate::net::sync::lock;
 
-use super::auto::FallbackStore;
+use super::fallback::FallbackStore;
+use super::files::LocalStore;
 use super::in_process::InProcessStore;
-use super::local::LocalStore;
 use super::redis::RedisStore;
 use super::{BootClock, CacheMode, ClearedPlace, Error, Place, Store};
 
@@ -78,7 +79,7 @@ impl Stores {
     /// asked, or nobody named it and it is not there.
     pub fn redis_works(&self) -> Option<bool> {
         let OpenedStore::Falling(falling) = &self.0 else { return None };
-        let run = falling.run.lock().unwrap_or_else(PoisonError::into_inner);
+        let run = lock(&falling.run);
         let works = run.as_ref().and_then(|run| run.redis_works());
         // Another run begins only after one that failed.
         let works = works.or_else(|| (self.failures() > 0).then_some(false));
@@ -107,7 +108,7 @@ impl Stores {
 
 impl FallbackStores {
     fn run(&self) -> Arc<dyn Store> {
-        let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut run = lock(&self.run);
         let before = run.take();
         let has_failed = before.as_ref().is_some_and(|run| run.has_given_up());
         self.failures.fetch_add(u64::from(has_failed), Ordering::Relaxed);

@@ -11,9 +11,9 @@ use tempfile::TempDir;
 use super::LocalStore;
 use crate::host::fault::{Fault, plan};
 use crate::model::node::{Fulls, NodeId};
-use crate::model::remark::Notifier;
+use crate::model::notice::Notifier;
 use crate::model::secret::Secret;
-use crate::store::auto::ShownList;
+use crate::store::fallback::ShownList;
 use crate::store::scope::{Cluster, Scope};
 use crate::store::{
     BootClock, CacheMode, Enter, Entered, Error, Flight, How, Look, Place, Publication, Published,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nomad_clients::discovery::{Answer, Error, How, Source, Want};
 use nomad_clients::model::node::{Detail, Full, Stub};
-use nomad_clients::model::remark::Level;
+use nomad_clients::model::notice::Level;
 use nomad_clients::nomad::{self, FailureKind};
 
 use crate::support::fake_nomad::{detail, id, outage};

@@ -207,7 +207,7 @@ fn d1_read_only() {
 }
 
 /// Full from the start, and full only when the answer is to be written. What becomes of each write
-/// is tried, for everybody, in `store::local::killed`.
+/// is tried, for everybody, in `store::files::killed`.
 #[test]
 fn d1_a_full_disk() {
     let run = Run::new();

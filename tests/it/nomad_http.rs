@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use nomad_clients::model::node::NodeId;
-use nomad_clients::model::remark::{Level, Notice, Notifier};
+use nomad_clients::model::notice::{Level, Notice, Notifier};
 use nomad_clients::nomad::address::Address;
 use nomad_clients::nomad::{Access, Compress, Error, FailureKind, HttpNomad, TlsSettings};
 

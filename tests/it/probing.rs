@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nomad_clients::discovery::{Answer, How, PROBE_FROM, Source, Want};
 use nomad_clients::model::node::Stub;
-use nomad_clients::model::remark::Level;
+use nomad_clients::model::notice::Level;
 use nomad_clients::nomad::{self, FailureKind};
 use nomad_clients::store::ProbeBackoff;
 use nomad_clients::store::scope::{Cluster, Scope};

@@ -2,7 +2,7 @@
 //!
 //! | row | test |
 //! |---|---|
-//! | P1 | `store::local::killed` (every write of the files), `redis_rows::killed` (every command to Redis) |
+//! | P1 | `store::files::killed` (every write of the files), `redis_rows::killed` (every command to Redis) |
 //! | P2, P3 | `ends`, `cli::a_full_disk_is_an_error_and_a_closed_pipe_is_none`, `cli::a_stderr_that_takes_nothing_hurts_nothing` |
 //! | P4 | `p4_*` |
 //! | P5 | `p5_*`, `waiting::a_panic_gives_the_lease_back` |

@@ -1,28 +1,28 @@
 //! `list`: the nodes, chosen, ordered and printed as asked.
 
-mod choice;
-mod print;
+mod output;
+mod query;
 mod watch;
 
 use crate::cli::List;
 use crate::config::typed_duration;
 use crate::discovery::{Answer, How, Want};
 use crate::error::Error;
-use crate::model::field::Field;
-use crate::model::find::{NotOne, named};
 use crate::model::node::{Full, NodeId};
-use crate::model::pick::nearest;
+use crate::model::projection::Wanted;
+use crate::model::selection::field::Field;
+use crate::model::selection::find::{NotOne, named};
+use crate::model::selection::node_arg::nearest;
 use crate::model::snapshot::Snapshot;
 use crate::model::text::sanitised;
-use crate::model::view::Wanted;
-use crate::render::notice;
+use crate::render::summary;
 
 use super::{CommandContext, complete, told_if_stale};
-use choice::ListQuery;
+use query::ListQuery;
 
 pub(super) fn run(list: &List, run: &mut CommandContext<'_>) -> Result<(), Error> {
-    if choice::asks_for_help(list) {
-        return print::help(run);
+    if query::asks_for_help(list) {
+        return output::help(run);
     }
     let choice = ListQuery::new(list, run)?;
     let how = match (list.refresh, list.force) {
@@ -49,7 +49,7 @@ pub(super) fn run(list: &List, run: &mut CommandContext<'_>) -> Result<(), Error
             run.tell.summary("no clients");
         }
         run.notice(answer, shown.map(<[_]>::len));
-        if let Some(states) = shown.and_then(notice::states) {
+        if let Some(states) = shown.and_then(summary::states) {
             run.told(states);
         }
         let missing = shown.filter(|_| !answer.missing.is_empty());
@@ -90,7 +90,7 @@ fn print(
         run.out.write_all(&answer.snapshot.all)?;
         return Ok(run.out.write_all(b"\n")?);
     };
-    print::nodes(choice, shown(nodes, choice), run)
+    output::nodes(choice, shown(nodes, choice), run)
 }
 
 /// The nodes that are wanted, in the wanted order, without a limit. `named` finds those that the

@@ -1,7 +1,7 @@
 //! The memory of the server, and what happens when it is full.
 
 use crate::doctor::Checks;
-use crate::model::figures::bytes;
+use crate::model::format::bytes;
 use crate::store::Memory;
 
 const LIMIT: &str = "set maxmemory (10 KB a node is plenty) and maxmemory-policy allkeys-lru: an evicted cache is only cold";

@@ -5,8 +5,8 @@ mod rights;
 
 use std::time::Duration;
 
-use crate::model::figures::took;
-use crate::model::remark::Notifier;
+use crate::model::format::took;
+use crate::model::notice::Notifier;
 use crate::store::error::{Busy, Error, ErrorKind, TlsFailure};
 use crate::store::redis::{HelloReply, RedisStore, SENTINEL, Skipped};
 use crate::store::{CacheMode, Place};
@@ -310,7 +310,7 @@ mod tests {
 
     use super::{ALL, TimeLeft, examined};
     use crate::clock;
-    use crate::model::remark::Notifier;
+    use crate::model::notice::Notifier;
     use crate::model::secret::Secret;
     use crate::store::scope::{Cluster, Scope};
     use crate::store::{CacheMode, Place, RedisPlace};

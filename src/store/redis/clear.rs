@@ -1,17 +1,17 @@
 //! CLEAR: one deletion that nothing comes back from, and its repetition if something does.
 
-use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use redis::{Cmd, Value};
 
 use crate::clock;
 use crate::host::cleared_epochs::SeenBefore;
+use crate::net::sync::lock;
 use crate::store::{CLEAR_PATIENCE, Error};
 
 use super::connection::{CONNECT, Connection, Manner};
 use super::errors::of_reply;
-use super::line::TimeBudget;
+use super::socket::TimeBudget;
 use super::{RedisStore, Step, bulk, command};
 
 /// The longest that a run usually takes.
@@ -41,7 +41,7 @@ impl RedisStore {
     /// goes on for days: once in the time of a run). `false` if it was not done.
     pub(super) fn clear_again(&self) -> bool {
         let now = clock::now();
-        let mut last = self.cleared_again.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = lock(&self.cleared_again);
         if last.is_some_and(|last| now.duration_since(last) < ONE_RUN) {
             return false;
         }

@@ -11,11 +11,11 @@ use crate::model::mask::Mask;
 use crate::store::Error;
 
 use super::errors::{of_auth, of_io, of_reply};
-use super::line::{BudgetedSocket, TimeBudget};
-use super::reply;
+use super::resp::read;
+use super::resp::write::Encode;
+use super::socket::{BudgetedSocket, TimeBudget};
 use super::tls::TlsStream;
 use super::url::{RedisEndpoint, Target};
-use super::words::Encode;
 
 /// Connecting and the handshakes of TLS.
 pub(super) const CONNECT: Duration = Duration::from_millis(500);
@@ -129,7 +129,7 @@ impl Connection {
     }
 
     fn reply(&mut self) -> Result<Value, Error> {
-        reply::read(&mut self.wire, &self.mask).map_err(|_| {
+        read::read(&mut self.wire, &self.mask).map_err(|_| {
             let strange = stranger(self.wire.buffer());
             let wire = self.wire.get_mut();
             match wire.failure.take().unwrap_or(strange) {

@@ -14,8 +14,8 @@ use crate::store::{
 
 use super::connection::Manner;
 use super::errors::of_reply;
-use super::line::TimeBudget;
-use super::words::{Encode, Long};
+use super::resp::write::{Encode, Long};
+use super::socket::TimeBudget;
 use super::{RedisStore, Step, millis, text};
 
 const ENTER_LUA: &str = include_str!("scripts/enter.lua");

@@ -7,7 +7,7 @@ use crate::store::Error;
 use super::connection::Manner;
 use super::errors::of_reply;
 use super::flight::{RELEASE_LUA, RENEW_LUA};
-use super::line::TimeBudget;
+use super::socket::TimeBudget;
 use super::{RedisStore, Step, command};
 
 /// The right lasts this long unless it is renewed.

@@ -7,15 +7,15 @@ use redis::{Cmd, Value};
 use crate::clock;
 use crate::model::node::{Fulls, NodeId};
 use crate::model::snapshot::Snapshot;
-use crate::store::judge::{Hit, StoredEntry, StoredFamily as Read, Verdict, judge, present};
 use crate::store::keys::Family;
 use crate::store::meta::Meta;
 use crate::store::records::{Fields, recorded, verified};
+use crate::store::validate::{Hit, StoredEntry, StoredFamily as Read, Verdict, judge, present};
 use crate::store::{Base, Error, Flight, Kept, Look, Present, Want};
 
 use super::connection::Manner;
 use super::errors::of_reply;
-use super::line::TimeBudget;
+use super::socket::TimeBudget;
 use super::{RedisStore, Step, bulk, command, int, refusal};
 
 const LOOK: Step = Step {

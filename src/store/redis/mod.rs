@@ -2,22 +2,21 @@
 
 mod clear;
 mod connection;
+mod diagnose;
 mod errors;
-mod examine;
 mod flight;
 mod follow;
-mod last;
-mod line;
 mod look;
-mod reply;
+mod resp;
 mod rights;
+mod socket;
+mod stale;
 mod stats;
 mod tls;
 mod url;
 mod void;
-mod words;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ::redis::{Cmd, ServerError, Value};
@@ -26,8 +25,9 @@ use rustls::ClientConfig;
 use crate::clock;
 use crate::model::mask::Mask;
 use crate::model::node::NodeId;
-use crate::model::remark::Notifier;
+use crate::model::notice::Notifier;
 use crate::model::text::FOREIGN;
+use crate::net::sync::lock;
 
 use super::keys::Keys;
 use super::scope::Scope;
@@ -42,11 +42,11 @@ use crate::host::redis_backoff::RedisBackoff;
 pub use crate::host::redis_backoff::Skipped;
 use crate::host::refused_scopes::RefusedScope;
 use connection::{CONNECT, Connection, Manner};
-use line::TimeBudget;
-use words::Encode;
+use resp::write::Encode;
+use socket::TimeBudget;
 
-pub use super::judge::EntryFlaw;
-pub use examine::{CacheEntry, HelloReply, Ignored, KeyFound, KeyOwner, SENTINEL};
+pub use super::validate::EntryFlaw;
+pub use diagnose::{CacheEntry, HelloReply, Ignored, KeyFound, KeyOwner, SENTINEL};
 pub use rights::{Right, Rights, Serves};
 pub use url::{Target, parse_url};
 
@@ -185,7 +185,7 @@ impl RedisStore {
     }
 
     fn tls_config(&self) -> Result<Arc<ClientConfig>, Error> {
-        let mut known = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.tls);
         if let Some(config) = &*known {
             return Ok(Arc::clone(config));
         }
@@ -212,7 +212,7 @@ impl RedisStore {
     }
 
     fn lock_idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.idle)
     }
 
     /// What the server says in data, on its way to people.

@@ -9,8 +9,8 @@ use redis::{Cmd, Value};
 use crate::clock;
 use crate::store::error::{ACL, Error, ErrorKind, MissingRight};
 
+use super::diagnose::CheckDeadline;
 use super::errors::of_reply;
-use super::examine::CheckDeadline;
 use super::{RedisStore, command};
 
 /// What a right is good for.

@@ -10,7 +10,7 @@ use crate::store::meta::Meta;
 use crate::store::{CacheState, Error, KeyStats, Memory, Minute, Sample, Stats};
 
 use super::connection::Manner;
-use super::line::TimeBudget;
+use super::socket::TimeBudget;
 use super::{RedisStore, Step, bulk, command, int, millis, refusal, text};
 
 /// Counters live for an hour.

@@ -10,14 +10,14 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use crate::host::files as bounded;
-use crate::model::client_key::{self, KeyFlaw};
-use crate::model::tls::{TlsPeer, TlsTrouble};
+use crate::host::input_file as bounded;
+use crate::net::client_key::{self, KeyFlaw};
+use crate::net::tls_failure::{TlsPeer, TlsTrouble};
 use crate::store::RedisPlace;
 use crate::store::error::{Error, TlsFailure};
 
 use super::errors::{of_io, tame};
-use super::line::BudgetedSocket;
+use super::socket::BudgetedSocket;
 
 const REDIS: TlsPeer = TlsPeer {
     name: "redis",

@@ -5,15 +5,16 @@ use std::ops::RangeInclusive;
 
 use serde_json::{Value, json};
 
-use super::columns::Columns;
-use super::condition::Condition;
 use super::json;
 use super::node::Full;
-use super::pattern::{self, Pattern};
+use super::selection::columns::Columns;
+use super::selection::condition::Condition;
+use super::selection::glob;
+use super::selection::glob::Pattern;
+use super::selection::value::compare;
 use super::selection::{FILTERS, Selection};
 use super::text::{first_line, sanitised};
-use super::value::compare;
-use super::work::WorkLimit;
+use super::work_limit::WorkLimit;
 
 /// More of them would make one input slow, not more telling.
 const MOST_VALUES: usize = 12;
@@ -74,7 +75,7 @@ fn assert_cheap(typed: &str, nodes: &[Full], work: &WorkLimit) {
 pub fn pattern(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let (pattern, text) = text.split_once('\n').unwrap_or((&text, ""));
-    let is_long = pattern::is_glob(pattern) && pattern.chars().count() > pattern::LONGEST;
+    let is_long = glob::is_glob(pattern) && pattern.chars().count() > glob::LONGEST;
     let parsed = Pattern::parse(pattern);
     assert_eq!(parsed.is_err(), is_long, "{pattern:?}");
     let Ok(parsed) = parsed else { return };
@@ -160,7 +161,7 @@ pub fn order(bytes: &[u8]) {
 }
 
 fn names(columns: &Columns) -> Vec<&str> {
-    columns.fields.iter().map(super::field::Field::name).collect()
+    columns.fields.iter().map(super::selection::field::Field::name).collect()
 }
 
 /// What must never reach a terminal, by the files of the Unicode Character Database that say so. It

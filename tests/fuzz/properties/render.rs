@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::model::properties::assert_harmless;
+use crate::model::selection::value::text;
 use crate::model::text::sanitised;
-use crate::model::value::text;
 
 use super::{Grid, OutputStyle, Syntax};
 

@@ -3,10 +3,10 @@
 use hyper::Uri;
 
 use crate::model::properties::sample;
-use crate::model::work::WorkLimit;
+use crate::model::work_limit::WorkLimit;
 
-use super::problem::Problem;
-use super::route::{ROUTES, Refused, Route, route};
+use super::api::problem::Problem;
+use super::api::route::{ROUTES, Refused, Route, route};
 
 /// As the server sees it: what HTTP takes for a target, by every method.
 pub fn target(bytes: &[u8]) {

@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use crate::model::field::list;
 use crate::model::json::is_harmless;
 use crate::model::node::NodeId;
+use crate::model::projection::Wanted;
 use crate::model::properties::assert_harmless;
 use crate::model::secret::Secret;
+use crate::model::selection::field::list;
 use crate::model::snapshot::Snapshot;
-use crate::model::view::Wanted;
 
-use super::judge::{Hit, StoredEntry, StoredFamily, Verdict, judge};
 use super::meta::Meta;
 use super::records::verified;
 use super::redis::parse_url;
 use super::scope::{Cluster, Scope};
 use super::sum;
+use super::validate::{Hit, StoredEntry, StoredFamily, Verdict, judge};
 
 const EPOCH: &str = "9f0c2b7711aa43de";
 const TTL: Duration = Duration::from_secs(60);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nomad_clients::model::remark::Notifier;
+use nomad_clients::model::notice::Notifier;
 use nomad_clients::store::{Entered, How, Look, Place, Published, Want};
 
 use crate::support::bench::Bench as _;
@@ -122,7 +122,7 @@ fn a_detail_ttl_below_the_ttl_is_the_ttl() {
 fn another_boot_starts_cold() {
     let bench = LocalBench::new();
     let own = filled(&bench, "a0", 5, &records(&[(X, 3)]));
-    let store = nomad_clients::store::local::LocalStore::open(
+    let store = nomad_clients::store::files::LocalStore::open(
         &bench.place("a0"),
         bench.clock("boot-2"),
         Notifier::nobody(),

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nomad_clients::model::remark::Notifier;
-use nomad_clients::store::auto::FallbackStore;
+use nomad_clients::model::notice::Notifier;
+use nomad_clients::store::fallback::FallbackStore;
 use nomad_clients::store::redis::RedisStore;
 use nomad_clients::store::{How, Look, Published, Want};
 

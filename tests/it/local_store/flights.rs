@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
-use nomad_clients::model::remark::Notifier;
-use nomad_clients::store::local::LocalStore;
+use nomad_clients::model::notice::Notifier;
+use nomad_clients::store::files::LocalStore;
 use nomad_clients::store::{BootClock, Entered, FailureClass, How, Published, RefusedRevs};
 
 use crate::support::bench::Bench as _;

@@ -4,8 +4,8 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use nomad_clients::model::remark::Notifier;
-use nomad_clients::store::local::LocalStore;
+use nomad_clients::model::notice::Notifier;
+use nomad_clients::store::files::LocalStore;
 use nomad_clients::store::{BootClock, ErrorKind, How, Place};
 use tempfile::TempDir;
 

@@ -6,8 +6,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
 use nomad_clients::clock;
-use nomad_clients::model::remark::Notifier;
-use nomad_clients::store::auto::ShownList;
+use nomad_clients::model::notice::Notifier;
+use nomad_clients::store::fallback::ShownList;
 use nomad_clients::store::{
     CacheState, Entered, FailureClass, How, Minute, Published, Sample, Want,
 };

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use nomad_clients::model::remark::Level;
+use nomad_clients::model::notice::Level;
 use nomad_clients::model::secret::Secret;
 use nomad_clients::nomad::{Access, FailureKind, HttpNomad, Listing, Nomad as _};
 use nomad_sim::{Fault, Fleet, Framing, Sim, Times, Where};

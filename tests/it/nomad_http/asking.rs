@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use nomad_clients::model::remark::{Level, Notifier};
+use nomad_clients::model::notice::{Level, Notifier};
 use nomad_clients::model::secret::Secret;
 use nomad_clients::nomad::{Access, Compress, FailureKind, HttpNomad, Nomad as _, TlsSettings};
 use nomad_sim::{Fleet, Options, Sim};

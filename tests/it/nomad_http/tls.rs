@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use nomad_clients::model::remark::Notifier;
+use nomad_clients::model::notice::Notifier;
 use nomad_clients::model::secret::Secret;
 use nomad_clients::nomad::{Access, Error, FailureKind, HttpNomad, Nomad as _, TlsSettings};
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use nomad_clients::discovery::{Answer, Discovery, Error, How, NoProgress, Policy, Shutdown, Want};
 use nomad_clients::model::node::Stub;
-use nomad_clients::model::remark::{Level, Notifier};
+use nomad_clients::model::notice::{Level, Notifier};
 use nomad_clients::nomad::Nomad;
 use nomad_clients::store::scope::{Cluster, Scope};
 use nomad_clients::store::{Flight, ProbeBackoff, Published, Store};

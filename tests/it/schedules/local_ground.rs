@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use nomad_clients::model::node::NodeId;
-use nomad_clients::model::remark::Notifier;
-use nomad_clients::store::local::LocalStore;
+use nomad_clients::model::notice::Notifier;
+use nomad_clients::store::files::LocalStore;
 use nomad_clients::store::{BootClock, Flight, Look, Store, Want};
 use tempfile::TempDir;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use nomad_clients::model::remark::Notifier;
+use nomad_clients::model::notice::Notifier;
 use nomad_clients::store::meta::Meta;
 use nomad_clients::store::redis::RedisStore;
 use nomad_clients::store::{Flight, Store};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use nomad_clients::model::remark::Notifier;
-use nomad_clients::store::auto::FallbackStore;
+use nomad_clients::model::notice::Notifier;
+use nomad_clients::store::fallback::FallbackStore;
 use nomad_clients::store::redis::RedisStore;
 use nomad_clients::store::{Cleared, Entered, Error, How, Look, Published, Want};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};

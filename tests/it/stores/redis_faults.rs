@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nomad_clients::model::remark::Notifier;
+use nomad_clients::model::notice::Notifier;
 use nomad_clients::store::redis::RedisStore;
 use nomad_clients::store::{Entered, Error, ErrorKind, How, Look, Published, Store, Want};
 

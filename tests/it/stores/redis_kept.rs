@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nomad_clients::model::remark::Notifier;
+use nomad_clients::model::notice::Notifier;
 use nomad_clients::store::redis::RedisStore;
 use nomad_clients::store::{How, Kept, Published};
 use redis::Value;

@@ -1,6 +1,6 @@
 //! R4: a Redis behind TLS, and every reason not to trust it by its name.
 
-use nomad_clients::model::remark::Notifier;
+use nomad_clients::model::notice::Notifier;
 use nomad_clients::store::redis::RedisStore;
 use nomad_clients::store::{Error, ErrorKind, Look, RedisPlace, Store as _, Want};
 

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use nomad_clients::clock;
-use nomad_clients::model::remark::Notifier;
+use nomad_clients::model::notice::Notifier;
 use nomad_clients::store::redis::RedisStore;
 use nomad_clients::store::{
     CacheState, Enter, How, KeyStats, Minute, Published, RefusedRevs, Sample, Store as _, Want,

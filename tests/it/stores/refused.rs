@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use nomad_clients::model::remark::Notifier;
-use nomad_clients::store::auto::FallbackStore;
+use nomad_clients::model::notice::Notifier;
+use nomad_clients::store::fallback::FallbackStore;
 use nomad_clients::store::redis::RedisStore;
 use nomad_clients::store::{
     Entered, Error, How, Look, Place, Published, RefusedRevs, Store as _, Want,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nomad_clients::model::remark::Notifier;
+use nomad_clients::model::notice::Notifier;
 use nomad_clients::store::redis::RedisStore;
 use nomad_clients::store::{ErrorKind, How, Published, Store as _};
 use tempfile::TempDir;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use nomad_clients::model::remark::{Notice, Notifier};
+use nomad_clients::model::notice::{Notice, Notifier};
 use nomad_clients::model::secret::Secret;
 use nomad_clients::store::redis::RedisStore;
 use nomad_clients::store::scope::{Cluster, Scope};
@@ -114,7 +114,7 @@ impl Ear {
 
     /// What was heard since the last time, `-vv` left out.
     pub(crate) fn heard(&self) -> Vec<String> {
-        use nomad_clients::model::remark::Level;
+        use nomad_clients::model::notice::Level;
         let remarks = std::mem::take(&mut *self.0.lock().unwrap());
         let loud = remarks.into_iter().filter(|remark| remark.level != Level::Call);
         loud.map(|remark| format!("{:?}: {}", remark.level, remark.text)).collect()

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use nomad_clients::clock;
-use nomad_clients::model::remark::Notifier;
-use nomad_clients::store::local::LocalStore;
+use nomad_clients::model::notice::Notifier;
+use nomad_clients::store::files::LocalStore;
 use nomad_clients::store::{BootClock, Flight, Look, Place, Store, sum};
 use tempfile::TempDir;
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nomad_clients::discovery::{Answer, Discovery, Error, How, NoProgress, Policy, Shutdown, Want};
 use nomad_clients::model::node::Record;
-use nomad_clients::model::remark::{Level, Notifier};
+use nomad_clients::model::notice::{Level, Notifier};
 use nomad_clients::nomad::{self, Listing};
 use nomad_clients::store::scope::{Cluster, Scope};
 use nomad_clients::store::{Enter, Entered, Flight, ProbeBackoff, RefusedRevs, Store};

@@ -1,0 +1,129 @@
+//! A lease that is held: renewed while the fetch runs, given back however the run ends.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::net::sync::lock;
+use crate::store::{FailureClass, Flight, Store};
+
+/// The protocol renews a lease of 3 s every second.
+const RENEW_EVERY: Duration = Duration::from_secs(1);
+
+/// What must be done when the process is told to end.
+#[derive(Default)]
+pub struct Shutdown {
+    /// The flight that must be released.
+    flight: Mutex<Option<(Arc<dyn Store>, Flight)>>,
+    /// How one ends who still has something to finish.
+    instead: Mutex<Option<Box<dyn Fn() + Send>>>,
+}
+
+impl Shutdown {
+    /// From now on a signal calls this and does nothing else.
+    pub fn instead(&self, end: impl Fn() + Send + 'static) {
+        *lock(&self.instead) = Some(Box::new(end));
+    }
+
+    /// Whether somebody was told to end by himself. Called by the signal thread.
+    pub fn is_told(&self) -> bool {
+        let end = lock(&self.instead);
+        end.as_ref().map(|end| end()).is_some()
+    }
+
+    /// Releases the lease that is held at this moment, if one is. Called by the signal thread.
+    pub fn leave(&self) {
+        if let Some((store, flight)) = self.take() {
+            store.release(&flight);
+        }
+    }
+
+    fn hold(&self, store: Arc<dyn Store>, flight: Flight) {
+        *lock(&self.flight) = Some((store, flight));
+    }
+
+    fn take(&self) -> Option<(Arc<dyn Store>, Flight)> {
+        lock(&self.flight).take()
+    }
+}
+
+/// The right to fill, or (without a flight) the wish to know for oneself. Dropping it releases
+/// the lease, so an error or a panic on the way never leaves one behind.
+pub(super) struct LeaseGuard<'a> {
+    pub(super) flight: Option<Box<Flight>>,
+    store: &'a Arc<dyn Store>,
+    leaving: &'a Shutdown,
+}
+
+impl<'a> LeaseGuard<'a> {
+    pub(super) fn new(
+        flight: Option<Box<Flight>>,
+        store: &'a Arc<dyn Store>,
+        leaving: &'a Shutdown,
+    ) -> Self {
+        if let Some(flight) = &flight {
+            leaving.hold(Arc::clone(store), (**flight).clone());
+        }
+        Self { flight, store, leaving }
+    }
+
+    /// Tells those who wait, and holds no lease any more.
+    pub(super) fn fail(&mut self, class: FailureClass) {
+        if let Some(flight) = self.done() {
+            self.store.fail(&flight, class);
+        }
+    }
+
+    /// The lease ended with its publication.
+    pub(super) fn done(&mut self) -> Option<Box<Flight>> {
+        self.leaving.take();
+        self.flight.take()
+    }
+}
+
+impl Drop for LeaseGuard<'_> {
+    fn drop(&mut self) {
+        if let Some(flight) = self.done() {
+            self.store.release(&flight);
+        }
+    }
+}
+
+/// Ends the renewing when it is dropped.
+pub(super) struct HeartbeatGuard<'a>(&'a Heartbeat);
+
+#[derive(Default)]
+pub(super) struct Heartbeat {
+    over: Mutex<bool>,
+    rung: Condvar,
+}
+
+impl Heartbeat {
+    /// Runs until the fetch is over. A lost lease changes nothing: the publication will be refused,
+    /// its result is still true for whoever asked.
+    pub(super) fn renew(&self, store: &dyn Store, flight: &Flight) {
+        let mut over = lock(&self.over);
+        while !*over {
+            let waited =
+                self.rung.wait_timeout(over, RENEW_EVERY).unwrap_or_else(PoisonError::into_inner);
+            let timed_out = waited.1.timed_out();
+            over = waited.0;
+            if timed_out && !*over {
+                drop(over);
+                let lost = matches!(store.renew(flight), Ok(false));
+                over = lock(&self.over);
+                *over |= lost;
+            }
+        }
+    }
+
+    pub(super) fn renewing(&self) -> HeartbeatGuard<'_> {
+        HeartbeatGuard(self)
+    }
+}
+
+impl Drop for HeartbeatGuard<'_> {
+    fn drop(&mut self) {
+        *lock(&self.0.over) = true;
+        self.0.rung.notify_all();
+    }
+}

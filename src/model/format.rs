@@ -1,0 +1,88 @@
+//! Figures as people read them.
+
+use std::time::Duration;
+
+/// `0.4 ms`, `12 ms`, `1.5 s`
+pub(crate) fn took(time: Duration) -> String {
+    let ms = time.as_secs_f64() * 1000.0;
+    match ms {
+        ..9.95 => format!("{ms:.1} ms"),
+        ..999.5 => format!("{ms:.0} ms"),
+        _ => format!("{:.1} s", ms / 1000.0),
+    }
+}
+
+/// `12 s`, `3 m 20 s`, `2 h 5 m`
+pub(crate) fn span(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} m {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} m", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// `17 B`, `3.7 KiB`, `1.2 MiB`
+#[expect(clippy::cast_precision_loss, reason = "a tenth of a unit is enough")]
+pub(crate) fn bytes(count: u64) -> String {
+    if count < 1024 {
+        return format!("{count} B");
+    }
+    let (mut amount, mut unit) = (count as f64 / 1024.0, "KiB");
+    for larger in ["MiB", "GiB"] {
+        // What would be rounded to 1024.0 is 1.0 of the next.
+        if amount < 1023.95 {
+            break;
+        }
+        (amount, unit) = (amount / 1024.0, larger);
+    }
+    format!("{amount:.1} {unit}")
+}
+
+/// `1 node`, `5 nodes`
+pub(crate) fn count(count: u64, word: &str) -> String {
+    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
+}
+
+/// As people read it: `812 B`, `6.8 KB`, `12.3 MB`.
+#[expect(clippy::cast_precision_loss, reason = "a tenth of a unit is enough")]
+pub(crate) fn size(bytes: usize) -> String {
+    let amount = bytes as f64;
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} KB", amount / 1e3),
+        _ => format!("{:.1} MB", amount / 1e6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{bytes, count, size, span, took};
+
+    #[test]
+    fn figures_read_well() {
+        let took = |us| took(Duration::from_micros(us));
+        assert_eq!([412, 12_345, 1_540_000].map(took), ["0.4 ms", "12 ms", "1.5 s"]);
+        assert_eq!([9_940, 9_960, 999_600].map(took), ["9.9 ms", "10 ms", "1.0 s"]);
+        assert_eq!([59, 200, 7500].map(span), ["59 s", "3 m 20 s", "2 h 5 m"]);
+        assert_eq!(
+            [17, 3821, 1_258_291, 6 << 30].map(bytes),
+            ["17 B", "3.7 KiB", "1.2 MiB", "6.0 GiB"]
+        );
+        assert_eq!(
+            [1023, 1_048_500, 1_048_570, (1 << 30) - 1].map(bytes),
+            ["1023 B", "1023.9 KiB", "1.0 MiB", "1.0 GiB"]
+        );
+        assert_eq!([count(1, "key"), count(2, "key")], ["1 key", "2 keys"]);
+    }
+
+    #[test]
+    fn sizes_are_readable() {
+        for (bytes, text) in
+            [(0, "0 B"), (999, "999 B"), (6_812, "6.8 KB"), (12_345_678, "12.3 MB")]
+        {
+            assert_eq!(size(bytes), text);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What a client takes: types, encodings, and what it has already.
+
+use hyper::HeaderMap;
+use hyper::header::{ACCEPT, ACCEPT_ENCODING, IF_NONE_MATCH};
+
+/// Whether an answer of this type (`application/json`) is welcome.
+pub(crate) fn accepts(headers: &HeaderMap, kind: &str) -> bool {
+    let mut lines = values(headers, &ACCEPT).peekable();
+    let major = kind.split('/').next().unwrap_or_default();
+    lines.peek().is_none()
+        || lines.any(|(range, welcome)| {
+            let fits = range == "*/*" || range == kind || range.strip_suffix("/*") == Some(major);
+            fits && welcome
+        })
+}
+
+/// How welcome a type is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Weight {
+    pub(crate) q: f32,
+    /// By its own name, not by a wildcard.
+    pub(crate) is_named: bool,
+}
+
+/// How welcome answers of this type (`text/plain`) are, by the range that fits it best. A range that
+/// asks for a version which is none of `versions` does not fit; without `versions` all do.
+pub(crate) fn weight(headers: &HeaderMap, kind: &str, versions: &[&str]) -> Weight {
+    let major = kind.split('/').next().unwrap_or_default();
+    let (mut found, mut best) = (Weight { q: 0.0, is_named: false }, 0);
+    let mut is_empty = true;
+    for range in ranges(headers, &ACCEPT) {
+        is_empty = false;
+        let fit = match &*range.value {
+            "*/*" => 1,
+            value if value.strip_suffix("/*") == Some(major) => 2,
+            value if value == kind && range.is_version(versions) => 3,
+            _ => continue,
+        };
+        if fit > best || (fit == best && range.q > found.q) {
+            (found, best) = (Weight { q: range.q, is_named: fit == 3 }, fit);
+        }
+    }
+    if is_empty { Weight { q: 1.0, is_named: false } } else { found }
+}
+
+/// Whether the answer may be compressed.
+pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
+    values(headers, &ACCEPT_ENCODING)
+        .any(|(coding, welcome)| welcome && (coding == "gzip" || coding == "*"))
+}
+
+/// Whether the client holds what `tag` names, compressed or not.
+pub(crate) fn has(headers: &HeaderMap, tag: &str) -> bool {
+    let lines = headers.get_all(IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(str::trim).any(|held| {
+        let held = held.strip_prefix("W/").unwrap_or(held);
+        held == "*" || [tagged(tag, false), tagged(tag, true)].contains(&held.to_owned())
+    })
+}
+
+/// The value of `ETag`: compressed bytes are others.
+pub(crate) fn tagged(tag: &str, gzip: bool) -> String {
+    format!("\"{tag}{}\"", if gzip { "-gz" } else { "" })
+}
+
+/// One member of a list.
+struct Range {
+    /// In lower case.
+    value: String,
+    version: Option<String>,
+    q: f32,
+}
+
+impl Range {
+    fn is_version(&self, versions: &[&str]) -> bool {
+        let fits = |version: &String| versions.is_empty() || versions.contains(&version.as_str());
+        self.version.as_ref().is_none_or(fits)
+    }
+}
+
+fn ranges<'a>(
+    headers: &'a HeaderMap,
+    name: &hyper::header::HeaderName,
+) -> impl Iterator<Item = Range> + use<'a> {
+    let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(|member| {
+        let mut parts = member.split(';').map(str::trim);
+        let value = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let mut range = Range { value, version: None, q: 1.0 };
+        for part in parts {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            match &*name.trim().to_ascii_lowercase() {
+                "q" => range.q = value.trim().parse().map_or(range.q, weighed),
+                "version" => range.version = Some(value.trim().trim_matches('"').to_owned()),
+                _ => {}
+            }
+        }
+        range
+    })
+}
+
+fn weighed(q: f32) -> f32 {
+    if q.is_nan() { 0.0 } else { q.clamp(0.0, 1.0) }
+}
+
+/// The members of a list without their parameters, and whether their weight is not 0.
+fn values<'a>(
+    headers: &'a HeaderMap,
+    name: &hyper::header::HeaderName,
+) -> impl Iterator<Item = (String, bool)> + use<'a> {
+    ranges(headers, name).map(|range| (range.value, range.q > 0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+
+    use super::{accepts, has, takes_gzip};
+
+    fn headers(name: &'static str, value: &'static str) -> HeaderMap {
+        [(HeaderName::from_static(name), HeaderValue::from_static(value))].into_iter().collect()
+    }
+
+    #[test]
+    fn types() {
+        let json = |value| accepts(&headers("accept", value), "application/json");
+        assert!(accepts(&HeaderMap::new(), "application/json"));
+        assert!(json("*/*") && json("application/json") && json("text/html, application/*;q=0.5"));
+        assert!(!json("text/html") && !json("application/json;q=0") && !json("application/xml"));
+    }
+
+    #[test]
+    fn encodings() {
+        let gzip = |value| takes_gzip(&headers("accept-encoding", value));
+        assert!(gzip("gzip") && gzip("br, GZIP;q=0.8") && gzip("*"));
+        assert!(!gzip("br") && !gzip("gzip;q=0") && !takes_gzip(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn tags() {
+        let has = |value| has(&headers("if-none-match", value), "N1");
+        assert!(has("\"N1\"") && has("W/\"N1\"") && has("\"N0\", \"N1-gz\"") && has("*"));
+        assert!(!has("\"N2\"") && !has("N1") && !has("\"N1-gz-gz\""));
+    }
+}

@@ -1,0 +1,387 @@
+//! Redis, and the files of this machine in a run in which Redis can't be used.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::clock;
+use crate::model::node::NodeId;
+use crate::model::notice::Notifier;
+use crate::model::snapshot::Snapshot;
+use crate::net::sync::lock;
+
+use super::files::LocalStore;
+use super::{
+    Base, CLEAR_PATIENCE, Cleared, ClearedPlace, Enter, Entered, Error, ErrorKind, FailureClass,
+    Flight, Kept, Look, Present, Publication, Published, Sample, Stats, Store, Want,
+};
+
+/// A list that Redis has shown, or that was to be written there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShownList {
+    /// `X-Nomad-Index` of the list, or the highest index among its details.
+    pub index: u64,
+    /// Since the list was asked for, or longer.
+    pub age: Duration,
+}
+
+/// One run's way to the cache: whichever store it falls back to, it stays with that one, because
+/// leases and revs of the one mean nothing in the other.
+pub struct FallbackStore {
+    redis: Arc<dyn Store>,
+    /// Somebody named this Redis: its absence is worth a warning.
+    asked: bool,
+    /// `Err`: why this machine can keep nothing.
+    local: Result<Arc<LocalStore>, Error>,
+    /// The files of this machine where they can't be used now and may be later: not cleared, and why.
+    uncleared: Option<ClearedPlace>,
+    /// Whether the local store serves when Redis does not; it is cleared in any case.
+    falls_back: bool,
+    /// Redis could not be used in this run.
+    given_up: AtomicBool,
+    /// Redis has answered in this run.
+    answered: AtomicBool,
+    /// Redis broke off an answer: nothing is cached in this run, which is none of Redis' absence.
+    broken_off: AtomicBool,
+    /// What Redis has shown in this run, as far as the local store was told: its index, or that
+    /// there was nothing.
+    told: Mutex<Option<Option<u64>>>,
+    warned: AtomicBool,
+    /// Tokens of the flights that the local store has given.
+    local_flights: Mutex<HashSet<String>>,
+    tell: Notifier,
+}
+
+impl FallbackStore {
+    pub fn new(
+        redis: Arc<dyn Store>,
+        local: Result<Arc<LocalStore>, Error>,
+        tell: Notifier,
+    ) -> Self {
+        Self {
+            redis,
+            asked: true,
+            local,
+            uncleared: None,
+            falls_back: true,
+            given_up: AtomicBool::new(false),
+            answered: AtomicBool::new(false),
+            broken_off: AtomicBool::new(false),
+            told: Mutex::default(),
+            warned: AtomicBool::new(false),
+            local_flights: Mutex::default(),
+            tell,
+        }
+    }
+
+    /// Nobody named this Redis: if it is not there, nobody misses it.
+    #[must_use]
+    pub fn unasked(self) -> Self {
+        Self { asked: false, ..self }
+    }
+
+    /// There are files of this machine that can't be used now.
+    #[must_use]
+    pub fn with_uncleared(self, uncleared: Option<ClearedPlace>) -> Self {
+        Self { uncleared, ..self }
+    }
+
+    /// Redis or nothing: without it every run asks Nomad.
+    #[must_use]
+    pub fn without_fallback(self) -> Self {
+        Self { falls_back: false, ..self }
+    }
+
+    /// Redis could not be used: who wants to try it again begins another run.
+    pub(super) fn has_given_up(&self) -> bool {
+        self.given_up.load(Ordering::Relaxed)
+    }
+
+    /// Whether Redis could be used when it was last asked in this run; `None` before.
+    pub(super) fn redis_works(&self) -> Option<bool> {
+        let answered = self.answered.load(Ordering::Relaxed).then_some(true);
+        if self.has_given_up() { Some(false) } else { answered }
+    }
+
+    /// The store to ask, or `None` if there is none left.
+    fn present_store(&self) -> Option<&dyn Store> {
+        if self.given_up.load(Ordering::Relaxed) { self.fallback() } else { Some(&*self.redis) }
+    }
+
+    fn fallback(&self) -> Option<&dyn Store> {
+        let falls_back = self.falls_back && !self.broken_off.load(Ordering::Relaxed);
+        let local = self.local.as_ref().ok().filter(|_| falls_back)?;
+        Some(&**local)
+    }
+
+    fn uses_redis(&self) -> bool {
+        !self.given_up.load(Ordering::Relaxed)
+    }
+
+    /// Notes what Redis said at a step that stands between question and answer.
+    fn note<T>(&self, answer: &Result<T, Error>) {
+        match answer {
+            Ok(_) => self.answered.store(true, Ordering::Relaxed),
+            Err(error) => self.give_up(error),
+        }
+    }
+
+    /// Redis has shown this, or has nothing: from now on nothing older is served from the files.
+    fn forget_older(&self, than: Option<ShownList>) {
+        let Ok(local) = &self.local else { return };
+        let index = than.map(|shown| shown.index);
+        let mut told = lock(&self.told);
+        let is_told = *told == Some(index) || (index.is_none() && told.is_some());
+        if !is_told {
+            *told = Some(index);
+            local.forget(than);
+        }
+    }
+
+    fn give_up(&self, error: &Error) {
+        if self.given_up.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        if *error == Error::Truncated {
+            self.broken_off.store(true, Ordering::Relaxed);
+            return self.tell.verbose(format!("redis unavailable ({error}): asking Nomad"));
+        }
+        let is_absent = error.kind() == ErrorKind::Unavailable && !self.asked;
+        let instead = match (&self.local, self.falls_back) {
+            (Ok(_), true) => "using local cache".to_owned(),
+            // Nobody misses the Redis, but without files every run asks for everything.
+            (Err(why), true) if is_absent => {
+                return self.tell_once(format!("no local cache: {why}"), false);
+            }
+            (Err(why), true) => format!("no local cache ({why}): asking Nomad"),
+            (_, false) => "asking Nomad".to_owned(),
+        };
+        let text = match error.kind() {
+            ErrorKind::Unavailable => format!("redis unavailable ({error}): {instead}"),
+            _ => format!("{error}: {instead}"),
+        };
+        self.tell_once(text, is_absent || matches!(error, Error::Busy(_)));
+    }
+
+    /// One warning a run; what nobody misses, or what passes by itself, only with `-v`.
+    fn tell_once(&self, text: String, quietly: bool) {
+        if quietly || self.warned.swap(true, Ordering::Relaxed) {
+            self.tell.verbose(text);
+        } else {
+            self.tell.warning(text);
+        }
+    }
+
+    /// Redis can be read and not be written: whoever asks fetches for himself.
+    fn alone(&self, error: &Error) -> Entered {
+        // What will be printed is newer than all that is here, and goes nowhere.
+        if let Ok(local) = &self.local {
+            local.forget(None);
+        }
+        // A failover may be under way.
+        let passes = *error == Error::Replica;
+        self.tell_once(format!("{error}: nothing is cached"), passes);
+        Entered::Alone
+    }
+
+    /// The local store, if it has given this flight.
+    fn local_of(&self, flight: &Flight) -> Option<&dyn Store> {
+        let flights = lock(&self.local_flights);
+        self.fallback().filter(|_| flights.contains(&flight.token))
+    }
+
+    /// The store that has given this flight.
+    fn of(&self, flight: &Flight) -> &dyn Store {
+        self.local_of(flight).unwrap_or(&*self.redis)
+    }
+
+    fn enter_local(&self, enter: &Enter<'_>) -> Result<Entered, Error> {
+        let Some(local) = self.fallback() else { return Ok(Entered::Alone) };
+        let entered = local.enter(enter)?;
+        if let Entered::Own(flight) = &entered {
+            let mut flights = lock(&self.local_flights);
+            flights.insert(flight.token.clone());
+        }
+        Ok(entered)
+    }
+
+    /// What can't be published is printed all the same. The lease is given back, so that those who
+    /// wait need not wait for its end.
+    fn unpublished(&self, flight: &Flight, error: &Error) -> Published {
+        let lasts = error.is_timeout() || matches!(error, Error::NoCommand(_));
+        let passes = error.kind() == ErrorKind::Unavailable && !lasts;
+        let is_absent = error.kind() == ErrorKind::Unavailable && !self.asked;
+        self.tell_once(format!("cannot write the cache in redis: {error}"), passes || is_absent);
+        if error.is_answer() {
+            self.redis.release(flight);
+        }
+        Published::Fenced
+    }
+
+    /// A Redis that nobody asked for and that refuses the connection was no cache.
+    fn was_no_cache(&self, place: &ClearedPlace) -> bool {
+        !self.asked && place.outcome == Err(Error::Refused)
+    }
+}
+
+impl Store for FallbackStore {
+    fn look(&self, want: Want) -> Result<Look, Error> {
+        if self.uses_redis() {
+            let look = self.redis.look(want);
+            self.note(&look);
+            if let Ok(look) = look {
+                // That nothing is there shows only in ENTER whether something ever can be.
+                if let Look::Hit(hit) = &look {
+                    self.forget_older(Some(ShownList { index: hit.index, age: hit.age }));
+                }
+                return Ok(look);
+            }
+        }
+        self.fallback().map_or(Ok(Look::Miss { refuse: None }), |local| local.look(want))
+    }
+
+    fn present(&self) -> Result<Option<Present>, Error> {
+        if self.uses_redis() {
+            let present = self.redis.present();
+            self.note(&present);
+            if let Ok(present) = present {
+                if let Some(shown) = &present {
+                    self.forget_older(Some(ShownList { index: shown.index, age: shown.age }));
+                }
+                return Ok(present);
+            }
+        }
+        self.fallback().map_or(Ok(None), Store::present)
+    }
+
+    fn enter(&self, enter: &Enter<'_>) -> Result<Entered, Error> {
+        if self.uses_redis() {
+            match self.redis.enter(enter) {
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::ReadOnly) =>
+                {
+                    return Ok(self.alone(&error));
+                }
+                entered => {
+                    self.note(&entered);
+                    if let Ok(entered) = entered {
+                        // What there is to hit is told by the look that follows.
+                        if !matches!(entered, Entered::Hit { .. }) {
+                            self.forget_older(None);
+                        }
+                        return Ok(entered);
+                    }
+                }
+            }
+        }
+        self.enter_local(enter)
+    }
+
+    fn base(&self, flight: &Flight) -> Option<Base> {
+        self.of(flight).base(flight)
+    }
+
+    fn kept(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
+        self.of(flight).kept(flight, first)
+    }
+
+    fn publish(&self, flight: &Flight, publication: &Publication<'_>) -> Result<Published, Error> {
+        if let Some(local) = self.local_of(flight) {
+            return local.publish(flight, publication);
+        }
+        let published = self.redis.publish(flight, publication);
+        // It will be printed, whatever came of it here.
+        if !matches!(published, Ok(Published::Older { .. } | Published::Rebase)) {
+            let age = clock::now().saturating_duration_since(publication.list_sent);
+            self.forget_older(Some(ShownList { index: publication.eff, age }));
+        }
+        Ok(published.unwrap_or_else(|error| self.unpublished(flight, &error)))
+    }
+
+    fn renew(&self, flight: &Flight) -> Result<bool, Error> {
+        self.of(flight).renew(flight)
+    }
+
+    fn release(&self, flight: &Flight) {
+        self.of(flight).release(flight);
+    }
+
+    fn fail(&self, flight: &Flight, class: FailureClass) {
+        self.of(flight).fail(flight, class);
+    }
+
+    /// In every place, whichever serves now.
+    fn void(&self, own: Option<&Flight>) -> Result<(), Error> {
+        let here = self.local.as_ref().map_or(Ok(()), |local| local.void(own));
+        let there = self.redis.void(own);
+        // A Redis that nobody asked for and that is not there holds nothing.
+        let is_absent = |error: &Error| {
+            !self.asked && self.has_given_up() && error.kind() == ErrorKind::Unavailable
+        };
+        let there = there.or_else(|error| if is_absent(&error) { Ok(()) } else { Err(error) });
+        there.and(here)
+    }
+
+    fn partial(&self, waited: &str) -> Result<Option<Snapshot>, Error> {
+        self.present_store().map_or(Ok(None), |store| store.partial(waited))
+    }
+
+    fn last(&self) -> Option<Snapshot> {
+        self.present_store().and_then(Store::last)
+    }
+
+    fn clear(&self) -> Cleared {
+        let until = clock::now() + CLEAR_PATIENCE;
+        let mut cleared = self.redis.clear();
+        cleared.places.retain(|place| !self.was_no_cache(place));
+        match &self.local {
+            Ok(local) => cleared.places.extend(local.clear_until(until).places),
+            Err(_) if self.uncleared.is_some() => cleared.places.extend(self.uncleared.clone()),
+            Err(why) if cleared.places.is_empty() => {
+                self.tell_once(format!("nothing to clear: no local cache: {why}"), false);
+            }
+            Err(_) => {}
+        }
+        cleared
+    }
+
+    /// Where the right can't be written, whoever asks has it: then nothing is shared.
+    fn follow(&self, name: &str) -> Result<bool, Error> {
+        if self.uses_redis() {
+            match self.redis.follow(name) {
+                Ok(follows) => return Ok(follows),
+                Err(error) if error.kind() == ErrorKind::Unavailable => self.give_up(&error),
+                Err(_) => return Ok(true),
+            }
+        }
+        self.fallback().map_or(Ok(true), |local| Ok(local.follow(name).unwrap_or(true)))
+    }
+
+    fn unfollow(&self, name: &str) {
+        if let Some(store) = self.present_store() {
+            store.unfollow(name);
+        }
+    }
+
+    fn count(&self, sample: &Sample) {
+        if let Some(store) = self.present_store() {
+            store.count(sample);
+        }
+    }
+
+    fn stats(&self) -> Result<Stats, Error> {
+        if self.uses_redis() {
+            let stats = self.redis.stats();
+            self.note(&stats);
+            if stats.is_ok() || !self.falls_back {
+                return stats;
+            }
+        }
+        match (self.fallback(), &self.local) {
+            (Some(local), _) => local.stats(),
+            (None, Err(error)) => Err(error.clone()),
+            (None, Ok(_)) => self.redis.stats(),
+        }
+    }
+}

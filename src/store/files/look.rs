@@ -1,0 +1,185 @@
+//! LOOK on files, and everything else that only reads.
+
+use std::time::Duration;
+
+use crate::model::node::{Fulls, NodeId};
+use crate::model::snapshot::Snapshot;
+use crate::store::records::{Fields, recorded, verified};
+use crate::store::validate::{Verdict, judge, present};
+use crate::store::{Flight, Kept, Look, Present, Want};
+
+use super::lease;
+use super::lease::LastPublished;
+use super::snapshot_file::{Header, LONGEST, Opened};
+use super::{EPOCH, EPOCH_LONGEST, LocalStore};
+
+/// Full records are a few times as large as `all`.
+const FULLS_LONGEST: u64 = 8 * LONGEST;
+
+/// What is known of the cache at one moment, without the bytes of `all`.
+#[derive(Debug, Default)]
+pub(super) struct LocalEntry {
+    /// Of this scope and boot.
+    header: Option<Header>,
+    /// Redis has shown something newer since: good as a base, not to be served.
+    pub(super) is_outdated: bool,
+    /// `all` is there in its full length.
+    pub(super) has_all: bool,
+    pub(super) epoch: Option<String>,
+}
+
+impl LocalEntry {
+    /// The publication, whatever became of it.
+    pub(super) fn header(&self) -> Option<&Header> {
+        self.header.as_ref()
+    }
+
+    fn current(&self) -> Option<&Header> {
+        self.header.as_ref().filter(|header| Some(&header.epoch) == self.epoch.as_ref())
+    }
+
+    /// The publication of this epoch, however old, and what was published last: what a flight's
+    /// publication is fenced by.
+    pub(super) fn last_published(&self, store: &LocalStore) -> LastPublished {
+        let rev = self.current().map(|header| header.rev.clone());
+        LastPublished { rev, noted: lease::noted(&store.folder, &store.name("flight")) }
+    }
+
+    /// The publication, if it is still good to start a fetch from.
+    pub(super) fn valid(&self, store: &LocalStore) -> Option<&Header> {
+        let keep = u64::try_from(store.detail_ttl.as_millis()).unwrap_or(u64::MAX);
+        self.current()
+            .filter(|header| !header.is_void() && store.now().saturating_sub(header.at) <= keep)
+    }
+}
+
+impl LocalStore {
+    /// The snapshot's header, *then* the epoch: if they agree it was not cleared before the
+    /// snapshot was read.
+    pub(super) fn known(&self) -> LocalEntry {
+        let opened = self.open_snap();
+        let has_all = opened.as_ref().is_some_and(Opened::has_all);
+        let header = opened.map(|opened| opened.header);
+        let is_outdated = header.as_ref().is_some_and(|header| self.floor().is_above(header));
+        LocalEntry { header, is_outdated, has_all, epoch: self.known_epoch() }
+    }
+
+    /// `None` if there is none, or none that a snapshot could match.
+    pub(super) fn known_epoch(&self) -> Option<String> {
+        let epoch = String::from_utf8(self.folder.read(EPOCH, EPOCH_LONGEST)?).ok()?;
+        let is_hex = !epoch.is_empty() && epoch.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_hex.then_some(epoch)
+    }
+
+    fn open_snap(&self) -> Option<Opened> {
+        let boot = (self.boot.id.as_str(), self.now());
+        let opened = Opened::open(&self.folder, &self.name("snap"), self.scope.as_str(), boot);
+        opened.unwrap_or_else(|why| {
+            self.ignored(why);
+            None
+        })
+    }
+
+    fn ignored(&self, why: &str) {
+        self.tell.verbose(format!("cache entry ignored: {why} ({})", self.folder.place()));
+    }
+
+    pub(super) fn look_twice(&self, want: Want) -> Look {
+        // A publication in between takes the named file away: then there is a new snapshot.
+        self.look_once(want).or_else(|_| self.look_once(want)).unwrap_or_else(|rev| {
+            self.ignored("its full records are missing or of another publication");
+            Look::Miss { refuse: Some(rev) }
+        })
+    }
+
+    pub(super) fn present_now(&self) -> Option<Present> {
+        let known = self.known();
+        let is_there = known.has_all && !known.is_outdated;
+        let header = known.header.as_ref().filter(|header| is_there && !header.is_void())?;
+        let epoch = known.epoch.clone().map(String::into_bytes);
+        present(header.seen(Vec::new(), epoch, self.now()), &self.scope, self.ttl, Duration::ZERO)
+    }
+
+    /// # Errors
+    /// The publication whose full records were wanted and can't be had.
+    pub(super) fn look_once(&self, want: Want) -> Result<Look, String> {
+        let miss = Ok(Look::Miss { refuse: None });
+        let Some(opened) = self.open_snap().filter(|opened| !opened.header.is_void()) else {
+            return miss;
+        };
+        let (header, all) = match opened.read() {
+            Ok(read) => read,
+            Err(why) => {
+                self.ignored(why);
+                return miss;
+            }
+        };
+        if self.floor().is_above(&header) {
+            self.ignored("redis has shown a newer one");
+            return miss;
+        }
+        let epoch = self.folder.read(EPOCH, EPOCH_LONGEST);
+        let seen = header.seen(all, epoch, self.now());
+        let snapshot = match judge(seen, &self.scope, self.ttl, Duration::ZERO) {
+            Verdict::Hit(hit) => hit.snapshot,
+            Verdict::Miss(miss) => {
+                miss.why.inspect(|why| self.ignored(why.text()));
+                return Ok(Look::Miss { refuse: miss.refuse });
+            }
+        };
+        match want {
+            Want::Records => Ok(Look::Hit(snapshot)),
+            Want::Full => {
+                let fulls = Some(self.fulls(&header).ok_or(header.rev)?);
+                Ok(Look::Hit(Snapshot { fulls, ..snapshot }))
+            }
+        }
+    }
+
+    /// The full records that a header describes; `None` if they are not (any more) there.
+    pub(super) fn fulls(&self, header: &Header) -> Option<Fulls> {
+        if header.count == 0 {
+            return verified(&header.meta(), Fields::new());
+        }
+        let bytes = self.full_file(header)?;
+        let fields = lines(&bytes).map(|line| (field(line).to_vec(), line.to_vec())).collect();
+        verified(&header.meta(), fields)
+    }
+
+    fn full_file(&self, header: &Header) -> Option<Vec<u8>> {
+        // Only the name, never a path: the header is not trusted.
+        let name =
+            Some(&header.full).filter(|name| !name.contains('/') && name.ends_with(".full"))?;
+        self.folder.read(name, FULLS_LONGEST)
+    }
+
+    /// What may be published anew, see [`Store::kept`](crate::store::Store::kept).
+    pub(super) fn kept_of(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
+        let meta = flight.meta.as_ref()?;
+        let (header, all) = self.open_snap()?.read().ok()?;
+        let keep = u64::try_from(self.detail_ttl.as_millis()).unwrap_or(u64::MAX);
+        let is_proved = self.now().saturating_sub(header.listed) <= keep;
+        if header.rev != meta.rev || !is_proved || !meta.describes(&all) {
+            return None;
+        }
+        let records = self.full_file(&header)?;
+        let first = lines(&records).find(|line| field(line) == first.as_str().as_bytes())?.to_vec();
+        Some(Kept { all, first: first.into() })
+    }
+
+    /// A publication with its full records and without `all`.
+    pub(super) fn with_fulls(&self, header: &Header) -> Option<Snapshot> {
+        let since = Duration::from_millis(self.now().saturating_sub(header.at));
+        Some(recorded(&header.meta(), self.fulls(header)?, since))
+    }
+}
+
+/// The records of a file of full records.
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
+}
+
+/// The id of a full record, which begins with it: `{"id":"`, then 36 characters.
+fn field(line: &[u8]) -> &[u8] {
+    line.get(7..43).unwrap_or_default()
+}

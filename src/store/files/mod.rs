@@ -1,0 +1,182 @@
+//! The files of this machine: the same protocol without a Redis.
+//!
+//! No wall clock decides anything (`at` is milliseconds since this boot), and no file that is read
+//! is ever changed in place: whoever is killed leaves the old or the new.
+
+mod clear;
+mod counts;
+mod enter;
+mod floor;
+mod follow;
+pub(crate) mod inspect;
+#[cfg(test)]
+#[path = "../../../tests/faults/killed.rs"]
+mod killed;
+mod lease;
+mod look;
+mod publish;
+mod snapshot_file;
+mod stats;
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use crate::clock;
+use crate::model::notice::Notifier;
+use crate::model::snapshot::Snapshot;
+
+use super::scope::Scope;
+use super::{
+    Base, BootClock, CLEAR_PATIENCE, Cleared, ClearedPlace, Enter, Entered, Error, FailureClass,
+    Flight, Kept, Look, NodeId, Place, Present, Publication, Published, Sample, Stats, Store, Want,
+};
+use crate::host::folder::{Folder, plain};
+
+use follow::FollowerLock;
+use lease::Flights;
+use look::LocalEntry;
+use snapshot_file::Header;
+
+const EPOCH: &str = "epoch";
+const EPOCH_LONGEST: u64 = 64;
+/// Writing takes milliseconds; whoever keeps the lock longer is stopped or gone mad.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The cache in the files of one user.
+#[derive(Debug)]
+pub struct LocalStore {
+    folder: Folder,
+    scope: Scope,
+    ttl: Duration,
+    detail_ttl: Duration,
+    boot: BootClock,
+    flights: Flights,
+    follower: FollowerLock,
+    tell: Notifier,
+}
+
+impl LocalStore {
+    /// Opens the cache folder of `place`, which is made if it is missing.
+    ///
+    /// # Errors
+    /// There is no folder that is this user's alone; names path and cause.
+    pub fn open(place: &Place, boot: BootClock, tell: Notifier) -> Result<Self, Error> {
+        let path = place.folder.as_deref();
+        let path = path.ok_or(Error::NoHome)?;
+        let folder = Folder::open(path).map_err(Error::Folder)?;
+        if folder.is_remote() {
+            let why = "is on a network file system, where a lock can block";
+            return Err(Error::Folder(format!("cache folder {}: {why}", folder.place())));
+        }
+        Ok(Self {
+            folder,
+            scope: place.scope.clone(),
+            ttl: place.ttl,
+            detail_ttl: place.detail_ttl.max(place.ttl),
+            boot,
+            flights: Flights::default(),
+            follower: FollowerLock::default(),
+            tell,
+        })
+    }
+
+    fn now(&self) -> u64 {
+        self.boot.ms()
+    }
+
+    fn name(&self, ending: &str) -> String {
+        format!("{}.{ending}", self.scope)
+    }
+
+    /// CLEAR, given up at that moment.
+    pub(super) fn clear_until(&self, until: Instant) -> Cleared {
+        // The place stands beside it.
+        let outcome = self.clear_all(until).map_err(|error| Error::Files(plain(&error)));
+        let place = self.folder.place();
+        Cleared { places: vec![ClearedPlace { is_redis: false, place, outcome }] }
+    }
+
+    fn cannot(&self, what: &str, error: &io::Error) -> Error {
+        let place = self.folder.place();
+        Error::Files(format!("cannot {what} the cache folder {place}: {}", plain(error)))
+    }
+}
+
+impl Store for LocalStore {
+    fn look(&self, want: Want) -> Result<Look, Error> {
+        Ok(self.look_twice(want))
+    }
+
+    fn present(&self) -> Result<Option<Present>, Error> {
+        Ok(self.present_now())
+    }
+
+    fn enter(&self, enter: &Enter<'_>) -> Result<Entered, Error> {
+        enter::enter(self, enter)
+    }
+
+    fn base(&self, flight: &Flight) -> Option<Base> {
+        let (known, meta) = (self.known(), flight.meta.as_ref()?);
+        let header = known.valid(self).filter(|header| header.rev == meta.rev)?;
+        Some(Base { rev: header.rev.clone(), fulls: self.fulls(header)?.into_iter().collect() })
+    }
+
+    fn kept(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
+        self.kept_of(flight, first)
+    }
+
+    fn publish(&self, flight: &Flight, publication: &Publication<'_>) -> Result<Published, Error> {
+        publish::publish(self, flight, publication)
+    }
+
+    fn renew(&self, flight: &Flight) -> Result<bool, Error> {
+        Ok(self.flights.renew(&flight.token, self.now()))
+    }
+
+    fn release(&self, flight: &Flight) {
+        self.flights.release(&flight.token);
+    }
+
+    fn fail(&self, flight: &Flight, class: FailureClass) {
+        self.flights.fail(&flight.token, class, self.now());
+    }
+
+    fn void(&self, _: Option<&Flight>) -> Result<(), Error> {
+        self.void_scope().map_err(|error| self.cannot("write", &error))
+    }
+
+    fn partial(&self, waited: &str) -> Result<Option<Snapshot>, Error> {
+        let known = self.known();
+        let header =
+            known.valid(self).filter(|header| header.rev.strip_prefix('p') == Some(waited));
+        Ok(header.and_then(|header| self.with_fulls(header)))
+    }
+
+    fn last(&self) -> Option<Snapshot> {
+        let known = self.known();
+        let whole = |header: &&Header| header.len > 0 && !known.is_outdated;
+        self.with_fulls(known.valid(self).filter(whole)?)
+    }
+
+    fn clear(&self) -> Cleared {
+        self.clear_until(clock::now() + CLEAR_PATIENCE)
+    }
+
+    fn follow(&self, _: &str) -> Result<bool, Error> {
+        self.follower
+            .take(&self.folder, &self.name("follow"))
+            .map_err(|error| self.cannot("lock", &error))
+    }
+
+    fn unfollow(&self, _: &str) {
+        self.follower.leave();
+    }
+
+    fn count(&self, sample: &Sample) {
+        self.count_run(sample);
+    }
+
+    fn stats(&self) -> Result<Stats, Error> {
+        Ok(self.all_stats())
+    }
+}

@@ -1,0 +1,266 @@
+//! The way to a Redis: a socket whose every read and write ends in time.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use crate::clock;
+use crate::net::bounded;
+use crate::store::Error;
+
+use super::url::RedisEndpoint;
+
+/// Slower than this in the beginning is no transfer worth waiting for, but a drip.
+const DRIP: u64 = 64 << 10;
+
+/// How long one exchange may take. A timeout per read would let a drip of bytes go on for ever.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TimeBudget {
+    /// Until the first byte of the answer.
+    pub first: Duration,
+    /// Until the answer is complete.
+    pub whole: Duration,
+}
+
+impl TimeBudget {
+    pub(super) const fn new(first_ms: u64, whole_ms: u64) -> Self {
+        Self { first: Duration::from_millis(first_ms), whole: Duration::from_millis(whole_ms) }
+    }
+
+    pub(super) const fn flat(ms: u64) -> Self {
+        Self::new(ms, ms)
+    }
+
+    /// What applies when `received` bytes have come. Twice the time for the first byte is enough
+    /// for the first 64 KB, so that a drip costs little more than silence.
+    fn now(&self, received: u64) -> Duration {
+        match received {
+            0 => self.first,
+            1..DRIP => self.whole.min(self.first * 2),
+            _ => self.whole,
+        }
+    }
+}
+
+enum StreamSocket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// A connected socket under a budget.
+pub(super) struct BudgetedSocket {
+    socket: StreamSocket,
+    budget: TimeBudget,
+    since: Instant,
+    received: u64,
+}
+
+impl BudgetedSocket {
+    /// Connects within `time`, resolving included.
+    pub(super) fn open(route: &RedisEndpoint, time: Duration) -> io::Result<Self> {
+        let until = clock::now() + time;
+        let socket = match route {
+            RedisEndpoint::Tcp { host, port, .. } => {
+                StreamSocket::Tcp(connect(host, *port, until, time)?)
+            }
+            RedisEndpoint::Unix(path) => {
+                let path = path.clone();
+                StreamSocket::Unix(within(until, time, move || UnixStream::connect(path))?)
+            }
+        };
+        let flat = TimeBudget { first: time, whole: time };
+        Ok(Self { socket, budget: flat, since: clock::now(), received: 0 })
+    }
+
+    /// Starts the next exchange.
+    pub(super) fn begin(&mut self, budget: TimeBudget) {
+        (self.budget, self.since, self.received) = (budget, clock::now(), 0);
+    }
+
+    /// Whether a byte of the answer has come.
+    pub(super) fn has_received(&self) -> bool {
+        self.received > 0
+    }
+
+    /// Whether the other end is still there and has said nothing unasked. A byte that waits is
+    /// lost: the connection can't be used any more.
+    pub(super) fn is_idle(&mut self) -> bool {
+        let mut byte = [0];
+        self.set_nonblocking(true).is_ok()
+            && matches!(self.socket.read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+            && self.set_nonblocking(false).is_ok()
+    }
+
+    fn set_nonblocking(&self, on: bool) -> io::Result<()> {
+        match &self.socket {
+            StreamSocket::Tcp(socket) => socket.set_nonblocking(on),
+            StreamSocket::Unix(socket) => socket.set_nonblocking(on),
+        }
+    }
+
+    /// What is left, or the error that names the budget which is used up.
+    fn left(&self) -> io::Result<Duration> {
+        let budget = self.budget.now(self.received);
+        let left = budget.saturating_sub(clock::now().duration_since(self.since));
+        if left.is_zero() { Err(late(budget)) } else { Ok(left) }
+    }
+}
+
+impl Read for BudgetedSocket {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let left = self.left()?;
+            let got = match &mut self.socket {
+                StreamSocket::Tcp(socket) => {
+                    socket.set_read_timeout(Some(left)).and_then(|()| socket.read(buf))
+                }
+                StreamSocket::Unix(socket) => {
+                    socket.set_read_timeout(Some(left)).and_then(|()| socket.read(buf))
+                }
+            };
+            match got {
+                Err(error) if is_pause(&error) => {}
+                got => {
+                    self.received += got.as_ref().map_or(0, |count| *count as u64);
+                    return got;
+                }
+            }
+        }
+    }
+}
+
+impl Write for BudgetedSocket {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        loop {
+            // A long question is part of the whole: the first byte can't come before its end.
+            let left = self.budget.whole.saturating_sub(clock::now().duration_since(self.since));
+            if left.is_zero() {
+                return Err(late(self.budget.whole));
+            }
+            let put = match &mut self.socket {
+                StreamSocket::Tcp(socket) => {
+                    socket.set_write_timeout(Some(left)).and_then(|()| socket.write(buf))
+                }
+                StreamSocket::Unix(socket) => {
+                    socket.set_write_timeout(Some(left)).and_then(|()| socket.write(buf))
+                }
+            };
+            match put {
+                Err(error) if is_pause(&error) => {}
+                put => return put,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Read for StreamSocket {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(socket) => socket.read(buf),
+            Self::Unix(socket) => socket.read(buf),
+        }
+    }
+}
+
+/// This budget is used up.
+fn late(after: Duration) -> io::Error {
+    Error::TimedOut { after }.into()
+}
+
+/// The timeout of one read or write, or a signal: what is left of the budget decides.
+fn is_pause(error: &io::Error) -> bool {
+    use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
+    matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
+}
+
+fn connect(host: &str, port: u16, until: Instant, time: Duration) -> io::Result<TcpStream> {
+    let addresses = resolve(host, port, until, time)?;
+    let mut last = io::Error::from(Error::NoSuchHost);
+    for (tried, address) in addresses.iter().enumerate() {
+        let left = until.saturating_duration_since(clock::now());
+        let share = left / u32::try_from(addresses.len() - tried).unwrap_or(1);
+        if share.is_zero() {
+            return Err(late(time));
+        }
+        match TcpStream::connect_timeout(address, share) {
+            Ok(socket) => {
+                socket.set_nodelay(true)?;
+                return Ok(socket);
+            }
+            Err(error) if is_pause(&error) => last = late(time),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn resolve(host: &str, port: u16, until: Instant, time: Duration) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(ip) = host.parse() {
+        return Ok(vec![SocketAddr::new(ip, port)]);
+    }
+    let name = host.to_owned();
+    let resolved = within(until, time, move || (name, port).to_socket_addrs().map(Vec::from_iter));
+    resolved.map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut => error,
+        _ => Error::NoSuchHost.into(),
+    })
+}
+
+/// Calls that know no timeout run in a thread of their own, which is left behind if they hang.
+fn within<T: Send + 'static>(
+    until: Instant,
+    time: Duration,
+    call: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let left = until.saturating_duration_since(clock::now());
+    bounded::within(left, call).unwrap_or_else(|| Err(late(time)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufReader, Write as _};
+    use std::os::unix::net::UnixListener;
+    use std::time::Duration;
+
+    use redis::Value;
+
+    use super::super::resp::read;
+    use super::{BudgetedSocket, RedisEndpoint, TimeBudget};
+    use crate::model::mask::Mask;
+
+    /// What of it is kept is not decided here.
+    #[test]
+    fn an_answer_of_any_length_is_read_to_its_end() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("socket");
+        let listener = UnixListener::bind(&path).unwrap();
+        let mut line =
+            BudgetedSocket::open(&RedisEndpoint::Unix(path), Duration::from_secs(10)).unwrap();
+        let (mut socket, _) = listener.accept().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                socket.write_all(format!("${}\r\n", 300 << 20).as_bytes()).unwrap();
+                (0..300).for_each(|_| socket.write_all(&vec![b'x'; 1 << 20]).unwrap());
+                socket.write_all(b"\r\n:7\r\n").unwrap();
+            });
+            line.begin(TimeBudget::flat(60_000));
+            let mut answer = BufReader::with_capacity(1 << 16, line);
+            let mut read = || read::read(&mut answer, &Mask::default()).unwrap();
+            assert_eq!(read(), Value::Nil, "longer than what is kept");
+            assert_eq!(read(), Value::Int(7));
+        });
+    }
+
+    #[test]
+    fn a_drip_is_given_up_before_a_transfer() {
+        let budget = TimeBudget::new(500, 3000);
+        let at = |received| budget.now(received).as_millis();
+        assert_eq!([at(0), at(1), at(65_535), at(65_536)], [500, 1000, 1000, 3000]);
+        assert_eq!(TimeBudget::flat(500).now(1), Duration::from_millis(500));
+    }
+}
