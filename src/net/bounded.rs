@@ -36,7 +36,7 @@ fn within_if<T: Send + 'static>(
 }
 
 fn taken<T>(of: &Mutex<Option<T>>) -> Option<T> {
-    lock(&of).take()
+    lock(of).take()
 }
 
 #[cfg(test)]

@@ -222,7 +222,7 @@ fn answer(wishes: Vec<PendingFetch>, outcome: &FetchOutcome) {
 }
 
 fn locked<T>(queue: &Mutex<T>) -> MutexGuard<'_, T> {
-    lock(&queue)
+    lock(queue)
 }
 
 #[cfg(test)]

@@ -75,5 +75,5 @@ fn is_warning(remark: &Notice) -> bool {
 }
 
 fn locked(waiting: &Mutex<Vec<Notice>>) -> MutexGuard<'_, Vec<Notice>> {
-    lock(&waiting)
+    lock(waiting)
 }
