@@ -116,6 +116,26 @@ fn every_link_leads_somewhere() {
     assert_eq!(faults, [""; 0]);
 }
 
+/// What the map names exists, and it names everything in src/.
+#[test]
+fn the_map_of_the_code_is_true() {
+    let text = read("CONTRIBUTING.md");
+    let named: Vec<&str> = text.split('`').skip(1).step_by(2).collect();
+    let is_path = |name: &&&str| {
+        name.split('/').next().is_some_and(|first| ["src", "tests"].contains(&first))
+            && !name.contains(' ')
+    };
+    let missing: Vec<&&str> =
+        named.iter().filter(is_path).filter(|name| !Path::new(ROOT).join(name).exists()).collect();
+    assert_eq!(missing, [&""; 0]);
+    for entry in fs::read_dir(Path::new(ROOT).join("src")).unwrap() {
+        let path = entry.unwrap().path();
+        let slash = if path.is_dir() { "/" } else { "" };
+        let name = format!("src/{}{slash}", path.file_name().unwrap().to_str().unwrap());
+        assert!(named.contains(&name.as_str()), "the map lacks {name}");
+    }
+}
+
 /// A block that breaks is noticed, whatever breaks it.
 #[test]
 fn broken_blocks() {
