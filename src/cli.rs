@@ -12,7 +12,7 @@ use clap::error::{ContextKind, ErrorKind as Wrong};
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueHint};
 
-use crate::model::text::{reason, sanitised};
+use crate::model::text::sanitised;
 use crate::render::stdout;
 
 pub use clap_complete::Shell;
@@ -360,10 +360,9 @@ pub fn say(said: &clap::Error) -> u8 {
     } else {
         said.print()
     };
-    match printed.map_err(stdout::judged) {
+    match printed.map_err(stdout::failed) {
         Err(why) if !said.use_stderr() && why.kind() != ErrorKind::BrokenPipe => {
-            let line = format!("error: cannot write the answer: {}\n", reason(&why));
-            let _ = io::stderr().write_all(line.as_bytes());
+            let _ = writeln!(io::stderr(), "error: {why}");
             1
         }
         // What was typed is fine; the answer to a shell that asks could not be written.

@@ -1,126 +1,150 @@
-//! Every way to fail, and its exit code.
+//! How a command fails: the exit code and the hint of whatever went wrong.
 
+use std::borrow::Cow;
+use std::fmt::Display;
 use std::io;
 
+pub(crate) use anyhow::Error;
+
 use crate::discovery;
-use crate::model::selection::find::NotOne;
+use crate::model::selection::node_arg::NodeArgError;
 use crate::model::snapshot::Unreadable;
-use crate::model::text::reason;
-use crate::nomad;
+use crate::nomad::{self, FailureKind};
 use crate::serve;
-use crate::store::{self, FailureClass};
+use crate::store::FailureClass;
 
-/// Why a command did not do what it was asked to.
+/// The exit codes of a failure, as the README lists them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    Failed = 1,
+    Usage = 2,
+    Config = 3,
+    Denied = 4,
+    Unreachable = 5,
+    NotNomad = 6,
+    NotCleared = 7,
+    Partial = 8,
+    Matched = 10,
+}
+
+impl Exit {
+    /// A failure that ends the program with this code.
+    pub(crate) fn error(self, text: impl Display) -> Error {
+        Failure { exit: self, text: text.to_string() }.into()
+    }
+
+    /// The code of an error, whatever context was added to it.
+    pub(crate) fn of(error: &Error) -> Self {
+        if let Some(failure) = find::<Failure>(error) {
+            failure.exit
+        } else if let Some(error) = find::<discovery::Error>(error) {
+            Self::of_discovery(error)
+        } else if let Some(error) = find::<nomad::Error>(error) {
+            Self::of_nomad(error.kind)
+        } else if matches!(find(error), Some(serve::Error::Open(_) | serve::Error::Handed(_))) {
+            Self::Config
+        } else {
+            Self::Failed
+        }
+    }
+
+    fn of_discovery(error: &discovery::Error) -> Self {
+        match error {
+            discovery::Error::Nomad(error) => Self::of_nomad(error.kind),
+            discovery::Error::Shared(FailureClass::Denied) => Self::Denied,
+            discovery::Error::Shared(FailureClass::NotNomad) => Self::NotNomad,
+            discovery::Error::Shared(_)
+            | discovery::Error::Details { .. }
+            | discovery::Error::TimedOut(_)
+            | discovery::Error::Unsettled(_) => Self::Unreachable,
+        }
+    }
+
+    fn of_nomad(kind: FailureKind) -> Self {
+        match kind {
+            FailureKind::Denied | FailureKind::Unauthorized => Self::Denied,
+            FailureKind::Outage | FailureKind::TimedOut => Self::Unreachable,
+            FailureKind::NotNomad => Self::NotNomad,
+            FailureKind::Config => Self::Config,
+        }
+    }
+}
+
+/// A failure that no part below has a type for.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    /// Wrong usage that only shows after parsing.
-    #[error("{what}")]
-    Usage { what: String, hint: Option<String> },
-    /// The configuration is unreadable or invalid.
-    #[error("{what}")]
-    Config { what: String, hint: Option<String> },
-    #[error(transparent)]
-    Discovery(#[from] discovery::Error),
-    /// The store that was asked about can't be read.
-    #[error("cannot read the cache: {0}")]
-    Store(#[from] store::Error),
-    /// A NODE that names nothing, or too much.
-    #[error("{what}")]
-    Node { what: String, hint: Option<String> },
-    /// All rows, some without details.
-    #[error("{0}")]
-    Partial(String),
-    /// Nodes are what `--fail-on` says that none may be.
-    #[error("{0}")]
-    Matched(String),
-    /// `doctor` has found a problem, and has told it.
-    #[error("there is a problem")]
-    Unwell,
-    /// Something old may still be served.
-    #[error("{what}")]
-    NotCleared { what: String, denied: bool },
-    /// Nothing is served.
-    #[error(transparent)]
-    Serve(#[from] serve::Error),
-    #[error("cannot write the answer: {}", reason(.0))]
-    Output(#[from] io::Error),
+#[error("{text}")]
+struct Failure {
+    exit: Exit,
+    text: String,
 }
 
-impl From<NotOne> for Error {
-    fn from(NotOne { what, hint, .. }: NotOne) -> Self {
-        Self::Node { what, hint }
+/// `doctor` has found a problem and has reported it.
+#[derive(Debug, thiserror::Error)]
+#[error("there is a problem")]
+pub(crate) struct ProblemFound;
+
+/// An error, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[error("{error:#}")]
+struct HintedError {
+    error: Error,
+    hint: Cow<'static, str>,
+}
+
+/// Chains a hint onto an error.
+pub(crate) trait Hinted {
+    /// `hint` is shown on a line of its own.
+    fn hinted(self, hint: impl Into<Cow<'static, str>>) -> Self;
+}
+
+impl Hinted for Error {
+    fn hinted(self, hint: impl Into<Cow<'static, str>>) -> Self {
+        HintedError { error: self, hint: hint.into() }.into()
     }
 }
 
-impl From<Unreadable> for Error {
-    fn from(error: Unreadable) -> Self {
-        Self::Node { what: error.to_string(), hint: Some(Unreadable::HINT.to_owned()) }
+/// What to do about an error.
+pub(crate) fn hint(error: &Error) -> Option<Cow<'_, str>> {
+    if let Some(hinted) = error.downcast_ref::<HintedError>() {
+        return Some(Cow::Borrowed(&hinted.hint));
     }
-}
-
-impl Error {
-    /// The table of the README.
-    pub(crate) fn exit_code(&self) -> u8 {
-        match self {
-            Self::Usage { .. } => 2,
-            Self::Config { .. } | Self::Serve(serve::Error::Open(_) | serve::Error::Handed(_)) => 3,
-            Self::Discovery(error) => discovery_code(error),
-            Self::NotCleared { denied: true, .. } => 4,
-            Self::NotCleared { denied: false, .. } => 7,
-            Self::Partial(_) => 8,
-            Self::Matched(_) => 10,
-            Self::Store(_)
-            | Self::Node { .. }
-            | Self::Serve(_)
-            | Self::Output(_)
-            | Self::Unwell => 1,
+    let nomad = match find(error) {
+        Some(discovery::Error::Nomad(error)) => Some(error),
+        _ => find::<nomad::Error>(error),
+    };
+    if let Some(error) = nomad {
+        return error.hint.as_deref().map(Cow::Borrowed);
+    }
+    if let Some(error) = find::<NodeArgError>(error) {
+        return error.hint().map(Cow::Owned);
+    }
+    if find::<Unreadable>(error).is_some() {
+        return Some(Unreadable::HINT.into());
+    }
+    let hint = match find(error)? {
+        serve::Error::Open(_) => {
+            "pass --access-token-file, or --insecure-no-auth if anyone there may read"
         }
-    }
-
-    /// What to do about it.
-    pub(crate) fn hint(&self) -> Option<&str> {
-        match self {
-            Self::Usage { hint, .. } | Self::Config { hint, .. } | Self::Node { hint, .. } => {
-                hint.as_deref()
-            }
-            Self::Discovery(discovery::Error::Nomad(error)) => error.hint.as_deref(),
-            Self::Serve(serve::Error::Open(_)) => {
-                Some("pass --access-token-file, or --insecure-no-auth if everybody there may read")
-            }
-            Self::Serve(serve::Error::Handed(_)) => {
-                Some("a systemd socket unit needs ListenStream= and Accept=no")
-            }
-            Self::Partial(_) => Some("try again, or pass --allow-partial to exit with 0"),
-            _ => None,
-        }
-    }
-
-    /// Whoever read has seen enough and closed the pipe: no failure of what was asked.
-    pub(crate) fn is_closed_pipe(&self) -> bool {
-        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
-    }
-
-    /// Whether what was printed is kept although the command failed.
-    pub(crate) fn keeps_output(&self) -> bool {
-        matches!(self, Self::Partial(_) | Self::Matched(_) | Self::Unwell)
-    }
+        serve::Error::Handed(_) => "a systemd socket unit needs ListenStream= and Accept=no",
+        _ => return None,
+    };
+    Some(hint.into())
 }
 
-fn discovery_code(error: &discovery::Error) -> u8 {
-    match error {
-        discovery::Error::Nomad(error) => match error.kind {
-            nomad::FailureKind::Denied | nomad::FailureKind::Unauthorized => 4,
-            nomad::FailureKind::Outage | nomad::FailureKind::TimedOut => 5,
-            nomad::FailureKind::NotNomad => 6,
-            nomad::FailureKind::Config => 3,
-        },
-        discovery::Error::Shared(FailureClass::Denied) => 4,
-        discovery::Error::Shared(FailureClass::NotNomad) => 6,
-        discovery::Error::Shared(_)
-        | discovery::Error::Details { .. }
-        | discovery::Error::TimedOut(_)
-        | discovery::Error::Unsettled(_) => 5,
-    }
+/// The reader closed the pipe because it has seen enough: that is not a failure.
+pub(crate) fn is_closed_pipe(error: &Error) -> bool {
+    find::<io::Error>(error).is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Whether what was printed is kept although the command failed.
+pub(crate) fn keeps_output(error: &Error) -> bool {
+    matches!(Exit::of(error), Exit::Partial | Exit::Matched) || error.is::<ProblemFound>()
+}
+
+/// The error of this type, under any context and hint.
+fn find<T: Display + std::fmt::Debug + Send + Sync + 'static>(error: &Error) -> Option<&T> {
+    error.downcast_ref().or_else(|| find(&error.downcast_ref::<HintedError>()?.error))
 }
 
 #[cfg(test)]
@@ -128,14 +152,16 @@ mod tests {
     use std::collections::BTreeSet;
     use std::io;
 
-    use super::Error;
+    use anyhow::Error;
+
+    use super::{Exit, Hinted as _, ProblemFound, hint, is_closed_pipe};
     use crate::discovery;
     use crate::nomad::{self, FailureKind};
+    use crate::serve;
     use crate::store::{self, FailureClass};
 
     /// One error of every kind.
     fn errors() -> Vec<Error> {
-        let (what, hint) = (String::new, || None);
         let kinds = [
             FailureKind::Config,
             FailureKind::Denied,
@@ -144,43 +170,51 @@ mod tests {
             FailureKind::TimedOut,
             FailureKind::NotNomad,
         ];
-        let nomad = |kind| nomad::Error { kind, what: what(), hint: hint() };
+        let nomad = |kind| nomad::Error { kind, what: String::new(), hint: None };
         let classes = [
             FailureClass::NotCacheable,
             FailureClass::Denied,
             FailureClass::Outage,
             FailureClass::NotNomad,
         ];
-        let mut found: Vec<discovery::Error> =
-            kinds.map(|kind| discovery::Error::Nomad(nomad(kind))).into();
-        found.extend(classes.map(discovery::Error::Shared));
-        found.push(discovery::Error::Unsettled(4));
-        let mut errors: Vec<Error> = found.into_iter().map(Error::from).collect();
+        let mut errors: Vec<Error> = kinds.map(|kind| nomad(kind).into()).into();
+        errors.extend(kinds.map(|kind| discovery::Error::Nomad(nomad(kind)).into()));
+        errors.extend(classes.map(|class| discovery::Error::Shared(class).into()));
+        errors.push(discovery::Error::Unsettled(4).into());
         errors.extend([
-            Error::Usage { what: what(), hint: hint() },
-            Error::Config { what: what(), hint: hint() },
-            Error::Node { what: what(), hint: hint() },
-            Error::Store(store::Error::Refused),
-            Error::Output(io::ErrorKind::StorageFull.into()),
-            Error::Serve(crate::serve::Error::Open(what())),
-            Error::Serve(crate::serve::Error::Listen(what())),
-            Error::Serve(crate::serve::Error::Handed(what())),
-            Error::Partial(what()),
-            Error::Matched(what()),
-            Error::Unwell,
-            Error::NotCleared { what: what(), denied: true },
-            Error::NotCleared { what: what(), denied: false },
+            Exit::Usage.error(""),
+            Exit::NotCleared.error(""),
+            Exit::Partial.error(""),
+            Exit::Matched.error(""),
+            store::Error::Refused.into(),
+            io::Error::from(io::ErrorKind::StorageFull).into(),
+            serve::Error::Open(String::new()).into(),
+            serve::Error::Listen(String::new()).into(),
+            serve::Error::Handed(String::new()).into(),
+            ProblemFound.into(),
         ]);
         errors
     }
 
     #[test]
     fn exit_codes() {
-        let codes: Vec<u8> = errors().iter().map(Error::exit_code).collect();
-        assert_eq!(
-            codes,
-            [3, 4, 4, 5, 5, 6, 5, 4, 5, 6, 5, 2, 3, 1, 1, 1, 3, 1, 3, 8, 10, 1, 4, 7]
-        );
+        let codes: Vec<u8> = errors().iter().map(|error| Exit::of(error) as u8).collect();
+        let (nomad, shared) = ([3, 4, 4, 5, 5, 6], [5, 4, 5, 6, 5]);
+        let others = [2, 7, 8, 10, 1, 1, 3, 1, 3, 1];
+        assert_eq!(codes, [&nomad[..], &nomad, &shared, &others].concat());
+    }
+
+    #[test]
+    fn context_and_hints_hide_neither_code_nor_text() {
+        for error in errors() {
+            let (code, text) = (Exit::of(&error), format!("{error:#}"));
+            let error = error.context("inner").hinted("do this").context("outer");
+            assert_eq!(Exit::of(&error), code);
+            assert_eq!(format!("{error:#}"), format!("outer: inner: {text}"));
+            assert_eq!(hint(&error).as_deref(), Some("do this"));
+        }
+        let closed: Error = io::Error::from(io::ErrorKind::BrokenPipe).into();
+        assert!(is_closed_pipe(&closed.context("writing").hinted("read on")));
     }
 
     /// 0, 130 and 143 are no errors.
@@ -192,7 +226,7 @@ mod tests {
             table.split("\n## ").next().unwrap().lines().filter_map(|line| line.strip_prefix("| "));
         let first = rows.map(|row| row.split(" |").next().unwrap());
         let told: BTreeSet<u8> = first.filter_map(|cell| cell.parse().ok()).collect();
-        let mut real: BTreeSet<u8> = errors().iter().map(Error::exit_code).collect();
+        let mut real: BTreeSet<u8> = errors().iter().map(|error| Exit::of(error) as u8).collect();
         real.insert(0);
         assert_eq!(told, real);
         assert!(table.contains(

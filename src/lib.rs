@@ -38,7 +38,7 @@ use cli::{Cli, Command};
 use commands::CommandContext;
 use config::Config;
 use discovery::Shutdown;
-use error::Error;
+use error::{Exit, ProblemFound};
 use model::notice::Notifier;
 use render::console::Console;
 use render::stdout::Stdout;
@@ -50,9 +50,9 @@ pub fn guarded(process: impl FnOnce() -> ExitCode) -> ExitCode {
     signals::leave_no_core();
     signals::survive_limits();
     panic::catch_unwind(AssertUnwindSafe(process)).unwrap_or_else(|_| {
-        let hint = "please report it with what you typed";
+        let hint = "please report it with the command you ran";
         Console::new(None, false)
-            .error("internal error: this is a mistake of nomad-clients", Some(hint));
+            .error("internal error: this is a bug in nomad-clients", Some(hint));
         ExitCode::FAILURE
     })
 }
@@ -71,20 +71,19 @@ pub fn run(cli: &Cli) -> ExitCode {
     let (console, result) = prepared(cli);
     let code = match result {
         Ok(()) => ExitCode::SUCCESS,
-        // Who closed the pipe has seen enough.
-        Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
-        // The report has told it.
-        Err(error @ Error::Unwell) => ExitCode::from(error.exit_code()),
+        Err(error) if error::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            console.error(&error.to_string(), error.hint());
-            ExitCode::from(error.exit_code())
+            if !error.is::<ProblemFound>() {
+                console.error(&format!("{error:#}"), error::hint(&error).as_deref());
+            }
+            ExitCode::from(Exit::of(&error) as u8)
         }
     };
     console.flush();
     code
 }
 
-fn prepared(cli: &Cli) -> (Arc<Console>, Result<(), Error>) {
+fn prepared(cli: &Cli) -> (Arc<Console>, anyhow::Result<()>) {
     let began = clock::now();
     // A broken configuration must not keep a shell from its completions.
     if let Command::Completions { shell } = &cli.command {
@@ -104,9 +103,9 @@ fn prepared(cli: &Cli) -> (Arc<Console>, Result<(), Error>) {
 }
 
 /// A configuration that can't be used is what `doctor` is asked about; wrong usage is not.
-fn unconfigured(cli: &Cli, error: Error) -> Result<(), Error> {
+fn unconfigured(cli: &Cli, error: anyhow::Error) -> anyhow::Result<()> {
     match &cli.command {
-        Command::Doctor(doctor) if matches!(error, Error::Config { .. }) => {
+        Command::Doctor(doctor) if Exit::of(&error) == Exit::Config => {
             commands::without_settings(doctor, &error, &config::plain_look(), &mut Stdout::new())
         }
         _ => Err(error),
@@ -119,7 +118,7 @@ fn done(
     watched: bool,
     console: &Arc<Console>,
     began: std::time::Instant,
-) -> Result<(), Error> {
+) -> anyhow::Result<()> {
     let leaving = Arc::new(Shutdown::default());
     signals::watch(Arc::clone(&leaving), Arc::clone(console));
     let sink = Arc::clone(console);
@@ -143,11 +142,11 @@ fn done(
     let result = commands::run(&cli.command, run);
     match &result {
         // Dropped it would write what it holds.
-        Err(error) if !error.keeps_output() => drop(out.into_parts()),
+        Err(error) if !error::keeps_output(error) => drop(out.into_parts()),
         _ => {
-            let flushed = out.flush().map_err(Error::Output);
+            let flushed = out.flush().map_err(anyhow::Error::from);
             // A verdict stands also where nobody reads to the end.
-            if !flushed.as_ref().is_err_and(Error::is_closed_pipe) || result.is_ok() {
+            if !flushed.as_ref().is_err_and(error::is_closed_pipe) || result.is_ok() {
                 flushed?;
             }
         }

@@ -4,13 +4,13 @@ use std::io::Write;
 
 use crate::cli::Doctor;
 use crate::doctor::{self, Check, CheckStatus, Subject};
-use crate::error::Error;
+use crate::error::{self, ProblemFound};
 use crate::model::notice::{Level, Notifier};
 use crate::render::{self, OutputStyle};
 
 use super::CommandContext;
 
-pub(super) fn run(asked: &Doctor, run: &mut CommandContext<'_>) -> Result<(), Error> {
+pub(super) fn run(asked: &Doctor, run: &mut CommandContext<'_>) -> anyhow::Result<()> {
     let case = Subject {
         found: run.config.found.clone(),
         access: run.config.access.clone(),
@@ -24,11 +24,12 @@ pub(super) fn run(asked: &Doctor, run: &mut CommandContext<'_>) -> Result<(), Er
 /// The report when the configuration can't be used.
 pub(crate) fn without_settings(
     asked: &Doctor,
-    error: &Error,
+    error: &anyhow::Error,
     look: &OutputStyle,
     out: &mut dyn Write,
-) -> Result<(), Error> {
-    report(asked, &doctor::unconfigured(&error.to_string(), error.hint()), look, out)
+) -> anyhow::Result<()> {
+    let hint = error::hint(error);
+    report(asked, &doctor::unconfigured(&format!("{error:#}"), hint.as_deref()), look, out)
 }
 
 /// What others would warn of is told as a check.
@@ -47,11 +48,11 @@ fn report(
     checks: &[Check],
     look: &OutputStyle,
     out: &mut dyn Write,
-) -> Result<(), Error> {
+) -> anyhow::Result<()> {
     let is_broken = checks.iter().any(|check| check.state == CheckStatus::Problem);
     match written(asked, checks, look, out) {
-        Err(error) if !is_broken || !error.is_closed_pipe() => Err(error),
-        _ if is_broken => Err(Error::Unwell),
+        Err(error) if !is_broken || !error::is_closed_pipe(&error) => Err(error),
+        _ if is_broken => Err(ProblemFound.into()),
         _ => Ok(()),
     }
 }
@@ -61,7 +62,7 @@ fn written(
     checks: &[Check],
     look: &OutputStyle,
     out: &mut dyn Write,
-) -> Result<(), Error> {
+) -> anyhow::Result<()> {
     if asked.json {
         out.write_all(&render::doctor_json(checks))?;
         out.write_all(b"\n")?;

@@ -16,8 +16,8 @@ use std::time::Instant;
 use crate::cli::{self, CacheCommand, Command, Shell};
 use crate::clock;
 use crate::config::Config;
-use crate::discovery::{Answer, Discovery, How, Shutdown, Source, Want};
-use crate::error::Error;
+use crate::discovery::{self, Answer, Discovery, How, Shutdown, Source, Want};
+use crate::error::{Exit, Hinted as _};
 use crate::model::node::NodeId;
 use crate::model::notice::Notifier;
 use crate::model::selection::glob::Pattern;
@@ -46,7 +46,7 @@ pub(crate) struct CommandContext<'a> {
 
 /// # Errors
 /// Whatever kept the command from its answer.
-pub(crate) fn run(command: &Command, mut run: CommandContext<'_>) -> Result<(), Error> {
+pub(crate) fn run(command: &Command, mut run: CommandContext<'_>) -> anyhow::Result<()> {
     match command {
         Command::List(list) => list::run(list, &mut run),
         Command::Show(show) => show::run(show, &mut run),
@@ -60,15 +60,15 @@ pub(crate) fn run(command: &Command, mut run: CommandContext<'_>) -> Result<(), 
 }
 
 /// The script that a shell reads. It needs no configuration.
-pub(crate) fn completions(shell: Shell, out: &mut dyn Write) -> Result<(), Error> {
+pub(crate) fn completions(shell: Shell, out: &mut dyn Write) -> anyhow::Result<()> {
     out.write_all(&cli::completions(shell))?;
     Ok(out.flush()?)
 }
 
 impl CommandContext<'_> {
-    fn store(&self) -> Result<Arc<dyn Store>, Error> {
+    fn store(&self) -> anyhow::Result<Arc<dyn Store>> {
         let opened = store::open(&self.config.place, &self.tell);
-        opened.map_err(|error| Error::Config { what: error.to_string(), hint: None })
+        opened.map_err(|error| Exit::Config.error(error))
     }
 
     /// Asks for the nodes; `show` does with the answer what the command is for. The statistics are
@@ -77,8 +77,8 @@ impl CommandContext<'_> {
         &mut self,
         how: How,
         want: Want,
-        show: impl FnOnce(&mut Self, &Answer) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+        show: impl FnOnce(&mut Self, &Answer) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
         let discovery = self.discovery()?;
         let answer = discovery.nodes(how, want)?;
         self.shown(&discovery, &answer, |run| show(run, &answer))
@@ -89,11 +89,11 @@ impl CommandContext<'_> {
         &mut self,
         discovery: &Discovery,
         answer: &Answer,
-        show: impl FnOnce(&mut Self) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+        show: impl FnOnce(&mut Self) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
         let took = clock::since(self.began);
         let shown = show(self);
-        let written = self.out.flush().map_err(Error::from);
+        let written = self.out.flush().map_err(anyhow::Error::from);
         let calls = answer.tally.nomad_calls;
         let hit = answer.source == Source::Cache;
         discovery.store.count(&Sample::of(hit, took, calls));
@@ -113,8 +113,8 @@ impl CommandContext<'_> {
         Ok(opened.again(self.config.access.deadline))
     }
 
-    fn discovery(&self) -> Result<Discovery, Error> {
-        let nomad = self.nomad().map_err(|error| Error::Discovery(error.into()))?;
+    fn discovery(&self) -> anyhow::Result<Discovery> {
+        let nomad = self.nomad().map_err(discovery::Error::from)?;
         Ok(Discovery {
             nomad: Arc::new(nomad),
             store: self.store()?,
@@ -148,8 +148,8 @@ impl CommandContext<'_> {
 ///
 /// # Errors
 /// A pattern that is too long.
-fn node_is_possible(node: &str) -> Result<(), Error> {
-    let usage = |why| Error::Usage { what: format!("invalid value for NODE: {why}"), hint: None };
+fn node_is_possible(node: &str) -> anyhow::Result<()> {
+    let usage = |why| Exit::Usage.error(format!("invalid value for NODE: {why}"));
     Pattern::parse(node).map(drop).map_err(usage)
 }
 
@@ -170,7 +170,7 @@ fn complete(
     shown: Option<&[NodeId]>,
     allowed: bool,
     tell: &Notifier,
-) -> Result<(), Error> {
+) -> anyhow::Result<()> {
     let is_shown = |id: &NodeId| shown.is_none_or(|shown| shown.contains(id));
     let missing: Vec<_> = answer.missing.iter().filter(|(id, _)| is_shown(id)).collect();
     let Some((id, why)) = missing.first() else { return Ok(()) };
@@ -180,5 +180,5 @@ fn complete(
         tell.warning(text);
         return Ok(());
     }
-    Err(Error::Partial(text))
+    Err(Exit::Partial.error(text).hinted("try again, or pass --allow-partial to exit with 0"))
 }

@@ -4,13 +4,12 @@ use serde::Serialize;
 
 use crate::cli::Refresh;
 use crate::discovery::{How, Tally, Want};
-use crate::error::Error;
 use crate::model::json;
 use crate::render::summary;
 
 use super::{CommandContext, complete};
 
-pub(super) fn run(refresh: &Refresh, run: &mut CommandContext<'_>) -> Result<(), Error> {
+pub(super) fn run(refresh: &Refresh, run: &mut CommandContext<'_>) -> anyhow::Result<()> {
     run.nodes(How::Refresh, Want::Records, |run, answer| {
         let said = if refresh.json {
             Counts::of(&answer.tally).to_json()

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use crate::cli::Serve;
 use crate::clock;
 use crate::config::serving;
-use crate::error::Error;
+use crate::error::Exit;
 use crate::model::notice::{Level, Notice, Notifier};
 use crate::net::sync::lock;
 use crate::nomad::HttpNomad;
@@ -15,7 +15,7 @@ use crate::store::Stores;
 use super::CommandContext;
 use super::notice_limiter::NoticeLimiter;
 
-pub(super) fn run(serve: &Serve, run: &mut CommandContext<'_>) -> Result<(), Error> {
+pub(super) fn run(serve: &Serve, run: &mut CommandContext<'_>) -> anyhow::Result<()> {
     // A log that nobody takes away must not stop an answer.
     run.console.never_wait();
     let settings =
@@ -34,8 +34,8 @@ pub(super) fn run(serve: &Serve, run: &mut CommandContext<'_>) -> Result<(), Err
     let nomad = nomad.and_then(HttpNomad::ready);
     let stores = Stores::open(&run.config.place, &tell);
     let backend = Backend {
-        nomad: nomad.map_err(|error| Error::Discovery(error.into()))?,
-        stores: stores.map_err(|error| Error::Config { what: error.to_string(), hint: None })?,
+        nomad: nomad?,
+        stores: stores.map_err(|error| Exit::Config.error(error))?,
         policy: run.config.policy,
         probes: run.config.place.probes(),
         cluster: run.config.cluster.clone(),

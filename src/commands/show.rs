@@ -2,17 +2,15 @@
 
 use crate::cli::Show;
 use crate::discovery::{Answer, How, Want, void_if_refused};
-use crate::error::Error;
 use crate::model::live::Live;
 use crate::model::node::{Full, NodeId};
-use crate::model::selection::find::single;
-use crate::model::snapshot::Snapshot;
-use crate::model::text::foreign;
+use crate::model::selection::node_arg::single;
+use crate::model::snapshot::{Snapshot, Unreadable};
 use crate::render;
 
 use super::{CommandContext, complete, node_is_possible};
 
-pub(super) fn run(show: &Show, run: &mut CommandContext<'_>) -> Result<(), Error> {
+pub(super) fn run(show: &Show, run: &mut CommandContext<'_>) -> anyhow::Result<()> {
     node_is_possible(&show.node)?;
     run.nodes(How::Get, Want::Full, |run, answer| {
         let (id, json) = wanted(show, answer)?;
@@ -20,7 +18,7 @@ pub(super) fn run(show: &Show, run: &mut CommandContext<'_>) -> Result<(), Error
             run.out.write_all(json)?;
             run.out.write_all(b"\n")?;
         } else {
-            let node = Full::from_json(json).map_err(|error| unreadable(&error))?;
+            let node = Full::from_json(json).map_err(Unreadable::because)?;
             let look = run.look(true, show.show_secrets);
             let live = live(&id, run);
             render::show(run.out, &node, live.as_ref().map_err(String::as_str), &look)?;
@@ -42,16 +40,9 @@ fn live(id: &NodeId, run: &CommandContext<'_>) -> Result<Live, String> {
 }
 
 /// The full record of the one node that was named.
-fn wanted<'a>(show: &Show, answer: &'a Answer) -> Result<(NodeId, &'a [u8]), Error> {
+fn wanted<'a>(show: &Show, answer: &'a Answer) -> anyhow::Result<(NodeId, &'a [u8])> {
     let mut records = Snapshot::records(&answer.snapshot.all)?;
     let id = records.swap_remove(single(&records, &show.node)?).id;
     let json = answer.snapshot.full(&id);
-    json.map(|json| (id, json)).ok_or_else(|| unreadable(&"the record is missing"))
-}
-
-fn unreadable(why: &dyn std::fmt::Display) -> Error {
-    Error::Node {
-        what: format!("cannot read the cached node: {}", foreign(why)),
-        hint: Some("run nomad-clients cache clear".to_owned()),
-    }
+    Ok((id, json.ok_or_else(|| Unreadable::because("a full record is missing"))?))
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::DeTable;
 
-use crate::error::Error;
+use crate::error::{Error, Exit, Hinted as _};
 use crate::host::input_file;
 use crate::model::selection::node_arg::distance;
 use crate::model::text::first_line;
@@ -108,10 +108,9 @@ fn line(text: &str, at: usize) -> usize {
 }
 
 fn unreadable(path: &Path, why: &str) -> Error {
-    Error::Config {
-        what: format!("cannot read the configuration ({}): {why}", shown(path)),
-        hint: Some("repair that file, or name another one with --config FILE".to_owned()),
-    }
+    Exit::Config
+        .error(format!("cannot read the configuration ({}): {why}", shown(path)))
+        .hinted("repair that file, or name another one with --config FILE")
 }
 
 /// The line that is wrong is named, never quoted: it may hold a secret.
@@ -122,9 +121,11 @@ fn invalid(path: &Path, text: &str, error: &toml::de::Error) -> Error {
         Some((key, _)) => format!("unknown key \"{}\"", first_line(key, 60)),
         None => first_line(error.message(), 200),
     };
-    Error::Config {
-        what: format!("invalid configuration ({}:{line}): {what}", shown(path)),
-        hint: unknown.map(|(_, hint)| hint),
+    let error =
+        Exit::Config.error(format!("invalid configuration ({}:{line}): {what}", shown(path)));
+    match unknown {
+        Some((_, hint)) => error.hinted(hint),
+        None => error,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::Error;
+use crate::error::{Error, Exit};
 use crate::host::input_file;
 use crate::nomad::Access;
 use crate::nomad::address::Scheme;
@@ -46,5 +46,5 @@ fn checked(path: &Path, longest: u64) -> Result<(), Error> {
 }
 
 fn unreadable(path: &Path, why: &str) -> Error {
-    Error::Config { what: format!("cannot read {}: {why}", shown(path)), hint: None }
+    Exit::Config.error(format!("cannot read {}: {why}", shown(path)))
 }

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use crate::cli::Global;
 use crate::discovery::{PROBE_FROM, Policy};
 use crate::doctor::Provenance;
-use crate::error::Error;
+use crate::error::{Error, Exit, Hinted as _};
 use crate::model::notice::Level;
 use crate::model::secret::Secret;
 use crate::nomad::address::{Address, Scheme};
@@ -167,7 +167,7 @@ impl ConfigBuilder<'_> {
             Address::parse,
         )?;
         let address = address.map_or_else(|| Address::parse("http://127.0.0.1:4646"), Ok);
-        let address = address.map_err(|why| Error::Config { what: why, hint: None })?;
+        let address = address.map_err(|why| Exit::Config.error(why))?;
         let number = file.concurrency.map(|number| number.to_string());
         let workers = self
             .text(
@@ -343,8 +343,7 @@ impl ConfigBuilder<'_> {
         if !self.global.require_tls && self.file.require_tls != Some(true) {
             return Ok(());
         }
-        let refused =
-            |what: String, hint: &str| Err(Error::Config { what, hint: Some(hint.to_owned()) });
+        let refused = |what: String, hint: &'static str| Err(Exit::Config.error(what).hinted(hint));
         if address.scheme == Scheme::Http && !address.is_local() {
             return refused(
                 format!("plain http to {address} refused (--require-tls)"),

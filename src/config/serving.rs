@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::cli::Serve;
-use crate::error::Error;
+use crate::error::{Error, Exit, Hinted as _};
 use crate::model::secret::Secret;
 use crate::serve::{BasePath, Listen, Settings, SocketAccess};
 
@@ -86,10 +86,8 @@ fn access_token(serve: &Serve, until: Instant) -> Result<Option<Secret>, Error> 
         (None, None) => return Ok(None),
     };
     if token.reveal().len() < SHORTEST {
-        return Err(Error::Config {
-            what: format!("the access token ({place}) is shorter than {SHORTEST} characters"),
-            hint: Some("make one with: openssl rand -hex 16".to_owned()),
-        });
+        let why = format!("the access token ({place}) is shorter than {SHORTEST} characters");
+        return Err(Exit::Config.error(why).hinted("make one with: openssl rand -hex 16"));
     }
     Ok(Some(token))
 }

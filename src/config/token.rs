@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use crate::error::Error;
+use crate::error::{Error, Exit};
 use crate::host::input_file;
 use crate::model::secret::Secret;
 
@@ -12,10 +12,7 @@ use super::file::shown;
 /// A pipe is waited for until then.
 pub(super) fn in_file(path: &Path, until: Instant) -> Result<Secret, Error> {
     let text = input_file::read_or_receive(path, input_file::TOKEN, until).map_err(|why| {
-        Error::Config {
-            what: format!("cannot read the token file ({}): {why}", shown(path)),
-            hint: None,
-        }
+        Exit::Config.error(format!("cannot read the token file ({}): {why}", shown(path)))
     })?;
     checked(&String::from_utf8_lossy(&text), &shown(path))
 }
@@ -28,7 +25,7 @@ pub(super) fn checked(text: &str, place: &str) -> Result<Secret, Error> {
         _ if token.bytes().all(|byte| byte.is_ascii_graphic()) => return Ok(Secret::new(token)),
         _ => "it holds characters that no token has",
     };
-    Err(Error::Config { what: format!("cannot use the token ({place}): {why}"), hint: None })
+    Err(Exit::Config.error(format!("cannot use the token ({place}): {why}")))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::error::Error;
+use crate::error::{Error, Exit};
 use crate::model::text::first_line;
 
 use super::file::File;
@@ -24,18 +24,13 @@ pub(super) enum Origin<'a> {
 impl Origin<'_> {
     /// `why` says what the value must be. Values are shown only where they can't be secrets.
     pub(super) fn error(self, why: &str) -> Error {
-        let hint = None;
         match self {
             Self::Typed(option) => {
-                Error::Usage { what: format!("invalid value for --{option}: {why}"), hint }
+                Exit::Usage.error(format!("invalid value for --{option}: {why}"))
             }
-            Self::Variable(name) => {
-                Error::Config { what: format!("invalid value of {name}: {why}"), hint }
-            }
-            Self::File(key, file) => Error::Config {
-                what: format!("invalid configuration ({}): {key}: {why}", file.place(key)),
-                hint,
-            },
+            Self::Variable(name) => Exit::Config.error(format!("invalid value of {name}: {why}")),
+            Self::File(key, file) => Exit::Config
+                .error(format!("invalid configuration ({}): {key}: {why}", file.place(key))),
         }
     }
 }

@@ -36,7 +36,7 @@ pub struct Unreadable(String);
 impl Unreadable {
     pub const HINT: &str = "run nomad-clients cache clear";
 
-    fn because(why: impl std::fmt::Display) -> Self {
+    pub fn because(why: impl std::fmt::Display) -> Self {
         Self(foreign(why))
     }
 }

@@ -35,11 +35,11 @@ impl Grid {
         self.rows.iter().map(|row| json::bytes(&RowObject { names: &self.names, row })).collect()
     }
 
-    pub(crate) fn yaml(&self, mut to: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn yaml(&self, to: &mut dyn Write) -> io::Result<()> {
         let objects: Vec<Yaml<'_>> =
             self.rows.iter().map(|row| Yaml::Row(RowObject { names: &self.names, row })).collect();
-        serde_saphyr::to_io_writer(&mut to, &objects)
-            .map_err(|error| io::Error::other(error.to_string()))
+        let yaml = serde_saphyr::to_string(&objects).map_err(io::Error::other)?;
+        to.write_all(yaml.as_bytes())
     }
 
     /// RFC 4180 with `\n` at the end of a line, or values between tabs.

@@ -2,6 +2,8 @@
 
 use std::io::{self, ErrorKind, Write};
 
+use crate::model::text::reason;
+
 use rustix::fs::{FileType, fstat};
 
 /// Who closes a pipe has seen enough; an answer to a connection that is closed is lost.
@@ -15,17 +17,18 @@ impl Stdout {
 
 impl Write for Stdout {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes).map_err(judged)
+        self.0.write(bytes).map_err(failed)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush().map_err(judged)
+        self.0.flush().map_err(failed)
     }
 }
 
-/// A failed write to stdout: a broken pipe only where it is a pipe.
-pub(crate) fn judged(error: io::Error) -> io::Error {
-    if error.kind() == ErrorKind::BrokenPipe && is_socket() { closed() } else { error }
+/// A failed write to stdout, in words; of the kind of a broken pipe only where stdout is a pipe.
+pub(crate) fn failed(error: io::Error) -> io::Error {
+    let error = if error.kind() == ErrorKind::BrokenPipe && is_socket() { closed() } else { error };
+    io::Error::new(error.kind(), format!("cannot write the answer: {}", reason(&error)))
 }
 
 /// What is to be said where nobody can read stdout any more.
@@ -33,7 +36,7 @@ pub(crate) fn judged(error: io::Error) -> io::Error {
 /// # Errors
 /// It is a connection.
 pub(crate) fn left() -> io::Result<()> {
-    if is_socket() { Err(closed()) } else { Ok(()) }
+    if is_socket() { Err(failed(closed())) } else { Ok(()) }
 }
 
 fn closed() -> io::Error {

@@ -99,9 +99,9 @@ pub(crate) enum Error {
     #[error("refused to listen on {0} without an access token")]
     Open(String),
     #[error("cannot serve: {}", reason(.0))]
-    Io(#[from] io::Error),
+    Io(io::Error),
     /// Nobody learns where it listens.
-    #[error("cannot write the answer: {}", reason(.0))]
+    #[error(transparent)]
     Output(io::Error),
 }
 
@@ -131,7 +131,7 @@ struct App {
 /// An address that can't be listened on, or may not be.
 pub(crate) fn run(settings: Settings, backend: Backend, out: &mut dyn Write) -> Result<(), Error> {
     let sockets = sockets(&settings)?;
-    let runtime = threads::runtime()?;
+    let runtime = threads::runtime().map_err(Error::Io)?;
     let (told, stop) = watch::channel(Stop::No);
     // Before anybody can know that it runs.
     backend.leaving.instead(move || told.send_modify(|stop| *stop = stop.next()));
@@ -143,7 +143,7 @@ pub(crate) fn run(settings: Settings, backend: Backend, out: &mut dyn Write) -> 
     let served = runtime.block_on(serve(settings, backend, sockets, stop));
     // A held request to Nomad may last another minute: nobody waits for it.
     runtime.shutdown_background();
-    Ok(served?)
+    served.map_err(Error::Io)
 }
 
 fn sockets(settings: &Settings) -> Result<Vec<ListenSocket>, Error> {

@@ -83,13 +83,13 @@ fn added_columns_follow_the_usual_ones() {
 #[test]
 fn a_name_that_is_no_column_is_wrong_usage_and_an_unknown_key_a_warning() {
     let room = Room::new();
-    let stderr = "error: invalid value for --columns: \"nmae\" is no field of a node; the nearest are name, arch, attr\nhint: list -c help tells all columns\n";
+    let stderr = "error: invalid value for --columns: \"nmae\" is no field of a node; the nearest are name, arch, attr\nhint: list -c help lists all columns\n";
     assert_eq!(room.sandbox.run("list -c nmae"), failure(2, stderr));
     let said = room.sandbox.run("list -c name,meta.rak --limit 1");
     assert_eq!(said.stdout, "Name      meta.rak\nworker-1  -\n");
     assert_eq!(
         (said.stderr.as_str(), said.code),
-        ("warning: no node has meta.rak; the nearest keys are rack, cjk, rtl\n", 0)
+        ("warning: no node has meta.rak; similar keys: rack, cjk, rtl\n", 0)
     );
     let help = room.sandbox.stdout("list -c help");
     assert!(help.starts_with("Column ") && help.contains("\nmeta.KEY "), "{help}");
@@ -220,7 +220,7 @@ fn nothing_is_named_twice_and_something_must_be() {
     let head = room.sandbox.stdout("list -o csv -c +name,meta.rack --limit 0");
     assert!(head.ends_with(",version,meta.rack\n") && head.matches("name").count() == 1, "{head}");
     room.prints("list --count-by dc --limit 1", "datacenter  count\ndc1         3\n");
-    for (option, hint) in [("columns", "hint: list -c help tells all columns\n"), ("count-by", "")]
+    for (option, hint) in [("columns", "hint: list -c help lists all columns\n"), ("count-by", "")]
     {
         let stderr = format!("error: invalid value for --{option}: no column is named\n{hint}");
         assert_eq!(

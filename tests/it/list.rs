@@ -140,7 +140,8 @@ fn a_node_is_named_by_id_prefix_name_glob_or_address() {
     assert_eq!(names("127.0.0.1"), "worker-1 worker-2 worker-3 worker-4 worker-5");
     assert_eq!(names("nothing-*"), "");
     assert_eq!(sandbox.stdout("list --json nothing-*"), "[]\n");
-    let unknown = "error: no node named \"workr-2\"\nhint: the nearest names are worker-2, worker-1, worker-3\n";
+    let unknown =
+        "error: no node named \"workr-2\"\nhint: similar names: worker-2, worker-1, worker-3\n";
     assert_eq!(sandbox.run("list workr-2"), failure(1, unknown));
 }
 

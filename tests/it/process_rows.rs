@@ -92,7 +92,7 @@ fn p5_a_panic_tells_nothing() {
     shell.env_clear().env(PANICS, "yes").env("RUST_BACKTRACE", "full").current_dir(here.path());
     let output = shell.output().unwrap();
     let said = Said::from(output.clone());
-    let stderr = "error: internal error: this is a mistake of nomad-clients\nhint: please report it with what you typed\n";
+    let stderr = "error: internal error: this is a bug in nomad-clients\nhint: please report it with the command you ran\n";
     assert_eq!(said.stderr, stderr, "{}", said.stdout);
     assert_eq!(output.status.signal(), Some(6), "it went on to the crash: {}", said.stdout);
     assert!(!said.stdout.contains("canary"), "{}", said.stdout);

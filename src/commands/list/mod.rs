@@ -7,12 +7,11 @@ mod watch;
 use crate::cli::List;
 use crate::config::typed_duration;
 use crate::discovery::{Answer, How, Want};
-use crate::error::Error;
+use crate::error::is_closed_pipe;
 use crate::model::node::{Full, NodeId};
 use crate::model::projection::Wanted;
 use crate::model::selection::field::Field;
-use crate::model::selection::find::{NotOne, named};
-use crate::model::selection::node_arg::nearest;
+use crate::model::selection::node_arg::{named, nearest};
 use crate::model::snapshot::Snapshot;
 use crate::model::text::sanitised;
 use crate::render::summary;
@@ -20,7 +19,7 @@ use crate::render::summary;
 use super::{CommandContext, complete, told_if_stale};
 use query::ListQuery;
 
-pub(super) fn run(list: &List, run: &mut CommandContext<'_>) -> Result<(), Error> {
+pub(super) fn run(list: &List, run: &mut CommandContext<'_>) -> anyhow::Result<()> {
     if query::asks_for_help(list) {
         return output::help(run);
     }
@@ -41,7 +40,7 @@ pub(super) fn run(list: &List, run: &mut CommandContext<'_>) -> Result<(), Error
         told_if_stale(answer, &run.tell);
         let nodes = rows(list, &choice, answer, run)?;
         let printed = print(&choice, answer, nodes.as_deref(), run);
-        if printed.as_ref().is_err_and(|error| !error.is_closed_pipe()) {
+        if printed.as_ref().is_err_and(|error| !is_closed_pipe(error)) {
             return printed;
         }
         let shown = nodes.as_deref().map(|nodes| shown(nodes, &choice));
@@ -74,8 +73,8 @@ fn rows(
     choice: &ListQuery,
     answer: &Answer,
     run: &CommandContext<'_>,
-) -> Result<Option<Vec<Full>>, Error> {
-    let nodes = (!choice.is_cached_bytes(list)).then(|| chosen(list, choice, answer, run, named));
+) -> anyhow::Result<Option<Vec<Full>>> {
+    let nodes = (!choice.is_cached_bytes(list)).then(|| chosen(list, choice, answer, run, true));
     nodes.transpose()
 }
 
@@ -85,7 +84,7 @@ fn print(
     answer: &Answer,
     nodes: Option<&[Full]>,
     run: &mut CommandContext<'_>,
-) -> Result<(), Error> {
+) -> anyhow::Result<()> {
     let Some(nodes) = nodes else {
         run.out.write_all(&answer.snapshot.all)?;
         return Ok(run.out.write_all(b"\n")?);
@@ -94,27 +93,27 @@ fn print(
 }
 
 /// The nodes that are wanted, in the wanted order, without a limit. `named` finds those that the
-/// arguments name.
+/// arguments name; those that are `required` must be there.
 fn chosen(
     list: &List,
     choice: &ListQuery,
     answer: &Answer,
     run: &CommandContext<'_>,
-    named: impl Fn(&[Full], &[String]) -> Result<Vec<usize>, NotOne>,
-) -> Result<Vec<Full>, Error> {
+    required: bool,
+) -> anyhow::Result<Vec<Full>> {
     let nodes = nodes(answer, choice.want, &choice.wanted(list))?;
     if choice.fields().any(|field| is_unknown(field, &nodes)) {
         // The keys that were not wanted are the ones that may have been meant.
         hint_at_keys(choice, &self::nodes(answer, choice.want, &Wanted::everything())?, run);
     }
-    let mut wanted = named(&nodes, &list.nodes)?.into_iter().peekable();
+    let mut wanted = named(&nodes, &list.nodes, required)?.into_iter().peekable();
     let nodes = nodes.into_iter().enumerate();
     let nodes = nodes.filter_map(|(at, node)| wanted.next_if_eq(&at).map(|_| node)).collect();
     Ok(choice.selection.all_of(nodes))
 }
 
 /// A fetch brings full records also when nobody wants them: what is not read costs nothing.
-fn nodes(answer: &Answer, want: Want, wanted: &Wanted) -> Result<Vec<Full>, Error> {
+fn nodes(answer: &Answer, want: Want, wanted: &Wanted) -> anyhow::Result<Vec<Full>> {
     let Snapshot { all, fulls, .. } = &answer.snapshot;
     let fulls = fulls.as_deref().filter(|_| want == Want::Full);
     Ok(Snapshot::assembled(all, fulls, wanted)?)
@@ -131,8 +130,7 @@ fn hint_at_keys(choice: &ListQuery, nodes: &[Full], run: &CommandContext<'_>) {
     for field in choice.fields() {
         let Some(key) = field.map_key().filter(|_| is_unknown(field, nodes)) else { continue };
         let near = nearest(field.siblings(nodes), key).join(", ");
-        let near =
-            if near.is_empty() { String::new() } else { format!("; the nearest keys are {near}") };
+        let near = if near.is_empty() { String::new() } else { format!("; similar keys: {near}") };
         run.tell.warning(sanitised(&format!("no node has {}{near}", field.name())).into_owned());
     }
 }

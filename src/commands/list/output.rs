@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use crate::commands::CommandContext;
-use crate::error::Error;
 use crate::model::node::Full;
 use crate::model::selection::count_by;
 use crate::model::selection::field::{Field, KNOWN};
@@ -16,7 +15,7 @@ pub(super) fn nodes(
     choice: &ListQuery,
     nodes: &[Full],
     run: &mut CommandContext<'_>,
-) -> Result<(), Error> {
+) -> anyhow::Result<()> {
     if let Some(fields) = &choice.count_by {
         return counts(choice, nodes, fields, run);
     }
@@ -56,7 +55,7 @@ fn counts(
     nodes: &[Full],
     fields: &[Field],
     run: &mut CommandContext<'_>,
-) -> Result<(), Error> {
+) -> anyhow::Result<()> {
     let mut grid = Grid {
         names: fields.iter().map(|field| field.name().to_owned()).collect(),
         rows: Vec::new(),
@@ -79,7 +78,7 @@ fn counts(
 }
 
 /// `-c help`: what a column may be called, and what it means.
-pub(super) fn help(run: &mut CommandContext<'_>) -> Result<(), Error> {
+pub(super) fn help(run: &mut CommandContext<'_>) -> anyhow::Result<()> {
     let heads = ["Column", "Short", "Meaning"].map(str::to_owned);
     let mut rows: Vec<Vec<String>> = Vec::new();
     for known in KNOWN {

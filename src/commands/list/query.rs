@@ -3,7 +3,7 @@
 use crate::cli::List;
 use crate::commands::{CommandContext, node_is_possible};
 use crate::discovery::Want;
-use crate::error::Error;
+use crate::error::{Exit, Hinted as _};
 use crate::model::node::Full;
 use crate::model::projection::Wanted;
 use crate::model::selection::Selection;
@@ -39,12 +39,12 @@ pub(super) fn asks_for_help(list: &List) -> bool {
     list.printing.columns.iter().any(|columns| columns == "help")
 }
 
-fn usage(option: &str, why: impl std::fmt::Display) -> Error {
-    Error::Usage { what: format!("invalid value for --{option}: {why}"), hint: None }
+fn usage(option: &str, why: impl std::fmt::Display) -> anyhow::Error {
+    Exit::Usage.error(format!("invalid value for --{option}: {why}"))
 }
 
 impl ListQuery {
-    pub(super) fn new(list: &List, run: &CommandContext<'_>) -> Result<Self, Error> {
+    pub(super) fn new(list: &List, run: &CommandContext<'_>) -> anyhow::Result<Self> {
         let printing = &list.printing;
         let format = format(list, run)?;
         let columns = columns(list, run)?;
@@ -84,12 +84,12 @@ impl ListQuery {
         choice.checked()
     }
 
-    fn checked(self) -> Result<Self, Error> {
+    fn checked(self) -> anyhow::Result<Self> {
         let counts_names =
             self.count_by.is_some() && matches!(self.format, Format::Name | Format::Id);
         if counts_names {
-            let what = "--count-by prints counts, not names".to_owned();
-            return Err(Error::Usage { what, hint: Some("pass another --output".to_owned()) });
+            let error = Exit::Usage.error("--count-by prints counts, not names");
+            return Err(error.hinted("pass another --output"));
         }
         Ok(self)
     }
@@ -174,7 +174,7 @@ impl ListQuery {
 
     /// # Errors
     /// Nodes are what `--fail-on` says that none may be.
-    pub(super) fn check(&self, nodes: &[Full]) -> Result<(), Error> {
+    pub(super) fn check(&self, nodes: &[Full]) -> anyhow::Result<()> {
         let work = WorkLimit::unbounded();
         for (text, condition) in &self.fail_on {
             let found: Vec<&str> = nodes
@@ -189,20 +189,20 @@ impl ListQuery {
                 let more = if found.len() > 5 { ", …" } else { "" };
                 let count = found.len();
                 let word = if count == 1 { "node matches" } else { "nodes match" };
-                return Err(Error::Matched(format!("{count} {word} {text}: {names}{more}")));
+                return Err(Exit::Matched.error(format!("{count} {word} {text}: {names}{more}")));
             }
         }
         Ok(())
     }
 }
 
-fn format(list: &List, run: &CommandContext<'_>) -> Result<Format, Error> {
+fn format(list: &List, run: &CommandContext<'_>) -> anyhow::Result<Format> {
     let printing = &list.printing;
     if printing.json {
         return Ok(Format::Json);
     }
     let said = printing.output.as_deref().map(str::parse).transpose();
-    let said = said.map_err(|what| Error::Usage { what, hint: None })?;
+    let said = said.map_err(|why| Exit::Usage.error(why))?;
     let usual = run.config.format.filter(|format| fits(list, run, *format));
     Ok(said.or(usual).unwrap_or(Format::Table))
 }
@@ -219,7 +219,7 @@ fn fits(list: &List, run: &CommandContext<'_>, format: Format) -> bool {
 }
 
 /// Columns that were typed win over those of the configuration, which shape tables, CSV and TSV.
-fn columns(list: &List, run: &CommandContext<'_>) -> Result<Option<Columns>, Error> {
+fn columns(list: &List, run: &CommandContext<'_>) -> anyhow::Result<Option<Columns>> {
     let typed = &list.printing.columns;
     let machine = list.printing.json
         || list
@@ -228,8 +228,6 @@ fn columns(list: &List, run: &CommandContext<'_>) -> Result<Option<Columns>, Err
             .as_deref()
             .is_some_and(|format| ["json", "jsonl", "yaml"].contains(&format));
     let said = if typed.is_empty() && !machine { &run.config.columns } else { typed };
-    Columns::parse(said).map_err(|why| Error::Usage {
-        what: format!("invalid value for --columns: {why}"),
-        hint: Some("list -c help tells all columns".to_owned()),
-    })
+    Columns::parse(said)
+        .map_err(|why| usage("columns", why).hinted("list -c help lists all columns"))
 }

@@ -3,7 +3,6 @@
 pub mod columns;
 pub mod condition;
 pub mod field;
-pub mod find;
 pub mod glob;
 pub mod natural;
 pub mod node_arg;

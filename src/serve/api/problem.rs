@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::discovery;
 use crate::model::json;
-use crate::model::selection::find::NotOne;
+use crate::model::selection::node_arg::NodeArgError;
 use crate::model::snapshot::Unreadable;
 use crate::model::text::told;
 use crate::model::work_limit::WorkLimitExceeded;
@@ -53,7 +53,7 @@ impl Problem {
     }
 
     pub(crate) fn broken() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "this is a mistake of nomad-clients")
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "this is a bug in nomad-clients")
     }
 
     /// The body, `application/problem+json`.
@@ -82,10 +82,13 @@ impl From<FetchFailure> for Problem {
     }
 }
 
-impl From<NotOne> for Problem {
-    fn from(error: NotOne) -> Self {
-        let status = if error.ambiguous { StatusCode::CONFLICT } else { StatusCode::NOT_FOUND };
-        Self { status, what: error.what, hint: error.hint }
+impl From<NodeArgError> for Problem {
+    fn from(error: NodeArgError) -> Self {
+        let status = match error {
+            NodeArgError::Ambiguous { .. } => StatusCode::CONFLICT,
+            _ => StatusCode::NOT_FOUND,
+        };
+        Self { hint: error.hint(), ..Self::new(status, error.to_string()) }
     }
 }
 

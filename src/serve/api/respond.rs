@@ -15,7 +15,7 @@ use crate::clock;
 use crate::discovery::Want;
 use crate::model::json;
 use crate::model::node::Full;
-use crate::model::selection::find::single;
+use crate::model::selection::node_arg::single;
 use crate::render;
 use crate::store::{ErrorKind, Sample};
 

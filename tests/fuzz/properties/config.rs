@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::cli::{self, Global};
 use crate::doctor::Provenance;
-use crate::error::Error;
+use crate::error::{Error, Exit, hint};
 use crate::model::properties::assert_harmless;
 
 use super::ConfigBuilder;
@@ -31,7 +31,7 @@ pub(crate) fn configuration(bytes: &[u8], began: Instant) {
 }
 
 fn assert_told(error: &Error) {
-    assert_harmless(&error.to_string());
-    assert_harmless(error.hint().unwrap_or_default());
-    assert_eq!(error.exit_code(), 3, "{error}");
+    assert_harmless(&format!("{error:#}"));
+    assert_harmless(&hint(error).unwrap_or_default());
+    assert_eq!(Exit::of(error), Exit::Config, "{error}");
 }

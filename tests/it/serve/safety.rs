@@ -86,8 +86,7 @@ fn s4_another_page_clears_nothing() {
 #[test]
 fn s5_beyond_this_machine_only_with_a_token() {
     let room = Room::new();
-    let hint =
-        "hint: pass --access-token-file, or --insecure-no-auth if everybody there may read\n";
+    let hint = "hint: pass --access-token-file, or --insecure-no-auth if anyone there may read\n";
     for listen in ["0.0.0.0:0", "[::]:0"] {
         let said = room.sandbox.run(&format!("serve --listen 127.0.0.1:0 --listen {listen}"));
         let why = format!("error: refused to listen on {listen} without an access token\n{hint}");

@@ -1,7 +1,6 @@
 //! The changes of a watch as JSON lines.
 
 use crate::commands::CommandContext;
-use crate::error::Error;
 use crate::model::json;
 use crate::model::node::Full;
 
@@ -16,7 +15,7 @@ pub(super) fn tell(
     objects: &[Vec<u8>],
     time: &str,
     run: &mut CommandContext<'_>,
-) -> Result<(), Error> {
+) -> anyhow::Result<()> {
     for (node, after) in nodes.iter().zip(objects) {
         let before = known.map(|known| known.get(&node.record.id));
         let (change, before) = match before {
@@ -42,7 +41,7 @@ fn line(
     change: &str,
     before: Option<&[u8]>,
     after: Option<&[u8]>,
-) -> Result<(), Error> {
+) -> anyhow::Result<()> {
     let (time, change) = (json::bytes(time), json::bytes(change));
     let parts: [&[u8]; 9] = [
         b"{\"time\":",

@@ -15,10 +15,9 @@ use crate::cli::List;
 use crate::clock;
 use crate::commands::{CommandContext, complete, told_if_stale};
 use crate::config;
-use crate::discovery::{Answer, Discovery, How, NoProgress};
-use crate::error::Error;
+use crate::discovery::{self, Answer, Discovery, How, NoProgress};
+use crate::error::{Exit, Hinted as _, is_closed_pipe};
 use crate::model::node::{Full, NodeId};
-use crate::model::selection::find::{named, present};
 use crate::render::{self, Format, stdout};
 
 use super::query::ListQuery;
@@ -58,11 +57,10 @@ pub(super) fn watch(
     how: How,
     interval: Duration,
     run: &mut CommandContext<'_>,
-) -> Result<(), Error> {
+) -> anyhow::Result<()> {
     let draws = draws(list, choice, run)?;
     if interval < SHORTEST {
-        let what = "invalid value for --watch: must be at least 100ms".to_owned();
-        return Err(Error::Usage { what, hint: None });
+        return Err(Exit::Usage.error("invalid value for --watch: must be at least 100ms"));
     }
     let heard = NoticeBuffer::default();
     run.tell = heard.tell();
@@ -74,25 +72,25 @@ pub(super) fn watch(
 }
 
 /// Whether this is a screen to draw on; else lines are printed.
-fn draws(list: &List, choice: &ListQuery, run: &CommandContext<'_>) -> Result<bool, Error> {
+fn draws(list: &List, choice: &ListQuery, run: &CommandContext<'_>) -> anyhow::Result<bool> {
     let named = list.printing.output.is_some() || list.printing.json;
     match choice.format {
         Format::Json | Format::Jsonl => Ok(false),
         Format::Table | Format::Wide if run.width.is_some() => Ok(true),
         Format::Table if !named => Ok(false),
-        _ => Err(Error::Usage {
-            what: "--watch prints a table on a terminal and JSON lines in a pipe".to_owned(),
-            hint: Some("leave --output out, or pass --json".to_owned()),
-        }),
+        _ => {
+            let what = "--watch prints a table on a terminal and JSON lines in a pipe";
+            Err(Exit::Usage.error(what).hinted("leave --output out, or pass --json"))
+        }
     }
 }
 
 impl Watch<'_> {
-    fn run(&mut self, run: &mut CommandContext<'_>) -> Result<(), Error> {
+    fn run(&mut self, run: &mut CommandContext<'_>) -> anyhow::Result<()> {
         loop {
             let mut matched = Ok(());
             let round = self.round(run, &mut matched);
-            if round.as_ref().is_err_and(Error::is_closed_pipe) {
+            if round.as_ref().is_err_and(is_closed_pipe) {
                 return matched.and(round);
             }
             self.survive(round, run)?;
@@ -107,8 +105,8 @@ impl Watch<'_> {
     fn round(
         &mut self,
         run: &mut CommandContext<'_>,
-        matched: &mut Result<(), Error>,
-    ) -> Result<(), Error> {
+        matched: &mut anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
         run.began = clock::now();
         run.config.begin(run.began);
         let mut discovery = run.discovery()?;
@@ -127,7 +125,7 @@ impl Watch<'_> {
         &mut self,
         discovery: &Discovery,
         run: &mut CommandContext<'_>,
-    ) -> Result<Answer, Error> {
+    ) -> anyhow::Result<Answer> {
         let (how, want) = (self.how, self.choice.want);
         let (tell, told) = sync_channel(1);
         thread::scope(|scope| {
@@ -152,13 +150,11 @@ impl Watch<'_> {
     fn chosen(
         &self,
         answer: &Answer,
-        matched: &mut Result<(), Error>,
+        matched: &mut anyhow::Result<()>,
         run: &CommandContext<'_>,
-    ) -> Result<Vec<Full>, Error> {
+    ) -> anyhow::Result<Vec<Full>> {
         let is_first = self.known.is_none();
-        let mut nodes = chosen(self.list, self.choice, answer, run, |nodes, names| {
-            if is_first { named(nodes, names) } else { present(nodes, names) }
-        })?;
+        let mut nodes = chosen(self.list, self.choice, answer, run, is_first)?;
         *matched = self.choice.check(&nodes);
         if self.drawing.is_some() && !self.choice.selection.is_ordered() {
             nodes.sort_by_key(|node| screen::urgency(&node.record));
@@ -174,7 +170,7 @@ impl Watch<'_> {
         answer: &Arc<Answer>,
         mut nodes: Vec<Full>,
         run: &mut CommandContext<'_>,
-    ) -> Result<(), Error> {
+    ) -> anyhow::Result<()> {
         let objects = output::objects(self.choice, shown(&nodes, self.choice));
         match &mut self.drawing {
             None => {
@@ -195,12 +191,14 @@ impl Watch<'_> {
     /// The first round must succeed; later an outage is told, and the watch goes on.
     fn survive(
         &mut self,
-        round: Result<(), Error>,
+        round: anyhow::Result<()>,
         run: &mut CommandContext<'_>,
-    ) -> Result<(), Error> {
+    ) -> anyhow::Result<()> {
         let failure = match round {
             Ok(()) => None,
-            Err(Error::Discovery(error)) if self.known.is_some() => Some(error.to_string()),
+            Err(error) if self.known.is_some() && error.is::<discovery::Error>() => {
+                Some(error.to_string())
+            }
             Err(error) => return Err(error),
         };
         match &mut self.drawing {
@@ -224,7 +222,7 @@ impl Watch<'_> {
     }
 
     /// What is to be said is said, and what was drawn grows older.
-    fn tick(&mut self, run: &mut CommandContext<'_>) -> Result<(), Error> {
+    fn tick(&mut self, run: &mut CommandContext<'_>) -> anyhow::Result<()> {
         match &mut self.drawing {
             Some(drawing) if drawing.is_drawn() => {
                 if self.heard.say_details(run) {
@@ -240,7 +238,7 @@ impl Watch<'_> {
     }
 
     /// Until the next round; says whether there is to be one.
-    fn waited(&mut self, run: &mut CommandContext<'_>) -> Result<bool, Error> {
+    fn waited(&mut self, run: &mut CommandContext<'_>) -> anyhow::Result<bool> {
         let until = clock::now() + self.interval;
         while let Some(left) =
             until.checked_duration_since(clock::now()).filter(|left| !left.is_zero())

@@ -7,7 +7,6 @@ use crate::clock;
 use crate::commands::CommandContext;
 use crate::config;
 use crate::discovery::Answer;
-use crate::error::Error;
 use crate::model::node::{Full, NodeId, Record};
 use crate::model::text::sanitised;
 use crate::render::screen::{Screen, StatusLines};
@@ -148,7 +147,7 @@ impl WatchScreen {
         &mut self,
         choice: &ListQuery,
         run: &mut CommandContext<'_>,
-    ) -> Result<(), Error> {
+    ) -> anyhow::Result<()> {
         let Some((at, size)) = self.drawn else { return Ok(()) };
         if clock::now().saturating_duration_since(at) >= SECOND || size != config::stdout_size() {
             self.draw(choice, run)?;
@@ -160,7 +159,7 @@ impl WatchScreen {
         &mut self,
         choice: &ListQuery,
         run: &mut CommandContext<'_>,
-    ) -> Result<(), Error> {
+    ) -> anyhow::Result<()> {
         let (now, size) = (clock::now(), config::stdout_size());
         if self.drawn.is_some_and(|(_, before)| before != size) {
             self.screen.resized();
