@@ -61,23 +61,23 @@ impl Discovery {
         &self,
         how: How,
         want: Want,
-        flight: Option<Box<Flight>>,
+        flight: Option<Flight>,
     ) -> Result<Answer, Error> {
-        let renewed = flight.as_deref().filter(|flight| !flight.solo).cloned();
+        let lease = flight.as_ref().map(|flight| flight.lease().clone());
         let mut held = LeaseGuard::new(flight, &self.store, &self.leaving);
         let signal = Heartbeat::default();
         let result = thread::scope(|scope| {
             let _until_here = signal.renewing();
-            if let Some(flight) = renewed {
+            if let Some(lease) = lease.filter(|lease| !lease.is_solo()) {
                 let (store, signal) = (&*self.store, &signal);
-                let renew = move || signal.renew(store, &flight);
+                let renew = move || signal.renew(store, &lease);
                 // Without it another may take over after 3 s, as if the lease were lost.
                 drop(thread::Builder::new().spawn_scoped(scope, renew));
             }
             Fetch::new(self, &mut held, how, want).run()
         });
         if let Err(Error::Nomad(error)) = &result {
-            self.void_if_refused(error, held.flight.as_deref());
+            self.void_if_refused(error, held.lease());
         }
         if let Err(error) = &result
             && self.is_shared(error)
@@ -102,7 +102,7 @@ impl Discovery {
 
 impl<'a, 'h> Fetch<'a, 'h> {
     fn new(discovery: &'a Discovery, held: &'h mut LeaseGuard<'a>, how: How, want: Want) -> Self {
-        let meta = held.flight.as_ref().and_then(|flight| flight.meta.as_ref());
+        let meta = held.flight.as_ref().and_then(Flight::meta);
         let known = meta.map(|meta| (meta.index, meta.rev.clone()));
         Self {
             discovery,
@@ -138,9 +138,8 @@ impl<'a, 'h> Fetch<'a, 'h> {
 
     /// What the cache has, if nothing has changed since. `--force` uses nothing that is cached.
     fn unchanged(&mut self) -> Result<Option<FetchedNodes>, Error> {
-        let flight = self.held.flight.as_deref().filter(|_| self.how != How::Force);
-        let Some((flight, meta)) = flight.and_then(|flight| Some((flight, flight.meta.as_ref()?)))
-        else {
+        let flight = self.held.flight.as_ref().filter(|_| self.how != How::Force);
+        let Some((flight, meta)) = flight.and_then(|flight| Some((flight, flight.meta()?))) else {
             return Ok(None);
         };
         let Some((sent, first)) = self.discovery.unmoved(meta)? else { return Ok(None) };
@@ -159,8 +158,8 @@ impl<'a, 'h> Fetch<'a, 'h> {
         let flight = self
             .held
             .flight
-            .as_deref()
-            .filter(|flight| flight.meta.is_some() && self.how != How::Force);
+            .as_ref()
+            .filter(|flight| flight.meta().is_some() && self.how != How::Force);
         let Some(flight) = flight else { return self.list_found() };
         let (store, discovery) = (&self.discovery.store, self.discovery);
         self.lists += 1;
@@ -296,11 +295,10 @@ impl<'a, 'h> Fetch<'a, 'h> {
     /// must be listed.
     fn publish(&mut self, found: &FetchedNodes) -> bool {
         let FetchedNodes { nodes, index, sent, .. } = found;
-        let (Some(flight), Some(index)) = (self.held.flight.as_deref(), *index) else {
-            return true;
-        };
+        let Some(index) = *index else { return true };
+        let Some(flight) = self.held.flight.take() else { return true };
+        let watch = flight.watch().to_owned();
         let partial = !nodes.missing.is_empty();
-        let same = flight.meta.as_ref().filter(|_| found.same);
         let mut publication = Publication {
             index,
             eff: nodes.eff,
@@ -308,33 +306,38 @@ impl<'a, 'h> Fetch<'a, 'h> {
             list_sent: *sent,
             partial,
             all: if partial { &[] } else { &nodes.all },
-            fulls: nodes.fulls.as_deref().filter(|_| same.is_none()).unwrap_or_default(),
+            fulls: nodes.fulls.as_deref().filter(|_| !found.same).unwrap_or_default(),
             base: self.base.as_ref(),
             keep: !partial && nodes.tally.total() as u64 >= self.discovery.policy.probe_from,
-            same,
+            same: found.same,
         };
-        let mut published = self.discovery.store.publish(flight, &publication);
-        if matches!(published, Ok(Published::Rebase)) {
-            if same.is_some() {
+        let store = &self.discovery.store;
+        let published = match store.publish(flight, &publication) {
+            Ok(Published::Rebase(flight)) if found.same => {
+                self.held.flight = Some(flight);
                 return false;
             }
-            publication.base = None;
-            published = self.discovery.store.publish(flight, &publication);
-        }
+            Ok(Published::Rebase(flight)) => {
+                publication.base = None;
+                store.publish(flight, &publication)
+            }
+            published => published,
+        };
         match published {
             Ok(Published::Done) => {
-                let rev = self.held.done().map(|flight| flight.watch);
-                self.published = rev.map(|rev| if partial { format!("p{rev}") } else { rev });
+                self.held.done();
+                self.published = Some(if partial { format!("p{watch}") } else { watch });
             }
             // A clear or a newer fetch came in between. Ours is still true for whoever asked.
-            Ok(Published::Fenced | Published::Rebase) => {
+            Ok(Published::Fenced | Published::Rebase(_)) => {
                 self.discovery.tell.verbose(
                     "not cached: a clear or a newer fetch came in between, or a right is missing \
                      (nomad-clients doctor)",
                 );
                 self.held.done();
             }
-            Ok(Published::Older { index, rev }) => {
+            Ok(Published::Older { flight, index, rev }) => {
+                self.held.flight = Some(flight);
                 self.known = Some((index, rev));
                 return false;
             }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::net::sync::lock;
-use crate::store::{FailureClass, Flight, Store};
+use crate::store::{FailureClass, Flight, Lease, Store};
 
 /// The protocol renews a lease of 3 s every second.
 const RENEW_EVERY: Duration = Duration::from_secs(1);
@@ -12,8 +12,8 @@ const RENEW_EVERY: Duration = Duration::from_secs(1);
 /// What must be done when the process is told to end.
 #[derive(Default)]
 pub struct Shutdown {
-    /// The flight that must be released.
-    flight: Mutex<Option<(Arc<dyn Store>, Flight)>>,
+    /// The lease that must be released.
+    held: Mutex<Option<(Arc<dyn Store>, Lease)>>,
     /// How one ends who still has something to finish.
     instead: Mutex<Option<Box<dyn Fn() + Send>>>,
 }
@@ -32,58 +32,58 @@ impl Shutdown {
 
     /// Releases the lease that is held at this moment, if one is. Called by the signal thread.
     pub fn leave(&self) {
-        if let Some((store, flight)) = self.take() {
-            store.release(&flight);
+        let held = lock(&self.held).take();
+        if let Some((store, lease)) = held {
+            store.release(&lease);
         }
-    }
-
-    fn hold(&self, store: Arc<dyn Store>, flight: Flight) {
-        *lock(&self.flight) = Some((store, flight));
-    }
-
-    fn take(&self) -> Option<(Arc<dyn Store>, Flight)> {
-        lock(&self.flight).take()
     }
 }
 
 /// The right to fill, or (without a flight) the wish to know for oneself. Dropping it releases
 /// the lease, so an error or a panic on the way never leaves one behind.
 pub(super) struct LeaseGuard<'a> {
-    pub(super) flight: Option<Box<Flight>>,
+    /// `None` without a flight, and while it is published.
+    pub(super) flight: Option<Flight>,
+    /// The lease, until it has ended.
+    lease: Option<Lease>,
     store: &'a Arc<dyn Store>,
     leaving: &'a Shutdown,
 }
 
 impl<'a> LeaseGuard<'a> {
     pub(super) fn new(
-        flight: Option<Box<Flight>>,
+        flight: Option<Flight>,
         store: &'a Arc<dyn Store>,
         leaving: &'a Shutdown,
     ) -> Self {
-        if let Some(flight) = &flight {
-            leaving.hold(Arc::clone(store), (**flight).clone());
-        }
-        Self { flight, store, leaving }
+        let lease = flight.as_ref().map(|flight| flight.lease().clone());
+        *lock(&leaving.held) = lease.clone().map(|lease| (Arc::clone(store), lease));
+        Self { flight, lease, store, leaving }
     }
 
     /// Tells those who wait, and holds no lease any more.
     pub(super) fn fail(&mut self, class: FailureClass) {
-        if let Some(flight) = self.done() {
-            self.store.fail(&flight, class);
+        if let Some(lease) = self.done() {
+            self.store.fail(&lease, class);
         }
     }
 
+    pub(super) fn lease(&self) -> Option<&Lease> {
+        self.lease.as_ref()
+    }
+
     /// The lease ended with its publication.
-    pub(super) fn done(&mut self) -> Option<Box<Flight>> {
-        self.leaving.take();
-        self.flight.take()
+    pub(super) fn done(&mut self) -> Option<Lease> {
+        lock(&self.leaving.held).take();
+        self.flight = None;
+        self.lease.take()
     }
 }
 
 impl Drop for LeaseGuard<'_> {
     fn drop(&mut self) {
-        if let Some(flight) = self.done() {
-            self.store.release(&flight);
+        if let Some(lease) = self.done() {
+            self.store.release(&lease);
         }
     }
 }
@@ -100,7 +100,7 @@ pub(super) struct Heartbeat {
 impl Heartbeat {
     /// Runs until the fetch is over. A lost lease changes nothing: the publication will be refused,
     /// its result is still true for whoever asked.
-    pub(super) fn renew(&self, store: &dyn Store, flight: &Flight) {
+    pub(super) fn renew(&self, store: &dyn Store, lease: &Lease) {
         let mut over = lock(&self.over);
         while !*over {
             let waited =
@@ -109,7 +109,7 @@ impl Heartbeat {
             over = waited.0;
             if timed_out && !*over {
                 drop(over);
-                let lost = matches!(store.renew(flight), Ok(false));
+                let lost = matches!(store.renew(lease), Ok(false));
                 over = lock(&self.over);
                 *over |= lost;
             }

@@ -16,7 +16,9 @@ use crate::clock;
 use crate::model::notice::Notifier;
 use crate::nomad::{self, Nomad};
 use crate::random;
-use crate::store::{Enter, Entered, FailureClass, Flight, Look, ProbeBackoff, RefusedRevs, Store};
+use crate::store::{
+    Enter, Entered, FailureClass, Flight, Lease, Look, ProbeBackoff, RefusedRevs, Store,
+};
 
 pub use crate::store::{How, Want};
 pub use answer::{Answer, Source, Tally};
@@ -86,7 +88,7 @@ impl Progress for NoProgress {
 enum EnterOutcome {
     Answer(Box<Answer>),
     /// Fetch; with a flight the result may be published.
-    Fetch(Option<Box<Flight>>),
+    Fetch(Option<Flight>),
 }
 
 impl Discovery {
@@ -193,7 +195,7 @@ impl Discovery {
 
     /// Nomad may have refused the token of this run: whoever has it is shown nothing from the cache
     /// any more. Where all tokens share the cache it is the others' as well.
-    pub fn void_if_refused(&self, error: &nomad::Error, own: Option<&Flight>) {
+    pub fn void_if_refused(&self, error: &nomad::Error, own: Option<&Lease>) {
         void_if_refused((&*self.store, &self.policy), error, own, &self.tell);
     }
 
@@ -224,7 +226,7 @@ impl Discovery {
 pub fn void_if_refused(
     (store, policy): (&dyn Store, &Policy),
     error: &nomad::Error,
-    own: Option<&Flight>,
+    own: Option<&Lease>,
     tell: &Notifier,
 ) {
     if policy.shared || error.kind != nomad::FailureKind::Denied {

@@ -14,7 +14,7 @@ use crate::net::sync::lock;
 use super::files::LocalStore;
 use super::{
     Base, CLEAR_PATIENCE, Cleared, ClearedPlace, Enter, Entered, Error, ErrorKind, FailureClass,
-    Flight, Kept, Look, Present, Publication, Published, Sample, Stats, Store, Want,
+    Flight, Kept, Lease, Look, Present, Publication, Published, Sample, Stats, Store, Want,
 };
 
 /// A list that Redis has shown, or that was to be written there.
@@ -186,14 +186,14 @@ impl FallbackStore {
     }
 
     /// The local store, if it has given this flight.
-    fn local_of(&self, flight: &Flight) -> Option<&dyn Store> {
+    fn local_of(&self, lease: &Lease) -> Option<&dyn Store> {
         let flights = lock(&self.local_flights);
-        self.fallback().filter(|_| flights.contains(&flight.token))
+        self.fallback().filter(|_| flights.contains(lease.token()))
     }
 
     /// The store that has given this flight.
-    fn of(&self, flight: &Flight) -> &dyn Store {
-        self.local_of(flight).unwrap_or(&*self.redis)
+    fn of(&self, lease: &Lease) -> &dyn Store {
+        self.local_of(lease).unwrap_or(&*self.redis)
     }
 
     fn enter_local(&self, enter: &Enter<'_>) -> Result<Entered, Error> {
@@ -201,20 +201,20 @@ impl FallbackStore {
         let entered = local.enter(enter)?;
         if let Entered::Own(flight) = &entered {
             let mut flights = lock(&self.local_flights);
-            flights.insert(flight.token.clone());
+            flights.insert(flight.lease.token.clone());
         }
         Ok(entered)
     }
 
     /// What can't be published is printed all the same. The lease is given back, so that those who
     /// wait need not wait for its end.
-    fn unpublished(&self, flight: &Flight, error: &Error) -> Published {
+    fn unpublished(&self, lease: &Lease, error: &Error) -> Published {
         let lasts = error.is_timeout() || matches!(error, Error::NoCommand(_));
         let passes = error.kind() == ErrorKind::Unavailable && !lasts;
         let is_absent = error.kind() == ErrorKind::Unavailable && !self.asked;
         self.tell_once(format!("cannot write the cache in redis: {error}"), passes || is_absent);
         if error.is_answer() {
-            self.redis.release(flight);
+            self.redis.release(lease);
         }
         Published::Fenced
     }
@@ -279,40 +279,41 @@ impl Store for FallbackStore {
     }
 
     fn base(&self, flight: &Flight) -> Option<Base> {
-        self.of(flight).base(flight)
+        self.of(&flight.lease).base(flight)
     }
 
     fn kept(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
-        self.of(flight).kept(flight, first)
+        self.of(&flight.lease).kept(flight, first)
     }
 
-    fn publish(&self, flight: &Flight, publication: &Publication<'_>) -> Result<Published, Error> {
-        if let Some(local) = self.local_of(flight) {
+    fn publish(&self, flight: Flight, publication: &Publication<'_>) -> Result<Published, Error> {
+        if let Some(local) = self.local_of(&flight.lease) {
             return local.publish(flight, publication);
         }
+        let lease = flight.lease.clone();
         let published = self.redis.publish(flight, publication);
         // It will be printed, whatever came of it here.
-        if !matches!(published, Ok(Published::Older { .. } | Published::Rebase)) {
+        if !matches!(published, Ok(Published::Older { .. } | Published::Rebase(_))) {
             let age = clock::now().saturating_duration_since(publication.list_sent);
             self.forget_older(Some(ShownList { index: publication.eff, age }));
         }
-        Ok(published.unwrap_or_else(|error| self.unpublished(flight, &error)))
+        Ok(published.unwrap_or_else(|error| self.unpublished(&lease, &error)))
     }
 
-    fn renew(&self, flight: &Flight) -> Result<bool, Error> {
-        self.of(flight).renew(flight)
+    fn renew(&self, lease: &Lease) -> Result<bool, Error> {
+        self.of(lease).renew(lease)
     }
 
-    fn release(&self, flight: &Flight) {
-        self.of(flight).release(flight);
+    fn release(&self, lease: &Lease) {
+        self.of(lease).release(lease);
     }
 
-    fn fail(&self, flight: &Flight, class: FailureClass) {
-        self.of(flight).fail(flight, class);
+    fn fail(&self, lease: &Lease, class: FailureClass) {
+        self.of(lease).fail(lease, class);
     }
 
     /// In every place, whichever serves now.
-    fn void(&self, own: Option<&Flight>) -> Result<(), Error> {
+    fn void(&self, own: Option<&Lease>) -> Result<(), Error> {
         let here = self.local.as_ref().map_or(Ok(()), |local| local.void(own));
         let there = self.redis.void(own);
         // A Redis that nobody asked for and that is not there holds nothing.

@@ -11,7 +11,8 @@ use crate::model::snapshot::Snapshot;
 use super::meta::Meta;
 use super::{
     Base, CacheState, Cleared, ClearedPlace, Enter, Entered, Error, FailureClass, Flight, How,
-    Kept, Look, Minute, Place, Publication, Published, RefusedRevs, Sample, Stats, Store, Want,
+    Kept, Lease, Look, Minute, Place, Publication, Published, RefusedRevs, Sample, Stats, Store,
+    Want,
 };
 
 const LEASE: Duration = Duration::from_secs(3);
@@ -30,12 +31,12 @@ pub struct InProcessStore {
 
 #[derive(Default)]
 struct Held {
-    lease: Option<Lease>,
+    lease: Option<LeaseState>,
     last: Option<Last>,
     minutes: BTreeMap<u64, Minute>,
 }
 
-struct Lease {
+struct LeaseState {
     token: String,
     ends: Instant,
     /// The flight is over, and why; nobody holds the lease.
@@ -102,7 +103,7 @@ impl InProcessStore {
 
     /// What the flight found is shown, and may not be published: nothing older is served any more.
     fn fence(&self, held: &mut Held, flight: &Flight, new: &Publication<'_>, now: Instant) {
-        let rev = format!("t{}", flight.token);
+        let rev = format!("t{}", flight.lease.token);
         match &mut held.last {
             Some(last) if last.snapshot.index == new.eff => {}
             _ if new.reset.is_some() => (held.lease, held.last) = (None, None),
@@ -153,38 +154,34 @@ impl Store for InProcessStore {
         }
         let mut watch = None;
         match &held.lease {
-            Some(Lease { token, failure: Some(class), .. }) if Some(&**token) == enter.waited => {
+            Some(LeaseState { token, failure: Some(class), .. })
+                if Some(&**token) == enter.waited =>
+            {
                 return Ok(Entered::Failed(*class));
             }
-            Some(Lease { token, failure: None, .. }) if token != enter.token => match enter.how {
-                // Publish under the lease of the other --force.
-                How::Force => watch = Some(token.clone()).filter(|token| token.starts_with('F')),
-                How::Get | How::Refresh => {
-                    let rev = meta.map(|meta| meta.rev);
-                    return Ok(Entered::Wait { lease: token.clone(), rev });
+            Some(LeaseState { token, failure: None, .. }) if token != enter.token => {
+                match enter.how {
+                    // Publish under the lease of the other --force.
+                    How::Force => {
+                        watch = Some(token.clone()).filter(|token| token.starts_with('F'));
+                    }
+                    How::Get | How::Refresh => {
+                        let rev = meta.map(|meta| meta.rev);
+                        return Ok(Entered::Wait { lease: token.clone(), rev });
+                    }
                 }
-            },
+            }
             _ => {}
         }
-        let (token, solo) = (enter.token.to_owned(), watch.is_some());
-        let watch = watch.unwrap_or_else(|| {
-            held.lease = Some(Lease { token: token.clone(), ends: now + LEASE, failure: None });
-            token.clone()
-        });
-        Ok(Entered::Own(Box::new(Flight {
-            token,
-            watch,
-            epoch: String::new(),
-            meta,
-            solo,
-            literal: true,
-            now_ms: 0,
-            entered: now,
-        })))
+        if watch.is_none() {
+            let token = enter.token.to_owned();
+            held.lease = Some(LeaseState { token, ends: now + LEASE, failure: None });
+        }
+        Ok(Entered::Own(Flight::new(enter.token, watch, String::new(), meta)))
     }
 
     fn base(&self, flight: &Flight) -> Option<Base> {
-        let (now, rev) = (clock::now(), &flight.meta.as_ref()?.rev);
+        let (now, rev) = (clock::now(), &flight.meta()?.rev);
         let held = self.held(now);
         let fulls = self.detailed(&held, rev, now)?.snapshot.fulls.iter().flatten();
         Some(Base { rev: rev.clone(), fulls: fulls.cloned().collect() })
@@ -193,64 +190,66 @@ impl Store for InProcessStore {
     fn kept(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
         let now = clock::now();
         let held = self.held(now);
-        let last = self.detailed(&held, &flight.meta.as_ref()?.rev, now)?;
+        let last = self.detailed(&held, &flight.meta()?.rev, now)?;
         let proves = last.is_complete() && now.duration_since(last.listed) < self.detail_ttl;
         let mut fulls = last.snapshot.fulls.iter().flatten();
         let (_, first) = fulls.find(|(id, _)| id == first).filter(|_| proves)?;
         Some(Kept { all: last.snapshot.all.clone(), first: first.clone() })
     }
 
-    fn publish(&self, flight: &Flight, new: &Publication<'_>) -> Result<Published, Error> {
+    fn publish(&self, flight: Flight, new: &Publication<'_>) -> Result<Published, Error> {
         let now = clock::now();
         let mut held = self.held(now);
         if held.lease_of(&flight.watch).is_none() {
-            self.fence(&mut held, flight, new, now);
+            self.fence(&mut held, &flight, new, now);
             return Ok(Published::Fenced);
         }
         if let Some(Last { snapshot: Snapshot { rev, index, .. }, .. }) = &held.last
             && new.index < *index
             && new.reset != Some(rev)
         {
-            return Ok(Published::Older { index: *index, rev: rev.clone() });
+            let (index, rev) = (*index, rev.clone());
+            return Ok(Published::Older { flight, index, rev });
         }
-        let same = new.same.map(|same| self.detailed(&held, &same.rev, now));
-        if same.is_some_and(|same| same.is_none()) {
-            return Ok(Published::Rebase);
+        let is_base = |base: &Meta| self.detailed(&held, &base.rev, now).is_some();
+        if new.same && !flight.meta().is_some_and(is_base) {
+            return Ok(Published::Rebase(flight));
         }
-        let same = held.last.take().filter(|_| new.same.is_some());
+        let same = held.last.take().filter(|_| new.same);
         let listed = same.as_ref().map_or(now, |same| same.listed);
         let fulls = same.and_then(|same| same.snapshot.fulls).unwrap_or_else(|| new.fulls.to_vec());
         let rev = if new.partial { format!("p{}", flight.watch) } else { flight.watch.clone() };
         let last = self.publication((rev, new.index), new.all, fulls, now);
         held.last = Some(Last { list_sent: new.list_sent, listed, ..last });
-        held.lease = new.partial.then(|| Lease::failed(&flight.watch, FailureClass::Partial, now));
+        held.lease =
+            new.partial.then(|| LeaseState::failed(&flight.watch, FailureClass::Partial, now));
         Ok(Published::Done)
     }
 
-    fn renew(&self, flight: &Flight) -> Result<bool, Error> {
+    fn renew(&self, lease: &Lease) -> Result<bool, Error> {
         let now = clock::now();
         let mut held = self.held(now);
-        let lease = held.lease_of(&flight.token).map(|lease| lease.ends = now + LEASE);
-        Ok(flight.solo || lease.is_some())
+        let renewed = held.lease_of(&lease.token).map(|lease| lease.ends = now + LEASE);
+        Ok(lease.solo || renewed.is_some())
     }
 
-    fn release(&self, flight: &Flight) {
+    fn release(&self, lease: &Lease) {
         let mut held = self.held(clock::now());
-        if held.lease_of(&flight.token).is_some() {
+        if held.lease_of(&lease.token).is_some() {
             held.lease = None;
         }
     }
 
-    fn fail(&self, flight: &Flight, class: FailureClass) {
+    fn fail(&self, own: &Lease, class: FailureClass) {
         let now = clock::now();
-        if let Some(lease) = self.held(now).lease_of(&flight.token) {
-            *lease = Lease::failed(&flight.token, class, now);
+        if let Some(lease) = self.held(now).lease_of(&own.token) {
+            *lease = LeaseState::failed(&own.token, class, now);
         }
     }
 
-    fn void(&self, own: Option<&Flight>) -> Result<(), Error> {
+    fn void(&self, own: Option<&Lease>) -> Result<(), Error> {
         let mut held = self.held(clock::now());
-        let is_own = |lease: &Lease| own.is_some_and(|own| own.token == lease.token);
+        let is_own = |lease: &LeaseState| own.is_some_and(|own| own.token == lease.token);
         held.lease.take_if(|lease| lease.failure.is_none() && !is_own(lease));
         held.last = None;
         Ok(())
@@ -309,12 +308,12 @@ impl Store for InProcessStore {
 
 impl Held {
     /// The lease, if a flight holds it under this token.
-    fn lease_of(&mut self, token: &str) -> Option<&mut Lease> {
+    fn lease_of(&mut self, token: &str) -> Option<&mut LeaseState> {
         self.lease.as_mut().filter(|lease| lease.failure.is_none() && lease.token == token)
     }
 }
 
-impl Lease {
+impl LeaseState {
     fn failed(token: &str, class: FailureClass, now: Instant) -> Self {
         Self { token: token.to_owned(), ends: now + FAILURE, failure: Some(class) }
     }

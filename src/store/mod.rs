@@ -9,6 +9,7 @@
 pub mod error;
 pub mod fallback;
 pub mod files;
+mod flight;
 pub mod in_process;
 mod keys;
 pub mod meta;
@@ -24,11 +25,10 @@ pub mod scope;
 pub mod sum;
 mod validate;
 
-use std::collections::HashMap;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::model::node::{FullJson, NodeId};
+use crate::model::node::NodeId;
 use crate::model::secret::Secret;
 use crate::model::snapshot::Snapshot;
 
@@ -38,6 +38,7 @@ pub use crate::host::BootClock;
 pub use crate::host::FolderSpace;
 pub use error::{Error, ErrorKind};
 pub use files::inspect::{FolderState, UsableFolder, inspect_folder};
+pub use flight::{Base, FailureClass, Flight, Kept, Lease, Publication, Published};
 pub use open::{Stores, open};
 pub use probe_backoff::ProbeBackoff;
 pub use report::{
@@ -118,22 +119,22 @@ pub trait Store: Send + Sync {
     /// there is none, or if the list that it was made from is older than details may be.
     fn kept(&self, flight: &Flight, first: &NodeId) -> Option<Kept>;
 
-    /// PUBLISH: everything in one atomic step, or nothing.
-    fn publish(&self, flight: &Flight, publication: &Publication<'_>) -> Result<Published, Error>;
+    /// PUBLISH: everything in one atomic step, or nothing. The flight is over, unless it comes back.
+    fn publish(&self, flight: Flight, publication: &Publication<'_>) -> Result<Published, Error>;
 
     /// RENEW: `false` if the lease is lost (publishing will be refused).
-    fn renew(&self, flight: &Flight) -> Result<bool, Error>;
+    fn renew(&self, lease: &Lease) -> Result<bool, Error>;
 
     /// RELEASE: give the lease back without an answer. Best effort, safe while another call of the
     /// same store is under way in another thread.
-    fn release(&self, flight: &Flight);
+    fn release(&self, lease: &Lease);
 
     /// FAIL: those who wait for this flight learn the class. Best effort.
-    fn fail(&self, flight: &Flight, class: FailureClass);
+    fn fail(&self, lease: &Lease, class: FailureClass);
 
     /// VOID: Nomad has refused this credential. What is cached for it is served no more, and no
     /// other flight that began before brings it back; other credentials go on.
-    fn void(&self, own: Option<&Flight>) -> Result<(), Error>;
+    fn void(&self, own: Option<&Lease>) -> Result<(), Error>;
 
     /// The partial publication of the flight that was waited for; `None` if it is not (any more) there.
     fn partial(&self, waited: &str) -> Result<Option<Snapshot>, Error>;
@@ -207,7 +208,7 @@ pub struct Enter<'a> {
     pub waited: Option<&'a str>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum Entered {
     /// Something fresh is there: look again.
     Hit { rev: String },
@@ -216,119 +217,7 @@ pub enum Entered {
     /// Who was waited for has failed.
     Failed(FailureClass),
     /// Fetch, and publish under this flight.
-    Own(Box<Flight>),
+    Own(Flight),
     /// The cache can't be written: fetch for yourself, publish nothing.
     Alone,
-}
-
-/// The right to fill. `solo`: works under the lease of another `--force`, renews nothing.
-#[derive(Debug, Clone)]
-pub struct Flight {
-    pub token: String,
-    /// The lease that the publication is compared with.
-    pub watch: String,
-    pub epoch: String,
-    /// What the cache held when the flight began; serves as base and as lowest index.
-    pub meta: Option<meta::Meta>,
-    pub solo: bool,
-    /// The family of keys that holds `meta`: `true` = the literal names (Redis only).
-    pub literal: bool,
-    /// The server's clock in milliseconds at `entered`.
-    pub now_ms: u64,
-    pub entered: Instant,
-}
-
-/// The verified content of the hash that a flight starts from.
-#[derive(Debug, Clone)]
-pub struct Base {
-    /// The publication it belongs to.
-    pub rev: String,
-    /// Full records as JSON.
-    pub fulls: HashMap<NodeId, FullJson>,
-}
-
-/// What a flight may publish anew.
-#[derive(Debug, Clone)]
-pub struct Kept {
-    pub all: Vec<u8>,
-    /// The record that was asked for; not verified.
-    pub first: FullJson,
-}
-
-/// What one fetch writes.
-#[derive(Debug, Clone)]
-pub struct Publication<'a> {
-    /// `X-Nomad-Index` of the list.
-    pub index: u64,
-    /// The highest of `index` and every ModifyIndex in the records.
-    pub eff: u64,
-    /// The rev whose higher index a second list disproved.
-    pub reset: Option<&'a str>,
-    /// When the list request was sent.
-    pub list_sent: Instant,
-    /// Some records have no details: the hash is written, `all` is not.
-    pub partial: bool,
-    /// Bytes of `all`; empty if partial.
-    pub all: &'a [u8],
-    /// Every full record, JSON, in the order of `all`.
-    pub fulls: &'a [(NodeId, FullJson)],
-    /// A delta against this base; `None` = whole.
-    pub base: Option<&'a Base>,
-    /// `all` is worth a copy that outlives it.
-    pub keep: bool,
-    /// Nothing has changed since this publication: `all` is what [`Store::kept`] gave, `fulls` and
-    /// `base` say nothing.
-    pub same: Option<&'a meta::Meta>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Published {
-    Done,
-    /// A newer index is known. Nothing changed, the lease is kept.
-    Older {
-        index: u64,
-        rev: String,
-    },
-    /// The hash is not the base any more. Nothing changed, the lease is kept.
-    Rebase,
-    /// Not ours to publish. Ours is still true for whoever asked.
-    Fenced,
-}
-
-/// Why a flight failed, as those who wait learn it: the protocol's number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FailureClass {
-    /// 0: the answer is good and can't be cached.
-    NotCacheable,
-    /// 4
-    Denied,
-    /// 5
-    Outage,
-    /// 6
-    NotNomad,
-    /// 8: a partial publication is there.
-    Partial,
-}
-
-impl FailureClass {
-    pub fn number(self) -> u8 {
-        match self {
-            Self::NotCacheable => 0,
-            Self::Denied => 4,
-            Self::Outage => 5,
-            Self::NotNomad => 6,
-            Self::Partial => 8,
-        }
-    }
-
-    /// Another number is treated as an outage: a newer program's class must not hang an older one.
-    pub fn from_number(number: &str) -> Self {
-        match number {
-            "0" => Self::NotCacheable,
-            "4" => Self::Denied,
-            "6" => Self::NotNomad,
-            "8" => Self::Partial,
-            _ => Self::Outage,
-        }
-    }
 }

@@ -31,7 +31,7 @@ impl Home {
         let home = Self(TempDir::new().unwrap(), AtomicU64::new(0));
         let store = home.store();
         assert_eq!(
-            publish(&store, &own(&store, "N1", How::Get), 1, false).unwrap(),
+            publish(&store, own(&store, "N1", How::Get), 1, false).unwrap(),
             Published::Done
         );
         home
@@ -88,7 +88,7 @@ impl Home {
     fn heals(&self, what: &str) {
         let store = self.store();
         let flight = own(&store, "N9", How::Refresh);
-        assert_eq!(publish(&store, &flight, 9, false).unwrap(), Published::Done, "{what}");
+        assert_eq!(publish(&store, flight, 9, false).unwrap(), Published::Done, "{what}");
         assert_eq!(self.shown(), Some(9), "{what}");
         assert_eq!(
             [".tmp", ".full", ".snap"].map(|ending| self.names(ending)),
@@ -115,14 +115,14 @@ fn enter(store: &LocalStore, token: &str, how: How) -> Result<Entered, Error> {
 #[track_caller]
 fn own(store: &LocalStore, token: &str, how: How) -> Flight {
     match enter(store, token, how).unwrap() {
-        Entered::Own(flight) => *flight,
+        Entered::Own(flight) => flight,
         other => panic!("{other:?}"),
     }
 }
 
 fn publish(
     store: &LocalStore,
-    flight: &Flight,
+    flight: Flight,
     index: u64,
     partial: bool,
 ) -> Result<Published, Error> {
@@ -137,7 +137,7 @@ fn publish(
         fulls: &fulls(index),
         base: None,
         keep: false,
-        same: None,
+        same: false,
     };
     store.publish(flight, &publication)
 }
@@ -168,7 +168,7 @@ fn killed_everywhere(shown: &[Option<u64>], steps_min: u32, act: fn(&LocalStore)
 /// Errors are those of a process that is gone: nobody sees them.
 fn fetch(store: &LocalStore, partial: bool) {
     if let Ok(Entered::Own(flight)) = enter(store, "N2", How::Refresh) {
-        let _ = publish(store, &flight, 2, partial);
+        let _ = publish(store, flight, 2, partial);
     }
 }
 
@@ -182,8 +182,8 @@ fn while_publishing() {
 fn while_invalidating() {
     killed_everywhere(&[Some(1), None], 4, |store| {
         let Ok(Entered::Own(late)) = enter(store, "N2", How::Refresh) else { return };
-        store.release(&late);
-        let _ = publish(store, &late, 2, false);
+        store.release(late.lease());
+        let _ = publish(store, late, 2, false);
     });
 }
 
@@ -229,7 +229,7 @@ fn a_full_disk_keeps_neither_the_old_nor_a_part_of_the_new() {
         let store = home.store();
         let flight = own(&store, "N2", How::Refresh);
         plan(Some((Fault::Full, at)));
-        let published = publish(&store, &flight, 2, false);
+        let published = publish(&store, flight, 2, false);
         plan(None);
         let left = [".tmp", ".full", ".snap"].map(|ending| home.names(ending));
         match published {
@@ -256,9 +256,9 @@ fn a_full_disk_hides_and_clears_all_the_same() {
     let home = Home::filled();
     let (late, store) = (home.store(), home.store());
     let flight = own(&late, "N2", How::Refresh);
-    late.release(&flight);
+    late.release(flight.lease());
     plan(Some((Fault::Full, 0)));
-    assert_eq!(publish(&late, &flight, 2, false).unwrap(), Published::Fenced);
+    assert_eq!(publish(&late, flight, 2, false).unwrap(), Published::Fenced);
     assert_eq!(home.shown(), None);
     plan(None);
     home.heals("hidden");

@@ -18,7 +18,7 @@ use crate::support::world::{World, counts, listing, row, rows};
 fn who_waits_learns_of_the_failure() {
     let world = World::with(&[("a", 3)]);
     let (flight, store) = (world.another_flight("N1"), Arc::clone(&world.store));
-    let asked = world.ask_while(How::Get, move || store.fail(&flight, FailureClass::Denied));
+    let asked = world.ask_while(How::Get, move || store.fail(flight.lease(), FailureClass::Denied));
     let Err(error @ Error::Shared(FailureClass::Denied)) = asked else { panic!("{asked:?}") };
     assert_eq!(
         error.to_string(),
@@ -31,8 +31,9 @@ fn who_waits_learns_of_the_failure() {
 fn who_waits_for_an_answer_that_cannot_be_cached_asks_for_itself() {
     let world = World::with(&[("a", 3)]);
     let (flight, store) = (world.another_flight("N1"), Arc::clone(&world.store));
-    let answer =
-        world.ask_while(How::Get, move || store.fail(&flight, FailureClass::NotCacheable)).unwrap();
+    let answer = world
+        .ask_while(How::Get, move || store.fail(flight.lease(), FailureClass::NotCacheable))
+        .unwrap();
     assert_eq!(rows(&answer), [row("a", "r3")]);
     assert_eq!(world.nomad.asked(), ["list", "node a"]);
 }
@@ -47,7 +48,7 @@ fn who_waits_is_served_without_a_call() {
         remarks: Arc::default(),
     };
     let answer = world.ask_while(How::Get, move || {
-        other.store.release(&flight);
+        other.store.release(flight.lease());
         other.ask(How::Get).unwrap();
         other.nomad.asked();
     });
@@ -69,7 +70,7 @@ fn a_refresh_is_served_by_what_began_after_it_and_counts_against_what_it_saw() {
         remarks: Arc::default(),
     };
     let answer = world.ask_while(How::Refresh, move || {
-        other.store.release(&flight);
+        other.store.release(flight.lease());
         other.nomad.put("b", 9);
         other.ask(How::Refresh).unwrap();
         other.nomad.asked();
@@ -86,14 +87,14 @@ fn the_rows_of_a_partial_fetch_serve_those_who_waited_for_it() {
     let flight = world.another_flight("N1");
     let (nomad, store) = (Arc::clone(&world.nomad), Arc::clone(&world.store));
     let answer =
-        world.ask_while(How::Get, move || publish_partial(&nomad, &*store, &flight)).unwrap();
+        world.ask_while(How::Get, move || publish_partial(&nomad, &*store, flight)).unwrap();
     assert_eq!(rows(&answer), [row("a", "r3"), ("b".to_owned(), None)]);
     assert_eq!(answer.missing, [(id("b"), "failed in a concurrent refresh".to_owned())]);
     assert_eq!((answer.source, world.nomad.asked()), (Source::Served, Vec::new()));
 }
 
 /// What a fetch that could not get the detail of b leaves behind.
-fn publish_partial(nomad: &FakeNomad, store: &dyn Store, flight: &Flight) {
+fn publish_partial(nomad: &FakeNomad, store: &dyn Store, flight: Flight) {
     let facts = detail("a", 3, "r3").facts;
     let nodes = vec![Full::new(&stub("a", 3), Some(facts)), Full::new(&stub("b", 4), None)];
     let fulls = Rows::of(nodes).fulls;
@@ -107,7 +108,7 @@ fn publish_partial(nomad: &FakeNomad, store: &dyn Store, flight: &Flight) {
         fulls: &fulls,
         base: None,
         keep: false,
-        same: None,
+        same: false,
     };
     assert_eq!(store.publish(flight, &publication).unwrap(), Published::Done);
     assert_eq!(nomad.asked(), Vec::<String>::new());
@@ -134,7 +135,7 @@ fn a_panic_gives_the_lease_back() {
         discovery.nodes(How::Get, Want::Full)
     }));
     assert!(panicked.is_err());
-    world.another_flight("N2");
+    let _ = world.another_flight("N2");
 }
 
 #[test]

@@ -74,16 +74,8 @@ fn own(
     watch: Option<String>,
 ) -> Entered {
     let meta = known.valid(store).map(super::snapshot_file::Header::meta);
-    Entered::Own(Box::new(Flight {
-        token: enter.token.to_owned(),
-        solo: watch.is_some(),
-        watch: watch.unwrap_or_else(|| enter.token.to_owned()),
-        epoch: known.epoch.unwrap_or(epoch),
-        meta,
-        literal: true,
-        now_ms: store.now(),
-        entered: clock::now(),
-    }))
+    let flight = Flight::new(enter.token, watch, known.epoch.unwrap_or(epoch), meta);
+    Entered::Own(flight.entered_at(true, store.now(), clock::now()))
 }
 
 /// What may be served to this one. A refresh that waited takes what was published by a holder of

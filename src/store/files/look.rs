@@ -155,7 +155,7 @@ impl LocalStore {
 
     /// What may be published anew, see [`Store::kept`](crate::store::Store::kept).
     pub(super) fn kept_of(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
-        let meta = flight.meta.as_ref()?;
+        let meta = flight.meta()?;
         let (header, all) = self.open_snap()?.read().ok()?;
         let keep = u64::try_from(self.detail_ttl.as_millis()).unwrap_or(u64::MAX);
         let is_proved = self.now().saturating_sub(header.listed) <= keep;

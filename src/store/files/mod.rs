@@ -28,7 +28,8 @@ use crate::model::snapshot::Snapshot;
 use super::scope::Scope;
 use super::{
     Base, BootClock, CLEAR_PATIENCE, Cleared, ClearedPlace, Enter, Entered, Error, FailureClass,
-    Flight, Kept, Look, NodeId, Place, Present, Publication, Published, Sample, Stats, Store, Want,
+    Flight, Kept, Lease, Look, NodeId, Place, Present, Publication, Published, Sample, Stats,
+    Store, Want,
 };
 use crate::host::folder::{Folder, plain};
 
@@ -116,7 +117,7 @@ impl Store for LocalStore {
     }
 
     fn base(&self, flight: &Flight) -> Option<Base> {
-        let (known, meta) = (self.known(), flight.meta.as_ref()?);
+        let (known, meta) = (self.known(), flight.meta()?);
         let header = known.valid(self).filter(|header| header.rev == meta.rev)?;
         Some(Base { rev: header.rev.clone(), fulls: self.fulls(header)?.into_iter().collect() })
     }
@@ -125,23 +126,23 @@ impl Store for LocalStore {
         self.kept_of(flight, first)
     }
 
-    fn publish(&self, flight: &Flight, publication: &Publication<'_>) -> Result<Published, Error> {
+    fn publish(&self, flight: Flight, publication: &Publication<'_>) -> Result<Published, Error> {
         publish::publish(self, flight, publication)
     }
 
-    fn renew(&self, flight: &Flight) -> Result<bool, Error> {
-        Ok(self.flights.renew(&flight.token, self.now()))
+    fn renew(&self, lease: &Lease) -> Result<bool, Error> {
+        Ok(self.flights.renew(&lease.token, self.now()))
     }
 
-    fn release(&self, flight: &Flight) {
-        self.flights.release(&flight.token);
+    fn release(&self, lease: &Lease) {
+        self.flights.release(&lease.token);
     }
 
-    fn fail(&self, flight: &Flight, class: FailureClass) {
-        self.flights.fail(&flight.token, class, self.now());
+    fn fail(&self, lease: &Lease, class: FailureClass) {
+        self.flights.fail(&lease.token, class, self.now());
     }
 
-    fn void(&self, _: Option<&Flight>) -> Result<(), Error> {
+    fn void(&self, _: Option<&Lease>) -> Result<(), Error> {
         self.void_scope().map_err(|error| self.cannot("write", &error))
     }
 

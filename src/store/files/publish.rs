@@ -18,12 +18,13 @@ use super::{LocalStore, PATIENCE};
 /// what is about to be printed is served. Only an older index leaves the flight its lease.
 pub(super) fn publish(
     store: &LocalStore,
-    flight: &Flight,
+    flight: Flight,
     new: &Publication<'_>,
 ) -> Result<Published, Error> {
+    let lease = flight.lease.clone();
     let published = try_publish(store, flight, new);
-    if !matches!(published, Ok(Published::Older { .. } | Published::Rebase)) {
-        store.flights.release(&flight.token);
+    if !matches!(published, Ok(Published::Older { .. } | Published::Rebase(_))) {
+        store.flights.release(&lease.token);
     }
     published.map_err(|error| {
         let error = store.cannot("write", &error);
@@ -33,36 +34,34 @@ pub(super) fn publish(
     })
 }
 
-fn try_publish(
-    store: &LocalStore,
-    flight: &Flight,
-    new: &Publication<'_>,
-) -> io::Result<Published> {
+fn try_publish(store: &LocalStore, flight: Flight, new: &Publication<'_>) -> io::Result<Published> {
     let writing = store.folder.writing(PATIENCE)?;
     let known = store.known();
     let present = known.last_published(store);
-    let unbroken = store.flights.is_unbroken(&flight.token, &present, store.now());
+    let unbroken = store.flights.is_unbroken(&flight.lease.token, &present, store.now());
     if known.epoch.as_ref() != Some(&flight.epoch) || !unbroken {
-        invalidate(store, &writing, flight, new, &known)?;
+        invalidate(store, &writing, &flight, new, &known)?;
         return Ok(Published::Fenced);
     }
     let present = known.valid(store);
     if let Some(newer) = present.filter(|present| new.index < present.idx)
         && new.reset != Some(&*newer.rev)
     {
-        return Ok(Published::Older { index: newer.idx, rev: newer.rev.clone() });
+        return Ok(Published::Older { flight, index: newer.idx, rev: newer.rev.clone() });
     }
-    if new.same.is_some() && republished(store, new, present).is_none() {
-        return Ok(Published::Rebase);
+    let same = flight.meta().filter(|_| new.same);
+    let same = same.map(|same| republished(store, same, present));
+    if same.is_some_and(|same| same.is_none()) {
+        return Ok(Published::Rebase(flight));
     }
-    if let Err(error) = write(store, &writing, flight, new, present) {
+    if let Err(error) = write(store, &writing, &flight, new, present) {
         // What is about to be printed may be newer than what is there, and removing needs no room.
         writing.remove(&store.name("snap"))?;
         store.remove_fulls(&writing, "");
         return Err(error);
     }
     if new.partial {
-        store.flights.fail(&flight.token, FailureClass::Partial, store.now());
+        store.flights.fail(&flight.lease.token, FailureClass::Partial, store.now());
     }
     Ok(Published::Done)
 }
@@ -75,7 +74,8 @@ fn write(
     present: Option<&Header>,
 ) -> io::Result<()> {
     let fresh = header(store, flight, new);
-    let header = match republished(store, new, present) {
+    let same = flight.meta().filter(|_| new.same);
+    let header = match same.and_then(|same| republished(store, same, present)) {
         Some(Header { count, hsum, full, listed, .. }) => Header {
             count: *count,
             hsum: hsum.clone(),
@@ -95,12 +95,12 @@ fn write(
 /// The present publication, if it is the one that is published anew and still has its records.
 fn republished<'a>(
     store: &LocalStore,
-    new: &Publication<'_>,
+    same: &Meta,
     present: Option<&'a Header>,
 ) -> Option<&'a Header> {
     let is_there =
         |header: &&Header| header.full.is_empty() || store.folder.len(&header.full).is_some();
-    present.filter(|header| new.same.is_some_and(|same| same.rev == header.rev)).filter(is_there)
+    present.filter(|header| same.rev == header.rev).filter(is_there)
 }
 
 /// Of a list; the file of full records is not named yet.
@@ -171,7 +171,7 @@ fn write_fulls(
     if new.fulls.is_empty() {
         return Ok(String::new());
     }
-    let name = store.name(&format!("{}.full", flight.token));
+    let name = store.name(&format!("{}.full", flight.lease.token));
     let lines: Vec<&[u8]> =
         new.fulls.iter().flat_map(|(_, full)| [full.as_slice(), b"\n"]).collect();
     writing.replace(&name, &[&lines.concat()])?;
@@ -230,7 +230,7 @@ fn floor(
     let meta = Meta {
         scope: store.scope.as_str().to_owned(),
         epoch,
-        rev: format!("t{}", flight.token),
+        rev: format!("t{}", flight.lease.token),
         index: new.eff,
         count,
         len: 0,

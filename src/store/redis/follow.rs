@@ -6,7 +6,7 @@ use crate::store::Error;
 
 use super::connection::Manner;
 use super::errors::of_reply;
-use super::flight::{RELEASE_LUA, RENEW_LUA};
+use super::fill::{RELEASE_LUA, RENEW_LUA};
 use super::socket::TimeBudget;
 use super::{RedisStore, Step, command};
 

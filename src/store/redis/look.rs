@@ -154,7 +154,7 @@ impl RedisStore {
     }
 
     pub(super) fn base_of(&self, flight: &Flight) -> Option<Base> {
-        let meta = flight.meta.as_ref()?;
+        let meta = flight.meta()?;
         match self.fulls(meta, flight.literal) {
             Ok(Some(fulls)) => {
                 Some(Base { rev: meta.rev.clone(), fulls: fulls.into_iter().collect() })
@@ -172,7 +172,7 @@ impl RedisStore {
 
     /// The copy counts only if it is what the flight's meta describes.
     pub(super) fn kept_of(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
-        let meta = flight.meta.as_ref()?;
+        let meta = flight.meta()?;
         let Family { kept, hash, .. } = self.keys.family(flight.literal);
         let asked = [command("GET", &[kept]), command("HMGET", &[hash, first.as_str()])];
         let replies =

@@ -4,7 +4,7 @@ mod clear;
 mod connection;
 mod diagnose;
 mod errors;
-mod flight;
+mod fill;
 mod follow;
 mod look;
 mod resp;
@@ -32,8 +32,8 @@ use crate::net::sync::lock;
 use super::keys::Keys;
 use super::scope::Scope;
 use super::{
-    Base, Cleared, ClearedPlace, Enter, Entered, Error, FailureClass, Flight, Kept, Look, Place,
-    Present, Publication, Published, RedisPlace, Sample, Snapshot, Stats, Store, Want, sum,
+    Base, Cleared, ClearedPlace, Enter, Entered, Error, FailureClass, Flight, Kept, Lease, Look,
+    Place, Present, Publication, Published, RedisPlace, Sample, Snapshot, Stats, Store, Want, sum,
 };
 use crate::host::cleared_epochs::ClearedEpochs;
 use crate::host::notes::Notes;
@@ -246,7 +246,7 @@ impl Store for RedisStore {
         self.kept_of(flight, first)
     }
 
-    fn publish(&self, flight: &Flight, publication: &Publication<'_>) -> Result<Published, Error> {
+    fn publish(&self, flight: Flight, publication: &Publication<'_>) -> Result<Published, Error> {
         let published = self.put(flight, publication);
         if published == Ok(Published::Done) {
             let age = clock::now().saturating_duration_since(publication.list_sent);
@@ -255,19 +255,19 @@ impl Store for RedisStore {
         published
     }
 
-    fn renew(&self, flight: &Flight) -> Result<bool, Error> {
-        self.renew_lease(flight)
+    fn renew(&self, lease: &Lease) -> Result<bool, Error> {
+        self.renew_lease(lease)
     }
 
-    fn release(&self, flight: &Flight) {
-        self.give_back(&flight.token);
+    fn release(&self, lease: &Lease) {
+        self.give_back(&lease.token);
     }
 
-    fn fail(&self, flight: &Flight, class: FailureClass) {
-        self.tell_waiters(&flight.token, class);
+    fn fail(&self, lease: &Lease, class: FailureClass) {
+        self.tell_waiters(&lease.token, class);
     }
 
-    fn void(&self, own: Option<&Flight>) -> Result<(), Error> {
+    fn void(&self, own: Option<&Lease>) -> Result<(), Error> {
         self.void_scope(own)
     }
 

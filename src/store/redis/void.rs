@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::store::{Error, Flight};
+use crate::store::{Error, Lease};
 
-use super::flight::ENTER;
+use super::fill::ENTER;
 use super::{RedisStore, Step};
 
 const VOID_LUA: &str = include_str!("scripts/void.lua");
@@ -13,7 +13,7 @@ const VOID: Step = Step { name: "EVAL void", ..ENTER };
 impl RedisStore {
     /// `own`: its lease stays, so that those who wait for it can be told. Where nothing can be
     /// deleted, this host ignores what is there.
-    pub(super) fn void_scope(&self, own: Option<&Flight>) -> Result<(), Error> {
+    pub(super) fn void_scope(&self, own: Option<&Lease>) -> Result<(), Error> {
         let mut eval = self.eval(VOID_LUA, 10);
         eval.arg(self.scope.as_str()).arg(own.map_or("", |own| &own.token));
         let voided = self.number(VOID, &eval).map(drop);

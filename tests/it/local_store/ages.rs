@@ -62,7 +62,7 @@ fn a_base_is_kept_for_the_detail_ttl() {
         let mut next = Process::on(&bench);
         next.own(How::Get);
         let base = next.base().is_some();
-        assert_eq!(next.flight().meta.is_some(), base);
+        assert_eq!(next.flight().meta().is_some(), base);
         base
     };
     assert!(entered_after(5 * MINUTE));
@@ -95,7 +95,7 @@ fn a_base_that_ends_during_the_fetch_fences_nobody() {
     bench.pass(5 * MINUTE - Duration::from_secs(3));
     let mut own = Process::on(&bench);
     own.own(How::Get);
-    assert!(own.flight().meta.is_some());
+    assert!(own.flight().meta().is_some());
     bench.pass(Duration::from_secs(4));
     assert_eq!(own.put(6, &records(&[(X, 9)])), Published::Done);
     assert_eq!(own.whole(), Some(records(&[(X, 9)])));
@@ -112,7 +112,7 @@ fn a_detail_ttl_below_the_ttl_is_the_ttl() {
     bench.pass(Duration::from_secs(30));
     own.own(How::Refresh);
     assert!(own.base().is_some());
-    own.store.release(own.flight());
+    own.store.release(own.flight().lease());
     let Entered::Hit { rev } = own.come(How::Get) else { panic!("it is fresh") };
     assert_eq!(rev, own.token);
 }

@@ -42,7 +42,7 @@ fn a_fetch_under_way_is_not_disturbed() {
     fallen.own(How::Get);
     publishes(&bench, &server, 5);
     assert!(sibling(&bench, &server).hit().is_some());
-    assert!(fallen.store.renew(fallen.flight()).unwrap());
+    assert!(fallen.store.renew(fallen.flight().lease()).unwrap());
     assert_eq!(fallen.put(5, &records(&[(X, 5)])), Published::Done);
     assert_eq!(Process::on(&bench).whole(), Some(records(&[(X, 5)])), "nobody fetches it again");
 }
@@ -120,7 +120,7 @@ fn a_flight_beside_another_is_measured_too() {
     let owner = Process::refreshing(&bench);
     let mut force = Process::forcing(&bench);
     force.come(How::Force);
-    owner.store.release(owner.flight());
+    owner.store.release(owner.flight().lease());
     bench.pass(SECOND);
     redis_shows(&bench, Some(9));
     assert_eq!(force.put(5, &records(&[(X, 5)])), Published::Done);

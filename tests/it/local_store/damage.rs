@@ -8,7 +8,7 @@ use nomad_clients::store::{How, Published, Want};
 
 use crate::support::bench::Bench as _;
 use crate::support::local_bench::{LocalBench, forge};
-use crate::support::process::{Process, X, Y, filled, records, records_of};
+use crate::support::process::{Process, Records, With, X, Y, filled, records, records_of};
 
 use super::seen;
 
@@ -108,7 +108,7 @@ fn ignored(spoil: impl FnOnce(&LocalBench, &Path), why: &str) {
     assert_eq!(ear.heard(), [said]);
     let mut next = Process::on(&bench);
     next.own(How::Get);
-    assert_eq!(next.flight().meta, None);
+    assert_eq!(next.flight().meta(), None);
     assert_eq!(next.put(4, &records(&[(X, 9)])), Published::Done);
     assert_eq!(next.whole(), Some(records(&[(X, 9)])));
     assert_eq!(bench.fulls().len(), 1, "nothing of the old one is left: {:?}", bench.names());
@@ -178,20 +178,7 @@ fn a_folder_in_place_of_a_snapshot_is_ignored_and_the_publication_fails_cleanly(
     let mut next = Process::new(store, 'N');
     next.own(How::Get);
     ear.heard();
-    let flight = next.flight().clone();
-    let publication = nomad_clients::store::Publication {
-        index: 9,
-        eff: 9,
-        reset: None,
-        list_sent: flight.entered,
-        partial: false,
-        all: b"[]",
-        fulls: &[],
-        base: None,
-        keep: false,
-        same: None,
-    };
-    let error = next.store.publish(&flight, &publication).unwrap_err();
+    let error = next.try_put_with(9, &Records::new(), With::default()).unwrap_err();
     assert_eq!(error.to_string(), format!("cannot write the cache folder {place}: is a directory"));
     let told = ear.heard();
     assert!(told.contains(&format!("Warning: {error}")), "{told:?}");

@@ -14,7 +14,7 @@ use nomad_clients::store::{
 
 use crate::support::bench::{Bench as _, Part};
 use crate::support::local_bench::LocalBench;
-use crate::support::process::{Process, With, X, Y, filled, records, records_of};
+use crate::support::process::{Process, Records, With, X, Y, filled, records, records_of};
 
 use super::seen;
 
@@ -113,7 +113,7 @@ fn without_an_epoch_nothing_is_valid_and_the_next_makes_one() {
     next.own(How::Get);
     let epoch = fs::read_to_string(bench.folder().join("epoch")).unwrap();
     assert!(epoch.len() == 16 && epoch.bytes().all(|byte| byte.is_ascii_hexdigit()), "{epoch}");
-    assert_eq!(next.flight().epoch, epoch);
+    assert_eq!(next.flight().epoch(), epoch);
     assert_eq!(own.hit(), None);
 }
 
@@ -136,19 +136,7 @@ fn a_lock_that_somebody_keeps_is_waited_for_only_for_a_while() {
     let keeper = File::options().write(true).open(bench.folder().join("pub.lock")).unwrap();
     keeper.try_lock().unwrap();
     let began = std::time::Instant::now();
-    let publication = nomad_clients::store::Publication {
-        index: 5,
-        eff: 5,
-        reset: None,
-        list_sent: own.flight().entered,
-        partial: false,
-        all: b"[]",
-        fulls: &[],
-        base: None,
-        keep: false,
-        same: None,
-    };
-    let error = own.store.publish(own.flight(), &publication).unwrap_err();
+    let error = own.try_put_with(5, &Records::new(), With::default()).unwrap_err();
     let place = bench.folder().display().to_string();
     let what =
         format!("cannot write the cache folder {place}: pub.lock is held by another process");

@@ -14,8 +14,8 @@ use nomad_clients::model::snapshot::Snapshot;
 use nomad_clients::store::meta::Meta;
 use nomad_clients::store::scope::Scope;
 use nomad_clients::store::{
-    Base, Cleared, ClearedPlace, Enter, Entered, Error, FailureClass, Flight, Kept, Look, Place,
-    Publication, Published, Sample, Stats, Store, Want, sum,
+    Base, Cleared, ClearedPlace, Enter, Entered, Error, FailureClass, Flight, Kept, Lease, Look,
+    Place, Publication, Published, Sample, Stats, Store, Want, sum,
 };
 
 use keys::{Family, Keys};
@@ -188,7 +188,7 @@ impl Store for OracleStore {
         let now_ms = u64::try_from(now_ms).unwrap();
         let once = || self.script(|script| script.enter(enter, &nonce, now_ms));
         let entered = once();
-        if matches!(&entered, Entered::Own(flight) if self.is_dead(flight.epoch.as_bytes())) {
+        if matches!(&entered, Entered::Own(flight) if self.is_dead(flight.epoch().as_bytes())) {
             self.clear();
             return Ok(once());
         }
@@ -196,39 +196,39 @@ impl Store for OracleStore {
     }
 
     fn base(&self, flight: &Flight) -> Option<Base> {
-        let meta = flight.meta.as_ref()?;
-        let keys = self.keys.family(flight.literal);
+        let meta = flight.meta()?;
+        let keys = self.keys.family(flight.is_literal());
         let fulls = fulls(&self.memory.space(), meta, keys, self.memory.now())?;
         Some(Base { rev: meta.rev.clone(), fulls: fulls.into_iter().collect() })
     }
 
     fn kept(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
-        let (meta, now) = (flight.meta.as_ref()?, self.memory.now());
-        let Family { kept, hash, .. } = self.keys.family(flight.literal);
+        let (meta, now) = (flight.meta()?, self.memory.now());
+        let Family { kept, hash, .. } = self.keys.family(flight.is_literal());
         let space = self.memory.space();
         let first = space.hash(hash, now)?.get(first.as_str().as_bytes())?.clone();
         let all = space.text(kept, now).filter(|all| describes(meta, all))?.to_vec();
         Some(Kept { all, first: first.into() })
     }
 
-    fn publish(&self, flight: &Flight, publication: &Publication<'_>) -> Result<Published, Error> {
+    fn publish(&self, flight: Flight, publication: &Publication<'_>) -> Result<Published, Error> {
         Ok(self.script(|script| script.publish(flight, publication)))
     }
 
-    fn renew(&self, flight: &Flight) -> Result<bool, Error> {
-        Ok(flight.solo || self.script(|script| script.renew(&flight.token)))
+    fn renew(&self, lease: &Lease) -> Result<bool, Error> {
+        Ok(lease.is_solo() || self.script(|script| script.renew(lease.token())))
     }
 
-    fn release(&self, flight: &Flight) {
-        self.script(|script| script.release(&flight.token));
+    fn release(&self, lease: &Lease) {
+        self.script(|script| script.release(lease.token()));
     }
 
-    fn fail(&self, flight: &Flight, class: FailureClass) {
-        self.script(|script| script.fail(&flight.token, class));
+    fn fail(&self, lease: &Lease, class: FailureClass) {
+        self.script(|script| script.fail(lease.token(), class));
     }
 
-    fn void(&self, own: Option<&Flight>) -> Result<(), Error> {
-        self.script(|script| script.void(own.map(|own| own.token.as_str())));
+    fn void(&self, own: Option<&Lease>) -> Result<(), Error> {
+        self.script(|script| script.void(own.map(Lease::token)));
         Ok(())
     }
 

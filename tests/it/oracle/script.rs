@@ -79,14 +79,11 @@ impl Script<'_> {
             Some(lease) if lease.starts_with('F') => Some(lease),
             _ => None,
         };
-        let solo = watch.is_some();
-        if !solo {
+        if watch.is_none() {
             self.space.set(&self.keys.lease, enter.token, after(self.now, LEASE_MS));
         }
-        let token = enter.token.to_owned();
-        let watch = watch.unwrap_or_else(|| token.clone());
-        let entered = self.now;
-        Entered::Own(Box::new(Flight { token, watch, epoch, meta, solo, literal, now_ms, entered }))
+        let flight = Flight::new(enter.token, watch, epoch, meta);
+        Entered::Own(flight.entered_at(literal, now_ms, self.now))
     }
 
     pub(super) fn void(&mut self, own: Option<&str>) {
@@ -111,36 +108,38 @@ impl Script<'_> {
         meta.len > 0 && enter.how != How::Force && accepted && complete
     }
 
-    pub(super) fn publish(&mut self, flight: &Flight, new: &Publication<'_>) -> Published {
+    pub(super) fn publish(&mut self, flight: Flight, new: &Publication<'_>) -> Published {
         let epoch = self.word(&self.keys.epoch);
         let (meta, literal) = self.described(epoch.as_deref());
         let keys = self.keys.family(literal).clone();
         let lease = self.word(&self.keys.lease);
-        if lease.as_ref() != Some(&flight.watch) || epoch.as_ref() != Some(&flight.epoch) {
-            self.invalidate(flight, new, &keys, meta);
+        if lease.as_deref() != Some(flight.watch()) || epoch.as_deref() != Some(flight.epoch()) {
+            self.invalidate(&flight, new, &keys, meta);
             return Published::Fenced;
         }
         if let Some(meta) = &meta
             && new.index < meta.index
             && new.reset != Some(&*meta.rev)
         {
-            return Published::Older { index: meta.index, rev: meta.rev.clone() };
+            let (index, rev) = (meta.index, meta.rev.clone());
+            return Published::Older { flight, index, rev };
         }
         if let Some(base) = new.base
             && !meta
                 .as_ref()
                 .is_some_and(|meta| meta.rev == base.rev && self.count(&keys) == meta.count)
         {
-            return Published::Rebase;
+            return Published::Rebase(flight);
         }
-        let hsum = match (new.same, &meta) {
+        let same = flight.meta().filter(|_| new.same);
+        let hsum = match (same, &meta) {
             (None, _) => sum::of_values(new.fulls.iter().map(|(_, full)| full.as_slice())),
             (Some(same), Some(meta)) if same.rev == meta.rev && self.count(&keys) == meta.count => {
                 meta.hsum.clone()
             }
-            (Some(_), _) => return Published::Rebase,
+            (Some(_), _) => return Published::Rebase(flight),
         };
-        self.write(flight, new, &keys, hsum);
+        self.write(&flight, new, &keys, hsum);
         if literal {
             self.space.delete(&self.keys.own.names());
         }
@@ -154,7 +153,7 @@ impl Script<'_> {
     fn write(&mut self, flight: &Flight, new: &Publication<'_>, keys: &Family, hsum: String) {
         let [ttl, detail_ttl] = self.ttl_ms;
         let ends = after(self.now, detail_ttl);
-        if new.same.is_none() {
+        if !new.same {
             // What a delta leaves is what the base holds: the same as if all of it were written.
             self.space.delete(&[&keys.hash]);
             let all = new.fulls.iter().map(|(id, full)| (id.as_str().into(), full.to_vec()));
@@ -164,8 +163,8 @@ impl Script<'_> {
         let lag = self.now.saturating_duration_since(new.list_sent).as_millis();
         let mut meta = Meta {
             scope: self.scope.to_owned(),
-            epoch: flight.epoch.clone(),
-            rev: flight.watch.clone(),
+            epoch: flight.epoch().to_owned(),
+            rev: flight.watch().to_owned(),
             index: new.index,
             count: self.count(keys),
             len: new.all.len() as u64,
@@ -175,9 +174,9 @@ impl Script<'_> {
             lag_ms: u64::try_from(lag).unwrap_or(u64::MAX),
         };
         if new.partial {
-            (meta.rev, meta.len, meta.sum) = (format!("p{}", flight.watch), 0, "-".to_owned());
+            (meta.rev, meta.len, meta.sum) = (format!("p{}", flight.watch()), 0, "-".to_owned());
             self.space.delete(&[&keys.all]);
-            self.mark_failed(&flight.watch, FailureClass::Partial);
+            self.mark_failed(flight.watch(), FailureClass::Partial);
         } else {
             self.space.set(&keys.all, new.all, after(self.now, ttl));
             self.space.delete(&[&self.keys.lease]);
@@ -186,9 +185,9 @@ impl Script<'_> {
         self.space.expire(&self.keys.epoch, after(self.now, EPOCH_MS));
         match new.same {
             // It ends when its list is too old.
-            Some(_) => {}
-            None if new.keep => self.space.set(&keys.kept, new.all, ends),
-            None => self.space.delete(&[&keys.kept]),
+            true => {}
+            false if new.keep => self.space.set(&keys.kept, new.all, ends),
+            false => self.space.delete(&[&keys.kept]),
         }
     }
 
@@ -220,7 +219,7 @@ impl Script<'_> {
         let floor = Meta {
             scope: self.scope.to_owned(),
             epoch,
-            rev: format!("t{}", flight.token),
+            rev: format!("t{}", flight.lease().token()),
             index: new.eff,
             count: meta.as_ref().map_or(0, |meta| meta.count),
             len: 0,

@@ -9,8 +9,9 @@ use nomad_clients::discovery::{Answer, Discovery, Error, How, NoProgress, Policy
 use nomad_clients::model::node::Stub;
 use nomad_clients::model::notice::{Level, Notifier};
 use nomad_clients::nomad::Nomad;
+use nomad_clients::store::meta::Meta;
 use nomad_clients::store::scope::{Cluster, Scope};
-use nomad_clients::store::{Flight, ProbeBackoff, Published, Store};
+use nomad_clients::store::{Lease, ProbeBackoff, Store};
 
 use super::gate::{Gate, Over};
 use super::oracles;
@@ -62,11 +63,12 @@ pub(super) struct Notes {
     /// Step and clears done when it began.
     pub(super) began: (u64, u64),
     pub(super) fate: Fate,
-    /// The flight that it was given last.
-    pub(super) flight: Option<Flight>,
+    /// The lease of the flight that it was given last, and what the cache had then.
+    pub(super) lease: Option<Lease>,
+    pub(super) known: Option<Meta>,
     pub(super) listed: Option<Listed>,
     /// What the last PUBLISH was answered, and whether it was a delta.
-    pub(super) published: Option<Published>,
+    pub(super) published: Option<&'static str>,
     pub(super) delta: bool,
     /// Asks otherwise than its kind does, to break a rule.
     pub(super) how: Option<How>,

@@ -9,8 +9,8 @@ use nomad_clients::model::rows::Rows;
 use nomad_clients::model::snapshot::Snapshot;
 use nomad_clients::store::meta::Meta;
 use nomad_clients::store::{
-    Base, Cleared, Enter, Entered, Error, FailureClass, Flight, How, Kept, Look, Publication,
-    Published, Sample, Stats, Store, Want, sum,
+    Base, Cleared, Enter, Entered, Error, FailureClass, Flight, How, Kept, Lease, Look,
+    Publication, Published, Sample, Stats, Store, Want, sum,
 };
 
 use crate::support::bench::scope;
@@ -134,11 +134,7 @@ impl Crook {
         Ok(entered)
     }
 
-    fn published(
-        &self,
-        flight: &Flight,
-        publication: &Publication<'_>,
-    ) -> Result<Published, Error> {
+    fn published(&self, flight: Flight, publication: &Publication<'_>) -> Result<Published, Error> {
         let all = all_of(publication.fulls);
         let mut memory = self.memory.lock().unwrap();
         let renamed = memory.older.clone().zip(publication.base.cloned());
@@ -212,8 +208,8 @@ impl Store for Crook {
 
     fn base(&self, flight: &Flight) -> Option<Base> {
         let base = if self.is_lax() {
-            let meta = flight.meta.as_ref()?;
-            let fulls = self.records(flight.literal, meta)?.into_iter().collect();
+            let meta = flight.meta()?;
+            let fulls = self.records(flight.is_literal(), meta)?.into_iter().collect();
             Some(Base { rev: meta.rev.clone(), fulls })
         } else {
             self.store().base(flight)
@@ -224,12 +220,12 @@ impl Store for Crook {
 
     fn kept(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
         match self.client {
-            Client::TrustsCopy => self.copy(flight.literal, first),
+            Client::TrustsCopy => self.copy(flight.is_literal(), first),
             _ => self.store().kept(flight, first),
         }
     }
 
-    fn publish(&self, flight: &Flight, publication: &Publication<'_>) -> Result<Published, Error> {
+    fn publish(&self, flight: Flight, publication: &Publication<'_>) -> Result<Published, Error> {
         let kept = self.hoard.base();
         let base = publication.base.or(kept.as_ref());
         let published = self.published(flight, &Publication { base, ..publication.clone() })?;
@@ -237,19 +233,19 @@ impl Store for Crook {
         Ok(published)
     }
 
-    fn renew(&self, flight: &Flight) -> Result<bool, Error> {
-        self.store().renew(flight)
+    fn renew(&self, lease: &Lease) -> Result<bool, Error> {
+        self.store().renew(lease)
     }
 
-    fn release(&self, flight: &Flight) {
-        self.store().release(flight);
+    fn release(&self, lease: &Lease) {
+        self.store().release(lease);
     }
 
-    fn fail(&self, flight: &Flight, class: FailureClass) {
-        self.store().fail(flight, class);
+    fn fail(&self, lease: &Lease, class: FailureClass) {
+        self.store().fail(lease, class);
     }
 
-    fn void(&self, own: Option<&Flight>) -> Result<(), Error> {
+    fn void(&self, own: Option<&Lease>) -> Result<(), Error> {
         self.store().void(own)
     }
 

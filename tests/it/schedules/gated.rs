@@ -8,8 +8,8 @@ use nomad_clients::model::rows::NodeRow;
 use nomad_clients::model::snapshot::Snapshot;
 use nomad_clients::nomad::{self, IndexReply, Listing, Nomad};
 use nomad_clients::store::{
-    Base, Cleared, Enter, Entered, Error, FailureClass, Flight, How, Kept, Look, Publication,
-    Published, Sample, Stats, Store, Want,
+    Base, Cleared, Enter, Entered, Error, FailureClass, Flight, How, Kept, Lease, Look,
+    Publication, Published, Sample, Stats, Store, Want,
 };
 
 use crate::support::fake_nomad::{id, outage};
@@ -62,8 +62,7 @@ impl Nomad for GatedNomad {
             let first = stubs.into_iter().min_by(|a, b| a.id.cmp(&b.id));
             IndexReply { index, leader, first }
         });
-        let known =
-            self.0.notes().flight.as_ref().and_then(|flight| Some(flight.meta.as_ref()?.index));
+        let known = self.0.notes().known.as_ref().map(|meta| meta.index);
         let moved =
             |pulse: &IndexReply| !pulse.leader || pulse.index != known || pulse.first.is_none();
         if pulse.as_ref().is_ok_and(moved) {
@@ -98,6 +97,16 @@ impl Nomad for GatedNomad {
 
     fn calls(&self) -> u64 {
         0
+    }
+}
+
+/// What became of a publication.
+fn name(published: &Published) -> &'static str {
+    match published {
+        Published::Done => "Done",
+        Published::Fenced => "Fenced",
+        Published::Older { .. } => "Older",
+        Published::Rebase(_) => "Rebase",
     }
 }
 
@@ -143,8 +152,11 @@ impl Store for GatedStore {
         self.pass("ENTER");
         let entered = self.inner.enter(enter)?;
         if let Entered::Own(flight) = &entered {
-            self.actor.notes().flight = Some((**flight).clone());
-            let meta = flight.meta.as_ref().filter(|_| enter.how != How::Force);
+            let mut notes = self.actor.notes();
+            notes.lease = Some(flight.lease().clone());
+            notes.known = flight.meta().cloned();
+            drop(notes);
+            let meta = flight.meta().filter(|_| enter.how != How::Force);
             // Else it is known after the probe whether there will be two.
             if meta.is_some_and(|meta| !self.actor.temper.probes || meta.len == 0) {
                 self.actor.fork();
@@ -179,47 +191,48 @@ impl Store for GatedStore {
         kept
     }
 
-    fn publish(&self, flight: &Flight, publication: &Publication<'_>) -> Result<Published, Error> {
+    fn publish(&self, flight: Flight, publication: &Publication<'_>) -> Result<Published, Error> {
         self.pass("PUBLISH");
+        let watch = flight.watch().to_owned();
         let published = self.inner.publish(flight, publication)?;
-        self.actor.notes().published = Some(published.clone());
+        self.actor.notes().published = Some(name(&published));
         self.actor.notes().delta = publication.base.is_some();
-        self.actor.world().published_as(&published);
-        let goes_on = matches!(published, Published::Rebase | Published::Older { .. });
-        if publication.same.is_some() && goes_on {
+        self.actor.world().ends.push(format!("publish {}", name(&published)));
+        let goes_on = matches!(published, Published::Rebase(_) | Published::Older { .. });
+        if publication.same && goes_on {
             self.actor.fork();
         }
         if published == Published::Done {
             oracles::published(
                 &self.actor,
                 publication,
-                self.ground.inspect(self.actor.scope, flight),
+                self.ground.inspect(self.actor.scope, &watch),
             );
         }
         Ok(published)
     }
 
     /// The schedule renews; the clock of a busy machine would make chance of it.
-    fn renew(&self, _: &Flight) -> Result<bool, Error> {
+    fn renew(&self, _: &Lease) -> Result<bool, Error> {
         Ok(true)
     }
 
-    fn release(&self, flight: &Flight) {
+    fn release(&self, lease: &Lease) {
         let fate = self.actor.notes().fate;
         match fate {
-            Fate::Alive if self.try_pass("RELEASE") => self.inner.release(flight),
-            Fate::Leaving if self.ground.has_inner_gates() => self.direct.release(flight),
-            Fate::Leaving => self.inner.release(flight),
+            Fate::Alive if self.try_pass("RELEASE") => self.inner.release(lease),
+            Fate::Leaving if self.ground.has_inner_gates() => self.direct.release(lease),
+            Fate::Leaving => self.inner.release(lease),
             Fate::Alive | Fate::Dead => {}
         }
     }
 
-    fn fail(&self, flight: &Flight, class: FailureClass) {
+    fn fail(&self, lease: &Lease, class: FailureClass) {
         let fate = self.actor.notes().fate;
         if fate != Fate::Alive || !self.try_pass("FAIL") {
             return;
         }
-        self.inner.fail(flight, class);
+        self.inner.fail(lease, class);
         let mut world = self.actor.world();
         let step = world.step;
         if class != FailureClass::NotCacheable {
@@ -227,7 +240,7 @@ impl Store for GatedStore {
         }
     }
 
-    fn void(&self, own: Option<&Flight>) -> Result<(), Error> {
+    fn void(&self, own: Option<&Lease>) -> Result<(), Error> {
         self.pass("VOID");
         self.inner.void(own)
     }

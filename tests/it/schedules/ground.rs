@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nomad_clients::store::{Flight, Store};
+use nomad_clients::store::Store;
 
 use super::actor::Actor;
 use super::dice::Dice;
@@ -59,6 +59,6 @@ pub(super) trait Ground: Send + Sync {
         limits: &mut Limits,
     ) -> Option<String>;
 
-    /// What lies in the cache of `scope` after this flight has published; `None` without a meta.
-    fn inspect(&self, scope: usize, flight: &Flight) -> Option<Inspected>;
+    /// What lies in the cache of `scope` after `watch` was published; `None` without a meta.
+    fn inspect(&self, scope: usize, watch: &str) -> Option<Inspected>;
 }

@@ -38,7 +38,7 @@ impl Hoard {
     }
 
     pub(super) fn entered(&self, flight: &Flight) {
-        self.kept.lock().unwrap().known = flight.meta.as_ref().map(|meta| meta.index);
+        self.kept.lock().unwrap().known = flight.meta().map(|meta| meta.index);
     }
 
     pub(super) fn keep(&self, base: Option<&Base>) {
@@ -46,7 +46,7 @@ impl Hoard {
     }
 
     pub(super) fn published(&self, published: &Published) {
-        self.kept.lock().unwrap().rebased = *published == Published::Rebase;
+        self.kept.lock().unwrap().rebased = matches!(published, Published::Rebase(_));
     }
 
     /// The base that an honest client would have dropped.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use nomad_clients::model::node::NodeId;
 use nomad_clients::model::notice::Notifier;
 use nomad_clients::store::files::LocalStore;
-use nomad_clients::store::{BootClock, Flight, Look, Store, Want};
+use nomad_clients::store::{BootClock, Look, Store, Want};
 use tempfile::TempDir;
 
 use crate::support::bench::{place, scope};
@@ -137,20 +137,20 @@ impl Ground for LocalGround {
         Some(String::new())
     }
 
-    fn inspect(&self, scope: usize, flight: &Flight) -> Option<Inspected> {
-        shown(&*self.direct(scope), flight)
+    fn inspect(&self, scope: usize, watch: &str) -> Option<Inspected> {
+        shown(&*self.direct(scope), watch)
     }
 }
 
-/// What a store shows after this flight has published.
-pub(super) fn shown(store: &dyn Store, flight: &Flight) -> Option<Inspected> {
+/// What a store shows after `watch` was published.
+pub(super) fn shown(store: &dyn Store, watch: &str) -> Option<Inspected> {
     let hit = |want| match store.look(want) {
         Ok(Look::Hit(snapshot)) => Some(snapshot),
         _ => None,
     };
     let shown = hit(Want::Full).or_else(|| hit(Want::Records));
     let has_all = shown.is_some();
-    let snapshot = shown.or_else(|| store.partial(&flight.watch).ok()?)?;
+    let snapshot = shown.or_else(|| store.partial(watch).ok()?)?;
     let is_readable = snapshot.fulls.is_some();
     let fulls = snapshot.fulls.unwrap_or_default().into_iter();
     let hash = fulls.map(|(id, full): (NodeId, _)| (id.to_string(), full.to_vec())).collect();

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use nomad_clients::store::Store;
 use nomad_clients::store::meta::Meta;
-use nomad_clients::store::{Flight, Store};
 
 use crate::oracle::{OracleStore, SharedSpace};
 use crate::support::bench::{place, scope};
@@ -101,7 +101,7 @@ impl Ground for OracleGround {
         Some(String::new())
     }
 
-    fn inspect(&self, scope: usize, _: &Flight) -> Option<Inspected> {
+    fn inspect(&self, scope: usize, _: &str) -> Option<Inspected> {
         let shared = self.space();
         let now = shared.now();
         let space = shared.space();

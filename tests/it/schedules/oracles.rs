@@ -7,7 +7,7 @@ use nomad_clients::discovery::{Answer, Error, How, Source};
 use nomad_clients::model::node::{FullJson, Fulls, NodeId, Record};
 use nomad_clients::model::snapshot::Snapshot;
 use nomad_clients::store::meta::Meta;
-use nomad_clients::store::{Publication, Published, sum};
+use nomad_clients::store::{Publication, sum};
 
 use super::actor::{Actor, summary};
 use super::cluster::Marked;
@@ -70,8 +70,8 @@ pub(super) fn judge(actor: &Actor, answer: &Result<Answer, Error>) -> String {
         Err(_) => {}
     }
     let end = summary(answer);
-    let published = actor.notes().published.clone();
-    published.map_or(end.clone(), |published| format!("{end} {published:?}"))
+    let published = actor.notes().published;
+    published.map_or(end.clone(), |published| format!("{end} {published}"))
 }
 
 /// The records as they are marked; `None` if somebody else wrote them.
@@ -83,7 +83,7 @@ fn marked(all: &[u8]) -> Option<Vec<Marked>> {
 /// What a process made of its own list.
 fn own(actor: &Actor, snapshot: &Snapshot) {
     let notes = actor.notes();
-    let (began, listed, done) = (notes.began, notes.listed.clone(), notes.published.clone());
+    let (began, listed, done) = (notes.began, notes.listed.clone(), notes.published);
     drop(notes);
     let mut world = actor.world();
     let (Some(records), Some(listed)) = (marked(&snapshot.all), listed) else {
@@ -108,8 +108,8 @@ fn own(actor: &Actor, snapshot: &Snapshot) {
         world.violation('R', format!("{} lists before it begins", actor.name()));
     }
     // What can't be cached leaves no floor.
-    if matches!(done, Some(Published::Done | Published::Fenced)) {
-        world.note(actor.scope, &listed, &records, done == Some(Published::Done));
+    if matches!(done, Some("Done" | "Fenced")) {
+        world.note(actor.scope, &listed, &records, done == Some("Done"));
     }
 }
 
@@ -184,12 +184,15 @@ pub(super) fn published(
     publication: &Publication<'_>,
     inspected: Option<Inspected>,
 ) {
-    let listed = actor.notes().listed.clone();
+    let notes = actor.notes();
+    let (listed, base) = (notes.listed.clone(), notes.known.clone());
+    drop(notes);
+    let base = base.filter(|_| publication.same);
     let mut world = actor.world();
     let (Some(found), Some(listed)) = (inspected, listed) else {
         return world.violation('D', "no meta after a publication");
     };
-    let before = publication.same.and_then(|meta| world.issues.get(&meta.rev));
+    let before = base.and_then(|meta| world.issues.get(&meta.rev));
     let fulls: BTreeMap<NodeId, FullJson> = match before {
         Some(issue) => issue.fulls.clone(),
         None => publication.fulls.iter().cloned().collect(),

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use nomad_clients::store::{Flight, Store};
+use nomad_clients::store::Store;
 
 use crate::support::bench::Bench as _;
 use crate::support::process_bench::ProcessBench;
@@ -45,7 +45,7 @@ impl Ground for ProcessGround {
         is_lost.then(|| self.0.lock().unwrap().lose_lease(SCOPES[scope]))?.map(|()| String::new())
     }
 
-    fn inspect(&self, scope: usize, flight: &Flight) -> Option<Inspected> {
-        shown(&*self.direct(scope), flight)
+    fn inspect(&self, scope: usize, watch: &str) -> Option<Inspected> {
+        shown(&*self.direct(scope), watch)
     }
 }

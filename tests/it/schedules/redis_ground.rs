@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nomad_clients::model::notice::Notifier;
+use nomad_clients::store::Store;
 use nomad_clients::store::meta::Meta;
 use nomad_clients::store::redis::RedisStore;
-use nomad_clients::store::{Flight, Store};
 use redis::Value;
 use tempfile::TempDir;
 
@@ -236,7 +236,7 @@ impl Ground for RedisGround {
         Some(String::new())
     }
 
-    fn inspect(&self, of: usize, _: &Flight) -> Option<Inspected> {
+    fn inspect(&self, of: usize, _: &str) -> Option<Inspected> {
         let name = scope(SCOPES[of]);
         let found = [P.to_owned(), own(of)].into_iter().find_map(|prefix| {
             let meta = self.meta(&prefix)?;

@@ -266,9 +266,9 @@ impl<'a> Play<'a> {
     fn renew(&self, dice: &mut Dice) {
         let Some(process) = dice.pick(&self.flying()).copied() else { return };
         let actor = &self.actors[process];
-        let flight = actor.notes().flight.clone();
-        if let Some(flight) = flight {
-            let renewed = self.observers[actor.scope].renew(&flight);
+        let lease = actor.notes().lease.clone();
+        if let Some(lease) = lease {
+            let renewed = self.observers[actor.scope].renew(&lease);
             self.world().log(format!("{} RENEW {renewed:?}", actor.name()));
         }
     }
@@ -281,11 +281,11 @@ impl<'a> Play<'a> {
             Event::Interrupt => actor.leave(),
             _ => actor.kill(),
         }
-        let (flight, store) = (actor.notes().flight.clone(), &self.stores[process]);
+        let (lease, store) = (actor.notes().lease.clone(), &self.stores[process]);
         if self.theatre.ground.frees_the_dead()
-            && let (Some(flight), Some(store)) = (flight, store.as_ref().and_then(Weak::upgrade))
+            && let (Some(lease), Some(store)) = (lease, store.as_ref().and_then(Weak::upgrade))
         {
-            store.release(&flight);
+            store.release(&lease);
         }
         self.stage.kill(process);
     }

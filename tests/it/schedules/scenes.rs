@@ -15,8 +15,8 @@ use super::actor::Kind;
 use super::set::Set;
 
 const A: &str = "a0";
-const WHOLE: (Option<Published>, bool) = (Some(Published::Done), false);
-const DELTA: (Option<Published>, bool) = (Some(Published::Done), true);
+const WHOLE: (Option<&str>, bool) = (Some("Done"), false);
+const DELTA: (Option<&str>, bool) = (Some("Done"), true);
 
 pub(super) type Scene = fn(&Set<'_>) -> Option<()>;
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use nomad_clients::model::node::{Detail, NodeId};
 use nomad_clients::nomad::{Error, Listing, Nomad};
-use nomad_clients::store::{Flight, Look, Published, Store, Want};
+use nomad_clients::store::{Look, Store, Want};
 
 use crate::support::bench::{Bench, Part, RedisBench, Saved};
 use crate::support::fake_nomad::FakeNomad;
@@ -75,13 +75,13 @@ impl Run {
     }
 
     /// Does all that is left; what PUBLISH was answered last, and whether it was a delta.
-    pub(super) fn end(&mut self) -> (Option<Published>, bool) {
+    pub(super) fn end(&mut self) -> (Option<&'static str>, bool) {
         while self.stage.state(0) == State::Flying {
             self.stage.grant(0, 0, NO_ACCIDENT);
         }
         let _ = self.thread.take().map(JoinHandle::join);
         let notes = self.actor.notes();
-        (notes.published.clone(), notes.delta)
+        (notes.published, notes.delta)
     }
 }
 
@@ -130,7 +130,7 @@ impl Ground for Bare {
         None
     }
 
-    fn inspect(&self, _: usize, _: &Flight) -> Option<Inspected> {
+    fn inspect(&self, _: usize, _: &str) -> Option<Inspected> {
         None
     }
 }

@@ -5,7 +5,6 @@ use std::fmt::Display;
 use std::time::Instant;
 
 use nomad_clients::model::node::{FullJson, NodeId};
-use nomad_clients::store::Published;
 
 use super::cluster::{Cluster, Marked, Truth};
 
@@ -140,14 +139,6 @@ impl World {
     pub(super) fn violation(&mut self, promise: char, what: impl Display) {
         self.violations.push(promise);
         self.log(format!("*** {promise}: {what}"));
-    }
-
-    pub(super) fn published_as(&mut self, published: &Published) {
-        let said = match published {
-            Published::Older { .. } => "publish Older".to_owned(),
-            other => format!("publish {other:?}"),
-        };
-        self.ends.push(said);
     }
 
     /// What nobody may be shown anything older than.

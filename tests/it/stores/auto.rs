@@ -62,7 +62,7 @@ fn without_redis_the_local_store_serves_and_one_warning_says_so() {
     let (mut run, ear) = Run::new(&url, &local).process();
     assert_eq!(run.store.look(Want::Records).unwrap(), EMPTY);
     run.own(How::Get);
-    assert!(run.store.renew(run.flight()).unwrap());
+    assert!(run.store.renew(run.flight().lease()).unwrap());
     assert_eq!(run.put(5, &records(&[(X, 3)])), Published::Done);
     assert!(run.hit().is_some());
     assert_eq!(ear.heard(), ["Warning: redis unavailable (refused): using local cache"]);

@@ -9,7 +9,7 @@ use nomad_clients::store::{Entered, Error, ErrorKind, How, Look, Published, Stor
 
 use crate::support::bench::{Ear, place};
 use crate::support::fake_redis::{Fake, nobody};
-use crate::support::process::{Process, X, Y, records};
+use crate::support::process::{Process, With, X, Y, records};
 use crate::support::redis_server::RedisServer;
 
 pub(super) const EMPTY: Look = Look::Miss { refuse: None };
@@ -101,21 +101,8 @@ fn r3_silence_at_publish() {
     own.own(How::Get);
     let id = rustix::process::Pid::from_raw(server.id().try_into().unwrap()).unwrap();
     rustix::process::kill_process(id, rustix::process::Signal::STOP).unwrap();
-    let fulls: Vec<_> = records(&[(X, 3)]).into_iter().collect();
-    let publication = nomad_clients::store::Publication {
-        index: 5,
-        eff: 5,
-        reset: None,
-        list_sent: own.flight().entered,
-        partial: false,
-        all: b"[1]",
-        fulls: &fulls,
-        base: None,
-        keep: false,
-        same: None,
-    };
     let began = Instant::now();
-    let error = own.store.publish(own.flight(), &publication).unwrap_err();
+    let error = own.try_put_with(5, &records(&[(X, 3)]), With::default()).unwrap_err();
     assert_eq!(error.to_string(), "timed out after 2 s");
     assert!(began.elapsed() < Duration::from_secs(4));
     rustix::process::kill_process(id, rustix::process::Signal::CONT).unwrap();
@@ -315,12 +302,12 @@ fn a_dead_epoch_is_never_published_under() {
     let store = Arc::new(RedisStore::new(&place("a0", &server.url()), ear.tell()).unwrap());
     let mut own = Process::new(Arc::clone(&store) as Arc<dyn Store>, 'N');
     own.own(How::Get);
-    let dead = own.flight().epoch.clone();
+    let dead = own.flight().epoch().to_owned();
     clear(&store).unwrap();
     let back = |_| server.cli(&["SET", "nomad:clients:epoch", &dead]);
     back(());
     own.own(How::Get);
-    assert_ne!(own.flight().epoch, dead);
+    assert_ne!(own.flight().epoch(), dead);
     assert_eq!(
         ear.heard(),
         ["Verbose: cache entry ignored: it was cleared before, redis went back to an older state"]

@@ -7,7 +7,7 @@ use nomad_clients::store::redis::RedisStore;
 use nomad_clients::store::{Entered, ErrorKind, How, Look, Published, Store, Want};
 
 use crate::support::local_bench::LocalBench;
-use crate::support::process::{Process, X, records};
+use crate::support::process::{Process, With, X, records};
 use crate::support::redis_server::RedisServer;
 
 use super::auto::Run;
@@ -27,7 +27,7 @@ fn the_documented_member_may_do_everything() {
     let member = with_user(&server, &MEMBER.split(' ').collect::<Vec<_>>());
     let mut own = Process::new(Arc::clone(&member) as Arc<dyn Store>, 'N');
     own.own(How::Get);
-    assert!(own.store.renew(own.flight()).unwrap());
+    assert!(own.store.renew(own.flight().lease()).unwrap());
     assert_eq!(own.put(5, &records(&[(X, 3)])), Published::Done);
     assert!(own.whole().is_some());
     assert_eq!(own.store.stats().unwrap().memory, None);
@@ -70,20 +70,7 @@ fn r7_other_keys_or_one_command_missing() {
     let member = with_user(&server, &rules);
     let mut own = Process::new(Arc::clone(&member) as Arc<dyn Store>, 'N');
     own.own(How::Get);
-    let fulls: Vec<_> = records(&[(X, 3)]).into_iter().collect();
-    let publication = nomad_clients::store::Publication {
-        index: 5,
-        eff: 5,
-        reset: None,
-        list_sent: own.flight().entered,
-        partial: false,
-        all: b"[1]",
-        fulls: &fulls,
-        base: None,
-        keep: false,
-        same: None,
-    };
-    let error = own.store.publish(own.flight(), &publication).unwrap_err();
+    let error = own.try_put_with(5, &records(&[(X, 3)]), With::default()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Forbidden);
     assert!(
         error.to_string().starts_with("redis does not permit a command of the script"),

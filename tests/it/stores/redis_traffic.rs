@@ -174,7 +174,7 @@ fn the_lease_lives_for_three_seconds_and_is_renewed() {
     own.own(How::Get);
     let lease = format!("nomad:clients:lease:{}", scope("a0"));
     server.cli(&["PEXPIRE", &lease, "1000"]);
-    assert!(own.store.renew(own.flight()).unwrap());
+    assert!(own.store.renew(own.flight().lease()).unwrap());
     let left = server.int(&["PTTL", &lease]);
     assert!((2000..=3000).contains(&left), "{left}");
 }

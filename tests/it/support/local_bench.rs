@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nomad_clients::clock;
 use nomad_clients::model::notice::Notifier;
 use nomad_clients::store::files::LocalStore;
-use nomad_clients::store::{BootClock, Flight, Look, Place, Store, sum};
+use nomad_clients::store::{BootClock, Lease, Look, Place, Store, sum};
 use tempfile::TempDir;
 
 use super::bench::{Bench, Ear, Part, Saved, place, scope};
@@ -108,20 +108,9 @@ impl Bench for LocalBench {
     /// As the end of its owner would.
     fn lose_lease(&self, scope: &str) -> Option<()> {
         let token = self.lease(scope).unwrap();
-        let (epoch, entered) = (String::new(), Instant::now());
-        let watch = token.clone();
-        let flight = Flight {
-            token,
-            watch,
-            epoch,
-            meta: None,
-            solo: false,
-            literal: true,
-            now_ms: 0,
-            entered,
-        };
+        let lease = Lease::new(token);
         let stores = self.stores.lock().unwrap();
-        stores.iter().filter_map(Weak::upgrade).for_each(|store| store.release(&flight));
+        stores.iter().filter_map(Weak::upgrade).for_each(|store| store.release(&lease));
         Some(())
     }
 

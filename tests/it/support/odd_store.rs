@@ -5,8 +5,8 @@ use std::sync::Arc;
 use nomad_clients::model::node::NodeId;
 use nomad_clients::model::snapshot::Snapshot;
 use nomad_clients::store::{
-    Base, Cleared, Enter, Entered, Error, FailureClass, Flight, Kept, Look, Publication, Published,
-    Sample, Stats, Store, Want,
+    Base, Cleared, Enter, Entered, Error, FailureClass, Flight, Kept, Lease, Look, Publication,
+    Published, Sample, Stats, Store, Want,
 };
 
 use super::memory;
@@ -40,23 +40,23 @@ impl<F: Fn() -> Option<Base> + Send + Sync> Store for OddStore<F> {
         self.inner.kept(flight, first)
     }
 
-    fn publish(&self, flight: &Flight, publication: &Publication<'_>) -> Result<Published, Error> {
+    fn publish(&self, flight: Flight, publication: &Publication<'_>) -> Result<Published, Error> {
         self.inner.publish(flight, publication)
     }
 
-    fn renew(&self, flight: &Flight) -> Result<bool, Error> {
-        self.inner.renew(flight)
+    fn renew(&self, lease: &Lease) -> Result<bool, Error> {
+        self.inner.renew(lease)
     }
 
-    fn release(&self, flight: &Flight) {
-        self.inner.release(flight);
+    fn release(&self, lease: &Lease) {
+        self.inner.release(lease);
     }
 
-    fn fail(&self, flight: &Flight, class: FailureClass) {
-        self.inner.fail(flight, class);
+    fn fail(&self, lease: &Lease, class: FailureClass) {
+        self.inner.fail(lease, class);
     }
 
-    fn void(&self, own: Option<&Flight>) -> Result<(), Error> {
+    fn void(&self, own: Option<&Lease>) -> Result<(), Error> {
         self.inner.void(own)
     }
 

@@ -78,7 +78,7 @@ impl Process {
         let enter = Enter { token: &self.token, how, refuse, waited };
         let entered = self.store.enter(&enter).unwrap();
         if let Entered::Own(flight) = &entered {
-            self.flight = Some((**flight).clone());
+            self.flight = Some(again(flight));
         }
         entered
     }
@@ -98,7 +98,7 @@ impl Process {
     pub(crate) fn own(&mut self, how: How) {
         let entered = self.come(how);
         let Entered::Own(flight) = &entered else { panic!("not ours: {entered:?}") };
-        assert!(!flight.solo);
+        assert!(!flight.lease().is_solo());
     }
 
     pub(crate) fn flight(&self) -> &Flight {
@@ -120,6 +120,15 @@ impl Process {
     }
 
     pub(crate) fn put_with(&self, index: u64, records: &Records, with: With<'_>) -> Published {
+        self.try_put_with(index, records, with).unwrap()
+    }
+
+    pub(crate) fn try_put_with(
+        &self,
+        index: u64,
+        records: &Records,
+        with: With<'_>,
+    ) -> Result<Published, Error> {
         let values: Vec<&[u8]> = records.values().map(|full| full.as_slice()).collect();
         let all = [b"[".to_vec(), values.join(&b","[..]), b"]".to_vec()].concat();
         let fulls: Vec<_> = records.clone().into_iter().collect();
@@ -127,15 +136,15 @@ impl Process {
             index,
             eff: index,
             reset: with.reset,
-            list_sent: with.list_sent.unwrap_or(self.flight().entered),
+            list_sent: with.list_sent.unwrap_or(self.flight().entered()),
             partial: with.partial,
             all: if with.partial { b"" } else { &all },
             fulls: &fulls,
             base: with.base,
             keep: with.keep,
-            same: None,
+            same: false,
         };
-        self.store.publish(self.flight(), &publication).unwrap()
+        self.store.publish(again(self.flight()), &publication)
     }
 
     /// Publishes what is kept, as nothing has changed.
@@ -144,20 +153,20 @@ impl Process {
     }
 
     pub(crate) fn try_put_again(&self, kept: &Kept) -> Result<Published, Error> {
-        let meta = self.flight().meta.as_ref().expect("something is kept");
+        let meta = self.flight().meta().expect("something is kept");
         let publication = Publication {
             index: meta.index,
             eff: meta.index,
             reset: None,
-            list_sent: self.flight().entered,
+            list_sent: self.flight().entered(),
             partial: false,
             all: &kept.all,
             fulls: &[],
             base: None,
             keep: true,
-            same: Some(meta),
+            same: true,
         };
-        self.store.publish(self.flight(), &publication)
+        self.store.publish(again(self.flight()), &publication)
     }
 
     /// What is kept, with the record of this node.
@@ -179,6 +188,15 @@ impl Process {
             Look::Miss { .. } => None,
         }
     }
+}
+
+/// The same flight once more, as no client can have it: scenes publish twice, and too late.
+pub(crate) fn again(flight: &Flight) -> Flight {
+    let solo = flight.lease().is_solo().then(|| flight.watch().to_owned());
+    let (epoch, meta) = (flight.epoch().to_owned(), flight.meta().cloned());
+    let (literal, now_ms) = (flight.is_literal(), flight.now_ms());
+    let flight_again = Flight::new(flight.lease().token(), solo, epoch, meta);
+    flight_again.entered_at(literal, now_ms, flight.entered())
 }
 
 /// Fills the cache of `scope`.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use nomad_clients::store::in_process::InProcessStore;
-use nomad_clients::store::{Enter, Entered, Flight, How, Look, RefusedRevs, Store, Want};
+use nomad_clients::store::{Enter, Entered, How, Lease, Look, RefusedRevs, Store, Want};
 
 use super::bench::{Bench, Part, Saved, place};
 
@@ -15,16 +15,7 @@ pub(crate) struct ProcessBench(Mutex<BTreeMap<String, Arc<dyn Store>>>);
 
 /// Gives the lease of the flight `token` back, as its owner would.
 pub(crate) fn release(store: &dyn Store, token: &str) {
-    store.release(&Flight {
-        token: token.to_owned(),
-        watch: token.to_owned(),
-        epoch: String::new(),
-        meta: None,
-        solo: false,
-        literal: true,
-        now_ms: 0,
-        entered: Instant::now(),
-    });
+    store.release(&Lease::new(token));
 }
 
 impl Bench for ProcessBench {

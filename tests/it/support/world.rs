@@ -101,7 +101,7 @@ impl World {
             .enter(&Enter { token, how: How::Refresh, refuse: &refuse, waited: None })
             .unwrap()
         {
-            Entered::Own(flight) => *flight,
+            Entered::Own(flight) => flight,
             other => panic!("the lease is free: {other:?}"),
         }
     }

@@ -24,7 +24,7 @@ pub(crate) fn what_is_kept_is_published_with_a_new_rev(bench: &dyn Bench) -> Opt
         assert_eq!((&kept.all, &kept.first), (&before.all, &full(X, 3, A)));
         assert_eq!(again.put_again(&kept), Published::Done);
         let hit = again.hit().unwrap();
-        assert_eq!((&hit.rev, hit.index, hit.count), (&again.flight().watch, 5, 2));
+        assert_eq!((hit.rev.as_str(), hit.index, hit.count), (again.flight().watch(), 5, 2));
         assert_eq!((hit.all, again.whole()), (kept.all, Some(xy())));
         assert_eq!(bench.lease(A), None);
     }
@@ -51,7 +51,8 @@ pub(crate) fn without_its_records_it_is_refused(bench: &dyn Bench) -> Option<()>
     let kept = own.kept(X).unwrap();
     bench.evict(Part::Hash)?;
     let before = bench.content();
-    assert_eq!((own.put_again(&kept), bench.content()), (Published::Rebase, before));
+    assert!(matches!(own.put_again(&kept), Published::Rebase(_)));
+    assert_eq!(bench.content(), before);
     assert_eq!(own.put(6, &records(&[(Y, 9)])), Published::Done);
     Some(())
 }

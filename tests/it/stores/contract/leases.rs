@@ -14,10 +14,10 @@ pub(crate) fn one_publication_per_lease(bench: &dyn Bench) -> Option<()> {
     let (mut first, mut second) = (Process::forcing(bench), Process::forcing(bench));
     first.own(How::Force);
     let entered = second.come(How::Force);
-    if !matches!(&entered, Entered::Own(flight) if flight.solo) {
+    if !matches!(&entered, Entered::Own(flight) if flight.lease().is_solo()) {
         return None;
     }
-    assert!(second.store.renew(second.flight()).unwrap(), "it has nothing to lose");
+    assert!(second.store.renew(second.flight().lease()).unwrap(), "it has nothing to lose");
     assert_eq!(second.put(9, &records(&[(X, 9)])), Published::Done);
     assert_eq!(first.put(5, &x()), Published::Fenced);
     Some(())
@@ -28,7 +28,7 @@ pub(crate) fn one_publication_per_lease(bench: &dyn Bench) -> Option<()> {
 pub(crate) fn refresh_and_two_forces(bench: &dyn Bench) -> Option<()> {
     let (mut first, mut second) = (Process::forcing(bench), Process::forcing(bench));
     first.come(How::Force);
-    if !matches!(second.come(How::Force), Entered::Own(flight) if flight.solo) {
+    if !matches!(second.come(How::Force), Entered::Own(flight) if flight.lease().is_solo()) {
         return None;
     }
     let mut refresh = Process::on(bench);
@@ -58,7 +58,7 @@ pub(crate) fn failure_is_for_waiters(bench: &dyn Bench) -> Option<()> {
     owner.own(How::Get);
     let mut waiter = Process::on(bench);
     let Entered::Wait { lease, .. } = waiter.come(How::Get) else { panic!("it must wait") };
-    owner.store.fail(owner.flight(), FailureClass::Outage);
+    owner.store.fail(owner.flight().lease(), FailureClass::Outage);
     let entered = waiter.enter(How::Get, &revs(&[]), Some(&lease));
     assert!(matches!(entered, Entered::Failed(FailureClass::Outage)), "{entered:?}");
     assert!(is_own(&Process::on(bench).enter(How::Get, &revs(&[]), Some("Nother"))));
@@ -68,15 +68,15 @@ pub(crate) fn failure_is_for_waiters(bench: &dyn Bench) -> Option<()> {
 pub(crate) fn a_lost_lease_is_not_renewed(bench: &dyn Bench) -> Option<()> {
     let mut late = Process::on(bench);
     late.own(How::Get);
-    assert!(late.store.renew(late.flight()).unwrap());
+    assert!(late.store.renew(late.flight().lease()).unwrap());
     bench.lose_lease(A)?;
-    assert!(!late.store.renew(late.flight()).unwrap());
+    assert!(!late.store.renew(late.flight().lease()).unwrap());
     assert_eq!(bench.lease(A), None);
     let mut other = Process::on(bench);
     other.own(How::Get);
-    assert!(!late.store.renew(late.flight()).unwrap());
-    late.store.release(late.flight());
-    late.store.fail(late.flight(), FailureClass::Outage);
+    assert!(!late.store.renew(late.flight().lease()).unwrap());
+    late.store.release(late.flight().lease());
+    late.store.fail(late.flight().lease(), FailureClass::Outage);
     assert_eq!(bench.lease(A), Some(other.token));
     Some(())
 }
@@ -84,7 +84,7 @@ pub(crate) fn a_lost_lease_is_not_renewed(bench: &dyn Bench) -> Option<()> {
 pub(crate) fn a_released_lease_is_free(bench: &dyn Bench) -> Option<()> {
     let mut owner = Process::on(bench);
     owner.own(How::Get);
-    owner.store.release(owner.flight());
+    owner.store.release(owner.flight().lease());
     Process::on(bench).own(How::Get);
     Some(())
 }
@@ -146,8 +146,8 @@ pub(crate) fn a_refused_flight_is_told_to_those_who_wait(bench: &dyn Bench) -> O
     own.own(How::Get);
     let mut waiter = Process::on(bench);
     assert!(matches!(waiter.come(How::Get), Entered::Wait { .. }));
-    own.store.void(own.flight.as_ref()).unwrap();
-    own.store.fail(own.flight(), FailureClass::Denied);
+    own.store.void(Some(own.flight().lease())).unwrap();
+    own.store.fail(own.flight().lease(), FailureClass::Denied);
     let entered = waiter.enter(How::Get, &revs(&[]), Some(&own.token));
     assert!(matches!(entered, Entered::Failed(FailureClass::Denied)), "{entered:?}");
     Some(())

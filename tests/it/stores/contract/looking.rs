@@ -51,10 +51,10 @@ pub(crate) fn an_evicted_epoch_voids_everything(bench: &dyn Bench) -> Option<()>
     bench.evict(Part::Epoch)?;
     assert_eq!(shown.hit(), None);
     assert_eq!(late.put(9, &records(&[(X, 9)])), Published::Fenced);
-    late.store.release(late.flight());
+    late.store.release(late.flight().lease());
     let mut next = Process::on(bench);
     next.own(How::Get);
-    assert_eq!(next.flight().meta, None);
+    assert_eq!(next.flight().meta(), None);
     Some(())
 }
 

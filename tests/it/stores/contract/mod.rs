@@ -41,5 +41,5 @@ pub(super) fn revs(of: &[&str]) -> RefusedRevs {
 }
 
 pub(super) fn is_own(entered: &Entered) -> bool {
-    matches!(entered, Entered::Own(flight) if !flight.solo)
+    matches!(entered, Entered::Own(flight) if !flight.lease().is_solo())
 }

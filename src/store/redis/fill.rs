@@ -9,7 +9,8 @@ use crate::random;
 use crate::store::meta::Meta;
 use crate::store::records::{Difference, difference};
 use crate::store::{
-    Enter, Entered, Error, FailureClass, Flight, How, Publication, Published, RefusedRevs, sum,
+    Enter, Entered, Error, FailureClass, Flight, How, Lease, Publication, Published, RefusedRevs,
+    sum,
 };
 
 use super::connection::Manner;
@@ -92,23 +93,23 @@ impl RedisStore {
 
     pub(super) fn put(
         &self,
-        flight: &Flight,
+        flight: Flight,
         publication: &Publication<'_>,
     ) -> Result<Published, Error> {
         // The copy that is kept travels only if Redis can't copy.
-        let sent = if publication.same.is_some() { &[] } else { publication.all };
-        let words = self.put_once(flight, publication, sent)?;
+        let sent = if publication.same { &[] } else { publication.all };
+        let words = self.put_once(&flight, publication, sent)?;
         let words = match words[..] == ["NOCOPY"] {
-            true => self.put_once(flight, publication, publication.all)?,
+            true => self.put_once(&flight, publication, publication.all)?,
             false => words,
         };
         match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["OK"] => Ok(Published::Done),
             ["OLDER", index, rev] => {
                 let index = index.parse().map_err(|_| self.strange(&[index]))?;
-                Ok(Published::Older { index, rev: rev.to_owned() })
+                Ok(Published::Older { flight, index, rev: rev.to_owned() })
             }
-            ["REBASE"] => Ok(Published::Rebase),
+            ["REBASE"] => Ok(Published::Rebase(flight)),
             ["FENCED", ..] => Ok(Published::Fenced),
             ref words => Err(self.strange(words)),
         }
@@ -128,11 +129,12 @@ impl RedisStore {
 
     fn publish_command<'a>(
         &self,
-        flight: &Flight,
+        flight: &'a Flight,
         publication: &Publication<'a>,
         sent: &'a [u8],
     ) -> Long<'a> {
-        let Publication { index, eff, reset, all, fulls, base, same, .. } = *publication;
+        let Publication { index, eff, reset, all, fulls, base, .. } = *publication;
+        let same = flight.meta().filter(|_| publication.same);
         let lag = millis(clock::now().saturating_duration_since(publication.list_sent));
         let list_at = flight.now_ms.saturating_add(millis(
             publication.list_sent.saturating_duration_since(flight.entered),
@@ -146,7 +148,10 @@ impl RedisStore {
             false => "",
         };
         let mut eval = self.eval(PUBLISH_LUA, 10);
-        eval.arg(self.scope.as_str()).arg(&flight.token).arg(&flight.watch).arg(&flight.epoch);
+        eval.arg(self.scope.as_str())
+            .arg(flight.lease.token())
+            .arg(&flight.watch)
+            .arg(&flight.epoch);
         eval.arg(format!("{index:020}")).arg(format!("{eff:020}")).arg(reset.unwrap_or_default());
         eval.arg(millis(self.ttl).max(1)).arg(millis(self.detail_ttl).max(1)).arg(lag).arg(list_at);
         eval.arg(u8::from(publication.partial)).arg(sum::of(all));
@@ -159,12 +164,12 @@ impl RedisStore {
         Long { head: eval, tail }
     }
 
-    pub(super) fn renew_lease(&self, flight: &Flight) -> Result<bool, Error> {
+    pub(super) fn renew_lease(&self, lease: &Lease) -> Result<bool, Error> {
         // A flight under another one's lease has nothing to renew.
-        if flight.solo {
+        if lease.solo {
             return Ok(true);
         }
-        let mut eval = self.eval_lease(RENEW_LUA, &flight.token);
+        let mut eval = self.eval_lease(RENEW_LUA, &lease.token);
         eval.arg(LEASE_MS);
         self.number(RENEW, &eval).map(|renewed| renewed == 1)
     }
@@ -228,16 +233,11 @@ fn entered(words: &[&str], token: &str) -> Option<Entered> {
         }
         ["FAILED", class] => Entered::Failed(FailureClass::from_number(class)),
         [state @ ("OWN" | "SOLO"), epoch, meta, watch, family, now_ms] => {
-            Entered::Own(Box::new(Flight {
-                token: token.to_owned(),
-                watch: watch.to_owned(),
-                epoch: epoch.to_owned(),
-                meta: Meta::parse(meta.as_bytes()),
-                solo: state == "SOLO",
-                literal: family == "lit",
-                now_ms: now_ms.parse().ok()?,
-                entered: clock::now(),
-            }))
+            let solo = (state == "SOLO").then(|| watch.to_owned());
+            let meta = Meta::parse(meta.as_bytes());
+            let flight = Flight::new(token, solo, epoch.to_owned(), meta);
+            let now_ms = now_ms.parse().ok()?;
+            Entered::Own(flight.entered_at(family == "lit", now_ms, clock::now()))
         }
         _ => return None,
     })
