@@ -10,7 +10,7 @@ use crate::host::connection_slots::{ConnectionSlot, ConnectionSlots};
 use crate::net::sync::lock;
 use crate::random;
 
-use super::connection_table::{ConnectionTable, Open, TakeSlot};
+use super::connection_table::{ConnectionTable, OpenConnection, TakeSlot};
 
 /// A process that has no connection at all waits no longer for its first slot.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -160,13 +160,13 @@ impl Connections {
     }
 
     /// There is one more connection, which `close` closes.
-    pub(super) fn opened(&self, close: impl Fn() + Send + Sync + 'static) -> Arc<Open> {
-        let open = Arc::new(Open { close: Box::new(close) });
+    pub(super) fn opened(&self, close: impl Fn() + Send + Sync + 'static) -> Arc<OpenConnection> {
+        let open = Arc::new(OpenConnection { close: Box::new(close) });
         lock(&self.state).open.push(Arc::clone(&open));
         open
     }
 
-    pub(super) fn closed(&self, open: &Arc<Open>) {
+    pub(super) fn closed(&self, open: &Arc<OpenConnection>) {
         let mut state = lock(&self.state);
         state.open.retain(|other| !Arc::ptr_eq(other, open));
         state.give_back();
@@ -174,7 +174,7 @@ impl Connections {
     }
 
     /// Whether a connection that nobody uses now is kept.
-    pub(super) fn keeps(&self, open: &Arc<Open>) -> bool {
+    pub(super) fn keeps(&self, open: &Arc<OpenConnection>) -> bool {
         let state = lock(&self.state);
         state.open.len() <= state.most && state.open.iter().any(|other| Arc::ptr_eq(other, open))
     }

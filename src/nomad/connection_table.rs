@@ -14,7 +14,7 @@ const RECOVERED: Duration = Duration::from_secs(30);
 pub(super) struct TakeSlot(pub(super) Box<dyn Fn(usize) -> Option<ConnectionSlot> + Send + Sync>);
 
 /// An open connection.
-pub(super) struct Open {
+pub(super) struct OpenConnection {
     /// Closes it, whoever has it.
     pub(super) close: Box<dyn Fn() + Send + Sync>,
 }
@@ -27,7 +27,7 @@ pub(super) struct ConnectionTable {
     /// Under way, without those.
     pub(super) short: usize,
     /// Connections that are open, used or not; the latest last.
-    pub(super) open: Vec<Arc<Open>>,
+    pub(super) open: Vec<Arc<OpenConnection>>,
     /// One for each connection, and for each request that may open one.
     pub(super) slots: Vec<ConnectionSlot>,
     /// The most short requests at once, and connections that are kept.
@@ -52,9 +52,9 @@ impl fmt::Debug for TakeSlot {
     }
 }
 
-impl fmt::Debug for Open {
+impl fmt::Debug for OpenConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Open")
+        f.write_str("OpenConnection")
     }
 }
 
@@ -82,7 +82,7 @@ impl ConnectionTable {
 
     /// The connections that nobody needs while no request is under way: all but the latest. They
     /// count no more.
-    pub(super) fn unused(&mut self) -> Vec<Arc<Open>> {
+    pub(super) fn unused(&mut self) -> Vec<Arc<OpenConnection>> {
         if self.requests > 0 {
             return Vec::new();
         }

@@ -1,51 +1,49 @@
-//! Who we are to Nomad and to a proxy, as headers say it.
+//! Credentials for Nomad and for a proxy, as HTTP headers.
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
 use ureq::http::HeaderValue;
 
 use crate::model::secret::Secret;
 
-use super::proxy::Proxied;
-use super::{Access, Error, FailureKind};
+use super::proxy::{HttpProxy, basic};
+use super::{Access, Error};
 
-/// The header of what a proxy is told and Nomad never sees.
+/// The only header of these that is for the proxy, not for Nomad.
 pub(super) const PROXY_AUTHORIZATION: &str = "proxy-authorization";
 
-/// User and password as HTTP Basic writes them.
-fn pair(access: &Access) -> Option<String> {
-    let (user, password) = access.basic.as_ref().or(access.address.basic.as_ref())?;
-    Some(BASE64_STANDARD.encode(format!("{user}:{}", password.reveal())))
+/// User and password for Nomad, or for a proxy in front of it.
+fn login(access: &Access) -> Option<&(String, Secret)> {
+    access.basic.as_ref().or(access.address.basic.as_ref())
 }
 
 /// Everything secret that is sent.
-pub(super) fn secrets(access: &Access, proxied: Option<&Proxied>) -> Vec<Secret> {
-    let password = access.basic.as_ref().or(access.address.basic.as_ref());
-    let password = password.map(|(_, password)| password.clone());
-    let nomads = access.token.clone().into_iter().chain(pair(access).map(Secret::new));
-    nomads.chain(password).chain(proxied.into_iter().flat_map(Proxied::secrets)).collect()
+pub(super) fn secrets(access: &Access, proxy: Option<&HttpProxy>) -> Vec<Secret> {
+    let login = login(access);
+    let of_nomad = access.token.clone().into_iter().chain(login.map(basic).map(Secret::new));
+    let password = login.map(|(_, password)| password.clone());
+    of_nomad.chain(password).chain(proxy.into_iter().flat_map(HttpProxy::secrets)).collect()
 }
 
 /// Header name and value of each credential.
 ///
 /// # Errors
-/// `Kind::Config` if no header can carry it.
+/// `FailureKind::Config` if no header can carry it.
 pub(super) fn credentials(
     access: &Access,
-    proxied: Option<&Proxied>,
+    proxy: Option<&HttpProxy>,
 ) -> Result<Vec<(&'static str, HeaderValue)>, Error> {
-    let proxy = proxied.and_then(Proxied::authorization);
+    let proxy = proxy.and_then(HttpProxy::authorization);
     let proxy = proxy.map(|secret| (PROXY_AUTHORIZATION, secret));
-    let basic = pair(access).map(|pair| ("authorization", Secret::new(format!("Basic {pair}"))));
+    let basic = login(access).map(|login| Secret::new(format!("Basic {}", basic(login))));
+    let basic = basic.map(|secret| ("authorization", secret));
     let token = access.token.clone().map(|token| ("x-nomad-token", token));
     let all = token.into_iter().chain(basic).chain(proxy);
-    all.map(|(name, secret)| Ok((name, sendable(&secret)?))).collect()
+    all.map(|(name, secret)| Ok((name, header_value(&secret)?))).collect()
 }
 
-fn sendable(secret: &Secret) -> Result<HeaderValue, Error> {
-    let mut value = HeaderValue::from_str(secret.reveal()).map_err(|_| Error {
-        kind: FailureKind::Config,
-        what: "the token holds characters that HTTP can't carry".to_owned(),
-        hint: Some("check NOMAD_TOKEN or --token-file: a token is one line of text".to_owned()),
+fn header_value(secret: &Secret) -> Result<HeaderValue, Error> {
+    let mut value = HeaderValue::from_str(secret.reveal()).map_err(|_| {
+        Error::config("the token contains characters that HTTP cannot carry")
+            .hinted("check NOMAD_TOKEN or --token-file: a token is one line of text")
     })?;
     value.set_sensitive(true);
     Ok(value)

@@ -8,12 +8,14 @@ use crate::clock;
 use crate::net::bounded::within;
 
 use super::address::Scheme;
-use super::body::{Reply, TransferError};
-use super::connect::Trace;
-use super::failure::{CONNECT, FailedRequest, PLAIN_HINT, is_tls};
-use super::http::{HttpNomad, REQUEST, judged};
-use super::resolve::{LIMIT, looked_up};
+use super::body::TransferError;
+use super::failure::{NomadRequest, PLAIN_HINT, is_tls};
+use super::http::{HttpNomad, judged};
+use super::reply::Reply;
+use super::resolve::looked_up;
 use super::retry_after::unix_seconds;
+use super::timeouts::{CONNECT, REQUEST};
+use super::trace::Trace;
 use super::{Error, FailureKind, wire};
 
 /// What an answer showed beside its body.
@@ -142,13 +144,13 @@ impl HttpNomad {
     }
 
     fn sockets(&self, limit: Duration) -> Result<Vec<SocketAddr>, ureq::Error> {
-        looked_up(self.address().authority(), limit.min(LIMIT))
+        looked_up(self.address().authority(), limit.min(CONNECT))
     }
 
     /// Whoever asks knows the limit of this question, not that of the command.
-    fn probing(&self, what: &str, limit: Duration) -> FailedRequest<'_> {
+    fn probing(&self, what: &str, limit: Duration) -> NomadRequest<'_> {
         let limit = limit.min(REQUEST);
-        FailedRequest { timeout: limit, ..self.asked_within(what, limit) }
+        NomadRequest { timeout: limit, ..self.asked_within(what, limit) }
     }
 
     fn probe<T>(
@@ -164,19 +166,15 @@ impl HttpNomad {
         Ok(ProbeReply { what: parsed, took, date: date(&reply) })
     }
 
-    fn timed(
-        &self,
-        path: &str,
-        asked: &FailedRequest<'_>,
-    ) -> Result<(Reply, Duration), ProbeError> {
+    fn timed(&self, path: &str, asked: &NomadRequest<'_>) -> Result<(Reply, Duration), ProbeError> {
         let _permit = self.enter();
         let began = clock::now();
         let sent = self.send_alive(&self.path(path), false, asked);
         let took = clock::now().saturating_duration_since(began);
         let refused = sent.as_ref().is_err_and(is_of_tls);
-        let unasked = refused || sent.is_err() && !Trace::so_far().connected;
+        let unasked = refused || sent.is_err() && !Trace::latest().connected;
         // A proxy may be what fails.
-        let ignored = unasked && !refused && asked.proxied.is_none();
+        let ignored = unasked && !refused && asked.proxy.is_none();
         let ignored = ignored && asked.address.scheme == Scheme::Https;
         let in_tls = refused || ignored;
         let leaderless = sent.as_ref().is_ok_and(is_leaderless);
@@ -191,7 +189,7 @@ impl HttpNomad {
     /// Whoever takes a connection and leaves the greeting of TLS without an answer speaks none.
     fn ignored(&self, error: Error, limit: Duration) -> Error {
         let limit = limit.min(CONNECT);
-        let asked = FailedRequest { limit, timeout: limit, ..self.probing("TLS handshake", limit) };
+        let asked = NomadRequest { limit, timeout: limit, ..self.probing("TLS handshake", limit) };
         let late = ureq::Error::Timeout(ureq::Timeout::Global);
         let error =
             if error.kind == FailureKind::TimedOut { asked.transport(&late) } else { error };
@@ -209,8 +207,8 @@ impl ProbeError {
 
 fn is_of_tls(failure: &TransferError) -> bool {
     match failure {
-        TransferError::Dead(error) | TransferError::Transport(error) => is_tls(error),
-        TransferError::Answer(_) => false,
+        TransferError::Disconnected(error) | TransferError::Transport(error) => is_tls(error),
+        TransferError::Response(_) => false,
     }
 }
 

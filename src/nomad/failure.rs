@@ -6,18 +6,14 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 use crate::model::mask::Mask;
-use crate::model::text::{FOREIGN, first_line};
+use crate::model::text::{FOREIGN, first_line, reason};
 use crate::net::tls_failure::{TlsPeer, TlsTrouble};
 
 use super::address::{Address, Scheme};
-use super::body::Reply;
-use super::connect::IDLE;
-use super::http::REQUEST;
-use super::proxy::Proxied;
+use super::proxy::{HttpProxy, NO_PROXY_HINT};
+use super::reply::Reply;
+use super::timeouts::{CONNECT, IDLE, REQUEST};
 use super::{Error, FailureKind};
-
-/// For a connection, TLS included.
-pub(super) const CONNECT: Duration = Duration::from_secs(3);
 
 const NOMAD: TlsPeer = TlsPeer {
     name: "Nomad",
@@ -27,33 +23,31 @@ const NOMAD: TlsPeer = TlsPeer {
     client: "--client-cert and --client-key",
 };
 
-/// What was asked, for the words of a failure.
-pub(super) struct FailedRequest<'a> {
+/// A request, as far as its errors report it.
+pub(super) struct NomadRequest<'a> {
     pub(super) address: &'a Address,
-    /// The proxy that HTTP_PROXY or HTTPS_PROXY names.
-    pub(super) proxied: Option<&'a Proxied>,
-    /// An ACL token was sent.
+    pub(super) proxy: Option<&'a HttpProxy>,
+    /// An ACL token is sent.
     pub(super) has_token: bool,
-    /// There is a client certificate to show.
-    pub(super) has_certificate: bool,
+    pub(super) has_client_certificate: bool,
     pub(super) region: Option<&'a str>,
-    /// What was sent and must not come back in an error.
+    /// Hides in errors what was sent.
     pub(super) mask: &'a Mask,
     /// `list`, or `node <id>`.
     pub(super) what: String,
-    /// The time that it has, repetitions on a new connection included.
+    /// The time for this request, repeated on a new connection or not.
     pub(super) limit: Duration,
-    /// The time of the whole command.
+    /// The time for the whole command.
     pub(super) timeout: Duration,
     pub(super) until: Instant,
 }
 
-impl FailedRequest<'_> {
+impl NomadRequest<'_> {
     /// No usable answer came: the transport failed.
     pub(super) fn transport(&self, error: &ureq::Error) -> Error {
         match error {
             ureq::Error::Timeout(of) => self.timed_out(*of),
-            ureq::Error::HostNotFound => self.no_host(ADDRESS_HINT),
+            ureq::Error::HostNotFound => self.no_such_host(),
             ureq::Error::Io(error) => self.io(error),
             ureq::Error::Rustls(error) => self.tls(error),
             ureq::Error::Protocol(_)
@@ -102,8 +96,8 @@ impl FailedRequest<'_> {
             return self.transport(inner);
         }
         let why = match error.kind() {
-            io::ErrorKind::ConnectionRefused if self.proxied.is_some() => {
-                return self.no_proxy("the proxy refused the connection");
+            io::ErrorKind::ConnectionRefused if self.proxy.is_some() => {
+                return self.proxy_refused();
             }
             io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
             io::ErrorKind::UnexpectedEof
@@ -114,7 +108,7 @@ impl FailedRequest<'_> {
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
                 return self.timed_out(ureq::Timeout::Global);
             }
-            _ => plain(error),
+            _ => reason(error),
         };
         let is_limit = error.raw_os_error().is_some_and(|number| LIMITS.contains(&number));
         self.unreachable(&why, Some(if is_limit { FILES_HINT } else { ADDRESS_HINT }))
@@ -135,7 +129,7 @@ impl FailedRequest<'_> {
         if matches!(error, rustls::Error::InvalidMessage(_)) {
             return self.unreachable("TLS: the answer is not TLS", Some(PLAIN_HINT));
         }
-        let TlsTrouble { why, cure } = NOMAD.trouble(error, self.has_certificate);
+        let TlsTrouble { why, cure } = NOMAD.trouble(error, self.has_client_certificate);
         self.unreachable(&format!("TLS: {why}"), Some(&cure))
     }
 
@@ -147,7 +141,8 @@ impl FailedRequest<'_> {
     /// An answer came that is no success. Its body may be cut off.
     pub(super) fn status(&self, reply: &Reply) -> Error {
         let (status, text) = (reply.status, String::from_utf8_lossy(&reply.body));
-        if let Some(error) = self.proxy_answer(reply) {
+        let proxy = self.proxy.filter(|proxy| proxy.has_answered(reply));
+        if let Some(error) = proxy.and_then(|proxy| self.proxy_status(proxy, status)) {
             return error;
         }
         match status {
@@ -160,8 +155,39 @@ impl FailedRequest<'_> {
             404 => self
                 .not_nomad("404, no such path")
                 .hinted("does the address need a path prefix, or has it one too many?"),
-            _ if status < 500 => self.answered(status, &text).of(FailureKind::NotNomad),
+            _ if status < 500 => self.answered(status, &text).with_kind(FailureKind::NotNomad),
             _ => self.trouble(status, &text),
+        }
+    }
+
+    /// The proxy has not opened the tunnel. The library reports its status in a text only.
+    fn no_tunnel(&self, reason: &str) -> Error {
+        let mut numbers = reason.split(|character: char| !character.is_ascii_digit());
+        let status = numbers.find(|number| number.len() == 3).and_then(|text| text.parse().ok());
+        let refusal = self.proxy.zip(status);
+        refusal
+            .and_then(|(proxy, status)| self.proxy_status(proxy, status))
+            .unwrap_or_else(|| self.proxy_refused())
+    }
+
+    fn proxy_status(&self, proxy: &HttpProxy, status: u16) -> Option<Error> {
+        let refusal = proxy.refusal(status, &self.address.host)?;
+        Some(self.unreachable(&refusal.why, Some(&refusal.hint)))
+    }
+
+    fn proxy_refused(&self) -> Error {
+        self.unreachable("the proxy refused the connection", Some(NO_PROXY_HINT))
+    }
+
+    /// The host name, that of the proxy if there is one, has no address.
+    fn no_such_host(&self) -> Error {
+        match self.proxy {
+            None => self.unreachable("no such host", Some(ADDRESS_HINT)),
+            Some(proxy) => {
+                let why = format!("no such host: the proxy {}", proxy.address);
+                let hint = format!("check {}, or {NO_PROXY_HINT}", proxy.variable());
+                self.unreachable(&why, Some(&hint))
+            }
         }
     }
 
@@ -254,13 +280,13 @@ impl FailedRequest<'_> {
         Error { kind: FailureKind::NotNomad, what, hint: Some(ADDRESS_HINT.to_owned()) }
     }
 
-    pub(super) fn cut_off(&self, bytes: usize) -> Error {
+    pub(super) fn truncated(&self, bytes: usize) -> Error {
         let what = format!("answer cut off after {bytes} bytes ({}, {})", self.what, self.address);
         Error { kind: FailureKind::NotNomad, what, hint: None }
     }
 
     /// The connection was reset in the middle of the answer.
-    pub(super) fn lost(&self, bytes: usize) -> Error {
+    pub(super) fn connection_lost(&self, bytes: usize) -> Error {
         self.unreachable(&format!("connection lost after {bytes} bytes ({})", self.what), None)
     }
 
@@ -307,23 +333,6 @@ fn host(location: &str) -> Option<&str> {
     let authority = rest.split(['/', '?', '#', '\\']).next()?;
     let host = authority.rsplit('@').next()?;
     (!host.is_empty()).then_some(host)
-}
-
-impl Error {
-    fn of(self, kind: FailureKind) -> Self {
-        Self { kind, ..self }
-    }
-
-    fn hinted(self, hint: &str) -> Self {
-        Self { hint: Some(hint.to_owned()), ..self }
-    }
-}
-
-/// The text of the system without its number.
-pub(super) fn plain(error: &io::Error) -> String {
-    let text = error.to_string().to_lowercase();
-    let text = text.split(" (os error").next().unwrap_or_default().to_owned();
-    first_line(&text, FOREIGN)
 }
 
 /// Whether the handshake of TLS failed, or what came instead of it.

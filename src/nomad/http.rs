@@ -16,16 +16,16 @@ use crate::model::node::{Detail, NodeId};
 use crate::model::notice::Notifier;
 
 use super::address::{Address, Scheme};
-use super::body::{Reply, TransferError, received};
-use super::connect::{AgentConnector, Trace};
+use super::body::{TransferError, receive};
+use super::connect::AgentConnector;
 use super::connection_limit::Permit;
 use super::credentials::{PROXY_AUTHORIZATION, credentials, secrets};
-use super::failure::{CONNECT, FailedRequest};
+use super::failure::NomadRequest;
+use super::reply::Reply;
 use super::retry_after::{backoff, retry_after};
+use super::timeouts::{CONNECT, REQUEST};
+use super::trace::Trace;
 use super::{Access, Compress, Error, IndexReply, Listing, Nomad, wire};
-
-/// For one request, from the name lookup to the last byte.
-pub(super) const REQUEST: Duration = Duration::from_secs(10);
 
 /// A Nomad agent behind a URL.
 pub struct HttpNomad {
@@ -52,8 +52,8 @@ impl HttpNomad {
     /// is named is missing.
     pub fn open(access: Access, tell: Notifier) -> Result<Self, Error> {
         let route = AgentConnector::new(&access)?;
-        let credentials = credentials(&access, route.proxied.as_ref())?;
-        let mask = Mask::new(secrets(&access, route.proxied.as_ref()));
+        let credentials = credentials(&access, route.proxy.as_ref())?;
+        let mask = Mask::new(secrets(&access, route.proxy.as_ref()));
         if access.tls.skip_verify && access.address.scheme == Scheme::Https {
             tell.warning("the certificate of Nomad is not verified: --tls-skip-verify or NOMAD_SKIP_VERIFY is set");
         }
@@ -95,18 +95,18 @@ impl HttpNomad {
         &self.access.address
     }
 
-    fn asked(&self, what: &str) -> FailedRequest<'_> {
+    fn asked(&self, what: &str) -> NomadRequest<'_> {
         self.asked_within(what, REQUEST)
     }
 
-    pub(super) fn asked_within(&self, what: &str, most: Duration) -> FailedRequest<'_> {
+    pub(super) fn asked_within(&self, what: &str, most: Duration) -> NomadRequest<'_> {
         let now = clock::now();
         let limit = self.access.deadline.saturating_duration_since(now).min(most);
-        FailedRequest {
+        NomadRequest {
             address: &self.access.address,
-            proxied: self.route.proxied.as_ref(),
+            proxy: self.route.proxy.as_ref(),
             has_token: self.access.token.is_some(),
-            has_certificate: self.access.tls.client_cert.is_some(),
+            has_client_certificate: self.access.tls.client_cert.is_some(),
             region: self.access.region.as_deref(),
             mask: &self.mask,
             what: what.to_owned(),
@@ -142,7 +142,7 @@ impl HttpNomad {
         path: &str,
         what: &str,
         gzip: bool,
-    ) -> (FailedRequest<'_>, Result<Reply, TransferError>) {
+    ) -> (NomadRequest<'_>, Result<Reply, TransferError>) {
         let _permit = self.enter();
         let asked = self.asked(what);
         let sent = self.send_alive(path, gzip, &asked);
@@ -163,7 +163,7 @@ impl HttpNomad {
                     backoff(tries, wanted)
                 }
                 // Nomad says it to the first hundred only, and hangs up on the others.
-                Err(TransferError::Dead(_)) if permit.is_limited() => backoff(tries, None),
+                Err(TransferError::Disconnected(_)) if permit.is_limited() => backoff(tries, None),
                 _ => return judged(sent, &asked),
             };
             if let Some(most) = permit.refused() {
@@ -195,10 +195,10 @@ impl HttpNomad {
         &self,
         path: &str,
         gzip: bool,
-        asked: &FailedRequest<'_>,
+        asked: &NomadRequest<'_>,
     ) -> Result<Reply, TransferError> {
         match self.send(path, gzip, asked) {
-            Err(TransferError::Dead(_)) => self.send(path, gzip, asked),
+            Err(TransferError::Disconnected(_)) => self.send(path, gzip, asked),
             sent => sent,
         }
     }
@@ -207,19 +207,20 @@ impl HttpNomad {
         &self,
         path: &str,
         gzip: bool,
-        asked: &FailedRequest<'_>,
+        asked: &NomadRequest<'_>,
     ) -> Result<Reply, TransferError> {
         let began = clock::now();
         let left = asked.until.saturating_duration_since(began);
         if left.is_zero() {
             return Err(TransferError::Transport(ureq::Error::Timeout(ureq::Timeout::Global)));
         }
-        let agent = self.route.agent(&self.access).map_err(TransferError::Answer)?;
+        let agent = self.route.agent(&self.access).map_err(TransferError::Response)?;
         self.warn_of_plain();
         self.calls.fetch_add(1, Ordering::Relaxed);
         Trace::begin();
-        let response = self.request(agent, (path, gzip), left).map_err(TransferError::headless);
-        let reply = response.and_then(|response| received(response, asked));
+        let response =
+            self.request(agent, (path, gzip), left).map_err(TransferError::without_headers);
+        let reply = response.and_then(|response| receive(response, asked));
         self.told(path, &reply, began);
         reply
     }
@@ -286,7 +287,7 @@ impl HttpNomad {
         let parsed = parse(&reply.body).map_err(|why| match () {
             () if reply.is_html() => asked.not_nomad("text/html"),
             () if reply.body.trim_ascii().is_empty() => asked.not_nomad("empty"),
-            () if reply.is_cut_off() => asked.cut_off(reply.body.len()),
+            () if reply.is_truncated() => asked.truncated(reply.body.len()),
             () => asked.shape(&why),
         })?;
         let json = reply.header("content-type").to_ascii_lowercase().contains("json");
@@ -349,14 +350,14 @@ impl Nomad for HttpNomad {
 /// Only a 200 is an answer, and a 404 that says that the node is not known.
 pub(super) fn judged(
     sent: Result<Reply, TransferError>,
-    asked: &FailedRequest<'_>,
+    asked: &NomadRequest<'_>,
 ) -> Result<Reply, Error> {
     let reply = match sent {
         Ok(reply) => reply,
-        Err(TransferError::Dead(error) | TransferError::Transport(error)) => {
+        Err(TransferError::Disconnected(error) | TransferError::Transport(error)) => {
             return Err(asked.transport(&error));
         }
-        Err(TransferError::Answer(error)) => return Err(error),
+        Err(TransferError::Response(error)) => return Err(error),
     };
     match reply.status {
         200 => Ok(reply),

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::http::{HttpNomad, REQUEST, judged};
+use super::http::{HttpNomad, judged};
+use super::timeouts::REQUEST;
 use super::{Error, IndexReply, wire};
 
 /// Since which index Nomad may hold its answer back, and for how long.

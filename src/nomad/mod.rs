@@ -9,16 +9,21 @@ mod counted_transport;
 mod credentials;
 mod diagnose;
 mod failure;
+mod forward;
 mod http;
 mod index_probe;
+mod layer;
 #[cfg(any(test, fuzzing))]
 #[path = "../../tests/fuzz/properties/nomad.rs"]
 pub(crate) mod properties;
 mod proxy;
+mod reply;
 mod resolve;
 mod retry_after;
+mod timeouts;
 mod tls;
 mod tls_alert;
+mod trace;
 mod unix;
 mod wire;
 
@@ -131,6 +136,21 @@ pub struct Error {
     pub what: String,
     /// What to do about it, if there is something.
     pub hint: Option<String>,
+}
+
+impl Error {
+    /// A setting that cannot be used.
+    fn config(what: impl Into<String>) -> Self {
+        Self { kind: FailureKind::Config, what: what.into(), hint: None }
+    }
+
+    fn with_kind(self, kind: FailureKind) -> Self {
+        Self { kind, ..self }
+    }
+
+    fn hinted(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
 }
 
 /// The kinds of failure that callers tell apart.

@@ -14,8 +14,7 @@ use crate::clock;
 use crate::net::bounded::within;
 use crate::net::sync::lock;
 
-/// As long as a connection may take.
-pub(super) const LIMIT: Duration = Duration::from_secs(3);
+use super::timeouts::CONNECT;
 
 /// A server that has moved is found again after this.
 const KNOWN: Duration = Duration::from_secs(30);
@@ -60,7 +59,7 @@ impl Resolver for Resolve {
         let name = uri.host().map(|host| format!("{host}:{port}")).unwrap_or_default();
         let name = self.proxy.clone().unwrap_or(name);
         let mut addresses = self.empty();
-        let limit = timeout.not_zero().map_or(LIMIT, |left| LIMIT.min(*left));
+        let limit = timeout.not_zero().map_or(CONNECT, |left| CONNECT.min(*left));
         for address in self.addresses(name, limit)?.into_iter().take(16) {
             addresses.push(address);
         }

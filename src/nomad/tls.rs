@@ -11,12 +11,10 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
-use crate::host::folder::shown;
+use crate::host::folder::{plain, shown};
 use crate::host::input_file;
 use crate::net::client_key::{self, KeyFlaw};
 
-use super::connect::wrong;
-use super::failure::plain;
 use super::{Error, TlsSettings};
 
 /// Looks for the files that are named, so that a slip shows in each run, and reads none of them.
@@ -25,7 +23,7 @@ use super::{Error, TlsSettings};
 /// `Kind::Config` with the file that is missing.
 pub(super) fn check(tls: &TlsSettings) -> Result<(), Error> {
     if tls.client_cert.is_some() != tls.client_key.is_some() {
-        return Err(wrong(
+        return Err(Error::config(
             "a client certificate needs its key, and a key its certificate".to_owned(),
         ));
     }
@@ -78,14 +76,14 @@ fn usable(
     if added > 0 {
         Ok(certs)
     } else {
-        Err(wrong(format!("no usable certificate in {}", shown(path))))
+        Err(Error::config(format!("no usable certificate in {}", shown(path))))
     }
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     let certs = in_pem(&read(file)?);
     if certs.is_empty() {
-        return Err(wrong(format!("no PEM certificate in {}", shown(file))));
+        return Err(Error::config(format!("no PEM certificate in {}", shown(file))));
     }
     Ok(certs)
 }
@@ -99,7 +97,7 @@ fn folder_certificates(folder: &Path) -> Result<Vec<CertificateDer<'static>>, Er
     let files = input_file::read_folder(folder).map_err(|why| unreadable(folder, &why))?;
     let certs: Vec<_> = files.iter().flat_map(|pem| in_pem(pem)).collect();
     if certs.is_empty() {
-        Err(wrong(format!("no PEM certificate in {}", shown(folder))))
+        Err(Error::config(format!("no PEM certificate in {}", shown(folder))))
     } else {
         Ok(certs)
     }
@@ -109,7 +107,7 @@ fn folder_certificates(folder: &Path) -> Result<Vec<CertificateDer<'static>>, Er
 fn client(cert: &Path, key: &Path, provider: &Arc<CryptoProvider>) -> Result<ClientCert, Error> {
     let certs = certificates(cert)?;
     let pem = read(key)?;
-    let flawed = |flaw: KeyFlaw| wrong(flaw.told(&shown(key), &shown(cert)));
+    let flawed = |flaw: KeyFlaw| Error::config(flaw.told(&shown(key), &shown(cert)));
     let der = client_key::from_pem(&pem).map_err(flawed)?;
     client_key::certified(certs.clone(), der, provider).map_err(flawed)?;
     let chain: Vec<_> = certs.iter().map(|cert| Certificate::from_der(cert).to_owned()).collect();
@@ -122,5 +120,5 @@ fn read(file: &Path) -> Result<Vec<u8>, Error> {
 }
 
 fn unreadable(path: &Path, why: &str) -> Error {
-    wrong(format!("cannot read {}: {why}", shown(path)))
+    Error::config(format!("cannot read {}: {why}", shown(path)))
 }

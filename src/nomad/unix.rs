@@ -12,7 +12,7 @@ use ureq::unversioned::transport::{
 
 use crate::net::bounded::within;
 
-use super::resolve::LIMIT;
+use super::timeouts::CONNECT;
 
 /// Connects to the socket, whatever the URL says.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl Connector for UnixConnector {
     ) -> Result<Option<UnixTransport>, ureq::Error> {
         let config = details.config;
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
-        let limit = details.timeout.not_zero().map_or(LIMIT, |left| LIMIT.min(*left));
+        let limit = details.timeout.not_zero().map_or(CONNECT, |left| CONNECT.min(*left));
         let path = self.0.clone();
         // Waits for as long as the server accepts nobody, and knows no limit.
         match within(limit, move || UnixStream::connect(path)) {

@@ -111,7 +111,7 @@ fn a_token_that_no_header_can_carry_is_refused() {
         "",
         (
             FailureKind::Config,
-            "the token holds characters that HTTP can't carry",
+            "the token contains characters that HTTP cannot carry",
             Some("check NOMAD_TOKEN or --token-file: a token is one line of text"),
         ),
     );
