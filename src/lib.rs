@@ -25,6 +25,7 @@ pub mod properties;
 mod random;
 mod render;
 mod serve;
+pub mod settings;
 mod signals;
 pub mod store;
 
@@ -94,7 +95,7 @@ fn prepared(cli: &Cli) -> (Arc<Console>, anyhow::Result<()>) {
         Err(error) => (Arc::new(Console::new(None, false)), unconfigured(cli, error)),
         Ok(config) => {
             let watched = config::stderr_is_terminal();
-            let console = Arc::new(Console::new(config.level, config.colour.on(watched)));
+            let console = Arc::new(Console::new(config.level, config.colour.unwrap_or(watched)));
             let result = done(cli, config, watched, &console, began);
             console.clear();
             (console, result)

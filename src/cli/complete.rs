@@ -2,11 +2,10 @@
 
 use std::ffi::{OsStr, OsString};
 
-use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _};
 use clap_complete::env::{CompleteEnv, Shells};
 use clap_complete::{ArgValueCompleter, CompletionCandidate, Shell};
 
-use super::{Cli, Global};
+use super::{Given, Global, command};
 
 /// The variable by which the scripts ask.
 const VARIABLE: &str = "NOMAD_CLIENTS_COMPLETE";
@@ -62,7 +61,7 @@ pub fn complete(candidates: fn(&Global, Word, &str) -> Vec<String>) -> Result<bo
         std::env::args_os().skip_while(|word| word != "--").skip(1).collect();
     let factory = move || {
         let typed = typed.clone();
-        WORDS.iter().fold(Cli::command(), |command, (name, argument, word)| {
+        WORDS.iter().fold(command(), |command, (name, argument, word)| {
             let typed = typed.clone();
             let completer = ArgValueCompleter::new(move |current: &OsStr| {
                 let current = current.to_string_lossy();
@@ -81,18 +80,11 @@ fn offered(candidates: &[String], current: &str) -> Vec<CompletionCandidate> {
     fitting.map(CompletionCandidate::new).collect()
 }
 
-/// The options everywhere, as far as they are typed; a line that is not finished has mistakes.
+/// The settings, as far as they are typed; a line that is not finished has mistakes.
 fn global(typed: &[OsString]) -> Global {
-    let matches = Cli::command().ignore_errors(true).try_get_matches_from(typed);
-    let deepest = |matches: &ArgMatches| {
-        let inner = matches.subcommand().map(|(_, inner)| inner);
-        Global::from_arg_matches(inner.unwrap_or(matches)).ok()
-    };
-    matches.ok().as_ref().and_then(deepest).unwrap_or_else(|| {
-        let nothing = Command::new("").ignore_errors(true);
-        let nothing = <Global as clap::Args>::augment_args(nothing).get_matches_from([""]);
-        Global::from_arg_matches(&nothing).expect("no option is required")
-    })
+    let matches = command().ignore_errors(true).try_get_matches_from(typed);
+    let given = matches.map(|matches| Given::of(&matches)).unwrap_or_default();
+    Global { given, ..Global::default() }
 }
 
 /// The script that makes a shell ask this program.

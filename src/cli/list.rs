@@ -1,9 +1,6 @@
 //! The options of `list`.
 
 use clap::Args;
-use clap::builder::PossibleValuesParser;
-
-use crate::render::Format;
 
 /// Each works as it stands.
 pub(super) const EXAMPLES: &str = "\
@@ -64,7 +61,7 @@ pub struct List {
     pub fail_on: Vec<String>,
 }
 
-/// Which nodes, and in which order.
+/// Which nodes.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Selection")]
 pub struct Filters {
@@ -108,10 +105,6 @@ pub struct Filters {
     #[arg(long, value_name = "EXPR")]
     pub attr: Vec<String>,
 
-    /// Sort by these columns, - for descending, e.g. dc,-memory_mb [default: name,id]
-    #[arg(long, value_name = "COLUMNS", allow_hyphen_values = true)]
-    pub sort: Vec<String>,
-
     /// Show at most N nodes, or N counts with --count-by
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
@@ -119,7 +112,7 @@ pub struct Filters {
 
 impl Filters {
     /// Each option's name and what was given for it.
-    pub fn options(&self) -> [(&'static str, &[String]); 11] {
+    pub fn options(&self) -> [(&'static str, &[String]); 10] {
         [
             ("status", &self.status),
             ("datacenter", &self.datacenter),
@@ -131,7 +124,6 @@ impl Filters {
             ("nomad-version", &self.nomad_version),
             ("meta", &self.meta),
             ("attr", &self.attr),
-            ("sort", &self.sort),
         ]
     }
 }
@@ -140,17 +132,9 @@ impl Filters {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct Printing {
-    /// Print in this format
-    #[arg(short, long, value_name = "FORMAT", value_parser = PossibleValuesParser::new(Format::NAMES))]
-    pub output: Option<String>,
-
     /// Print JSON, like --output json
     #[arg(long, conflicts_with = "output")]
     pub json: bool,
-
-    /// Show these columns, e.g. name,dc,meta.rack; +meta.rack adds to the default ones, help lists all
-    #[arg(short, long, value_name = "COLUMNS")]
-    pub columns: Vec<String>,
 
     /// Include attributes, resources, host volumes and host networks in JSON and YAML
     #[arg(long, conflicts_with = "columns")]

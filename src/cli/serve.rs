@@ -1,7 +1,5 @@
 //! The options of `serve`.
 
-use std::path::PathBuf;
-
 use clap::{Args, ValueHint};
 
 /// Each works as it stands.
@@ -28,14 +26,8 @@ pub struct Serve {
     #[arg(long, value_name = "GROUP")]
     pub listen_group: Option<String>,
 
-    /// Require clients to present the token in this file
-    ///
-    /// NOMAD_CLIENTS_ACCESS_TOKEN can be used instead. Needed to listen beyond this machine.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub access_token_file: Option<PathBuf>,
-
     /// Listen beyond this machine without a token: anyone there can read the nodes and clear the cache
-    #[arg(long, conflicts_with = "access_token_file")]
+    #[arg(long, conflicts_with = "access-token-file")]
     pub insecure_no_auth: bool,
 
     /// Accept this additional host name, with any port or as NAME:PORT, e.g. of a reverse proxy; repeatable

@@ -139,7 +139,7 @@ impl CommandContext<'_> {
     }
 
     fn look(&self, headers: bool, secrets: bool) -> OutputStyle {
-        let colour = self.config.colour.on(self.width.is_some());
+        let colour = self.config.colour.unwrap_or(self.width.is_some());
         OutputStyle { width: self.width, colour, headers, secrets }
     }
 }

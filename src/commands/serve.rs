@@ -18,8 +18,7 @@ use super::notice_limiter::NoticeLimiter;
 pub(super) fn run(serve: &Serve, run: &mut CommandContext<'_>) -> anyhow::Result<()> {
     // A log that nobody takes away must not stop an answer.
     run.console.never_wait();
-    let settings =
-        serving(serve, run.config.level == Some(Level::Call), run.config.policy.deadline)?;
+    let settings = serving(serve, &run.config)?;
     if settings.insecure && settings.listen.iter().any(serve::Listen::is_beyond) {
         run.tell.warning(
             "everybody who reaches this address reads the nodes: --insecure-no-auth is set",

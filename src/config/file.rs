@@ -4,53 +4,25 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-use toml::Spanned;
-use toml::de::DeTable;
+use serde::Deserialize as _;
+use serde::de::IntoDeserializer as _;
+use toml::de::{self, DeTable};
 
 use crate::error::{Error, Exit, Hinted as _};
 use crate::host::input_file;
 use crate::model::selection::node_arg::distance;
 use crate::model::text::first_line;
+use crate::settings::{SETTINGS, Setting, ValueKind};
 
-/// What a file may say. Everything is text, number or truth, checked like the option of that name.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub(super) struct File {
-    pub(super) address: Option<String>,
-    pub(super) region: Option<String>,
-    pub(super) token_file: Option<PathBuf>,
-    pub(super) ca_cert: Option<PathBuf>,
-    pub(super) ca_path: Option<PathBuf>,
-    pub(super) client_cert: Option<PathBuf>,
-    pub(super) client_key: Option<PathBuf>,
-    pub(super) tls_server_name: Option<String>,
-    pub(super) tls_skip_verify: Option<bool>,
-    pub(super) redis: Option<String>,
-    pub(super) redis_ca_cert: Option<PathBuf>,
-    pub(super) redis_client_cert: Option<PathBuf>,
-    pub(super) redis_client_key: Option<PathBuf>,
-    pub(super) cache: Option<String>,
-    pub(super) cache_prefix: Option<String>,
-    pub(super) share: Option<String>,
-    pub(super) ttl: Option<String>,
-    pub(super) detail_ttl: Option<String>,
-    pub(super) timeout: Option<String>,
-    pub(super) compress: Option<String>,
-    pub(super) concurrency: Option<u64>,
-    pub(super) require_tls: Option<bool>,
-    pub(super) color: Option<String>,
-    pub(super) output: Option<String>,
-    pub(super) columns: Option<String>,
-    pub(super) sort: Option<String>,
-    #[serde(skip)]
-    pub(super) path: PathBuf,
-    /// Where each key stands.
-    #[serde(skip)]
-    lines: BTreeMap<String, usize>,
-    /// Others may read it, and it holds a password.
-    #[serde(skip)]
-    pub(super) leaks: bool,
+/// What a file says, each value as the option of that name would be typed.
+#[derive(Debug, Default)]
+pub(crate) struct File {
+    /// `None` = there is no file.
+    pub(super) path: Option<PathBuf>,
+    /// The value of each key, and the line that holds it.
+    pub(super) values: BTreeMap<&'static str, (String, usize)>,
+    /// Others may read it.
+    pub(super) is_open: bool,
 }
 
 impl File {
@@ -65,41 +37,51 @@ impl File {
 
     /// What stands in the file `path`.
     pub(super) fn parse(path: &Path, text: &str) -> Result<Self, Error> {
-        let mut file: Self = toml::from_str(text).map_err(|error| invalid(path, text, &error))?;
-        file.leaks = file.holds_password() && is_open(path);
-        file.lines = lines(text);
-        path.clone_into(&mut file.path);
-        Ok(file)
+        let wrong = |error: de::Error| {
+            let at = error.span().map_or(0, |span| span.start);
+            invalid(path, line(text, at), &first_line(error.message(), 200))
+        };
+        let mut values = BTreeMap::new();
+        for (key, value) in DeTable::parse(text).map_err(wrong)?.into_inner() {
+            let (name, line) = (key.get_ref(), line(text, key.span().start));
+            let Some(setting) = known().find(|known| known.name == name) else {
+                let what = format!("unknown key \"{}\"", first_line(name, 60));
+                return Err(invalid(path, line, &what).hinted(nearest_keys(name)));
+            };
+            let value = value.into_deserializer();
+            let value = match setting.kind {
+                ValueKind::Flag => bool::deserialize(value).map(|truth| truth.to_string()),
+                ValueKind::Number => u64::deserialize(value).map(|number| number.to_string()),
+                _ => String::deserialize(value),
+            };
+            values.insert(setting.name, (value.map_err(wrong)?, line));
+        }
+        Ok(Self { path: Some(path.to_owned()), values, is_open: is_open(path) })
     }
 
-    /// Whether there is a file.
-    pub(super) fn is_read(&self) -> bool {
-        !self.path.as_os_str().is_empty()
+    pub(super) fn value(&self, key: &str) -> Option<&str> {
+        self.values.get(key).map(|(value, _)| value.as_str())
     }
 
-    /// The settings that it holds, in alphabetical order.
+    /// In alphabetical order.
     pub(super) fn keys(&self) -> Vec<String> {
-        self.lines.keys().cloned().collect()
+        self.values.keys().map(|key| (*key).to_owned()).collect()
     }
 
-    /// The keys that may hold one: every other secret stands in a file of its own.
-    fn holds_password(&self) -> bool {
-        let in_address = self.address.as_ref().is_some_and(|url| url.contains('@'));
-        let in_redis =
-            self.redis.as_ref().is_some_and(|url| url.contains('@') || url.contains("pass="));
-        in_address || in_redis
+    /// Whether this holds of any key and its value.
+    pub(super) fn any(&self, test: impl Fn(&str, &str) -> bool) -> bool {
+        self.values.iter().any(|(key, (value, _))| test(key, value))
     }
 
     /// The file and the line that hold `key`.
     pub(super) fn place(&self, key: &str) -> String {
-        let line = self.lines.get(key).map(|line| format!(":{line}")).unwrap_or_default();
-        format!("{}{line}", shown(&self.path))
+        let line = self.values.get(key).map(|(_, line)| format!(":{line}")).unwrap_or_default();
+        format!("{}{line}", self.path.as_deref().map(shown).unwrap_or_default())
     }
 }
 
-fn lines(text: &str) -> BTreeMap<String, usize> {
-    let table = DeTable::parse(text).map(Spanned::into_inner).unwrap_or_default();
-    table.keys().map(|key| (key.get_ref().to_string(), line(text, key.span().start))).collect()
+fn known() -> impl Iterator<Item = &'static Setting> {
+    SETTINGS.iter().filter(|setting| setting.in_file)
 }
 
 /// Lines count from 1.
@@ -114,34 +96,21 @@ fn unreadable(path: &Path, why: &str) -> Error {
 }
 
 /// The line that is wrong is named, never quoted: it may hold a secret.
-fn invalid(path: &Path, text: &str, error: &toml::de::Error) -> Error {
-    let line = line(text, error.span().map_or(0, |span| span.start));
-    let unknown = unknown_key(error.message());
-    let what = match &unknown {
-        Some((key, _)) => format!("unknown key \"{}\"", first_line(key, 60)),
-        None => first_line(error.message(), 200),
-    };
-    let error =
-        Exit::Config.error(format!("invalid configuration ({}:{line}): {what}", shown(path)));
-    match unknown {
-        Some((_, hint)) => error.hinted(hint),
-        None => error,
-    }
+fn invalid(path: &Path, line: usize, what: &str) -> Error {
+    Exit::Config.error(format!("invalid configuration ({}:{line}): {what}", shown(path)))
 }
 
-/// The key that serde calls an unknown field, and the known ones that are like it.
-fn unknown_key(message: &str) -> Option<(String, String)> {
-    let words: Vec<&str> = message.strip_prefix("unknown field ")?.split('`').collect();
-    let (key, known) = (*words.get(1)?, words.iter().skip(3).step_by(2));
-    let mut near: Vec<(usize, &str)> = known.map(|known| (distance(known, key), *known)).collect();
+/// The known keys that are like this one.
+fn nearest_keys(key: &str) -> String {
+    let mut near: Vec<(usize, &str)> =
+        known().map(|known| (distance(known.name, key), known.name)).collect();
     near.sort_unstable();
     near.retain(|(distance, _)| distance * 3 <= key.len());
     let names: Vec<&str> = near.iter().take(3).map(|(_, name)| *name).collect();
-    let hint = match names[..] {
+    match names[..] {
         [] => "keys are the long names of the options, without the dashes".to_owned(),
         _ => format!("did you mean {}?", names.join(" or ")),
-    };
-    Some((key.to_owned(), hint))
+    }
 }
 
 fn is_open(path: &Path) -> bool {

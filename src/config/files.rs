@@ -9,7 +9,7 @@ use crate::nomad::address::Scheme;
 use crate::store::{RedisPlace, redis};
 
 use super::file::shown;
-use super::variable;
+use super::values::variable;
 
 /// Those that this run may read: that they are missing, or hold nothing of use, is told where they
 /// are read.

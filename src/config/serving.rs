@@ -4,13 +4,14 @@ use std::time::{Duration, Instant};
 
 use crate::cli::Serve;
 use crate::error::{Error, Exit, Hinted as _};
+use crate::model::notice::Level;
 use crate::model::secret::Secret;
 use crate::serve::{BasePath, Listen, Settings, SocketAccess};
+use crate::settings::{ACCESS_TOKEN_FILE, duration};
 
-use super::value::{Origin, duration};
-use super::{token, variable};
+use super::values::{Origin, Values, variable};
+use super::{Config, token};
 
-const TOKEN: &str = "NOMAD_CLIENTS_ACCESS_TOKEN";
 /// What a service manager says of the sockets that it hands over, as `sd_listen_fds` reads it.
 const COUNT: &str = "LISTEN_FDS";
 const OF_PROCESS: &str = "LISTEN_PID";
@@ -20,11 +21,10 @@ const INTERVAL: Duration = Duration::from_millis(500);
 /// Sockets that may be handed over.
 const HANDED: usize = 64;
 
-/// `tells_calls`: every request is told. `until`: as long the token is waited for.
 ///
 /// # Errors
 /// The first option or variable that is unreadable or invalid.
-pub(crate) fn serving(serve: &Serve, tells_calls: bool, until: Instant) -> Result<Settings, Error> {
+pub(crate) fn serving(serve: &Serve, config: &Config) -> Result<Settings, Error> {
     let places: Result<Vec<Listen>, Error> = serve
         .listen
         .iter()
@@ -48,11 +48,15 @@ pub(crate) fn serving(serve: &Serve, tells_calls: bool, until: Instant) -> Resul
         usual,
         handed,
         warnings,
-        token: if serve.insecure_no_auth { None } else { access_token(serve, until)? },
+        token: if serve.insecure_no_auth {
+            None
+        } else {
+            access_token(&config.values, config.policy.deadline)?
+        },
         insecure: serve.insecure_no_auth,
         names: names?,
         follow: (!serve.no_follow).then_some(interval.unwrap_or(INTERVAL)),
-        tells_calls,
+        tells_calls: config.level == Some(Level::Call),
     })
 }
 
@@ -78,14 +82,12 @@ fn base_path(serve: &Serve) -> Result<BasePath, Error> {
     Ok(base.map_err(|why| Origin::Typed("base-path").error(why))?.unwrap_or_default())
 }
 
-/// The file that was typed, else the variable. What can be guessed is no token.
-fn access_token(serve: &Serve, until: Instant) -> Result<Option<Secret>, Error> {
-    let (token, place) = match (&serve.access_token_file, variable(TOKEN)) {
-        (Some(path), _) => (token::in_file(path, until)?, "--access-token-file"),
-        (None, Some(text)) => (token::checked(&text, TOKEN)?, TOKEN),
-        (None, None) => return Ok(None),
-    };
+/// What can be guessed is no token.
+fn access_token(values: &Values, until: Instant) -> Result<Option<Secret>, Error> {
+    let Some(token) = token::token(values, &ACCESS_TOKEN_FILE, until)? else { return Ok(None) };
     if token.reveal().len() < SHORTEST {
+        let place = values.raw(&ACCESS_TOKEN_FILE).map(|(_, origin)| origin.to_string());
+        let place = place.unwrap_or_default();
         let why = format!("the access token ({place}) is shorter than {SHORTEST} characters");
         return Err(Exit::Config.error(why).hinted("make one with: openssl rand -hex 16"));
     }

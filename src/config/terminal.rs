@@ -6,34 +6,17 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::render::OutputStyle;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Colour {
-    Auto,
-    Always,
-    Never,
-}
-
-impl Colour {
-    /// What the usual variables say, where no setting does. No colour wins over colour, and both over
-    /// a terminal that has none.
-    pub(super) fn of_variables(variable: impl Fn(&str) -> Option<String>) -> Self {
-        let is = |name: &str, said: &str| variable(name).is_some_and(|value| value == said);
-        let set = |name: &&str| variable(name).is_some();
-        let forces = |name: &&str| set(name) && !is(name, "0");
-        match () {
-            () if ["NO_COLOR", "NOMAD_CLI_NO_COLOR"].iter().any(set) => Self::Never,
-            () if ["CLICOLOR_FORCE", "NOMAD_CLI_FORCE_COLOR"].iter().any(forces) => Self::Always,
-            () if is("TERM", "dumb") || is("CLICOLOR", "0") => Self::Never,
-            () => Self::Auto,
-        }
-    }
-
-    pub(crate) fn on(self, terminal: bool) -> bool {
-        match self {
-            Self::Auto => terminal,
-            Self::Always => true,
-            Self::Never => false,
-        }
+/// Whether there is colour as the usual variables say it, where no setting does. No colour wins over
+/// colour, and both over a terminal that has none; `None` = on a terminal.
+pub(super) fn colour_of_variables(variable: impl Fn(&str) -> Option<String>) -> Option<bool> {
+    let is = |name: &str, said: &str| variable(name).is_some_and(|value| value == said);
+    let set = |name: &&str| variable(name).is_some();
+    let forces = |name: &&str| set(name) && !is(name, "0");
+    match () {
+        () if ["NO_COLOR", "NOMAD_CLI_NO_COLOR"].iter().any(set) => Some(false),
+        () if ["CLICOLOR_FORCE", "NOMAD_CLI_FORCE_COLOR"].iter().any(forces) => Some(true),
+        () if is("TERM", "dumb") || is("CLICOLOR", "0") => Some(false),
+        () => None,
     }
 }
 
@@ -71,25 +54,25 @@ pub(crate) fn plain_look() -> OutputStyle {
 
 #[cfg(test)]
 mod tests {
-    use super::Colour;
+    use super::colour_of_variables;
 
     #[test]
     fn variables_say_whether_there_is_colour() {
         for (variables, colour) in [
-            (vec![], Colour::Auto),
-            (vec![("TERM", "xterm"), ("CLICOLOR", "1"), ("CLICOLOR_FORCE", "0")], Colour::Auto),
-            (vec![("TERM", "dumb")], Colour::Never),
-            (vec![("CLICOLOR", "0")], Colour::Never),
-            (vec![("CLICOLOR_FORCE", "1"), ("TERM", "dumb")], Colour::Always),
-            (vec![("NOMAD_CLI_FORCE_COLOR", "1")], Colour::Always),
-            (vec![("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")], Colour::Never),
-            (vec![("NOMAD_CLI_NO_COLOR", "x")], Colour::Never),
+            (vec![], None),
+            (vec![("TERM", "xterm"), ("CLICOLOR", "1"), ("CLICOLOR_FORCE", "0")], None),
+            (vec![("TERM", "dumb")], Some(false)),
+            (vec![("CLICOLOR", "0")], Some(false)),
+            (vec![("CLICOLOR_FORCE", "1"), ("TERM", "dumb")], Some(true)),
+            (vec![("NOMAD_CLI_FORCE_COLOR", "1")], Some(true)),
+            (vec![("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")], Some(false)),
+            (vec![("NOMAD_CLI_NO_COLOR", "x")], Some(false)),
         ] {
             let value = |name: &str| {
                 let found = variables.iter().find(|(of, _)| *of == name);
                 found.map(|(_, value)| (*value).to_owned())
             };
-            assert_eq!(Colour::of_variables(value), colour, "{variables:?}");
+            assert_eq!(colour_of_variables(value), colour, "{variables:?}");
         }
     }
 }

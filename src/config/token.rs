@@ -1,16 +1,31 @@
 //! The ACL token: from a file or from the variable.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::error::{Error, Exit};
 use crate::host::input_file;
 use crate::model::secret::Secret;
+use crate::settings::Typed;
 
 use super::file::shown;
+use super::values::{Origin, Values};
 
-/// A pipe is waited for until then.
-pub(super) fn in_file(path: &Path, until: Instant) -> Result<Secret, Error> {
+/// The token, from its file or its variable. A pipe is waited for until then.
+pub(super) fn token(
+    values: &Values,
+    of: &Typed<PathBuf>,
+    until: Instant,
+) -> Result<Option<Secret>, Error> {
+    let token = match values.raw(of) {
+        Some((text, Origin::Variable(name))) => checked(&text.to_string_lossy(), name),
+        Some((path, _)) => in_file(Path::new(&path), until),
+        None => return Ok(None),
+    };
+    token.map(Some)
+}
+
+fn in_file(path: &Path, until: Instant) -> Result<Secret, Error> {
     let text = input_file::read_or_receive(path, input_file::TOKEN, until).map_err(|why| {
         Exit::Config.error(format!("cannot read the token file ({}): {why}", shown(path)))
     })?;
@@ -18,7 +33,7 @@ pub(super) fn in_file(path: &Path, until: Instant) -> Result<Secret, Error> {
 }
 
 /// What is sent as a header holds no spaces and no line breaks.
-pub(super) fn checked(text: &str, place: &str) -> Result<Secret, Error> {
+fn checked(text: &str, place: &str) -> Result<Secret, Error> {
     let token = text.trim();
     let why = match token {
         "" => "it is empty",

@@ -40,6 +40,15 @@ pub fn first_line(text: &str, most: usize) -> String {
     safe
 }
 
+/// `unknown status "up"; expected ready or down`
+pub fn unknown<'a>(what: &str, text: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+    let mut names: Vec<&str> = names.into_iter().collect();
+    let last = names.pop().unwrap_or_default();
+    let expected =
+        if names.is_empty() { last.to_owned() } else { names.join(", ") + " or " + last };
+    format!("unknown {what} {:?}; expected {expected}", first_line(text, 40))
+}
+
 /// Characters of a stranger's text in an error.
 pub const FOREIGN: usize = 200;
 

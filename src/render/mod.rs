@@ -44,27 +44,17 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    pub(crate) const NAMES: [&str; 9] =
-        ["table", "wide", "json", "jsonl", "yaml", "csv", "tsv", "name", "id"];
-}
-
-impl std::str::FromStr for Format {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        Ok(match name {
-            "table" => Self::Table,
-            "wide" => Self::Wide,
-            "json" => Self::Json,
-            "jsonl" => Self::Jsonl,
-            "yaml" => Self::Yaml,
-            "csv" => Self::Csv,
-            "tsv" => Self::Tsv,
-            "name" => Self::Name,
-            "id" => Self::Id,
-            _ => return Err(format!("must be one of {}", Self::NAMES.join(", "))),
-        })
-    }
+    pub(crate) const NAMES: [(&str, Self); 9] = [
+        ("table", Self::Table),
+        ("wide", Self::Wide),
+        ("json", Self::Json),
+        ("jsonl", Self::Jsonl),
+        ("yaml", Self::Yaml),
+        ("csv", Self::Csv),
+        ("tsv", Self::Tsv),
+        ("name", Self::Name),
+        ("id", Self::Id),
+    ];
 }
 
 /// How text for people looks.

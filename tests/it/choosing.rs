@@ -130,9 +130,9 @@ fn filters_choose() {
         room.names(args, names);
     }
     assert_eq!(room.sandbox.stdout("list --status down --json"), "[]\n");
-    let stderr = "error: invalid value for --status: \"dwn\" is none of initializing, ready, down, disconnected\n";
+    let stderr = "error: invalid value for --status: unknown status \"dwn\"; expected initializing, ready, down or disconnected\n";
     assert_eq!(room.sandbox.run("list --status dwn"), failure(2, stderr));
-    let stderr = "error: invalid value for --meta: \"many\" is no number and no version\n";
+    let stderr = "error: invalid value for --meta: > needs a number or a version, not \"many\"\n";
     assert_eq!(room.sandbox.run("list --meta n>many"), failure(2, stderr));
 }
 
@@ -158,7 +158,7 @@ fn what_can_not_match_is_wrong_usage() {
         (
             "--driver",
             "docker=nope",
-            "\"nope\" is none of healthy, unhealthy, undetected".to_owned(),
+            "unknown health \"nope\"; expected healthy, unhealthy or undetected".to_owned(),
         ),
         ("--meta", "", key.clone()),
         ("--meta", "=x", key.clone()),
@@ -246,7 +246,7 @@ fn a_check_fails_with_ten_and_keeps_the_rows() {
     let limited = room.sandbox.run("list -o name --sort -name --limit 1 --fail-on meta.rack=r1");
     let stderr = "error: 2 nodes match meta.rack=r1: worker-2, worker-1\n".to_owned();
     assert_eq!(limited, Said { stdout: "worker-5\n".to_owned(), stderr, code: 10 });
-    let stderr = "error: invalid value for --fail-on: \"dwn\" is none of initializing, ready, down, disconnected\n";
+    let stderr = "error: invalid value for --fail-on: unknown status \"dwn\"; expected initializing, ready, down or disconnected\n";
     assert_eq!(room.sandbox.run("list --fail-on status=dwn"), failure(2, stderr));
 }
 

@@ -157,14 +157,14 @@ fn bytes_that_are_no_text_and_controls_are_harmless() {
 fn a_typed_value_is_wrong_usage() {
     let sandbox = Sandbox::empty();
     for (option, why) in [
-        ("--ttl 90", "\"90\" is no duration like 90s, 5m or 1m30s"),
-        ("--ttl 1e309", "\"1e309\" is no duration like 90s, 5m or 1m30s"),
+        ("--ttl 90", "\"90\" has no unit; write 90s or 90m"),
+        ("--ttl 1e309", "\"1e309\" is not a duration; write 90s, 5m or 1m30s"),
         ("--timeout 0s", "must be longer than 0s"),
-        ("--timeout=-1s", "\"-1s\" is no duration like 90s, 5m or 1m30s"),
-        ("--concurrency 0", "\"0\" is no number from 1 to 100"),
-        ("--cache disk", "\"disk\" is none of auto, redis, local, none"),
-        ("--share all", "\"all\" is none of token, cluster"),
-        ("--color red", "\"red\" is none of auto, always, never"),
+        ("--timeout=-1s", "\"-1s\" is not a duration; write 90s, 5m or 1m30s"),
+        ("--concurrency 0", "must be a number from 1 to 100, not \"0\""),
+        ("--cache disk", "unknown cache \"disk\"; expected auto, redis, local or none"),
+        ("--share all", "unknown scope \"all\"; expected token or cluster"),
+        ("--color red", "unknown mode \"red\"; expected auto, always or never"),
         ("--redis redis://:canary@host:notaport", "not a redis address: the port is not valid"),
         ("--address ftp://canary", "must be http://HOST:PORT, https://HOST:PORT or unix:///PATH"),
     ] {
@@ -181,8 +181,12 @@ fn a_typed_value_is_wrong_usage() {
 #[test]
 fn a_variable_is_configuration() {
     for (name, value, why) in [
-        ("NOMAD_CLIENTS_TTL", "90", "\"90\" is no duration like 90s, 5m or 1m30s"),
-        ("NOMAD_CLIENTS_CACHE", "disk", "\"disk\" is none of auto, redis, local, none"),
+        ("NOMAD_CLIENTS_TTL", "90", "\"90\" has no unit; write 90s or 90m"),
+        (
+            "NOMAD_CLIENTS_CACHE",
+            "disk",
+            "unknown cache \"disk\"; expected auto, redis, local or none",
+        ),
         (
             "REDIS_URL",
             "redis://:canary@host:notaport",
@@ -243,12 +247,12 @@ fn a_file_is_named_with_the_line_that_is_wrong() {
             1,
             "unknown key \"serve\"\nhint: keys are the long names of the options, without the dashes",
         ),
-        ("\nttl = '90'\n", 2, "ttl: \"90\" is no duration like 90s, 5m or 1m30s"),
+        ("\nttl = '90'\n", 2, "ttl: \"90\" has no unit; write 90s or 90m"),
         ("\n\nttl = 5\n", 3, quoting),
         (
             "output = 'xml'\n",
             1,
-            "output: must be one of table, wide, json, jsonl, yaml, csv, tsv, name, id",
+            "output: unknown format \"xml\"; expected table, wide, json, jsonl, yaml, csv, tsv, name or id",
         ),
         (
             "\nredis = 'redis://:canary@h:x'\n",

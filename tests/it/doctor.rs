@@ -332,7 +332,7 @@ fn a_broken_configuration_is_a_problem_and_wrong_usage_is_not() {
     );
     let usage = failure(
         2,
-        "error: invalid value for --ttl: \"abc\" is no duration like 90s, 5m or 1m30s\n",
+        "error: invalid value for --ttl: \"abc\" is not a duration; write 90s, 5m or 1m30s\n",
     );
     assert_eq!(room.run("doctor --ttl abc"), usage);
     let room = room.at("ftp://nomad");

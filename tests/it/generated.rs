@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use clap::{CommandFactory as _, ValueEnum as _};
+use clap::ValueEnum as _;
 use clap_complete::Shell;
-use nomad_clients::cli::{Cli, completions};
+use nomad_clients::cli::{self, completions};
 
 /// File name to content.
 type Folder = BTreeMap<String, Vec<u8>>;
@@ -30,7 +30,7 @@ fn completions_are_current() {
 
 #[test]
 fn man_pages_are_current() {
-    let pages = man::pages(Cli::command());
+    let pages = man::pages(cli::command());
     let names: Vec<&str> = pages.keys().map(String::as_str).collect();
     assert_eq!(
         names,

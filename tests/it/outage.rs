@@ -68,7 +68,6 @@ fn the_program_says_how_old_it_is() {
 #[test]
 fn the_age_is_a_duration() {
     let said = Sandbox::local().run("list --stale-if-error 60");
-    let why =
-        "error: invalid value for --stale-if-error: \"60\" is no duration like 90s, 5m or 1m30s\n";
+    let why = "error: invalid value for --stale-if-error: \"60\" has no unit; write 60s or 60m\n";
     assert_eq!(said, failure(2, why));
 }

@@ -20,7 +20,7 @@ use super::{CommandContext, complete, told_if_stale};
 use query::ListQuery;
 
 pub(super) fn run(list: &List, run: &mut CommandContext<'_>) -> anyhow::Result<()> {
-    if query::asks_for_help(list) {
+    if query::asks_for_help(run)? {
         return output::help(run);
     }
     let choice = ListQuery::new(list, run)?;

@@ -13,6 +13,7 @@ use crate::model::selection::field::{self, Field};
 use crate::model::text::first_line;
 use crate::model::work_limit::WorkLimit;
 use crate::render::{self, Format, OutputStyle, Shape, Syntax, usual};
+use crate::settings::{COLUMNS, OUTPUT, SORT};
 
 /// One `list`, understood.
 pub(super) struct ListQuery {
@@ -35,8 +36,9 @@ pub(super) struct ListQuery {
 const USUAL: &str =
     "id,name,status,eligibility,drain,datacenter,node_pool,node_class,address,version";
 
-pub(super) fn asks_for_help(list: &List) -> bool {
-    list.printing.columns.iter().any(|columns| columns == "help")
+pub(super) fn asks_for_help(run: &CommandContext<'_>) -> anyhow::Result<bool> {
+    let columns = run.config.values.texts(&COLUMNS)?;
+    Ok(columns.is_some_and(|(columns, _)| columns.iter().any(|columns| columns == "help")))
 }
 
 fn usage(option: &str, why: impl std::fmt::Display) -> anyhow::Error {
@@ -46,14 +48,15 @@ fn usage(option: &str, why: impl std::fmt::Display) -> anyhow::Error {
 impl ListQuery {
     pub(super) fn new(list: &List, run: &CommandContext<'_>) -> anyhow::Result<Self> {
         let printing = &list.printing;
-        let format = format(list, run)?;
+        let format = format(list, run);
         let columns = columns(list, run)?;
         list.nodes.iter().try_for_each(|node| node_is_possible(node))?;
         let mut selection = Selection::default();
         for (option, values) in list.filters.options() {
-            let file = if option == "sort" { run.config.sort.as_slice() } else { &[] };
-            let values = if values.is_empty() { file } else { values };
             selection.add(option, values).map_err(|why| usage(option, why))?;
+        }
+        if let Some((keys, origin)) = run.config.values.texts(&SORT)? {
+            selection.add("sort", &keys).map_err(|why| origin.error(&why))?;
         }
         let count_by = printing.count_by.as_deref().map(field::list).transpose();
         let count_by = count_by.map_err(|why| usage("count-by", why))?;
@@ -196,15 +199,13 @@ impl ListQuery {
     }
 }
 
-fn format(list: &List, run: &CommandContext<'_>) -> anyhow::Result<Format> {
-    let printing = &list.printing;
-    if printing.json {
-        return Ok(Format::Json);
+fn format(list: &List, run: &CommandContext<'_>) -> Format {
+    let format = run.config.format;
+    match run.config.values.is_typed(&OUTPUT.setting) || fits(list, run, format) {
+        _ if list.printing.json => Format::Json,
+        true => format,
+        false => Format::Table,
     }
-    let said = printing.output.as_deref().map(str::parse).transpose();
-    let said = said.map_err(|why| Exit::Usage.error(why))?;
-    let usual = run.config.format.filter(|format| fits(list, run, *format));
-    Ok(said.or(usual).unwrap_or(Format::Table))
 }
 
 /// What is usual for a list may be impossible for what is asked now.
@@ -220,14 +221,14 @@ fn fits(list: &List, run: &CommandContext<'_>, format: Format) -> bool {
 
 /// Columns that were typed win over those of the configuration, which shape tables, CSV and TSV.
 fn columns(list: &List, run: &CommandContext<'_>) -> anyhow::Result<Option<Columns>> {
-    let typed = &list.printing.columns;
-    let machine = list.printing.json
-        || list
-            .printing
-            .output
-            .as_deref()
-            .is_some_and(|format| ["json", "jsonl", "yaml"].contains(&format));
-    let said = if typed.is_empty() && !machine { &run.config.columns } else { typed };
-    Columns::parse(said)
-        .map_err(|why| usage("columns", why).hinted("list -c help lists all columns"))
+    let (values, format) = (&run.config.values, run.config.format);
+    let is_structured = list.printing.json
+        || values.is_typed(&OUTPUT.setting)
+            && matches!(format, Format::Json | Format::Jsonl | Format::Yaml);
+    let Some((columns, origin)) = values.texts(&COLUMNS)? else { return Ok(None) };
+    if is_structured && !values.is_typed(&COLUMNS.setting) {
+        return Ok(None);
+    }
+    Columns::parse(&columns)
+        .map_err(|why| origin.error(&why).hinted("list -c help lists all columns"))
 }

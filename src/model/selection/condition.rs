@@ -8,6 +8,7 @@ use super::field::Field;
 use super::glob::Pattern;
 use super::value::{by_value, is_empty, text};
 use crate::model::node::Full;
+use crate::model::text::unknown;
 use crate::model::work_limit::WorkLimit;
 
 /// A field, and what its value must be.
@@ -99,20 +100,20 @@ impl Condition {
     }
 
     fn checked(self) -> Result<Self, String> {
-        let possible: &[&str] = match self.field.key() {
-            Some("status") => &["initializing", "ready", "down", "disconnected"],
-            Some("eligibility") => &["eligible", "ineligible"],
-            Some("drain") => &["true", "false"],
+        let (what, possible): (_, &[&str]) = match self.field.key() {
+            Some("status") => ("status", &["initializing", "ready", "down", "disconnected"]),
+            Some("eligibility") => ("eligibility", &["eligible", "ineligible"]),
+            Some("drain") => ("value", &["true", "false"]),
             Some("datacenter" | "name" | "version") => return self.with_values(),
             _ if self.field.name().starts_with("drivers.") => {
-                &["healthy", "unhealthy", "undetected"]
+                ("health", &["healthy", "unhealthy", "undetected"])
             }
             _ => return Ok(self),
         };
         for test in self.tests.iter().filter(|test| test.how != Operator::Is) {
             let work = WorkLimit::unbounded();
             if !possible.iter().any(|value| test.than.fits(value, &work)) {
-                return Err(format!("{:?} is none of {}", test.than.text(), possible.join(", ")));
+                return Err(unknown(what, test.than.text(), possible.iter().copied()));
             }
         }
         Ok(self)
@@ -142,7 +143,8 @@ impl Test {
         let orders =
             matches!(how, Operator::Less | Operator::AtMost | Operator::More | Operator::AtLeast);
         if orders && by_value(than, than).is_none() {
-            return Err(format!("{than:?} is no number and no version"));
+            let sign = SIGNS.iter().find(|(_, of)| *of == how).map_or("", |(sign, _)| sign);
+            return Err(format!("{sign} needs a number or a version, not {than:?}"));
         }
         let than = if orders { Pattern::literal(than) } else { Pattern::parse(than)? };
         Ok(Self { how, than })

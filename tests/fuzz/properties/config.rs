@@ -1,28 +1,24 @@
 //! What holds of a configuration file, whatever the bytes. Tests and fuzzers ask it.
 
 use std::path::Path;
-use std::sync::OnceLock;
 use std::time::Instant;
 
-use crate::cli::{self, Global};
-use crate::doctor::Provenance;
+use crate::cli::Given;
 use crate::error::{Error, Exit, hint};
 use crate::model::properties::assert_harmless;
 
-use super::ConfigBuilder;
+use super::Config;
 use super::file::File;
+use super::values::Values;
 
 /// Every setting is checked as in a run; what is wrong is told in harmless words.
 pub(crate) fn configuration(bytes: &[u8], began: Instant) {
-    static GLOBAL: OnceLock<Global> = OnceLock::new();
-    let typed = ["nomad-clients", "refresh"].map(Into::into);
-    let global = GLOBAL.get_or_init(|| cli::parse(typed).expect("this can be typed").global);
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let path = Path::new("/etc/nomad-clients/config.toml");
     let config = |mut file: File| {
         // Whatever file it names is not to be read here.
-        file.token_file = None;
-        ConfigBuilder { global, file, began }.config(Provenance::default(), None)
+        file.values.remove("token-file");
+        Config::of(Values { given: Given::default(), file }, None, None, began)
     };
     match File::parse(path, text).and_then(config) {
         Ok(config) => assert_harmless(&config.cluster.address),

@@ -226,6 +226,8 @@ fn values_are_completed_from_the_cache() {
     assert_eq!(completed(&room, "list -c id,attr.kernel.n"), ["id,attr.kernel.name"]);
     assert_eq!(completed(&room, "list --sort -na"), ["-name"]);
     assert_eq!(completed(&room, "list --cache none worker-"), Vec::<String>::new());
+    assert_eq!(completed(&room, "cache stats --cache lo"), ["local"]);
+    assert_eq!(completed(&room, "list -o c"), ["csv"]);
     assert_eq!(room.sim.asked(), Vec::<String>::new(), "Nomad is not asked");
 }
 

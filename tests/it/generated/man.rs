@@ -1,35 +1,15 @@
 //! The man pages: what clap_mangen makes of the command line, and the sections that it does not know.
 
+use clap::Command;
 use clap::builder::Resettable;
-use clap::{Command, CommandFactory as _, Parser as _};
 use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, roman};
-use nomad_clients::cli::Cli;
+use nomad_clients::cli;
+use nomad_clients::settings::{SETTINGS, variables};
 
 use crate::support::sandbox::Sandbox;
 
 const NAME: &str = "nomad-clients";
-
-/// Variables that are read without an option of their own, and what for.
-const VARIABLES: [(&str, &str); 11] = [
-    ("NOMAD_TOKEN", "ACL token, used unless --token-file is given"),
-    ("NOMAD_HTTP_AUTH", "user:password for a proxy in front of Nomad"),
-    ("NOMAD_SKIP_VERIFY", "true has the effect of --tls-skip-verify"),
-    (
-        "NOMAD_CLIENTS_ACCESS_TOKEN",
-        "Token that clients of serve must present, used unless --access-token-file is given",
-    ),
-    (
-        "HTTP_PROXY, HTTPS_PROXY, NO_PROXY",
-        "Proxy for Nomad and exceptions from it, also in lower case; a Nomad on this machine is asked directly",
-    ),
-    ("NO_COLOR, NOMAD_CLI_NO_COLOR", "Any value turns colours off"),
-    ("CLICOLOR, CLICOLOR_FORCE, NOMAD_CLI_FORCE_COLOR", "Turn colours off (CLICOLOR=0) or on"),
-    ("SSL_CERT_FILE, SSL_CERT_DIR", "Certificate authorities to trust instead of the system's"),
-    ("XDG_CONFIG_HOME", "Directory of the configuration file"),
-    ("XDG_CACHE_HOME", "Directory of the local cache"),
-    ("COLUMNS", "Width of the help"),
-];
 
 const FILES: [(&str, &str); 2] = [
     (
@@ -140,17 +120,16 @@ fn exit_codes(name: &str) -> Vec<(String, String)> {
     rows
 }
 
-/// The variables of the options that the page describes, and on the main page all others.
+/// The variables of the options that only this command has, and on the main page all.
 fn environment(command: &Command, is_main: bool) -> Vec<(String, String)> {
-    let described = command.get_arguments().filter(|arg| is_main || !arg.is_global_set());
-    let of_option = described.filter_map(|arg| {
-        let name = arg.get_env()?.to_str()?.to_owned();
-        Some((name, format!("Used unless --{} is given", arg.get_long()?)))
-    });
-    let others = VARIABLES.iter().filter(|(name, _)| {
-        is_main || command.get_name() == "serve" && *name == "NOMAD_CLIENTS_ACCESS_TOKEN"
-    });
-    of_option.chain(others.map(|(name, what)| ((*name).to_owned(), (*what).to_owned()))).collect()
+    let own = |name: &str| {
+        let mut own = SETTINGS.iter().filter(|setting| setting.only == Some(command.get_name()));
+        own.any(|setting| setting.variable == Some(name))
+    };
+    let width = ("COLUMNS", "Width of the help".to_owned());
+    let all = variables().chain(is_main.then_some(width));
+    let described = all.filter(|(name, _)| is_main || own(name));
+    described.map(|(name, what)| (name.to_owned(), what)).collect()
 }
 
 /// The lines below `Examples:` in the help.
@@ -161,7 +140,7 @@ fn examples(command: &Command) -> String {
 
 /// The main page, or the pages of all commands.
 fn see_also(name: &str) -> Vec<Inline> {
-    let mut built = Cli::command().disable_help_subcommand(true);
+    let mut built = cli::command().disable_help_subcommand(true);
     built.build();
     let others = all(&built).into_iter().filter_map(Command::get_display_name).chain([NAME]);
     let mut others: Vec<&str> = others.filter(|other| *other != name).collect();
@@ -176,7 +155,7 @@ fn see_also(name: &str) -> Vec<Inline> {
 
 /// The arguments of each example, as a shell splits them; what a pipe or a redirection follows is cut.
 fn typed() -> Vec<Vec<String>> {
-    let mut built = Cli::command().disable_help_subcommand(true);
+    let mut built = cli::command().disable_help_subcommand(true);
     built.build();
     let text: String = all(&built).into_iter().map(|it| examples(it) + "\n").collect();
     let text = text.replace("\\\n", " ");
@@ -195,7 +174,7 @@ fn typed() -> Vec<Vec<String>> {
 fn every_command_has_examples_and_each_of_them_can_be_typed() {
     let typed = typed();
     for args in &typed {
-        assert!(Cli::try_parse_from(args).is_ok(), "{args:?}");
+        assert!(cli::parse(args.iter().map(Into::into)).is_ok(), "{args:?}");
     }
     for command in ["list", "show", "refresh", "clear", "stats", "serve", "doctor", "completions"] {
         assert!(typed.iter().any(|args| args.iter().any(|arg| arg == command)), "{command}");
@@ -214,7 +193,7 @@ fn every_command_has_examples_and_each_of_them_can_be_typed() {
 
 #[test]
 fn each_page_has_the_sections_that_a_reader_looks_for() {
-    for (name, content) in pages(Cli::command()) {
+    for (name, content) in pages(cli::command()) {
         let content = String::from_utf8(content).unwrap();
         let has = |title: &str| {
             content.lines().any(|line| line.trim_start_matches(".SH ").trim_matches('"') == title)

@@ -2,7 +2,7 @@
 
 /// Every module, lowest first, and the modules that it may use. Whoever is named must stand above
 /// in this table, so a cycle can't be written down.
-pub(super) const MAY_USE: [(&str, &[&str]); 19] = [
+pub(super) const MAY_USE: [(&str, &[&str]); 20] = [
     ("parallel", &[]),
     ("model", &["parallel"]),
     ("clock", &[]),
@@ -14,7 +14,8 @@ pub(super) const MAY_USE: [(&str, &[&str]); 19] = [
     ("discovery", &["net", "clock", "random", "parallel", "model", "nomad", "store"]),
     ("doctor", &["net", "clock", "model", "nomad", "store"]),
     ("render", &["net", "model", "discovery", "store", "doctor"]),
-    ("cli", &["model", "render"]),
+    ("settings", &["model", "nomad", "store", "render"]),
+    ("cli", &["model", "render", "settings"]),
     ("serve", &["net", "clock", "random", "model", "nomad", "store", "discovery", "render"]),
     ("error", &["model", "nomad", "store", "discovery", "serve"]),
     (
@@ -28,6 +29,7 @@ pub(super) const MAY_USE: [(&str, &[&str]); 19] = [
             "doctor",
             "render",
             "serve",
+            "settings",
             "cli",
             "error",
         ],
@@ -44,6 +46,7 @@ pub(super) const MAY_USE: [(&str, &[&str]); 19] = [
             "doctor",
             "render",
             "serve",
+            "settings",
             "cli",
             "error",
             "config",
@@ -85,7 +88,7 @@ pub(super) const DOORS: [(&str, &[&str]); 35] = [
     ("comfy_table::", &["src/render/"]),
     ("csv::", &["src/render/grid.rs"]),
     ("serde_saphyr::", &["src/render/grid.rs"]),
-    ("jiff::", &["src/config/", "src/nomad/", "src/render/"]),
+    ("jiff::", &["src/settings/", "src/nomad/", "src/render/"]),
     ("indicatif::", &["src/render/console.rs"]),
     ("anstyle::", &["src/render/"]),
     ("terminal_size::", &["src/config/", "src/render/"]),

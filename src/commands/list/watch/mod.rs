@@ -19,6 +19,7 @@ use crate::discovery::{self, Answer, Discovery, How, NoProgress};
 use crate::error::{Exit, Hinted as _, is_closed_pipe};
 use crate::model::node::{Full, NodeId};
 use crate::render::{self, Format, stdout};
+use crate::settings::OUTPUT;
 
 use super::query::ListQuery;
 use super::{chosen, output, shown};
@@ -73,7 +74,7 @@ pub(super) fn watch(
 
 /// Whether this is a screen to draw on; else lines are printed.
 fn draws(list: &List, choice: &ListQuery, run: &CommandContext<'_>) -> anyhow::Result<bool> {
-    let named = list.printing.output.is_some() || list.printing.json;
+    let named = run.config.values.is_typed(&OUTPUT.setting) || list.printing.json;
     match choice.format {
         Format::Json | Format::Jsonl => Ok(false),
         Format::Table | Format::Wide if run.width.is_some() => Ok(true),

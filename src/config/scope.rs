@@ -1,17 +1,17 @@
-//! Whose cache it is: the fields of the protocol's scope.
+//! Whose cache it is: the scope of this cluster and this token.
 
 use crate::model::secret::Secret;
 use crate::nomad::Access;
-use crate::store::scope::Cluster as Sharing;
+use crate::store::scope::{Cluster, Scope};
 
 use super::proxy;
 
 /// `shared`: all tokens of the cluster share one cache.
-pub(super) fn sharing(access: &Access, shared: bool) -> Sharing {
+pub(super) fn scope(access: &Access, shared: bool) -> Scope {
     let address = &access.address;
     let user = access.basic.as_ref().or(address.basic.as_ref()).map(|(user, _)| user.clone());
     let token = access.token.as_ref().map_or("", Secret::reveal);
-    Sharing {
+    Scope::of(&Cluster {
         scheme: address.scheme.name().to_owned(),
         host: address.host.clone(),
         port: address.port,
@@ -22,7 +22,7 @@ pub(super) fn sharing(access: &Access, shared: bool) -> Sharing {
         credential: if shared { "cluster".to_owned() } else { format!("token:{token}") },
         machine: if address.is_local() { machine() } else { String::new() },
         proxy: access.proxy.as_ref().map(|url| proxy::place(url.reveal())).unwrap_or_default(),
-    }
+    })
 }
 
 /// `<host name>:<uid>`: 127.0.0.1 is another cluster on every laptop.
