@@ -68,7 +68,10 @@ settings! {
         { kind: Text("NAME"), variable: Some("NOMAD_REGION") };
     TOKEN_FILE: PathBuf = "token-file", to_path,
         "Read the ACL token from this file; NOMAD_TOKEN can be used instead",
-        { kind: SecretFile, variable: Some("NOMAD_TOKEN") };
+        {
+            kind: SecretFile, variable: Some("NOMAD_TOKEN"),
+            detail: Some("There is no option for the token itself, because others can read command lines. A named pipe is read until --timeout.")
+        };
     CA_CERT: PathBuf = "ca-cert", to_path,
         "Trust the certificate authorities in this PEM file for Nomad",
         { kind: File, variable: Some("NOMAD_CACERT") };
@@ -89,7 +92,10 @@ settings! {
         { kind: Flag, variable: Some("NOMAD_SKIP_VERIFY") };
     REDIS: Secret = "redis", redis_url,
         "Cache in Redis at this redis://, rediss:// or unix:// URL",
-        { kind: Url, variable: Some("REDIS_URL"), default: Some("redis://localhost:6379/0") };
+        {
+            kind: Url, variable: Some("REDIS_URL"), default: Some("redis://localhost:6379/0"),
+            detail: Some("valkey://, valkeys:// and redis+unix:// work too. Choose another database with /2 or ?db=2.")
+        };
     REDIS_CA_CERT: PathBuf = "redis-ca-cert", to_path,
         "Trust the certificate authorities in this PEM file for Redis",
         { kind: File };
@@ -125,7 +131,10 @@ settings! {
         { kind: OneOf("WHEN", &names(&COMPRESSES)), default: Some("auto") };
     CONCURRENCY: usize = "concurrency", concurrency,
         "Fetch details of up to N nodes at the same time, 1 to 100",
-        { kind: Number, default: Some("16") };
+        {
+            kind: Number, default: Some("16"),
+            detail: Some("All runs of one user on one host share 64 connections to a Nomad, which allows 100 per address.")
+        };
     CONFIG: PathBuf = "config", to_path,
         "Read this configuration file",
         {

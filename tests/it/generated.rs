@@ -1,4 +1,4 @@
-//! completions/ and man/ say what the command line says; `UPDATE=1 cargo test --test it generated` rewrites them.
+//! completions/, man/ and the table of settings say what the command line says; `UPDATE=1 cargo test --test it generated` rewrites them.
 
 mod man;
 
@@ -9,6 +9,7 @@ use std::{env, fs};
 use clap::ValueEnum as _;
 use clap_complete::Shell;
 use nomad_clients::cli::{self, completions};
+use nomad_clients::settings::{SETTINGS, Setting, variables};
 
 /// File name to content.
 type Folder = BTreeMap<String, Vec<u8>>;
@@ -48,6 +49,43 @@ fn man_pages_are_current() {
         ]
     );
     check("man", &pages);
+}
+
+#[test]
+fn the_table_of_settings_is_current() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+    let text = fs::read_to_string(&page).unwrap();
+    let (begin, end) = ("<!-- settings -->\n", "<!-- /settings -->\n");
+    let (before, rest) = text.split_once(begin).unwrap();
+    let (_, after) = rest.split_once(end).unwrap();
+    let wanted = [before, begin, &table(), end, after].concat();
+    if env::var_os("UPDATE").is_some() {
+        fs::write(&page, &wanted).unwrap();
+    }
+    let found = fs::read_to_string(&page).unwrap();
+    assert!(found == wanted, "`UPDATE=1 cargo test --test it generated` rewrites {page:?}");
+}
+
+fn table() -> String {
+    let row = |[option, variable, default]: [Option<String>; 3], text: &str| {
+        let code = |text: Option<String>| text.map(|text| format!(" `{text}`")).unwrap_or_default();
+        format!("|{} |{} |{} | {text} |\n", code(option), code(variable), code(default))
+    };
+    let of_setting = |setting: &Setting| {
+        let short = setting.short.map(|short| format!("-{short}, ")).unwrap_or_default();
+        let option = format!("{short}--{} {}", setting.name, setting.value_name());
+        let words = [Some(option.trim_end()), setting.variable, setting.default];
+        let only = setting.only.map(|name| format!("`{name}`: ")).unwrap_or_default();
+        let detail = setting.detail.map(|detail| format!(". {detail}")).unwrap_or_default();
+        let text = format!("{only}{}{detail}", setting.summary);
+        row(words.map(|word| word.map(str::to_owned)), &text)
+    };
+    let of_variable =
+        |(name, text): (&str, String)| row([None, Some(name.to_owned()), None], &text);
+    let has_option = |name: &str| SETTINGS.iter().any(|setting| setting.variable == Some(name));
+    let others = variables().filter(|(name, _)| !has_option(name)).map(of_variable);
+    let head = "| option | variable | default | |\n|---|---|---|---|\n".to_owned();
+    [head].into_iter().chain(SETTINGS.iter().map(of_setting)).chain(others).collect()
 }
 
 /// The folder holds exactly these files.
