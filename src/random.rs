@@ -1,8 +1,6 @@
 //! The only place that asks for randomness: names that nobody else has, and jitter.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-
-use crate::clock;
+use std::hash::{BuildHasher as _, RandomState};
 
 /// 16 random hex digits.
 pub(crate) fn hex16() -> String {
@@ -14,15 +12,10 @@ pub(crate) fn below(limit: u64) -> u64 {
     number().checked_rem(limit).unwrap_or(0)
 }
 
-/// Uniqueness is needed, secrecy is not: where the system has no randomness to give, the process
-/// and the moment are unique enough.
+/// Uniqueness is needed, secrecy is not: the keys of a hasher are random in each process and differ
+/// with each call.
 fn number() -> u64 {
-    getrandom::u64().unwrap_or_else(|_| {
-        let mut hasher = DefaultHasher::new();
-        (std::process::id(), clock::boot_ms(), clock::now(), clock::unix_seconds())
-            .hash(&mut hasher);
-        hasher.finish()
-    })
+    RandomState::new().hash_one(())
 }
 
 #[cfg(test)]

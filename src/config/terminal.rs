@@ -3,6 +3,7 @@
 use std::io::IsTerminal as _;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::termios::tcgetwinsize;
 
 use crate::render::OutputStyle;
 
@@ -23,10 +24,10 @@ pub(super) fn colour_of_variables(variable: impl Fn(&str) -> Option<String>) -> 
 /// Columns and lines of the terminal that stdout is.
 pub(crate) fn stdout_size() -> Option<(usize, usize)> {
     let stdout = std::io::stdout();
-    let size = terminal_size::terminal_size_of(&stdout);
-    let (width, height) =
-        size.map_or((80, 24), |(width, height)| (usize::from(width.0), usize::from(height.0)));
-    stdout.is_terminal().then_some((width.max(20), height.max(4)))
+    let size = stdout.is_terminal().then(|| tcgetwinsize(&stdout))?;
+    let size = size.ok().filter(|size| size.ws_col > 0 && size.ws_row > 0);
+    let (width, height) = size.map_or((80, 24), |size| (size.ws_col, size.ws_row));
+    Some((usize::from(width).max(20), usize::from(height).max(4)))
 }
 
 /// The width of the terminal that stdout is, in columns.

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 /// Why a key can't be used with its certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,8 +77,8 @@ mod tests {
     use std::sync::Arc;
 
     use rustls::crypto::ring::default_provider;
-    use rustls_pki_types::CertificateDer;
-    use rustls_pki_types::pem::PemObject as _;
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject as _;
 
     use super::{KeyFlaw, certified, from_pem};
 

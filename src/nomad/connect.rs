@@ -184,7 +184,7 @@ impl TlsNames {
 }
 
 fn name_uri(name: &str) -> Option<Uri> {
-    rustls_pki_types::ServerName::try_from(name).ok()?;
+    rustls::pki_types::ServerName::try_from(name).ok()?;
     let host = if name.contains(':') { format!("[{name}]") } else { name.to_owned() };
     format!("https://{host}").parse().ok()
 }

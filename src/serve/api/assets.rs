@@ -2,8 +2,8 @@
 
 use std::sync::LazyLock;
 
-use bytes::Bytes;
 use hyper::StatusCode;
+use hyper::body::Bytes;
 use hyper::header::{CACHE_CONTROL, ETAG, HeaderMap, HeaderValue};
 
 use crate::store::sum;

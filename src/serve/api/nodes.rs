@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use hyper::StatusCode;
+use hyper::body::Bytes;
 use hyper::header::{CONTENT_ENCODING, HeaderValue};
 use serde::Serialize;
 

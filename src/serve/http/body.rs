@@ -7,9 +7,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use hyper::body::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
 use super::activity::ConnectionActivity;
@@ -107,7 +107,7 @@ mod tests {
     use std::convert::Infallible;
     use std::sync::Arc;
 
-    use bytes::Bytes;
+    use hyper::body::Bytes;
     use hyper::server::conn::http1;
     use hyper::service::service_fn;
     use hyper::{Request, Response};

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
-use bytes::Bytes;
 use hyper::StatusCode;
+use hyper::body::Bytes;
 
 use super::memory_budget::BudgetedBytes;
 use crate::net::sync::lock;

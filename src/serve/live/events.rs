@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use hyper::body::Bytes;
 
 use crate::clock;
 use crate::model::json;
@@ -250,7 +250,7 @@ mod tests {
         CachedPublication::of(rev, &format!("[{}]", records.join(",")))
     }
 
-    fn poll(reader: &mut Reader) -> Poll<Option<bytes::Bytes>> {
+    fn poll(reader: &mut Reader) -> Poll<Option<hyper::body::Bytes>> {
         reader.poll_next(&mut Context::from_waker(Waker::noop()))
     }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bytes::Bytes;
+use hyper::body::Bytes;
 
 /// For the whole process, in bytes. The publication that is shown does not count: it is there
 /// without anybody asking.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use bytes::Bytes;
+use hyper::body::Bytes;
 
 use crate::discovery::Want;
 use crate::model::node::{Full, Fulls, NodeId};

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
+use hyper::body::Bytes;
 
 use super::memory_budget::MemoryBudget;
 

@@ -3,8 +3,8 @@
 use std::slice::from_ref;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use hyper::StatusCode;
+use hyper::body::Bytes;
 use hyper::header::{CONTENT_ENCODING, HeaderMap, HeaderValue, VARY};
 
 use crate::clock;

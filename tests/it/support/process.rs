@@ -12,6 +12,7 @@ use nomad_clients::store::{
 };
 
 use super::bench::Bench;
+use super::redis_server::random;
 
 pub(crate) const X: &str = "6f1c36aa-0000-4000-8000-00000000000a";
 pub(crate) const Y: &str = "6f1c36aa-0000-4000-8000-00000000000b";
@@ -50,7 +51,7 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn new(store: Arc<dyn Store>, kind: char) -> Self {
-        Self { store, token: format!("{kind}{:016x}", getrandom::u64().unwrap()), flight: None }
+        Self { store, token: format!("{kind}{:016x}", random()), flight: None }
     }
 
     /// A process of cluster `a0` on this host.

@@ -1,5 +1,6 @@
 //! A `redis-server` of a test's own, on a unix socket in a temporary folder.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
@@ -139,10 +140,14 @@ impl Drop for RedisServer {
     }
 }
 
+pub(crate) fn random() -> u64 {
+    RandomState::new().hash_one(())
+}
+
 /// Below those that the system gives to whoever connects.
 pub(crate) fn free_port() -> u16 {
     loop {
-        let port = 20_000 + u16::try_from(getrandom::u32().unwrap() % 12_000).unwrap();
+        let port = 20_000 + u16::try_from(random() % 12_000).unwrap();
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }
