@@ -60,7 +60,7 @@ pub(super) enum Tone {
 }
 
 impl Tone {
-    pub(super) fn style(self) -> Style {
+    fn style(self) -> Style {
         let colour = |colour: AnsiColor| Style::new().fg_color(Some(colour.into()));
         match self {
             Self::Plain => Style::new(),
@@ -70,6 +70,15 @@ impl Tone {
             Self::Faint => Style::new().dimmed(),
             Self::Strong => Style::new().bold(),
         }
+    }
+
+    /// `text` in its colour, if there is to be `colour`.
+    pub(super) fn painted(self, text: &str, colour: bool) -> Cow<'_, str> {
+        if !colour || self == Self::Plain {
+            return text.into();
+        }
+        let style = self.style();
+        format!("{style}{text}{style:#}").into()
     }
 }
 
@@ -163,14 +172,12 @@ impl Column {
         }
     }
 
-    /// The width below which a column is not shortened; `None` = never shortened.
-    pub(super) fn narrowest(self) -> Option<usize> {
+    /// The width below which a column is not shortened.
+    pub(super) fn narrowest(self) -> usize {
         match self {
-            Self::Name => Some(12),
-            Self::Address | Self::Class | Self::Pool | Self::Dc | Self::Os | Self::Drivers => {
-                Some(8)
-            }
-            _ => None,
+            Self::Name => 12,
+            Self::Address | Self::Class | Self::Pool | Self::Dc | Self::Os | Self::Drivers => 8,
+            _ => usize::MAX,
         }
     }
 }

@@ -16,6 +16,8 @@ use super::line_queue::Backlog;
 
 /// What may wait for somebody who reads stderr, in bytes.
 const BACKLOG: usize = 256 << 10;
+/// Work that takes less shows no bar: it would only flash.
+const UNSEEN: Duration = Duration::from_millis(150);
 /// What waits has this long at the end of the process.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -110,24 +112,94 @@ fn labelled(label: &str, colour: AnsiColor, coloured: bool, text: &str) -> Strin
     format!("{style}{label}:{style:#} {}", told(text))
 }
 
+fn hidden_bar(total: usize) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::hidden());
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} details");
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// One more is done; the bar appears once the work has taken long enough.
+fn advance(bar: &ProgressBar, elapsed: Duration, target: fn() -> ProgressDrawTarget) {
+    bar.inc(1);
+    if bar.is_hidden() && elapsed >= UNSEEN {
+        bar.set_draw_target(target());
+        bar.force_draw();
+    }
+}
+
 impl Progress for Console {
     fn begin(&self, total: usize) {
         if self.bars {
-            let style = ProgressStyle::with_template("{bar:30} {pos}/{len} details");
-            let bar =
-                ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-            *self.bar() = Some(bar);
+            *self.bar() = Some(hidden_bar(total));
         }
     }
 
     fn advance(&self) {
         if let Some(bar) = &*self.bar() {
-            bar.inc(1);
+            advance(bar, bar.elapsed(), ProgressDrawTarget::stderr);
         }
     }
 
     fn end(&self) {
         self.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use indicatif::{ProgressDrawTarget, TermLike};
+
+    use super::{UNSEEN, advance, hidden_bar};
+
+    static DRAWN: Mutex<String> = Mutex::new(String::new());
+
+    #[derive(Debug)]
+    struct Screen;
+
+    impl TermLike for Screen {
+        fn width(&self) -> u16 {
+            80
+        }
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.write_str(text)
+        }
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            DRAWN.lock().unwrap().push_str(text);
+            Ok(())
+        }
+        fn clear_line(&self) -> io::Result<()> {
+            Ok(())
+        }
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_bar_appears_only_when_the_work_takes_long() {
+        let screen = || ProgressDrawTarget::term_like(Box::new(Screen));
+        let drawn = || DRAWN.lock().unwrap().clone();
+        let bar = hidden_bar(3);
+        advance(&bar, Duration::ZERO, screen);
+        advance(&bar, UNSEEN - Duration::from_millis(1), screen);
+        assert_eq!(drawn(), "");
+        advance(&bar, UNSEEN, screen);
+        assert!(drawn().contains("3/3 details"), "{}", drawn());
     }
 }

@@ -64,7 +64,7 @@ pub(crate) fn doctor(to: &mut dyn Write, checks: &[Check], look: &OutputStyle) -
     for link in Link::ALL {
         let mut checks = checks.iter().filter(|check| check.link == link).peekable();
         if checks.peek().is_some() {
-            writeln!(to, "{}", toned(Tone::Strong, head(link), look))?;
+            writeln!(to, "{}", Tone::Strong.painted(head(link), look.colour))?;
         }
         for check in checks {
             line(to, check, look)?;
@@ -96,21 +96,21 @@ fn line(to: &mut dyn Write, check: &Check, look: &OutputStyle) -> io::Result<()>
     let mut said = wrapped(&check.said, look.width, MARGIN).into_iter();
     let name = format!("{:NAME$}", check.name);
     let first = said.next().unwrap_or_default();
-    writeln!(to, "  {}{name}{}", toned(tone, &state, look), toned(faint, &first, look))?;
+    writeln!(
+        to,
+        "  {}{name}{}",
+        tone.painted(&state, look.colour),
+        faint.painted(&first, look.colour)
+    )?;
     for more in said {
-        writeln!(to, "{:MARGIN$}{}", "", toned(faint, &more, look))?;
+        writeln!(to, "{:MARGIN$}{}", "", faint.painted(&more, look.colour))?;
     }
     let advice = check.advice.as_deref().map(|advice| wrapped(advice, look.width, MARGIN + 2));
     for (at, text) in advice.unwrap_or_default().iter().enumerate() {
         let arrow = if at == 0 { "→ " } else { "  " };
-        writeln!(to, "{:MARGIN$}{}", "", toned(tone, &format!("{arrow}{text}"), look))?;
+        writeln!(to, "{:MARGIN$}{}", "", tone.painted(&format!("{arrow}{text}"), look.colour))?;
     }
     Ok(())
-}
-
-fn toned(tone: Tone, text: &str, look: &OutputStyle) -> String {
-    let style = if look.colour { tone.style() } else { Tone::Plain.style() };
-    format!("{style}{text}{style:#}")
 }
 
 fn summary(checks: &[Check]) -> String {

@@ -3,7 +3,6 @@
 mod cell;
 pub(crate) mod console;
 mod doctor;
-mod fit;
 mod grid;
 mod line_queue;
 #[cfg(any(test, fuzzing))]
@@ -16,6 +15,7 @@ mod stats;
 pub(crate) mod stdout;
 pub(crate) mod summary;
 mod table;
+mod width;
 
 use std::io::{self, Write};
 

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use super::fit::shortened;
+use super::width::shortened;
 
 /// What stands on the screen.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ impl StatusLines {
             true => Style::new().bold().fg_color(Some(AnsiColor::Yellow.into())),
             false => Style::new(),
         };
-        let lines = self.lines.iter().map(|line| shortened(line, width));
+        let lines = self.lines.iter().map(|line| shortened(line, width).into_owned());
         let trouble = self.trouble.iter();
         let trouble = trouble.map(|line| format!("{style}{}{style:#}", shortened(line, width)));
         lines.chain(trouble).collect()

@@ -75,10 +75,11 @@ impl Shape {
         matches!(self, Self::Made(column) if column.is_silent(text))
     }
 
-    pub(super) fn narrowest(&self) -> Option<usize> {
+    /// The width below which it is not shortened.
+    pub(super) fn narrowest(&self) -> usize {
         match self {
             Self::Made(column) => column.narrowest(),
-            Self::Plain(_) => Some(8),
+            Self::Plain(_) => 8,
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::model::secret::is_secret;
 use crate::model::text::sanitised;
 
 use super::cell::{Column, size};
-use super::fit::width;
+use super::width::width;
 use super::{OutputStyle, allocatable, drain};
 
 /// Writes all that is known of a node, section by section. `live` is what Nomad says now, or why it

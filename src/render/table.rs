@@ -4,27 +4,26 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use comfy_table::presets::NOTHING;
-use comfy_table::{ContentArrangement, Table};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width};
 
 use crate::model::node::Full;
 
 use super::OutputStyle;
 use super::cell::Tone;
-use super::fit::{ColumnWidth, fit, shortened, width};
 use super::shape::Shape;
-
-/// Above this many rows the plain writer serves terminals too: laying out a table costs 25 times
-/// as much, and nobody reads that far.
-const LAID_OUT: usize = 1000;
+use super::width::{shortened, width};
 
 /// The ID on a terminal, as the official command line shortens it.
 const SHORT_ID: usize = 8;
 
-/// One line of cells.
-struct TableRow<'a> {
-    texts: Vec<Cow<'a, str>>,
-    tones: Vec<Tone>,
-}
+/// Between the cells of a line until they are coloured; no cell contains control characters.
+const SEPARATOR: char = '\u{1f}';
+
+/// comfy-table counts columns in 16 bits.
+const WIDEST: usize = u16::MAX as usize - 1;
+
+/// The cells of a line, and how each is to be taken.
+type TableRow<'a> = Vec<(Cow<'a, str>, Tone)>;
 
 /// What a table shows, and what may be left out of it.
 pub(crate) struct NodeTable<'a> {
@@ -61,32 +60,25 @@ pub(crate) fn table(
     look: &OutputStyle,
 ) -> io::Result<()> {
     let mut shapes = sheet.shapes.clone();
-    let mut rows: Vec<TableRow<'_>> =
-        nodes.iter().map(|node| TableRow::of(node, &shapes, look)).collect();
-    let Some(room) = look.width else {
-        let coloured = Some(look).filter(|look| look.colour);
-        return plain(to, &with_heads(&shapes, rows, look), 2, coloured);
-    };
-    shorten_ids(&shapes, &mut rows);
-    if !sheet.named {
-        leave_out_silent(&mut shapes, &mut rows);
-    }
-    let mut rows = with_heads(&shapes, rows, look);
-    let wishes: Vec<ColumnWidth> =
-        (0..shapes.len()).map(|at| wish(&shapes[at], &rows, at)).collect();
-    // Who asks for columns wants them more than one line a row.
-    let fit = fit(&wishes, room - 2 * usize::from(!sheet.marks.is_empty()), !sheet.named);
-    for row in &mut rows {
-        row.texts.truncate(fit.widths.len());
-        for (text, room) in row.texts.iter_mut().zip(&fit.widths) {
-            *text = shortened(text, *room).into();
+    let cell = |shape: &Shape, node| (shape.text(node, look.secrets), shape.tone(node));
+    let row = |node| shapes.iter().map(|shape| cell(shape, node)).collect();
+    let mut rows: Vec<TableRow<'_>> = nodes.iter().map(row).collect();
+    if look.width.is_some() {
+        shorten_ids(&shapes, &mut rows);
+        if !sheet.named {
+            leave_out_silent(&mut shapes, &mut rows);
         }
     }
-    mark(&mut rows, sheet.marks, look);
-    if rows.len() > LAID_OUT {
-        plain(to, &rows, fit.gap, Some(look))
-    } else {
-        laid_out(to, &rows, fit.gap, look)
+    if look.headers {
+        let head = |shape: &Shape| (shape.head().into(), Tone::Plain);
+        rows.insert(0, shapes.iter().map(head).collect());
+    }
+    match look.width {
+        Some(room) => {
+            mark(&mut rows, sheet.marks, look.headers);
+            coloured(to, &fitted(&rows, &shapes, sheet.named, room), &rows, look.colour)
+        }
+        None => plain(to, &rows, look.colour),
     }
 }
 
@@ -98,98 +90,58 @@ pub(crate) fn texts(
     look: &OutputStyle,
 ) -> io::Result<()> {
     let heads = Some(heads).filter(|_| look.headers).into_iter();
-    let row = |texts: Vec<String>| TableRow {
-        tones: vec![Tone::Plain; texts.len()],
-        texts: texts.into_iter().map(Cow::Owned).collect(),
-    };
-    let rows: Vec<TableRow<'_>> = heads.chain(rows).map(row).collect();
-    plain(to, &rows, 2, None)
+    let row = |texts: Vec<String>| texts.into_iter().map(|text| (text.into(), Tone::Plain));
+    let rows: Vec<TableRow<'_>> = heads.chain(rows).map(|texts| row(texts).collect()).collect();
+    plain(to, &rows, false)
 }
 
 /// The signs stand first, in a column without a head.
-fn mark(rows: &mut [TableRow<'_>], marks: &[ChangeMark], look: &OutputStyle) {
+fn mark(rows: &mut [TableRow<'_>], marks: &[ChangeMark], headers: bool) {
     if marks.is_empty() {
         return;
     }
-    let heads = Some(ChangeMark::Same).filter(|_| look.headers);
+    let heads = Some(ChangeMark::Same).filter(|_| headers);
     for (row, mark) in rows.iter_mut().zip(heads.into_iter().chain(marks.iter().copied())) {
-        row.texts[0] = format!("{} {}", mark.sign(), row.texts[0]).into();
+        row[0].0 = format!("{} {}", mark.sign(), row[0].0).into();
         if mark != ChangeMark::Same {
-            row.tones.fill(Tone::Strong);
+            row.iter_mut().for_each(|(_, tone)| *tone = Tone::Strong);
         }
     }
-}
-
-impl<'a> TableRow<'a> {
-    fn of(node: &'a Full, shapes: &[Shape], look: &OutputStyle) -> Self {
-        Self {
-            texts: shapes.iter().map(|shape| shape.text(node, look.secrets)).collect(),
-            tones: shapes.iter().map(|shape| shape.tone(node)).collect(),
-        }
-    }
-
-    /// The cell as it goes to the terminal.
-    fn styled(&self, at: usize, look: &OutputStyle) -> String {
-        let style = if look.colour { self.tones[at].style() } else { Tone::Plain.style() };
-        format!("{style}{}{style:#}", self.texts[at])
-    }
-}
-
-fn with_heads<'a>(
-    shapes: &[Shape],
-    rows: Vec<TableRow<'a>>,
-    look: &OutputStyle,
-) -> Vec<TableRow<'a>> {
-    let texts = shapes.iter().map(|shape| shape.head().into()).collect();
-    let heads = TableRow { texts, tones: vec![Tone::Plain; shapes.len()] };
-    Some(heads).into_iter().filter(|_| look.headers).chain(rows).collect()
 }
 
 fn shorten_ids(shapes: &[Shape], rows: &mut [TableRow<'_>]) {
     for at in (0..shapes.len()).filter(|at| shapes[*at].is_id()) {
-        rows.iter_mut().for_each(|row| row.texts[at].to_mut().truncate(SHORT_ID));
+        rows.iter_mut().for_each(|row| row[at].0.to_mut().truncate(SHORT_ID));
     }
 }
 
 /// Leaves out the columns that say nothing of any node.
 fn leave_out_silent(shapes: &mut Vec<Shape>, rows: &mut [TableRow<'_>]) {
     for at in (0..shapes.len()).rev() {
-        if rows.iter().all(|row| shapes[at].is_silent(&row.texts[at])) {
+        if rows.iter().all(|row| shapes[at].is_silent(&row[at].0)) {
             shapes.remove(at);
-            for row in rows.iter_mut() {
-                row.texts.remove(at);
-                row.tones.remove(at);
-            }
+            rows.iter_mut().for_each(|row| drop(row.remove(at)));
         }
     }
 }
 
-fn wish(shape: &Shape, rows: &[TableRow<'_>], at: usize) -> ColumnWidth {
-    let width = rows.iter().map(|row| width(&row.texts[at])).max().unwrap_or(0);
-    ColumnWidth { width, narrowest: shape.narrowest() }
+/// The width of each column.
+fn widths(rows: &[TableRow<'_>]) -> Vec<usize> {
+    let columns = rows.first().map_or(0, Vec::len);
+    let widest = |at: usize| rows.iter().map(|row| width(&row[at].0)).max().unwrap_or(0);
+    (0..columns).map(widest).collect()
 }
 
-/// Two passes: how wide, then write. `look` colours the cells.
-fn plain(
-    to: &mut dyn Write,
-    rows: &[TableRow<'_>],
-    gap: usize,
-    look: Option<&OutputStyle>,
-) -> io::Result<()> {
-    let columns = rows.first().map_or(0, |row| row.texts.len());
-    let widest = |at: usize| rows.iter().map(|row| width(&row.texts[at])).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns).map(widest).collect();
+/// Two passes: how wide, then write.
+fn plain(to: &mut dyn Write, rows: &[TableRow<'_>], colour: bool) -> io::Result<()> {
+    let widths = widths(rows);
     let mut line = String::new();
     for row in rows {
         line.clear();
-        for (at, text) in row.texts.iter().enumerate() {
-            match look {
-                Some(look) => line += &row.styled(at, look),
-                None => line += text,
-            }
-            if at + 1 < columns {
-                let room = widths[at] - width(text) + gap;
-                line.extend(std::iter::repeat_n(' ', room));
+        for (at, (text, tone)) in row.iter().enumerate() {
+            line += &tone.painted(text, colour);
+            if at + 1 < row.len() {
+                line.extend(std::iter::repeat_n(' ', widths[at] - width(text) + 2));
             }
         }
         line.push('\n');
@@ -198,22 +150,152 @@ fn plain(
     Ok(())
 }
 
-fn laid_out(
-    to: &mut dyn Write,
-    rows: &[TableRow<'_>],
-    gap: usize,
-    look: &OutputStyle,
-) -> io::Result<()> {
+/// The table as it fits into `room`: first the gaps become narrower, then long texts; then the last
+/// columns are dropped. Columns that were `named` are never dropped: if they do not fit, the terminal
+/// wraps them.
+fn fitted(rows: &[TableRow<'_>], shapes: &[Shape], named: bool, room: usize) -> Table {
+    let widths = widths(rows);
+    let narrowest = |(shape, width): (&Shape, &usize)| (*width).min(shape.narrowest());
+    let least: Vec<usize> = shapes.iter().zip(&widths).map(narrowest).collect();
+    let fits =
+        |widths: &[usize], gap| widths.iter().sum::<usize>() + gap * widths.len() <= room + gap;
+    let mut columns = widths.len();
+    while !named && columns > 1 && !fits(&least[..columns], 1) {
+        columns -= 1;
+    }
+    let is_arranged = !fits(&widths, 2) && fits(&least[..columns], 1);
     let mut table = Table::new();
-    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(NOTHING).set_delimiter(SEPARATOR);
+    table.style_mut().content_lines.junction = Some(SEPARATOR);
     for row in rows {
-        table.add_row((0..row.texts.len()).map(|at| row.styled(at, look)));
+        let texts = row[..columns].iter().map(|(text, _)| shortened(text, WIDEST));
+        let mut row = comfy_table::Row::from(texts);
+        row.max_height(1);
+        table.add_row(row);
     }
-    for column in table.column_iter_mut() {
-        column.set_padding((0, u16::try_from(gap).unwrap_or(1)));
+    if is_arranged {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(u16::try_from(room).unwrap_or(u16::MAX));
     }
-    for line in table.lines() {
-        writeln!(to, "{}", line.trim_end())?;
+    for (at, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, u16::from(!is_arranged)));
+        if is_arranged {
+            let least = u16::try_from(least[at]).unwrap_or(u16::MAX);
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
+        }
+    }
+    table
+}
+
+/// Writes the lines of a fitted table, which are those of `rows`.
+fn coloured(
+    to: &mut dyn Write,
+    table: &Table,
+    rows: &[TableRow<'_>],
+    colour: bool,
+) -> io::Result<()> {
+    let mut out = String::new();
+    for (line, row) in table.lines().zip(rows) {
+        out.clear();
+        for (cell, (_, tone)) in line.split(SEPARATOR).zip(row) {
+            let text = cell.trim_end_matches(' ');
+            out += &tone.painted(text, colour);
+            out += &cell[text.len()..];
+            out.push(' ');
+        }
+        writeln!(to, "{}", out.trim_end())?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Shape, TableRow, Tone, coloured, fitted};
+    use crate::render::cell::Column;
+
+    /// Columns that may be shortened to 12, not at all, and to 8.
+    const SHAPES: [Shape; 4] = [
+        Shape::Made(Column::Id),
+        Shape::Made(Column::Name),
+        Shape::Made(Column::Dc),
+        Shape::Made(Column::Version),
+    ];
+
+    fn drawn(texts: &[[&'static str; 4]], named: bool, room: usize, colour: bool) -> String {
+        let row = |texts: &[&'static str; 4]| -> TableRow<'_> {
+            texts.iter().map(|text| ((*text).into(), Tone::Faint)).collect()
+        };
+        let rows: Vec<TableRow<'_>> = texts.iter().map(row).collect();
+        let mut out = Vec::new();
+        coloured(&mut out, &fitted(&rows, &SHAPES, named, room), &rows, colour).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn gaps_become_narrower_then_texts_then_the_last_columns_go() {
+        let rows = [
+            ["ID", "Name", "DC", "Version"],
+            ["b0000001", "web-with-quite-a-name", "frankfurt", "1.10.0"],
+            ["b0000002", "web 2 3 4 5 6 7 8 9 0", "dc1", "1.9.3"],
+        ];
+        let drawn = |room| drawn(&rows, false, room, false);
+        assert_eq!(
+            drawn(51),
+            "ID        Name                   DC         Version\n\
+             b0000001  web-with-quite-a-name  frankfurt  1.10.0\n\
+             b0000002  web 2 3 4 5 6 7 8 9 0  dc1        1.9.3\n"
+        );
+        assert_eq!(
+            drawn(48),
+            "ID       Name                  DC        Version\n\
+             b0000001 web-with-quite-a-name frankfurt 1.10.0\n\
+             b0000002 web 2 3 4 5 6 7 8 9 0 dc1       1.9.3\n"
+        );
+        assert_eq!(
+            drawn(42),
+            "ID       Name            DC        Version\n\
+             b0000001 web-with-quite… frankfurt 1.10.0\n\
+             b0000002 web 2 3 4 5 6 … dc1       1.9.3\n"
+        );
+        assert_eq!(
+            drawn(38),
+            "ID       Name         DC       Version\n\
+             b0000001 web-with-qu… frankfu… 1.10.0\n\
+             b0000002 web 2 3 4 5… dc1      1.9.3\n"
+        );
+        assert_eq!(
+            drawn(37),
+            "ID       Name               DC\n\
+             b0000001 web-with-quite-a-… frankfurt\n\
+             b0000002 web 2 3 4 5 6 7 8… dc1\n"
+        );
+        assert_eq!(drawn(3), "ID\nb0000001\nb0000002\n");
+    }
+
+    #[test]
+    fn named_columns_are_shortened_but_never_dropped() {
+        let rows = [["b0000001", "web-with-quite-a-name", "frankfurt", "1.10.0"]];
+        assert_eq!(drawn(&rows, true, 37, false), "b0000001 web-with-qu… frankfu… 1.10.0\n");
+        let whole = "b0000001  web-with-quite-a-name  frankfurt  1.10.0\n";
+        assert_eq!(drawn(&rows, true, 36, false), whole);
+    }
+
+    #[test]
+    fn wide_characters_and_colours_keep_the_columns_straight() {
+        let rows =
+            [["b0000001", "節点節点節点節点", "dc1", "1.10.0"], ["b2", "e\u{301}x", "dc2", "2"]];
+        let shown =
+            drawn(&rows, false, 35, true).replace("\u{1b}[2m", "<").replace("\u{1b}[0m", ">");
+        assert_eq!(
+            shown,
+            "<b0000001> <節点節点節点節…> <dc1> <1.10.0>\n<b2>       <e\u{301}x>              <dc2> <2>\n"
+        );
+    }
+
+    #[test]
+    fn a_text_wider_than_the_library_counts_is_cut() {
+        let long: &'static str = Box::leak("x".repeat(70_000).into_boxed_str());
+        let shown = drawn(&[["b0000001", long, "dc1", "1.10.0"]], true, 20, false);
+        assert!(shown.ends_with("x…  dc1  1.10.0\n"), "{} bytes", shown.len());
+    }
 }
