@@ -18,6 +18,8 @@ use nomad_clients::store::{
     Place, Publication, Published, Sample, Stats, Store, Want, sum,
 };
 
+use crate::support::redis_server::random;
+
 use keys::{Family, Keys};
 use script::Script;
 use space::Space;
@@ -183,7 +185,7 @@ impl Store for OracleStore {
     }
 
     fn enter(&self, enter: &Enter<'_>) -> Result<Entered, Error> {
-        let nonce = format!("{:016x}", getrandom::u64().unwrap());
+        let nonce = format!("{:016x}", random());
         let now_ms = self.memory.now().duration_since(self.memory.origin).as_millis();
         let now_ms = u64::try_from(now_ms).unwrap();
         let once = || self.script(|script| script.enter(enter, &nonce, now_ms));
