@@ -2,11 +2,12 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::{Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::clock;
 use crate::discovery::Progress;
 use crate::model::notice::{Level, Notice};
 use crate::model::text::told;
@@ -27,7 +28,8 @@ pub(crate) struct Console {
     level: Option<Level>,
     colour: bool,
     bars: bool,
-    bar: Mutex<Option<ProgressBar>>,
+    /// The bar, and since when the work goes on.
+    bar: Mutex<Option<(ProgressBar, Instant)>>,
     /// Set for a process that must not wait for whoever reads its stderr.
     backlog: OnceLock<Backlog>,
 }
@@ -78,7 +80,7 @@ impl Console {
 
     /// Ends the bar, if one is shown.
     pub(crate) fn clear(&self) {
-        if let Some(bar) = self.bar().take() {
+        if let Some((bar, _)) = self.bar().take() {
             bar.finish_and_clear();
         }
     }
@@ -96,12 +98,12 @@ impl Console {
         // Not locked meanwhile: a signal that ends the process clears the bar first.
         let bar = self.bar().clone();
         match bar {
-            Some(bar) => bar.suspend(write),
+            Some((bar, _)) => bar.suspend(write),
             None => write(),
         }
     }
 
-    fn bar(&self) -> std::sync::MutexGuard<'_, Option<ProgressBar>> {
+    fn bar(&self) -> std::sync::MutexGuard<'_, Option<(ProgressBar, Instant)>> {
         lock(&self.bar)
     }
 }
@@ -130,13 +132,14 @@ fn advance(bar: &ProgressBar, elapsed: Duration, target: fn() -> ProgressDrawTar
 impl Progress for Console {
     fn begin(&self, total: usize) {
         if self.bars {
-            *self.bar() = Some(hidden_bar(total));
+            *self.bar() = Some((hidden_bar(total), clock::now()));
         }
     }
 
     fn advance(&self) {
-        if let Some(bar) = &*self.bar() {
-            advance(bar, bar.elapsed(), ProgressDrawTarget::stderr);
+        if let Some((bar, since)) = &*self.bar() {
+            let elapsed = clock::now().saturating_duration_since(*since);
+            advance(bar, elapsed, ProgressDrawTarget::stderr);
         }
     }
 
