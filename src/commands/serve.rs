@@ -39,8 +39,8 @@ pub(super) fn run(serve: &Serve, run: &mut CommandContext<'_>) -> anyhow::Result
         probes: run.config.place.probes(),
         cluster: run.config.cluster.clone(),
         ttl: run.config.place.ttl,
-        tell,
-        leaving: Arc::clone(&run.leaving),
+        notifier: tell,
+        shutdown: Arc::clone(&run.leaving),
     };
     let served = serve::run(settings, backend, run.out);
     // A fetch that was under way must not keep others waiting.

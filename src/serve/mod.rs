@@ -1,4 +1,4 @@
-//! The web: the same answers as the command line, a live page, and a cache that stays fresh by itself.
+//! The web server: the same answers as the command line, a live page, and a cache that stays fresh.
 
 mod api;
 mod http;
@@ -7,92 +7,63 @@ mod metrics;
 #[cfg(any(test, fuzzing))]
 #[path = "../../tests/fuzz/properties/serve.rs"]
 pub(crate) mod properties;
-mod threads;
-mod worker;
 
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, watch};
-use tokio::task::{JoinSet, spawn_blocking};
-use tokio::time::{interval, timeout};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 
-use crate::discovery::{How, Policy, Shutdown, Want};
-use crate::model::notice::Notifier;
 use crate::model::secret::Secret;
 use crate::model::text::reason;
-use crate::nomad::HttpNomad;
-use crate::render::ClusterSection;
-use crate::store::{ProbeBackoff, Sample, Stores};
 
+use api::App;
 use http::auth::Guard;
 use http::listen::ListenSocket;
-use http::server::{OpenConnections, Server};
+use http::server::Server;
 use http::shutdown::Stop;
-use live::follow::FollowIntervals;
-use live::publication_cache::PublicationCache;
-use live::shared_requests::{FetchOutcome, SharedRequests};
-use metrics::Metrics;
-use worker::AnswerWorkers;
+use live::Live;
 
 pub(crate) use http::base_path::BasePath;
 pub(crate) use http::listen::Listen;
 pub(crate) use http::socket_access::SocketAccess;
+pub(crate) use live::publication_cache::Backend;
 
-/// Requests in flight have this long when the process is told to end.
-const FAREWELL: Duration = Duration::from_secs(25);
-/// Sign of life to those who read events.
-const BEAT: Duration = Duration::from_secs(10);
-/// How often the counters go to the store.
-const FLUSH: Duration = Duration::from_secs(5);
+/// For requests in progress at shutdown.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(25);
 
-/// How to serve.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) listen: Vec<Listen>,
-    /// Nobody said where to listen: sockets that are handed over take the place of these.
+    /// `listen` is the default: inherited sockets replace it.
     pub(crate) usual: bool,
-    /// How many sockets the service manager hands over.
+    /// How many sockets the service manager passes on.
     pub(crate) handed: usize,
-    /// What people should know of these settings.
+    /// Warnings about these settings.
     pub(crate) warnings: Vec<String>,
-    /// Who may connect to the unix sockets among them.
+    /// Who may connect to the unix sockets among `listen`.
     pub(crate) access: SocketAccess,
-    /// Everything is served below it.
+    /// All paths are below it.
     pub(crate) base: BasePath,
-    /// Whoever knows it may ask.
+    /// Clients must present it.
     pub(crate) token: Option<Secret>,
-    /// Beyond this machine without a token, on somebody's own word.
+    /// Addresses beyond this machine need no token.
     pub(crate) insecure: bool,
-    /// Host names beside those of the sockets.
+    /// Allowed host names beside those of the sockets.
     pub(crate) names: Vec<String>,
     /// The shortest time between two lists while Nomad is followed; `None` = it is not.
     pub(crate) follow: Option<Duration>,
-    /// Every request is told.
+    /// Each request is a notice.
     pub(crate) tells_calls: bool,
 }
 
-/// What is served.
-pub(crate) struct Backend {
-    pub(crate) nomad: HttpNomad,
-    pub(crate) stores: Stores,
-    pub(crate) policy: Policy,
-    pub(crate) probes: ProbeBackoff,
-    pub(crate) cluster: ClusterSection,
-    /// How long an answer is fresh.
-    pub(crate) ttl: Duration,
-    pub(crate) tell: Notifier,
-    pub(crate) leaving: Arc<Shutdown>,
-}
-
-/// Why nothing is served.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// An address that can't be had.
+    /// It cannot listen on an address.
     #[error("{0}")]
     Listen(String),
-    /// A socket that was handed over and can't be served on.
+    /// It cannot listen on an inherited socket.
     #[error("{0}")]
     Handed(String),
     /// Strangers could read everything.
@@ -100,58 +71,38 @@ pub(crate) enum Error {
     Open(String),
     #[error("cannot serve: {}", reason(.0))]
     Io(io::Error),
-    /// Nobody learns where it listens.
+    /// Nobody would learn the address.
     #[error(transparent)]
     Output(io::Error),
 }
 
-/// Everything that an answer may need.
-struct App {
-    keeper: Arc<PublicationCache>,
-    desk: Arc<SharedRequests>,
-    makers: AnswerWorkers,
-    guard: Guard,
-    base: BasePath,
-    metrics: Metrics,
-    cluster: ClusterSection,
-    tells_calls: bool,
-    /// Rung when somebody begins to read events, for who reads what others publish.
-    joined: Notify,
-    /// Rung at the same time, for who asks Nomad whether it answers.
-    watched: Notify,
-    /// Nomad's index as that question told it.
-    index: watch::Sender<u64>,
-    /// What was found when somebody last asked whether this is ready.
-    ready: api::ready::LastReadiness,
-}
-
-/// Serves until the process is told to end; says on `out` where.
+/// Serves until shutdown; writes the addresses to `out`.
 ///
 /// # Errors
-/// An address that can't be listened on, or may not be.
+/// It cannot, or must not, listen on an address.
 pub(crate) fn run(settings: Settings, backend: Backend, out: &mut dyn Write) -> Result<(), Error> {
     let sockets = sockets(&settings)?;
-    let runtime = threads::runtime().map_err(Error::Io)?;
-    let (told, stop) = watch::channel(Stop::No);
+    let runtime = http::runtime::runtime().map_err(Error::Io)?;
+    let (stopping, stop) = watch::channel(Stop::No);
     // Before anybody can know that it runs.
-    backend.leaving.instead(move || told.send_modify(|stop| *stop = stop.next()));
+    backend.shutdown.instead(move || stopping.send_modify(|stop| *stop = stop.next()));
     for socket in &sockets {
         writeln!(out, "listening on {}", socket.name_below(&settings.base))
             .map_err(Error::Output)?;
     }
     out.flush().map_err(Error::Output)?;
     let served = runtime.block_on(serve(settings, backend, sockets, stop));
-    // A held request to Nomad may last another minute: nobody waits for it.
+    // A long poll may last another minute: it is not waited for.
     runtime.shutdown_background();
     served.map_err(Error::Io)
 }
 
 fn sockets(settings: &Settings) -> Result<Vec<ListenSocket>, Error> {
     let mut sockets = http::inherited::sockets(settings.handed).map_err(Error::Handed)?;
+    let is_open = settings.token.is_none() && !settings.insecure;
     if !settings.usual || sockets.is_empty() {
-        let open = settings.token.is_some() || settings.insecure;
         if let Some(Listen::Tcp(address)) =
-            settings.listen.iter().find(|it| !open && it.is_beyond())
+            settings.listen.iter().find(|listen| is_open && listen.is_beyond())
         {
             return Err(Error::Open(address.to_string()));
         }
@@ -159,168 +110,52 @@ fn sockets(settings: &Settings) -> Result<Vec<ListenSocket>, Error> {
             sockets.push(http::listen::bind(listen, settings.access).map_err(Error::Listen)?);
         }
     }
-    match sockets.iter().find(|socket| socket.is_beyond()) {
-        Some(socket) if settings.token.is_none() && !settings.insecure => {
-            Err(Error::Open(socket.name()))
-        }
-        _ => Ok(sockets),
+    match sockets.iter().find(|socket| is_open && socket.is_beyond()) {
+        Some(socket) => Err(Error::Open(socket.name())),
+        None => Ok(sockets),
     }
 }
 
 /// # Errors
-/// A socket that can't be listened on after all.
+/// A socket does not accept connections after all.
 async fn serve(
     settings: Settings,
     backend: Backend,
     sockets: Vec<ListenSocket>,
     mut stop: watch::Receiver<Stop>,
 ) -> io::Result<()> {
-    let rhythm = settings
-        .follow
-        .filter(|_| !backend.ttl.is_zero())
-        .map(|interval| FollowIntervals { interval, ttl: backend.ttl });
-    let app = Arc::new(App::new(settings, backend));
-    let election = work(&app, rhythm);
-    let (alive, mut all_gone) = mpsc::channel(1);
-    let lines = Arc::<OpenConnections>::default();
-    let stopped = stop.clone();
-    let server =
-        Server { app: Arc::clone(&app), lines: Arc::clone(&lines), stop: stopped, _alive: alive };
-    let mut accepting = JoinSet::new();
+    let live = Arc::new(Live::new(backend));
+    let election = live.start(settings.follow);
+    let app = Arc::new(App {
+        live: Arc::clone(&live),
+        workers: Default::default(),
+        guard: Guard { names: settings.names, token: settings.token },
+        base: settings.base,
+        log_requests: settings.tells_calls,
+        readiness: Default::default(),
+    });
+    let (alive, mut all_closed) = mpsc::channel(1);
+    let server = Server { handler: app, open: Arc::default(), stop: stop.clone(), _alive: alive };
+    let (open, mut accepting) = (Arc::clone(&server.open), JoinSet::new());
     for socket in sockets {
         accepting.spawn(server.clone().accept(socket));
     }
     drop(server);
     tokio::select! {
-        // It can't fail: the sender lives as long as the signals are watched.
+        // It cannot fail: the sender lives as long as signals are handled.
         _ = stop.wait_for(|stop| *stop >= Stop::Finish) => {}
         Some(Ok(Err(error))) = accepting.join_next() => return Err(error),
     }
-    app.keeper.hub.close();
-    let gone = async move {
-        all_gone.recv().await;
+    live.cache.events.close();
+    let closed = async move {
+        all_closed.recv().await;
     };
-    if !http::shutdown::finished(gone, stop, FAREWELL).await {
-        let (count, limit) = (lines.count(), FAREWELL.as_secs());
-        app.keeper.tell.warning(format!(
-            "{count} connections were closed before their answer was complete: it took more than {limit} s"
+    if !http::shutdown::finished(closed, stop, SHUTDOWN_TIMEOUT).await {
+        let (count, limit) = (open.count(), SHUTDOWN_TIMEOUT.as_secs());
+        live.cache.backend.notifier.warning(format!(
+            "{count} connections were closed before their response was complete: it took more than {limit} s"
         ));
     }
-    if let Some(election) = election {
-        election.end().await;
-    }
-    let keeper = Arc::clone(&app.keeper);
-    let _ = spawn_blocking(move || keeper.flush()).await;
+    live.end(election).await;
     Ok(())
-}
-
-/// The part in the election.
-struct Election {
-    /// Whoever acts as the one elected.
-    acting: Vec<tokio::task::JoinHandle<()>>,
-    elect: tokio::task::JoinHandle<()>,
-}
-
-impl Election {
-    /// Gives the right to follow back.
-    async fn end(self) {
-        for acting in self.acting {
-            acting.abort();
-            let _ = acting.await;
-        }
-        let _ = timeout(Duration::from_secs(1), self.elect).await;
-    }
-}
-
-/// Starts all that goes on by itself.
-fn work(app: &Arc<App>, rhythm: Option<FollowIntervals>) -> Option<Election> {
-    let spawn = |app: &Arc<App>, work: fn(Arc<App>) -> BackgroundTask| {
-        drop(tokio::spawn(work(Arc::clone(app))));
-    };
-    spawn(app, |app| Box::pin(async move { app.desk.run_fetches().await }));
-    spawn(app, |app| Box::pin(housekeeping(app)));
-    spawn(app, |app| Box::pin(live::ask_nomad::watch(app)));
-    let Some(rhythm) = rhythm else {
-        drop(tokio::spawn(live::follow::watch(Arc::clone(app), None)));
-        return None;
-    };
-    let (won, role) = watch::channel(false);
-    let acting = vec![
-        tokio::spawn(live::follow::watch(Arc::clone(app), Some(role.clone()))),
-        tokio::spawn(live::follow::follow(Arc::clone(app), rhythm, role)),
-    ];
-    Some(Election { acting, elect: tokio::spawn(live::follow::elect(Arc::clone(app), won)) })
-}
-
-type BackgroundTask = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// Signs of life, and the counters.
-async fn housekeeping(app: Arc<App>) {
-    let (mut beat, mut flush) = (interval(BEAT), interval(FLUSH));
-    loop {
-        tokio::select! {
-            _ = beat.tick() => app.keeper.hub.beat(),
-            _ = flush.tick() => {
-                let keeper = Arc::clone(&app.keeper);
-                // Best effort, as the counters are.
-                let _ = spawn_blocking(move || keeper.flush()).await;
-            }
-        }
-    }
-}
-
-impl App {
-    fn new(settings: Settings, backend: Backend) -> Self {
-        let cluster = backend.cluster.clone();
-        let keeper = Arc::new(PublicationCache::new(backend));
-        Self {
-            desk: Arc::new(SharedRequests::new(Arc::clone(&keeper))),
-            keeper,
-            makers: AnswerWorkers::default(),
-            guard: Guard { names: settings.names, token: settings.token },
-            base: settings.base,
-            metrics: Metrics::default(),
-            cluster,
-            tells_calls: settings.tells_calls,
-            joined: Notify::new(),
-            watched: Notify::new(),
-            index: watch::Sender::new(0),
-            ready: api::ready::LastReadiness::default(),
-        }
-    }
-
-    /// A list for the one who follows; it is no request, but its calls count.
-    async fn follow(&self, moved: bool) -> FetchOutcome {
-        let outcome = self.desk.follow(moved).await;
-        self.called(&outcome);
-        outcome
-    }
-
-    /// Fills the cache if it is cold or old.
-    async fn fill(&self) -> FetchOutcome {
-        self.fetch(How::Get).await
-    }
-
-    /// A list now, for nobody in particular.
-    async fn refresh(&self) -> FetchOutcome {
-        self.fetch(How::Refresh).await
-    }
-
-    async fn fetch(&self, how: How) -> FetchOutcome {
-        let outcome = self.desk.fetch(how, Want::Records).await.outcome;
-        self.called(&outcome);
-        outcome
-    }
-
-    /// Somebody has begun to read events.
-    fn joined(&self) {
-        self.joined.notify_one();
-        self.watched.notify_one();
-    }
-
-    fn called(&self, outcome: &FetchOutcome) {
-        let nomad_calls = outcome.as_ref().map_or(0, |fetched| fetched.tally.nomad_calls);
-        self.metrics.called(nomad_calls);
-        self.keeper.count(&Sample { follow_calls: nomad_calls, ..Sample::default() });
-    }
 }

@@ -1,4 +1,4 @@
-//! The dashboard: files that are part of the program.
+//! The files of the dashboard, which are part of the program.
 
 use std::sync::LazyLock;
 
@@ -8,9 +8,9 @@ use hyper::header::{CACHE_CONTROL, ETAG, HeaderMap, HeaderValue};
 
 use crate::store::sum;
 
-use super::respond::{HttpResponse, answer};
 use crate::serve::http::body::BodyContent;
 use crate::serve::http::negotiate::{has, tagged};
+use crate::serve::http::response::{HttpResponse, JSON, response};
 
 const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
@@ -30,7 +30,7 @@ const ASSETS: [(&str, &str, &str); 8] = [
     ("icon.svg", "image/svg+xml", include_str!("../dashboard/icon.svg")),
 ];
 
-/// Names the bytes of all files at once: they change together.
+/// The entity tag of all files: they change together.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
     let all = ASSETS.iter().map(|(_, _, text)| *text).chain([PAGE]);
     sum::of(all.collect::<String>().as_bytes())
@@ -47,24 +47,24 @@ pub(crate) fn asset(name: &str, headers: &HeaderMap) -> Option<HttpResponse> {
 
 /// `message` is our own text.
 pub(crate) fn login(status: StatusCode, message: &'static str) -> HttpResponse {
-    answer(status, HTML, LOGIN.replace("<!--message-->", message))
+    response(status, HTML, LOGIN.replace("<!--message-->", message))
 }
 
 pub(crate) fn openapi() -> HttpResponse {
-    answer(StatusCode::OK, "application/json", OPENAPI)
+    response(StatusCode::OK, JSON, OPENAPI)
 }
 
-/// Browsers keep it, and ask whether it is still the same.
+/// Browsers keep it, and check each time whether it has changed.
 fn file(kind: &'static str, text: &'static str, headers: &HeaderMap) -> HttpResponse {
-    let mut answer = answer(StatusCode::OK, kind, Bytes::from_static(text.as_bytes()));
-    let own = answer.headers_mut();
+    let mut response = response(StatusCode::OK, kind, Bytes::from_static(text.as_bytes()));
+    let own = response.headers_mut();
     own.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     own.insert(ETAG, HeaderValue::from_str(&tagged(&VERSION, false)).expect("hexadecimal digits"));
     if has(headers, &VERSION) {
-        *answer.status_mut() = StatusCode::NOT_MODIFIED;
-        *answer.body_mut() = BodyContent::of([]);
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        *response.body_mut() = BodyContent::of([]);
     }
-    answer
+    response
 }
 
 #[cfg(test)]

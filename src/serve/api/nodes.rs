@@ -1,39 +1,33 @@
-//! The answers that hold nodes: from memory when the store confirms it, else by a fetch.
+//! The nodes of a response: from memory if the store confirms them, else from a fetch.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::StatusCode;
-use hyper::body::Bytes;
-use hyper::header::{CONTENT_ENCODING, HeaderValue};
-use serde::Serialize;
+use hyper::header::{
+    AGE, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
+    VARY,
+};
+use hyper::{Response, StatusCode};
 
 use crate::discovery::{How, Source, Tally, Want};
-use crate::model::json;
-use crate::model::node::{Full, NodeId};
-use crate::model::projection::Wanted;
-use crate::model::selection::columns;
-use crate::model::selection::field::Field;
-use crate::model::work_limit::WorkLimit;
-use crate::render;
-use crate::store::sum;
-
-use super::parameters::NodeQuery;
-use super::problem::Problem;
-use super::respond::{HttpResponse, RequestContext, tag, took};
-use crate::serve::App;
-use crate::serve::http::body::{BodyContent, gzip};
-use crate::serve::http::negotiate::{has, takes_gzip};
-use crate::serve::live::memory_budget::{Exhausted, GrowingBytes, SMALL};
-use crate::serve::live::publication_cache::{Fetched, LookResult};
+use crate::model::node::NodeId;
+use crate::serve::http::body::BodyContent;
+use crate::serve::http::negotiate::{has, tagged};
+use crate::serve::http::problem::Problem;
+use crate::serve::http::request::RequestContext;
+use crate::serve::http::response::{HttpResponse, JSON};
+use crate::serve::live::publication_cache::Fetched;
 use crate::serve::live::published::CachedPublication;
-use crate::serve::live::shared_requests::FetchAnswer;
+use crate::store::{Sample, sum};
 
-/// Smaller answers are not worth compressing.
-const WORTH: usize = 1024;
+use super::App;
 
-/// What the cache was good for.
+const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
+const X_NOMAD_CALLS: HeaderName = HeaderName::from_static("x-nomad-calls");
+const X_MISSING_DETAILS: HeaderName = HeaderName::from_static("x-missing-details");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// How the cache was used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CacheStatus {
     Hit,
@@ -43,8 +37,8 @@ pub(crate) enum CacheStatus {
 }
 
 impl CacheStatus {
-    /// As `X-Cache` says it.
-    pub(crate) fn name(self) -> &'static str {
+    /// In `X-Cache`.
+    fn name(self) -> &'static str {
         match self {
             Self::Hit => "HIT",
             Self::Stale => "STALE",
@@ -53,60 +47,60 @@ impl CacheStatus {
         }
     }
 
-    /// As the metrics say it.
-    pub(crate) fn label(name: &[u8]) -> &'static str {
-        match name {
-            b"HIT" => "hit",
-            b"STALE" => "stale",
-            b"MISS" => "miss",
-            b"BYPASS" => "bypass",
-            _ => "",
+    /// In the metrics.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Stale => "stale",
+            Self::Miss => "miss",
+            Self::Bypass => "bypass",
         }
-    }
-
-    pub(crate) fn timing(self) -> &'static str {
-        if self.is_hit() { "cache" } else { "nomad" }
-    }
-
-    pub(crate) fn is_hit(self) -> bool {
-        self == Self::Hit
     }
 }
 
-/// The nodes that a request is answered with.
+/// The nodes for a request, and how they were obtained.
 pub(crate) struct SelectedNodes {
-    pub(crate) held: Arc<CachedPublication>,
-    pub(crate) age: Duration,
+    pub(crate) publication: Arc<CachedPublication>,
+    age: Duration,
     pub(crate) cache: CacheStatus,
-    pub(crate) nomad_calls: u64,
-    pub(crate) took: Duration,
-    tally: Tally,
-    /// What was fetched, if something was.
+    nomad_calls: u64,
+    took: Duration,
+    /// `None` if they were cached.
     fetched: Option<Arc<Fetched>>,
 }
 
-/// The nodes, as fresh as `how` demands (`None` = what is cached is good enough).
-pub(crate) async fn shown(
-    app: &Arc<App>,
+/// The nodes, as fresh as `how` demands; `None` accepts those that are cached.
+pub(crate) async fn select(
+    app: &App,
     how: Option<How>,
     want: Want,
-    asked: &RequestContext,
+    request: &RequestContext,
 ) -> Result<SelectedNodes, Problem> {
-    let mut shown = match how {
-        Some(how) => fetched(app, how, want).await?,
-        None => match app.desk.look(want).await {
-            LookResult::Hit { held, age, .. } => SelectedNodes::hit(held, age),
-            LookResult::Miss => fetched(app, How::Get, want).await?,
-        },
+    let current = match how {
+        Some(_) => None,
+        None => app.live.requests.look(want).await,
     };
-    shown.took = took(asked);
-    shown.count(app);
-    Ok(shown)
+    let mut nodes = match current {
+        Some(current) => SelectedNodes {
+            publication: current.publication,
+            age: current.age,
+            cache: CacheStatus::Hit,
+            nomad_calls: 0,
+            took: Duration::ZERO,
+            fetched: None,
+        },
+        None => fetch(app, how.unwrap_or(How::Get), want).await?,
+    };
+    nodes.took = request.took();
+    let (is_hit, took) = (nodes.is_hit(), nodes.took);
+    app.live.cache.count(&Sample::of(is_hit, took, nodes.nomad_calls));
+    app.live.metrics.responded(is_hit, took);
+    Ok(nodes)
 }
 
-async fn fetched(app: &App, how: How, want: Want) -> Result<SelectedNodes, Problem> {
-    let FetchAnswer { outcome, nomad_calls } = app.desk.fetch(how, want).await;
-    app.metrics.called(nomad_calls);
+async fn fetch(app: &App, how: How, want: Want) -> Result<SelectedNodes, Problem> {
+    let (outcome, nomad_calls) = app.live.requests.fetch(how, want).await;
+    app.live.metrics.nomad_calls.inc_by(nomad_calls);
     let fetched = outcome?;
     let cache = match (how, fetched.source) {
         (How::Force, _) => CacheStatus::Bypass,
@@ -117,22 +111,24 @@ async fn fetched(app: &App, how: How, want: Want) -> Result<SelectedNodes, Probl
         (How::Refresh, _) => CacheStatus::Stale,
     };
     Ok(SelectedNodes {
-        held: Arc::clone(&fetched.held),
+        publication: Arc::clone(&fetched.publication),
         age: fetched.age,
         cache,
         nomad_calls,
         took: Duration::ZERO,
-        tally: fetched.tally,
         fetched: Some(fetched),
     })
 }
 
 impl SelectedNodes {
-    fn hit(held: Arc<CachedPublication>, age: Duration) -> Self {
-        let cached = usize::try_from(held.count).unwrap_or(usize::MAX);
-        let tally = Tally { cached, ..Tally::default() };
-        let (cache, took) = (CacheStatus::Hit, Duration::ZERO);
-        Self { held, age, cache, nomad_calls: 0, took, tally, fetched: None }
+    pub(crate) fn is_hit(&self) -> bool {
+        self.cache == CacheStatus::Hit
+    }
+
+    pub(crate) fn tally(&self) -> Tally {
+        let cached = usize::try_from(self.publication.count).unwrap_or(usize::MAX);
+        let hit = || Tally { cached, ..Tally::default() };
+        self.fetched.as_ref().map_or_else(hit, |fetched| fetched.tally)
     }
 
     /// Nodes without details, and why.
@@ -140,227 +136,60 @@ impl SelectedNodes {
         self.fetched.as_ref().map_or(&[], |fetched| &fetched.missing)
     }
 
-    /// The name of exactly these bytes; `None` if they are not those of a publication.
-    fn tag(&self, kind: &str, query: &str) -> Option<String> {
-        let is_published = !self.held.rev.is_empty() && self.missing().is_empty();
-        let of = if query.is_empty() { String::new() } else { sum::of(query.as_bytes()) };
-        is_published.then(|| format!("{}{kind}{of}", self.held.rev))
-    }
-}
-
-/// The nodes as `list --json` prints them.
-pub(crate) async fn clients(
-    app: &Arc<App>,
-    choice: &Arc<NodeQuery>,
-    asked: &RequestContext,
-) -> Result<HttpResponse, Problem> {
-    let shown = shown(app, None, choice.want(), asked).await?;
-    let tag = shown.tag("", asked.query());
-    if let Some(answer) = unmodified(&shown, tag.as_deref(), asked) {
-        return Ok(answer);
-    }
-    let parts = if choice.is_everything() {
-        vec![shown.held.listed.clone()]
-    } else {
-        vec![array(app, &shown.held, choice, asked.query()).await?, Bytes::from_static(b"\n")]
-    };
-    shown.whole(app, parts, ("clients", tag.as_deref()), asked).await
-}
-
-/// The nodes in the envelope of the discovery API.
-pub(crate) async fn discover(
-    app: &Arc<App>,
-    choice: &Arc<NodeQuery>,
-    asked: &RequestContext,
-) -> Result<HttpResponse, Problem> {
-    let shown = shown(app, choice.how, choice.want(), asked).await?;
-    let tag = shown
-        .tag(&format!("-{}", CacheStatus::label(shown.cache.name().as_bytes())), asked.query());
-    // Whoever asked for news gets them whole.
-    if choice.how.is_none()
-        && let Some(answer) = unmodified(&shown, tag.as_deref(), asked)
-    {
-        return Ok(answer);
-    }
-    let array = if choice.is_everything() {
-        shown.held.all()
-    } else {
-        array(app, &shown.held, choice, asked.query()).await?
-    };
-    let (kind, before): (_, &[u8]) = if shown.cache.is_hit() {
-        ("cached", b"{\"success\":true,\"cached\":true,\"output\":{\"clients\":")
-    } else {
-        ("fetched", b"{\"success\":true,\"cached\":false,\"output\":{\"clients\":")
-    };
-    let parts = vec![Bytes::from_static(before), array, shown.rest().into()];
-    shown.whole(app, parts, (kind, tag.as_deref()), asked).await
-}
-
-fn unmodified(
-    shown: &SelectedNodes,
-    tag: Option<&str>,
-    asked: &RequestContext,
-) -> Option<HttpResponse> {
-    let tag = tag.filter(|tag| has(asked.headers(), tag))?;
-    let mut answer = shown.answer(BodyContent::of([]), self::tag(Some(tag), false));
-    *answer.status_mut() = StatusCode::NOT_MODIFIED;
-    Some(answer)
-}
-
-/// The counts of the envelope, in the order of the contract.
-#[derive(Serialize)]
-struct EnvelopeStats {
-    total: usize,
-    new: usize,
-    changed: usize,
-    updated: usize,
-    cached: usize,
-    gone: usize,
-}
-
-/// A node without details.
-#[derive(Serialize)]
-struct Missing<'a> {
-    id: &'a NodeId,
-    why: &'a str,
-}
-
-impl SelectedNodes {
-    /// What follows the nodes in the envelope.
-    fn rest(&self) -> Vec<u8> {
-        let Tally { new, changed, cached, gone, .. } = self.tally;
-        let stats = EnvelopeStats {
-            total: self.tally.total(),
-            new,
-            changed,
-            updated: changed,
-            cached,
-            gone,
-        };
-        let missing = self.missing().iter().map(|(id, why)| Missing { id, why });
-        let missing: Vec<Missing<'_>> = missing.collect();
-        let mut rest = [b",\"stats\":", &json::bytes(&stats)[..]].concat();
-        if !missing.is_empty() {
-            rest.extend([b",\"missing\":", &json::bytes(&missing)[..]].concat());
-        }
-        rest.extend_from_slice(b"}}\n");
-        rest
+    /// The entity tag of the response to `query`; `None` if the nodes are not those of a publication.
+    pub(crate) fn tag(&self, kind: &str, query: &str) -> Option<String> {
+        let is_published = !self.publication.rev.is_empty() && self.missing().is_empty();
+        let query = if query.is_empty() { String::new() } else { sum::of(query.as_bytes()) };
+        is_published.then(|| format!("{}{kind}{query}", self.publication.rev))
     }
 
-    /// Compressed if that is worth it and welcome; `kind` tells apart what the same query may get of
-    /// one publication.
-    async fn whole(
+    /// `304 Not Modified`, if the client has the response with this tag.
+    pub(crate) fn not_modified(
         &self,
-        app: &App,
-        parts: Vec<Bytes>,
-        (kind, tag): (&str, Option<&str>),
-        asked: &RequestContext,
-    ) -> Result<HttpResponse, Problem> {
-        let len: usize = parts.iter().map(Bytes::len).sum();
-        if len > SMALL {
-            app.keeper.budget.check(self.held.size())?;
-        }
-        if takes_gzip(asked.headers()) && len > WORTH {
-            let question = format!("{kind} gzip {}", asked.query());
-            let zip = move |_: &CachedPublication, to: &mut GrowingBytes| {
-                gzip(&parts, to).map_err(|_| Exhausted.into())
-            };
-            return Ok(self.zipped(made(app, &self.held, &question, zip).await?, tag));
-        }
-        Ok(self.answer(BodyContent::of(parts), self::tag(tag, false)))
+        tag: Option<&str>,
+        headers: &HeaderMap,
+    ) -> Option<HttpResponse> {
+        let tag = tag.filter(|tag| has(headers, tag))?;
+        let mut response = self.tagged_response(BodyContent::of([]), Some(tag), false);
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        Some(response)
     }
 
-    fn zipped(&self, zipped: Bytes, tag: Option<&str>) -> HttpResponse {
-        let mut headers = self::tag(tag, true);
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        self.answer(BodyContent::of([zipped]), headers)
-    }
-}
-
-/// The JSON array of the nodes that are wanted.
-async fn array(
-    app: &App,
-    held: &Arc<CachedPublication>,
-    choice: &Arc<NodeQuery>,
-    query: &str,
-) -> Result<Bytes, Problem> {
-    let choice = Arc::clone(choice);
-    let write =
-        move |held: &CachedPublication, to: &mut GrowingBytes| write_array(held, &choice, to);
-    made(app, held, &format!("array {query}"), write).await
-}
-
-/// What `make` writes, made once for all who ask the same question of this publication.
-async fn made(
-    app: &App,
-    held: &Arc<CachedPublication>,
-    question: &str,
-    make: impl FnOnce(&CachedPublication, &mut GrowingBytes) -> Result<(), Problem> + Send + 'static,
-) -> Result<Bytes, Problem> {
-    let new = async {
-        let (own, budget) = (Arc::clone(held), app.keeper.budget.clone());
-        let work = move || {
-            let mut to = GrowingBytes::new(&budget, own.size());
-            make(&own, &mut to).map(|()| to.done())
-        };
-        app.makers.lists.run(work).await?
-    };
-    held.answers.of(question, new).await
-}
-
-fn write_array(
-    held: &CachedPublication,
-    choice: &NodeQuery,
-    to: &mut GrowingBytes,
-) -> Result<(), Problem> {
-    let fields = choice.fields();
-    if !choice.reads_full() {
-        let nodes = held.nodes()?.iter().map(|node| &**node).collect();
-        return write_nodes(held, (choice, fields), nodes, to);
-    }
-    let record = columns::of_record(false);
-    let wanted = fields.as_deref().unwrap_or(&record);
-    let wanted = Wanted::keys(&[]).and(wanted).and(choice.selection.fields());
-    write_nodes(held, (choice, fields), held.read(&wanted)?.iter().collect(), to)
-}
-
-/// One node after the other, so that what is written is all that is held.
-fn write_nodes(
-    held: &CachedPublication,
-    (choice, fields): (&NodeQuery, Option<Vec<Field>>),
-    nodes: Vec<&Full>,
-    to: &mut GrowingBytes,
-) -> Result<(), Problem> {
-    to.add(b"[")?;
-    for (at, node) in choice.selection.of(nodes, &WorkLimit::of_request())?.into_iter().enumerate()
-    {
-        if at > 0 {
-            to.add(b",")?;
+    pub(crate) fn tagged_response(
+        &self,
+        content: BodyContent,
+        tag: Option<&str>,
+        is_gzip: bool,
+    ) -> HttpResponse {
+        let mut response = self.response(content);
+        let headers = response.headers_mut();
+        if is_gzip {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
-        let json = match &fields {
-            Some(fields) => Cow::Owned(render::object(node, fields)),
-            None if choice.full => {
-                Cow::Borrowed(held.full(&node.record.id).ok_or_else(Problem::broken)?)
-            }
-            None => Cow::Owned(node.json(false)),
-        };
-        to.add(&json)?;
-    }
-    Ok(to.add(b"]")?)
-}
-
-impl LookResult {
-    pub(crate) fn held(&self) -> Option<&CachedPublication> {
-        match self {
-            Self::Hit { held, .. } => Some(held),
-            Self::Miss => None,
+        if let Some(tag) = tag.and_then(|tag| HeaderValue::from_str(&tagged(tag, is_gzip)).ok()) {
+            headers.insert(ETAG, tag);
         }
+        response
     }
 
-    pub(crate) fn age(&self) -> Option<Duration> {
-        match self {
-            Self::Hit { age, .. } => Some(*age),
-            Self::Miss => None,
+    pub(crate) fn response(&self, content: BodyContent) -> HttpResponse {
+        let mut response = Response::new(content);
+        response.extensions_mut().insert(self.cache);
+        // For all headers at once, or the map is reallocated as it grows.
+        *response.headers_mut() = HeaderMap::with_capacity(16);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+        headers.insert(AGE, self.age.as_secs().into());
+        headers.insert(X_CACHE, HeaderValue::from_static(self.cache.name()));
+        headers.insert(X_NOMAD_CALLS, self.nomad_calls.into());
+        if !self.missing().is_empty() {
+            headers.insert(X_MISSING_DETAILS, self.missing().len().into());
         }
+        let from = if self.is_hit() { "cache" } else { "nomad" };
+        let timing = format!("{from};dur={:.1}", self.took.as_secs_f64() * 1000.0);
+        headers.insert(SERVER_TIMING, HeaderValue::from_str(&timing).expect("digits"));
+        response
     }
 }

@@ -1,4 +1,4 @@
-//! The parameters of the routes: which nodes a query chooses, and which names are known.
+//! The parameters of the routes: their names, and the nodes that they select.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,9 @@ use crate::model::selection::columns::{self, Columns};
 use crate::model::selection::field::Field;
 use crate::model::selection::node_arg::nearest;
 
-use super::problem::Problem;
+use crate::serve::http::problem::Problem;
 
-/// The parameters that choose nodes: the long options of `list` with the same meaning.
+/// The parameters that select nodes: the long options of `list`, with the same meaning.
 pub(crate) const FILTERS: [&str; 11] = [
     "status",
     "datacenter",
@@ -45,7 +45,7 @@ pub(crate) const LONGEST: usize = 1024;
 /// The other parameters of a list.
 pub(crate) const OTHERS: [&str; 6] = ["dc", "columns", "full", "limit", "refresh", "force"];
 
-/// Which nodes, and what of them.
+/// The nodes of a response, and their keys.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct NodeQuery {
     pub(crate) how: Option<How>,
@@ -59,24 +59,24 @@ impl NodeQuery {
         if self.full || self.reads_full() { Want::Full } else { Want::Records }
     }
 
-    /// Whether it depends on more of a node than its record.
+    /// Whether it needs full records.
     pub(crate) fn reads_full(&self) -> bool {
         let columns = self.columns.iter().flat_map(|columns| &columns.fields);
         columns.chain(self.selection.fields()).any(Field::needs_full)
     }
 
-    /// The columns of the answer; `None` = whole records.
+    /// The keys of each node; `None` = whole records.
     pub(crate) fn fields(&self) -> Option<Vec<Field>> {
         self.columns.as_ref().map(|columns| columns.after(columns::of_record(false)))
     }
 
-    /// The very bytes of the cache.
+    /// The bytes of the cache serve as they are.
     pub(crate) fn is_everything(&self) -> bool {
         self.selection.is_everything() && self.columns.is_none() && !self.full
     }
 }
 
-/// A parameter that is not known was meant to do something: nothing is done without it.
+/// Rejects unknown parameters: they were meant to do something.
 pub(crate) fn only(query: &str, known: &[&'static str]) -> Result<(), Problem> {
     let mut names = form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name);
     match names.find(|name| !known.contains(&&**name)) {
@@ -85,21 +85,21 @@ pub(crate) fn only(query: &str, known: &[&'static str]) -> Result<(), Problem> {
     }
 }
 
-/// `fetches`: the parameters may ask for a fetch.
-pub(crate) fn choice(query: &str, fetches: bool) -> Result<NodeQuery, Problem> {
-    let mut choice = NodeQuery::default();
+/// With `fetches`, `refresh` and `force` are allowed.
+pub(crate) fn node_query(query: &str, fetches: bool) -> Result<NodeQuery, Problem> {
+    let mut nodes = NodeQuery::default();
     let mut filters: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     let (mut columns, mut limit) = (Vec::new(), None);
     let (mut refresh, mut force) = (false, false);
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         if value.len() > LONGEST {
-            return Err(Problem::bad(format!("a value may have {LONGEST} bytes")));
+            return Err(Problem::bad_request(format!("a value is longer than {LONGEST} bytes")));
         }
         let value = value.into_owned();
         match &*name {
             "refresh" if fetches => refresh = truth("refresh", &value)?,
             "force" if fetches => force = truth("force", &value)?,
-            "full" => choice.full = truth("full", &value)?,
+            "full" => nodes.full = truth("full", &value)?,
             "columns" => columns.push(value),
             "limit" => limit = Some(number(&value)?),
             "dc" => filters.entry("datacenter").or_default().push(value),
@@ -112,61 +112,63 @@ pub(crate) fn choice(query: &str, fetches: bool) -> Result<NodeQuery, Problem> {
         }
     }
     for (name, values) in &filters {
-        let added = choice.selection.add(name, values);
-        added.map_err(|why| Problem::bad(format!("invalid value for {name}: {why}")))?;
+        let added = nodes.selection.add(name, values);
+        added.map_err(|why| Problem::bad_request(format!("invalid value for {name}: {why}")))?;
     }
-    choice.selection = choice.selection.limited(limit);
-    choice.columns = Columns::parse(&columns)
-        .map_err(|why| Problem::bad(format!("invalid value for columns: {why}")))?;
-    choice.how = match (refresh, force) {
-        (true, true) => return Err(Problem::bad("refresh and force exclude each other")),
+    nodes.selection = nodes.selection.limited(limit);
+    nodes.columns = Columns::parse(&columns)
+        .map_err(|why| Problem::bad_request(format!("invalid value for columns: {why}")))?;
+    nodes.how = match (refresh, force) {
+        (true, true) => {
+            return Err(Problem::bad_request("refresh and force cannot be used together"));
+        }
         (true, false) => Some(How::Refresh),
         (false, true) => Some(How::Force),
         (false, false) => None,
     };
-    if choice.full && choice.columns.is_some() {
-        return Err(Problem::bad("full and columns exclude each other"));
+    if nodes.full && nodes.columns.is_some() {
+        return Err(Problem::bad_request("full and columns cannot be used together"));
     }
-    Ok(choice)
+    Ok(nodes)
 }
 
 fn truth(name: &str, value: &str) -> Result<bool, Problem> {
     match value {
         "" | "1" | "true" => Ok(true),
         "0" | "false" => Ok(false),
-        _ => Err(Problem::bad(format!("invalid value for {name}: must be true or false"))),
+        _ => Err(Problem::bad_request(format!("invalid value for {name}: must be true or false"))),
     }
 }
 
 fn number(value: &str) -> Result<usize, Problem> {
-    value.parse().map_err(|_| Problem::bad("invalid value for limit: must be a number"))
+    value.parse().map_err(|_| Problem::bad_request("invalid value for limit: must be a number"))
 }
 
-/// The parameters of a list.
+/// The names of the parameters of a list.
 fn all(fetches: bool) -> impl Iterator<Item = &'static str> {
     let others = &OTHERS[..if fetches { OTHERS.len() } else { OTHERS.len() - 2 }];
     FILTERS.iter().chain(others).copied()
 }
 
 fn unknown(name: &str, known: impl Iterator<Item = &'static str>) -> Problem {
-    let shown: String = name.chars().take(60).collect();
+    let shortened: String = name.chars().take(60).collect();
     let near = nearest(known, name).join(", ");
-    Problem::bad(match &*near {
-        "" => format!("unknown parameter {shown:?}; this path has none"),
-        near => format!("unknown parameter {shown:?}; the nearest are {near}"),
+    Problem::bad_request(match &*near {
+        "" => format!("unknown parameter {shortened:?}; this path has no parameters"),
+        near => format!("unknown parameter {shortened:?}; the nearest are {near}"),
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{FILTERS, choice};
+    use super::{FILTERS, node_query};
     use crate::cli::Filters;
     use crate::discovery::{How, Want};
     use crate::settings::SORT;
 
     fn discover(query: &str) -> Result<(Option<How>, Want, bool), String> {
-        match choice(query, true) {
-            Ok(choice) => Ok((choice.how, choice.want(), choice.is_everything())),
+        match node_query(query, true) {
+            Ok(query) => Ok((query.how, query.want(), query.is_everything())),
             Err(problem) => {
                 let json: serde_json::Value = serde_json::from_slice(&problem.json()).unwrap();
                 Err(format!("{} {}", problem.status.as_u16(), json["error"].as_str().unwrap()))
@@ -191,12 +193,12 @@ mod tests {
         assert_eq!(discover("full=true"), get(Want::Full, false));
         for (query, why) in [
             ("refresh=yes", "400 invalid value for refresh: must be true or false"),
-            ("refresh&force", "400 refresh and force exclude each other"),
-            ("full&columns=id", "400 full and columns exclude each other"),
+            ("refresh&force", "400 refresh and force cannot be used together"),
+            ("full&columns=id", "400 full and columns cannot be used together"),
             ("limit=-1", "400 invalid value for limit: must be a number"),
             ("stats=ready", "400 unknown parameter \"stats\"; the nearest are status, attr, class"),
             ("columns=", "400 invalid value for columns: no column is named"),
-            (&format!("meta={}", "x".repeat(1025)), "400 a value may have 1024 bytes"),
+            (&format!("meta={}", "x".repeat(1025)), "400 a value is longer than 1024 bytes"),
             (
                 &format!("meta=a%3D*{}x", "[".repeat(1000)),
                 "400 invalid value for meta: a pattern may have at most 256 characters",
@@ -216,7 +218,7 @@ mod tests {
             assert_eq!(discover(query), Err(why.to_owned()), "{query}");
         }
         assert!(discover("status=redy").unwrap_err().starts_with("400 invalid value for status: "));
-        assert!(choice("refresh=true", false).is_err());
+        assert!(node_query("refresh=true", false).is_err());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `/readyz`: whether a list can be answered, and what is degraded.
+//! `/readyz`: whether lists are available, and what is degraded.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,64 +12,65 @@ use crate::clock;
 use crate::discovery::Want;
 use crate::model::text::sanitised;
 
-use super::problem::Problem;
-use super::respond::{HttpResponse, answer};
-use crate::serve::App;
-use crate::serve::live::publication_cache::{IndexProbeError, LookResult};
+use crate::serve::http::problem::Problem;
+use crate::serve::http::response::{HttpResponse, PLAIN, response};
+use crate::serve::live::publication_cache::IndexProbeError;
 
-/// What was found out is good for as long.
+use super::App;
+
+/// How long a result is used for further requests.
 const FRESH: Duration = Duration::from_secs(1);
-/// How long an answer is waited for if everything depends on Nomad.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// If there is a list, only what is degraded depends on it: whoever probes often waits a second.
-const PATIENCE_WITH_LIST: Duration = Duration::from_millis(250);
-/// What is not waited for any more ends a little later, so that it does not pile up.
+/// The limit for a check if everything depends on Nomad.
+const LIMIT: Duration = Duration::from_secs(5);
+/// If there is a list, only what is degraded depends on it, and most probes wait for one second.
+const LIMIT_WITH_LIST: Duration = Duration::from_millis(250);
+/// A check that is not waited for any more ends a little later, so that checks do not pile up.
 const MORE: Duration = Duration::from_millis(500);
 
-/// What was found out last, and when.
 pub(crate) type LastReadiness = Mutex<Option<(Instant, Readiness)>>;
 
-/// What there is to answer a list with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Readiness {
-    /// A list within its TTL is cached.
     has_list: bool,
-    /// Why Nomad can't be asked.
+    /// Why Nomad cannot be used.
     nomad: Option<String>,
-    /// Why the cache that was asked for can't be used.
+    /// Why the configured cache cannot be used.
     cache: Option<String>,
 }
 
-/// Everybody may ask; the reasons name addresses and are for those who may ask for nodes.
+/// Needs no token; but the reasons, which contain addresses, do.
 pub(crate) async fn ready(app: &Arc<App>, headers: &HeaderMap) -> Result<HttpResponse, Problem> {
     let readiness = readiness(app).await;
-    let is_known = app.guard.is_known(headers);
+    let is_authorized = app.guard.is_authorized(headers);
     if readiness.is_ready() {
-        let text = readiness.degraded(is_known);
-        return Ok(answer(StatusCode::OK, "text/plain; charset=utf-8", text));
+        return Ok(response(StatusCode::OK, PLAIN, readiness.degraded(is_authorized)));
     }
-    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, readiness.why_not(is_known));
-    Err(if is_known { problem } else { problem.hinted("ask with the access token to be told why") })
+    let problem = Problem::unavailable(readiness.why_not(is_authorized));
+    Err(if is_authorized {
+        problem
+    } else {
+        problem.hinted("send the access token to see the reasons")
+    })
 }
 
-/// Asked at most once a second, however many want to know.
+/// Checked at most once a second, however many requests there are.
 async fn readiness(app: &Arc<App>) -> Readiness {
-    let mut known = app.ready.lock().await;
+    let mut known = app.readiness.lock().await;
     if let Some((at, readiness)) = &*known
         && clock::now().saturating_duration_since(*at) < FRESH
     {
         return readiness.clone();
     }
-    let has_list = matches!(app.desk.look(Want::Records).await, LookResult::Hit { .. });
-    let patience = if has_list { PATIENCE_WITH_LIST } else { PATIENCE };
-    let (cache, nomad) = (Arc::clone(&app.keeper), Arc::clone(&app.keeper));
+    let has_list = app.live.requests.look(Want::Records).await.is_some();
+    let limit = if has_list { LIMIT_WITH_LIST } else { LIMIT };
+    let (cache, nomad) = (Arc::clone(&app.live.cache), Arc::clone(&app.live.cache));
     let (cache, nomad) = tokio::join!(
-        within(patience, move || cache.stores.check()),
-        within(patience, move || nomad.pulse(None, patience + MORE)),
+        within(limit, move || cache.backend.stores.check()),
+        within(limit, move || nomad.probe_index(None, limit + MORE)),
     );
     let readiness = Readiness {
         has_list,
-        nomad: nomad.map_or_else(Some, |pulse| match pulse {
+        nomad: nomad.map_or_else(Some, |index| match index {
             // A list needs none.
             Ok(_) | Err(IndexProbeError::NoIndex) => None,
             Err(why) => Some(why.to_string()),
@@ -80,13 +81,13 @@ async fn readiness(app: &Arc<App>) -> Readiness {
     readiness
 }
 
-/// What `question` finds out, or why that is not known. The thread of a question that is not waited
-/// for goes on until the question's own limit.
+/// The result of `check`, or why there is none. A thread that is not waited for any more goes on until
+/// its own limit.
 async fn within<T: Send + 'static>(
     limit: Duration,
-    question: impl FnOnce() -> T + Send + 'static,
+    check: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, String> {
-    match timeout(limit, spawn_blocking(question)).await {
+    match timeout(limit, spawn_blocking(check)).await {
         Ok(Ok(found)) => Ok(found),
         Ok(Err(_)) => Err("this is a bug in nomad-clients".to_owned()),
         Err(_) => Err(format!("no answer within {} ms", limit.as_millis())),
@@ -98,27 +99,27 @@ impl Readiness {
         self.has_list || self.nomad.is_none()
     }
 
-    /// A line for everything that can't be used, with the reason for those who are told reasons.
-    fn degraded(&self, is_known: bool) -> String {
+    /// A line for each part that cannot be used, with the reason for authorized clients.
+    fn degraded(&self, is_authorized: bool) -> String {
         let mut text = "ready\n".to_owned();
         for (part, why) in [("nomad", &self.nomad), ("cache", &self.cache)] {
             text += &match why {
                 None => continue,
-                Some(why) if is_known => format!("degraded: {part}: {}\n", sanitised(why)),
+                Some(why) if is_authorized => format!("degraded: {part}: {}\n", sanitised(why)),
                 Some(_) => format!("degraded: {part}\n"),
             };
         }
         text
     }
 
-    /// The same in one sentence, where no list can be answered.
-    fn why_not(&self, is_known: bool) -> String {
-        let told = |why: &Option<String>| why.clone().filter(|_| is_known);
-        let nomad = told(&self.nomad).unwrap_or_else(|| "Nomad is unavailable".to_owned());
-        let cache = match (&self.cache, told(&self.cache)) {
+    /// The same in one sentence, if no list is available.
+    fn why_not(&self, is_authorized: bool) -> String {
+        let reason = |why: &Option<String>| why.clone().filter(|_| is_authorized);
+        let nomad = reason(&self.nomad).unwrap_or_else(|| "Nomad is unavailable".to_owned());
+        let cache = match (&self.cache, reason(&self.cache)) {
             (None, _) => String::new(),
-            (_, None) => "; the cache can't be used".to_owned(),
-            (_, Some(why)) => format!("; the cache can't be used: {why}"),
+            (_, None) => "; the cache cannot be used".to_owned(),
+            (_, Some(why)) => format!("; the cache cannot be used: {why}"),
         };
         format!("not ready: {nomad}; no list within its TTL is cached{cache}")
     }
@@ -176,10 +177,10 @@ mod tests {
         let why_not = |cache, known| readiness(false, NOMAD, cache).why_not(known);
         let list = "no list within its TTL is cached";
         assert_eq!(why_not(None, false), format!("not ready: Nomad is unavailable; {list}"));
-        let stranger = format!("not ready: Nomad is unavailable; {list}; the cache can't be used");
+        let stranger = format!("not ready: Nomad is unavailable; {list}; the cache cannot be used");
         assert_eq!(why_not(CACHE, false), stranger);
         let known = format!(
-            "not ready: cannot reach 10.0.0.5; {list}; the cache can't be used: 10.0.0.6\nrefused"
+            "not ready: cannot reach 10.0.0.5; {list}; the cache cannot be used: 10.0.0.6\nrefused"
         );
         assert_eq!(why_not(CACHE, true), known);
     }

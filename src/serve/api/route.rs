@@ -1,13 +1,13 @@
-//! What a method and a target mean. Pure.
+//! Routing: from a method, a path and a query to a route.
 
 use std::sync::Arc;
 
 use crate::model::selection::glob::Pattern;
+use crate::serve::http::problem::Problem;
 
 use super::parameters::{self, LONGEST, NodeQuery, PAGE, only};
-use super::problem::Problem;
 
-/// Every path and its methods; HEAD goes with GET, OPTIONS with all.
+/// Every path and its methods; GET includes HEAD, and OPTIONS is always allowed.
 pub(crate) const ROUTES: [(&str, &[&str]); 14] = [
     ("/", &["GET"]),
     ("/assets/{file}", &["GET"]),
@@ -31,7 +31,7 @@ pub(crate) enum Route {
     Asset(String),
     Login,
     SignIn,
-    /// The nodes in the envelope.
+    /// The nodes in an envelope.
     Discover(Arc<NodeQuery>),
     /// The nodes as `list --json` prints them.
     Clients(Arc<NodeQuery>),
@@ -46,7 +46,7 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    /// As the metrics name it: the entry of [`ROUTES`].
+    /// The path of [`ROUTES`], for the metrics.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Page => "/",
@@ -68,41 +68,41 @@ impl Route {
 
 /// Why there is no route.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Refused {
+pub(crate) enum RouteError {
     NotFound,
-    /// The methods that there are.
+    /// Another method is allowed: the value of `Allow`.
     Method(String),
-    /// Somebody only asks for them.
+    /// The request only asks for the value of `Allow`.
     Options(String),
-    Problem(Problem),
+    Bad(Problem),
 }
 
-pub(crate) fn route(method: &str, path: &str, query: &str) -> Result<Route, Refused> {
-    let (template, inner) = template(path).ok_or(Refused::NotFound)?;
+pub(crate) fn route(method: &str, path: &str, query: &str) -> Result<Route, RouteError> {
+    let (template, inner) = template(path).ok_or(RouteError::NotFound)?;
     let methods =
         ROUTES.iter().find(|(path, _)| *path == template).map_or(&[][..], |found| found.1);
     if method == "OPTIONS" {
-        return Err(Refused::Options(allowed(methods)));
+        return Err(RouteError::Options(allowed(methods)));
     }
     let as_get = if method == "HEAD" { "GET" } else { method };
     if !methods.contains(&as_get) {
-        return Err(Refused::Method(allowed(methods)));
+        return Err(RouteError::Method(allowed(methods)));
     }
     match template {
         "/api/discover/clients" | "/api/clients" => {}
-        "/" => only(query, &PAGE).map_err(Refused::Problem)?,
-        _ => only(query, &[]).map_err(Refused::Problem)?,
+        "/" => only(query, &PAGE).map_err(RouteError::Bad)?,
+        _ => only(query, &[]).map_err(RouteError::Bad)?,
     }
-    let choice =
-        |fetches| parameters::choice(query, fetches).map(Arc::new).map_err(Refused::Problem);
+    let nodes =
+        |fetches| parameters::node_query(query, fetches).map(Arc::new).map_err(RouteError::Bad);
     Ok(match (template, as_get) {
         ("/", _) => Route::Page,
         ("/favicon.ico", _) => Route::Asset("icon.svg".to_owned()),
         ("/assets/{file}", _) => Route::Asset(inner?),
         ("/login", "POST") => Route::SignIn,
         ("/login", _) => Route::Login,
-        ("/api/discover/clients", _) => Route::Discover(choice(true)?),
-        ("/api/clients", _) => Route::Clients(choice(false)?),
+        ("/api/discover/clients", _) => Route::Discover(nodes(true)?),
+        ("/api/clients", _) => Route::Clients(nodes(false)?),
         ("/api/clients/{node}", _) => Route::Client(inner?),
         ("/api/cache/clear", _) => Route::Clear,
         ("/api/cache/stats", _) => Route::Stats,
@@ -123,11 +123,11 @@ fn allowed(methods: &[&str]) -> String {
     allowed.join(", ")
 }
 
-/// The entry of [`ROUTES`], and what stands in place of its braces.
-fn template(path: &str) -> Option<(&'static str, Result<String, Refused>)> {
+/// The path of [`ROUTES`], and the text in place of its braces.
+fn template(path: &str) -> Option<(&'static str, Result<String, RouteError>)> {
     let exact = ROUTES.iter().find(|(template, _)| *template == path);
     if let Some((template, _)) = exact {
-        return Some((template, Err(Refused::NotFound)));
+        return Some((template, Err(RouteError::NotFound)));
     }
     ROUTES.iter().find_map(|(template, _)| {
         let (before, _) = template.split_once('{')?;
@@ -137,11 +137,11 @@ fn template(path: &str) -> Option<(&'static str, Result<String, Refused>)> {
     })
 }
 
-fn decoded(text: &str) -> Result<String, Refused> {
+fn decoded(text: &str) -> Result<String, RouteError> {
     if text.len() > LONGEST {
-        return Err(Refused::NotFound);
+        return Err(RouteError::NotFound);
     }
-    let bad = |why: &str| Refused::Problem(Problem::bad(why));
+    let bad = |why: &str| RouteError::Bad(Problem::bad_request(why));
     let decoded = percent_encoding::percent_decode_str(text).decode_utf8();
     let decoded = decoded.map_err(|_| bad("the path is not UTF-8"))?;
     Pattern::parse(&decoded).map_err(|why| bad(&why))?;
@@ -150,7 +150,7 @@ fn decoded(text: &str) -> Result<String, Refused> {
 
 #[cfg(test)]
 mod tests {
-    use super::{PAGE, ROUTES, Refused, Route, route};
+    use super::{PAGE, ROUTES, Route, RouteError, route};
 
     #[test]
     fn methods_and_paths() {
@@ -163,16 +163,16 @@ mod tests {
         for path in
             ["/api", "/api/clients/", "/api/clients/a/b", "/assets/", "//", "", "/index.html"]
         {
-            assert_eq!(to("GET", path), Err(Refused::NotFound), "{path}");
+            assert_eq!(to("GET", path), Err(RouteError::NotFound), "{path}");
         }
-        let method = |allow: &str| Err(Refused::Method(allow.to_owned()));
+        let method = |allow: &str| Err(RouteError::Method(allow.to_owned()));
         assert_eq!(to("GET", "/api/cache/clear"), method("POST, OPTIONS"));
         assert_eq!(to("DELETE", "/api/clients"), method("GET, HEAD, OPTIONS"));
-        let options = Err(Refused::Options("GET, POST, HEAD, OPTIONS".to_owned()));
+        let options = Err(RouteError::Options("GET, POST, HEAD, OPTIONS".to_owned()));
         assert_eq!(to("OPTIONS", "/api/discover/clients"), options);
-        assert!(matches!(to("GET", "/api/clients/%ff"), Err(Refused::Problem(_))));
+        assert!(matches!(to("GET", "/api/clients/%ff"), Err(RouteError::Bad(_))));
         let long = format!("/api/clients/{}", "*".repeat(257));
-        assert!(matches!(to("GET", &long), Err(Refused::Problem(_))));
+        assert!(matches!(to("GET", &long), Err(RouteError::Bad(_))));
     }
 
     #[test]
@@ -185,7 +185,7 @@ mod tests {
                 }
                 assert!(route(method, &path, "").is_ok(), "{method} {path}");
                 for query in ["nope", "nope=1", "&&nope=1", "=", "%6eope=1"] {
-                    let Err(Refused::Problem(problem)) = route(method, &path, query) else {
+                    let Err(RouteError::Bad(problem)) = route(method, &path, query) else {
                         panic!("{method} {path}?{query} is answered");
                     };
                     assert_eq!(problem.status.as_u16(), 400, "{method} {path}?{query}");
@@ -193,13 +193,13 @@ mod tests {
             }
         }
         let why = |path: &str, query: &str| match route("GET", path, query) {
-            Err(Refused::Problem(problem)) => {
+            Err(RouteError::Bad(problem)) => {
                 let json: serde_json::Value = serde_json::from_slice(&problem.json()).unwrap();
                 json["error"].as_str().unwrap().to_owned()
             }
             other => format!("{other:?}"),
         };
-        let none = "unknown parameter \"refresh\"; this path has none";
+        let none = "unknown parameter \"refresh\"; this path has no parameters";
         assert_eq!(why("/api/cache/stats", "refresh=true"), none);
         let near = "unknown parameter \"stauts\"; the nearest are status, ";
         assert!(why("/", "stauts=ready").starts_with(near), "{}", why("/", "stauts=ready"));

@@ -1,4 +1,4 @@
-//! Who may ask: the name that was asked for, the page that asks, and the access token.
+//! Access control: the host name of the request, the origin of the page, and the access token.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,14 +10,15 @@ use subtle::ConstantTimeEq as _;
 
 use crate::model::secret::Secret;
 
+use super::host::name_and_port;
 use super::listen::is_loopback;
 use super::origin;
-use crate::serve::api::problem::Problem;
+use super::problem::Problem;
 
-/// The cookie of the login page.
+/// The cookie that the login page sets.
 pub(crate) const COOKIE_NAME: &str = "nomad-clients-session";
 
-/// Through which socket a request came.
+/// The socket that a request came through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LocalAddress {
     Tcp(SocketAddr),
@@ -26,39 +27,39 @@ pub(crate) enum LocalAddress {
 
 /// The rules of one server.
 pub(crate) struct Guard {
-    /// Names beside those of the sockets: `NAME` (with any port) or `NAME:PORT`, lower case.
+    /// Host names beside those of the sockets: `NAME` (with any port) or `NAME:PORT`, lower case.
     pub(crate) names: Vec<String>,
-    /// Whoever knows it may ask; `None` = everybody may.
+    /// Clients must present it; `None` = no authentication.
     pub(crate) token: Option<Secret>,
 }
 
 impl Guard {
-    /// A name that was rebound to this address is not ours, whatever a browser believes (S3); a
-    /// page of another origin may change nothing (S4). `path` is what is below the base path.
+    /// Rejects names that were rebound to this address (S3), and changes by pages of another origin
+    /// (S4). `path` is the part below the base path.
     pub(crate) fn check(
         &self,
-        asked: &Parts,
+        request: &Parts,
         path: Option<&str>,
         local: LocalAddress,
     ) -> Result<(), Problem> {
-        if is_nameless_probe(asked, path) {
+        if is_nameless_probe(request, path) {
             return Ok(());
         }
-        let host = host(asked).filter(|host| self.is_ours(host, local));
+        let host = host(request).filter(|host| self.is_allowed(host, local));
         let Some(host) = host else {
             return Err(Problem::new(
                 StatusCode::MISDIRECTED_REQUEST,
-                "this server does not go by that name",
+                "this server does not accept that host name",
             )
             .hinted("to accept another host name, start serve with --allowed-host NAME"));
         };
-        let changes = !matches!(asked.method, Method::GET | Method::HEAD | Method::OPTIONS);
-        if changes { origin::check(&asked.headers, host, &self.names) } else { Ok(()) }
+        let changes = !matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
+        if changes { origin::check(&request.headers, host, &self.names) } else { Ok(()) }
     }
 
-    fn is_ours(&self, host: &str, local: LocalAddress) -> bool {
-        let Some((name, port)) = split(host) else { return false };
-        let configured = self.names.iter().any(|own| match split(own) {
+    fn is_allowed(&self, host: &str, local: LocalAddress) -> bool {
+        let Some((name, port)) = name_and_port(host) else { return false };
+        let configured = self.names.iter().any(|own| match name_and_port(own) {
             // A reverse proxy may listen on another port, and pass it on or not.
             Some((own, at)) => own == name && (at.is_none() || port.is_none() || port == at),
             None => false,
@@ -66,30 +67,30 @@ impl Guard {
         configured || (is_of_socket(&name, local) && fits(port, local))
     }
 
-    /// The token, or the cookie that the login page gave for it.
-    pub(crate) fn is_known(&self, headers: &HeaderMap) -> bool {
+    /// Whether the request has the token, or the cookie that the login page gave for it.
+    pub(crate) fn is_authorized(&self, headers: &HeaderMap) -> bool {
         let Some(token) = &self.token else { return true };
         let bearer = headers.get(AUTHORIZATION).and_then(|value| bearer(value.as_bytes()));
-        let is_token = bearer.is_some_and(|said| same(said, token.reveal().as_bytes()));
-        is_token || cookies(headers).any(|said| same(said, session(token).as_bytes()))
+        let is_token = bearer.is_some_and(|given| equal(given, token.reveal().as_bytes()));
+        is_token || cookies(headers).any(|given| equal(given, session(token).as_bytes()))
     }
 
-    /// The value of the cookie for who has typed the token; `None` if it is another.
+    /// The value of the cookie for a client that typed the token; `None` if it is another.
     pub(crate) fn session(&self, typed: &str) -> Option<String> {
         let token = self.token.as_ref()?;
-        same(typed.as_bytes(), token.reveal().as_bytes()).then(|| session(token))
+        equal(typed.as_bytes(), token.reveal().as_bytes()).then(|| session(token))
     }
 }
 
-/// Proves that its owner knew the token, and does not tell it.
+/// Proves that its owner knew the token, without containing it.
 fn session(token: &Secret) -> String {
     let digest = Sha256::digest([b"nomad-clients session\0", token.reveal().as_bytes()].concat());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// In the same time wherever they differ; by their hashes, so that the length is not told either.
-fn same(said: &[u8], secret: &[u8]) -> bool {
-    Sha256::digest(said).ct_eq(&Sha256::digest(secret)).into()
+/// In constant time; comparing hashes hides the length too.
+fn equal(given: &[u8], secret: &[u8]) -> bool {
+    Sha256::digest(given).ct_eq(&Sha256::digest(secret)).into()
 }
 
 fn bearer(value: &[u8]) -> Option<&[u8]> {
@@ -97,7 +98,7 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
 }
 
-/// All of that name: a browser may hold one for each path above this one.
+/// All cookies of our name: a browser may hold one for each path above this one.
 fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     let pairs =
         headers.get_all(COOKIE).iter().flat_map(|value| value.as_bytes().split(|b| *b == b';'));
@@ -106,35 +107,23 @@ fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The one name that was asked for: a second one, or another in the target, is a trick.
-fn host(asked: &Parts) -> Option<&str> {
-    let mut hosts = asked.headers.get_all(HOST).iter();
+/// The one host name of the request: a second one, or another in the target, is an attack.
+fn host(request: &Parts) -> Option<&str> {
+    let mut hosts = request.headers.get_all(HOST).iter();
     let host = hosts.next()?.to_str().ok()?;
-    let target = asked.uri.authority();
+    let target = request.uri.authority();
     let agrees = target.is_none_or(|target| target.as_str().eq_ignore_ascii_case(host));
     (hosts.next().is_none() && agrees).then_some(host)
 }
 
-/// What a load balancer asks with HTTP/1.0. A browser always says a name.
-fn is_nameless_probe(asked: &Parts, path: Option<&str>) -> bool {
-    let is_named = asked.headers.contains_key(HOST) || asked.uri.authority().is_some();
-    let reads = matches!(asked.method, Method::GET | Method::HEAD);
+/// A load balancer's HTTP/1.0 probe. A browser always sends a host name.
+fn is_nameless_probe(request: &Parts, path: Option<&str>) -> bool {
+    let is_named = request.headers.contains_key(HOST) || request.uri.authority().is_some();
+    let reads = matches!(request.method, Method::GET | Method::HEAD);
     !is_named && reads && matches!(path, Some("/healthz" | "/readyz"))
 }
 
-/// Name and port, the name in lower case, without a final dot and without brackets.
-pub(crate) fn split(host: &str) -> Option<(String, Option<u16>)> {
-    let (name, port) = match host.rsplit_once(':') {
-        Some((name, port)) if !port.contains(']') => (name, Some(port.parse().ok()?)),
-        _ => (host, None),
-    };
-    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
-    let inner = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
-    let name = inner.map_or(name.clone(), str::to_owned);
-    (!name.is_empty()).then_some((name, port))
-}
-
-/// The port of the socket; without one the usual one is meant, or that of a proxy before us.
+/// The port of the socket; no port stands for the default one, or that of a proxy in front.
 fn fits(port: Option<u16>, local: LocalAddress) -> bool {
     match (port, local) {
         (Some(port), LocalAddress::Tcp(address)) => port == address.port(),
@@ -142,17 +131,17 @@ fn fits(port: Option<u16>, local: LocalAddress) -> bool {
     }
 }
 
-/// Names that are always those of this socket. Behind an address that means all of this machine any
-/// of its addresses will do: an address can't be rebound.
+/// Names that always belong to this socket. Behind an unspecified address any IP address does: an
+/// address cannot be rebound.
 fn is_of_socket(name: &str, local: LocalAddress) -> bool {
     let ip: Option<IpAddr> = name.parse().ok();
-    let is_loop = name == "localhost" || ip.is_some_and(is_loopback);
+    let is_local = name == "localhost" || ip.is_some_and(is_loopback);
     match local {
-        LocalAddress::Unix => is_loop,
+        LocalAddress::Unix => is_local,
         LocalAddress::Tcp(address) => {
             let bound = address.ip().to_canonical();
             let same = ip.is_some_and(|ip| ip.to_canonical() == bound);
-            is_loop || same || (bound.is_unspecified() && ip.is_some())
+            is_local || same || (bound.is_unspecified() && ip.is_some())
         }
     }
 }
@@ -241,7 +230,7 @@ mod tests {
         let guard = guard(Some("canary-0123456789-0123456789"));
         let known = |name: &str, value: &str| {
             let request = Request::builder().header(name, value).body(()).unwrap();
-            guard.is_known(request.headers())
+            guard.is_authorized(request.headers())
         };
         assert!(known("authorization", "Bearer canary-0123456789-0123456789"));
         assert!(known("authorization", "bearer  canary-0123456789-0123456789"));
@@ -255,6 +244,6 @@ mod tests {
         assert!(!known("cookie", &format!("{COOKIE_NAME}=canary-0123456789-0123456789")));
         assert!(!known("cookie", &format!("x{COOKIE_NAME}={session}")));
         let open = Guard { token: None, names: Vec::new() };
-        assert!(open.is_known(Request::new(()).headers()) && open.session("x").is_none());
+        assert!(open.is_authorized(Request::new(()).headers()) && open.session("x").is_none());
     }
 }

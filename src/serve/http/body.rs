@@ -1,4 +1,4 @@
-//! Bodies of answers: bytes that many answers share, or a stream of events.
+//! Response bodies: bytes that many responses share, or a stream of events.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -13,18 +13,18 @@ use hyper::body::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
 use super::activity::ConnectionActivity;
-use crate::serve::live::events::Reader;
 
-/// What is handed to the connection at a time.
-const PIECE: usize = 256 << 10;
+/// The connection gets this many bytes at a time.
+const CHUNK: usize = 256 << 10;
 
-/// What an answer holds.
 pub(crate) enum BodyContent {
-    /// One after the other.
+    /// Sent one after the other.
     Parts(VecDeque<Bytes>),
-    /// Events, as long as there are any.
-    Stream(Reader),
+    /// Polled for the next bytes until there are none.
+    Stream(Box<PollNext>),
 }
+
+type PollNext = dyn FnMut(&mut Context<'_>) -> Poll<Option<Bytes>> + Send;
 
 impl BodyContent {
     pub(crate) fn of(parts: impl IntoIterator<Item = Bytes>) -> Self {
@@ -40,21 +40,21 @@ impl BodyContent {
     }
 }
 
-/// The body on its way. Once it is dropped, the connection is idle as soon as all is written.
+/// A body that is being sent. Once it is dropped, the connection is idle as soon as all is written.
 pub(crate) struct Outgoing {
     content: BodyContent,
-    line: Arc<ConnectionActivity>,
+    activity: Arc<ConnectionActivity>,
 }
 
 impl Outgoing {
-    pub(crate) fn new(content: BodyContent, line: Arc<ConnectionActivity>) -> Self {
-        Self { content, line }
+    pub(crate) fn new(content: BodyContent, activity: Arc<ConnectionActivity>) -> Self {
+        Self { content, activity }
     }
 }
 
 impl Drop for Outgoing {
     fn drop(&mut self) {
-        self.line.sent();
+        self.activity.end_response();
     }
 }
 
@@ -68,7 +68,7 @@ impl Body for Outgoing {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let next = match &mut self.content {
             BodyContent::Parts(parts) => next(parts),
-            BodyContent::Stream(events) => ready!(events.poll_next(context)),
+            BodyContent::Stream(poll_next) => ready!(poll_next(context)),
         };
         Poll::Ready(next.map(|part| Ok(Frame::data(part))))
     }
@@ -82,18 +82,18 @@ impl Body for Outgoing {
     }
 }
 
-/// A little at a time: what is handed over is held until its reader has taken it.
+/// In chunks: what the connection has got stays in memory until the client has read it.
 fn next(parts: &mut VecDeque<Bytes>) -> Option<Bytes> {
     match parts.front_mut() {
-        Some(part) if part.len() > PIECE => Some(part.split_to(PIECE)),
+        Some(part) if part.len() > CHUNK => Some(part.split_to(CHUNK)),
         _ => parts.pop_front(),
     }
 }
 
-/// The parts as one, compressed quickly rather than well.
+/// Compresses the parts into one, fast rather than well.
 ///
 /// # Errors
-/// `to` takes no more.
+/// `to` cannot take more.
 pub(crate) fn gzip(parts: &[Bytes], to: &mut impl Write) -> io::Result<()> {
     let mut encoder = GzEncoder::new(to, Compression::fast());
     for part in parts {
@@ -114,47 +114,47 @@ mod tests {
     use hyper_util::rt::TokioIo;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-    use super::{BodyContent, Outgoing, PIECE, next};
+    use super::{BodyContent, CHUNK, Outgoing, next};
     use crate::clock;
     use crate::serve::http::activity::{ConnectionActivity, Watched};
 
     #[test]
     fn a_large_part_is_handed_over_little_by_little_and_shared() {
-        let large = Bytes::from(vec![7; 3 * PIECE + 1]);
+        let large = Bytes::from(vec![7; 3 * CHUNK + 1]);
         let content = BodyContent::of([Bytes::from_static(b"["), large.clone(), Bytes::new()]);
-        assert_eq!(content.len(), Some(3 * PIECE + 2));
+        assert_eq!(content.len(), Some(3 * CHUNK + 2));
         let BodyContent::Parts(mut parts) = content else { panic!("these are parts") };
         let pieces: Vec<Bytes> = std::iter::from_fn(|| next(&mut parts)).collect();
         let lengths: Vec<usize> = pieces.iter().map(Bytes::len).collect();
-        assert_eq!(lengths, [1, PIECE, PIECE, PIECE, 1]);
-        assert_eq!(pieces[2].as_ptr(), large[PIECE..].as_ptr());
+        assert_eq!(lengths, [1, CHUNK, CHUNK, CHUNK, 1]);
+        assert_eq!(pieces[2].as_ptr(), large[CHUNK..].as_ptr());
     }
 
     /// Its last piece is handed over at once, and taken a few bytes at a time.
     #[test]
     fn a_connection_is_busy_until_its_reader_has_taken_all() {
-        let line = Arc::new(ConnectionActivity::new(clock::now()));
+        let activity = Arc::new(ConnectionActivity::new(clock::now()));
         let answer = |_: Request<hyper::body::Incoming>| {
-            line.work();
-            let body = Bytes::from(vec![b'x'; PIECE / 2]);
-            let body = Outgoing::new(BodyContent::of([body]), Arc::clone(&line));
+            activity.begin_response();
+            let body = Bytes::from(vec![b'x'; CHUNK / 2]);
+            let body = Outgoing::new(BodyContent::of([body]), Arc::clone(&activity));
             std::future::ready(Ok::<_, Infallible>(Response::new(body)))
         };
         let began = clock::now();
-        let idle_since = || line.waits_since(began);
+        let idle_since = || activity.waits_since(began);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let (mut client, stream) = tokio::io::duplex(1 << 10);
-            let watched = Watched { stream, line: Arc::clone(&line) };
+            let watched = Watched { stream, activity: Arc::clone(&activity) };
             let mut http = http1::Builder::new();
             http.header_read_timeout(None);
             let served = http.serve_connection(TokioIo::new(watched), service_fn(answer));
             let reads = async {
                 client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
                 let (mut piece, mut taken) = ([0; 1 << 9], 0);
-                while taken < PIECE / 2 {
+                while taken < CHUNK / 2 {
                     taken += client.read(&mut piece).await.unwrap();
-                    let left = (PIECE / 2).saturating_sub(taken);
+                    let left = (CHUNK / 2).saturating_sub(taken);
                     assert!(left < 4 << 10 || idle_since().is_none(), "{left} bytes are left");
                 }
                 // What is left of the answer fits into the stream.

@@ -1,15 +1,14 @@
-//! Which page of a browser may change something: one of this server's own.
+//! The origin check: only pages of this server may change something.
 
 use hyper::StatusCode;
 use hyper::header::{HeaderMap, ORIGIN};
 
-use super::auth::split;
-use crate::serve::api::problem::Problem;
+use super::host::name_and_port;
+use super::problem::Problem;
 
-/// A browser says how the page that asks and this server are related, whatever a reverse proxy
-/// makes of `Host`. Where it does not (plain http from another machine, old browsers), `PageOrigin`
-/// names the page: it must be `host`, which was asked for, or one of `names`. What is no browser
-/// says neither.
+/// `Sec-Fetch-Site` tells how page and server are related, whatever a reverse proxy makes of `Host`.
+/// Without it (plain http from another machine, old browsers) `Origin` must name `host`, which was
+/// requested, or one of `names`. Other clients than browsers send neither.
 pub(crate) fn check(headers: &HeaderMap, host: &str, names: &[String]) -> Result<(), Problem> {
     let mut sites = headers.get_all("sec-fetch-site").iter().peekable();
     if sites.peek().is_some() {
@@ -17,60 +16,59 @@ pub(crate) fn check(headers: &HeaderMap, host: &str, names: &[String]) -> Result
         return if is_own {
             Ok(())
         } else {
-            refused("open this server's own page, or ask without a browser")
+            forbidden("use the page of this server, or a client that is not a browser")
         };
     }
     let origins = headers.get_all(ORIGIN).iter().map(|origin| origin.to_str().unwrap_or("?"));
-    match origins.map(PageOrigin::read).find(|origin| !is_own(origin.as_ref(), host, names)) {
+    match origins.map(PageOrigin::parse).find(|origin| !is_own(origin.as_ref(), host, names)) {
         None => Ok(()),
-        Some(Some(PageOrigin { name, .. })) if is_plain(&name) => refused(&format!(
+        Some(Some(PageOrigin { name, .. })) if is_plain(&name) => forbidden(&format!(
             "if {name} is a reverse proxy in front of this server, start serve with --allowed-host {name}"
         )),
-        Some(_) => refused(
+        Some(_) => forbidden(
             "behind a reverse proxy, start serve with --allowed-host and the host name of the proxy",
         ),
     }
 }
 
-fn refused(hint: &str) -> Result<(), Problem> {
-    let what = "a page of another origin may not ask for this";
+fn forbidden(hint: &str) -> Result<(), Problem> {
+    let what = "requests by pages of another origin are not allowed";
     Err(Problem::new(StatusCode::FORBIDDEN, what).hinted(hint))
 }
 
 fn is_own(origin: Option<&PageOrigin>, host: &str, names: &[String]) -> bool {
-    let Some(PageOrigin { name, port, usual }) = origin else { return false };
-    let fits = |own: Option<u16>| own.or(*usual) == port.or(*usual);
-    let is_asked = split(host).is_some_and(|(own, at)| own == *name && fits(at));
-    // Allowed without a port: with any.
-    let is_named = |own: &String| {
-        split(own).is_some_and(|(own, at)| own == *name && (at.is_none() || fits(at)))
+    let Some(PageOrigin { name, port, default_port }) = origin else { return false };
+    let fits = |own: Option<u16>| own.or(*default_port) == port.or(*default_port);
+    let is_host = name_and_port(host).is_some_and(|(own, at)| own == *name && fits(at));
+    // A name that is allowed without a port is allowed with any.
+    let is_allowed = |own: &String| {
+        name_and_port(own).is_some_and(|(own, at)| own == *name && (at.is_none() || fits(at)))
     };
-    is_asked || names.iter().any(is_named)
+    is_host || names.iter().any(is_allowed)
 }
 
-/// Where a page is from, as `PageOrigin` says it.
+/// The origin of a page, as `Origin` names it.
 struct PageOrigin {
     name: String,
     port: Option<u16>,
-    /// The port that goes without saying.
-    usual: Option<u16>,
+    default_port: Option<u16>,
 }
 
 impl PageOrigin {
-    /// `None` for what has no name, such as `null`.
-    fn read(text: &str) -> Option<Self> {
+    /// `None` if it has no host name, such as `null`.
+    fn parse(text: &str) -> Option<Self> {
         let (scheme, rest) = text.split_once("://")?;
-        let usual = match scheme {
+        let default_port = match scheme {
             "http" => Some(80),
             "https" => Some(443),
             _ => return None,
         };
-        let (name, port) = split(rest)?;
-        Some(Self { name, port, usual })
+        let (name, port) = name_and_port(rest)?;
+        Some(Self { name, port, default_port })
     }
 }
 
-/// Fit to be typed as a host name.
+/// Whether it can be typed as a host name.
 fn is_plain(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     name.len() <= 253 && name.bytes().all(plain)
@@ -160,7 +158,7 @@ mod tests {
                 "{origin}"
             );
         }
-        let site = "open this server's own page, or ask without a browser";
+        let site = "use the page of this server, or a client that is not a browser";
         assert_eq!(hint("sec-fetch-site", "cross-site"), site);
     }
 }

@@ -1,4 +1,4 @@
-//! Connections: how many, for how long, and one answer after the other.
+//! Connections: how many, for how long, and one response after the other.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, UnixListener};
@@ -25,110 +25,116 @@ use crate::net::sync::lock;
 use super::activity::{ConnectionActivity, Watched};
 use super::auth::LocalAddress;
 use super::body::Outgoing;
-use super::listen::ListenSocket;
+use super::listen::{ListenSocket, is_loopback};
+use super::problem::Problem;
+use super::response::{HttpResponse, completed};
 use super::shutdown::Stop;
-use crate::serve::App;
-use crate::serve::api::service::{broken, handle};
 
-/// Connections in all, and of one address beyond this machine.
+/// Connections in all, and from one address beyond this machine.
 const CONNECTIONS: usize = 256;
 const OF_ONE: usize = 128;
 /// Head of a request, and buffers, in bytes.
 const HEAD: usize = 16 << 10;
 const BUFFER: usize = 64 << 10;
-/// Connections on which a body is waited for.
+/// Connections on which a body is awaited.
 const BODIES: usize = 16;
-/// How often a connection's time is looked at.
-const LOOK: Duration = Duration::from_secs(1);
-/// When the process ends: for the request of somebody who has just connected.
+/// How often the time limits of a connection are checked.
+const CHECK: Duration = Duration::from_secs(1);
+/// At shutdown, for the request of a client that has just connected.
 const GRACE: Duration = Duration::from_millis(250);
-/// The same for one whom nobody has accepted yet.
+/// The same for a connection that is not accepted yet.
 const QUEUED: Duration = Duration::from_millis(20);
 const FULL: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// Responds to requests.
+pub(crate) trait Handler: Send + Sync + 'static {
+    fn handle(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        connection: &RequestConnection<'_>,
+    ) -> impl Future<Output = HttpResponse> + Send;
+}
 
 /// All connections of one server.
 #[derive(Default)]
 pub(crate) struct OpenConnections(Mutex<Vec<(Option<IpAddr>, Arc<ConnectionActivity>)>>);
 
 impl OpenConnections {
-    /// A place for a new connection. When there is none, the one that has been waiting longest for
-    /// a request has to go; `None` if all are busy.
+    /// A place for a new connection. If there is none, the connection that has waited longest for a
+    /// request is closed; `None` if all are busy.
     fn admit(&self, from: Option<IpAddr>) -> Option<Arc<ConnectionActivity>> {
-        let mut lines = lock(&self.0);
-        let from = from.filter(|ip| !super::listen::is_loopback(*ip));
-        let of_one = lines.iter().filter(|(ip, _)| from.is_some() && *ip == from).count();
-        let is_full = lines.len() >= CONNECTIONS;
+        let mut open = lock(&self.0);
+        let from = from.filter(|ip| !is_loopback(*ip));
+        let of_one = open.iter().filter(|(ip, _)| from.is_some() && *ip == from).count();
+        let is_full = open.len() >= CONNECTIONS;
         if is_full || of_one >= OF_ONE {
-            let candidates = lines.iter().enumerate().filter(|(_, (ip, _))| is_full || *ip == from);
+            let candidates = open.iter().enumerate().filter(|(_, (ip, _))| is_full || *ip == from);
             let now = clock::now();
             let oldest = candidates
-                .filter_map(|(at, (_, line))| Some((line.waits_since(now)?, at)))
+                .filter_map(|(at, (_, activity))| Some((activity.waits_since(now)?, at)))
                 .min()?;
-            let (_, line) = lines.swap_remove(oldest.1);
-            line.cut.notify_one();
+            open.swap_remove(oldest.1).1.evicted.notify_one();
         }
-        let line = Arc::new(ConnectionActivity::new(clock::now()));
-        lines.push((from, Arc::clone(&line)));
-        Some(line)
+        let activity = Arc::new(ConnectionActivity::new(clock::now()));
+        open.push((from, Arc::clone(&activity)));
+        Some(activity)
     }
 
-    /// A place among those whose body is waited for: the one who is waited for longest gives way.
-    pub(crate) fn await_body(&self, line: &ConnectionActivity) {
-        let mut lines = lock(&self.0);
-        let lacking = lines.iter().enumerate();
-        let lacking = lacking.filter_map(|(at, (_, line))| Some((line.lacks_body_since()?, at)));
-        let lacking: Vec<_> = lacking.collect();
-        if lacking.len() >= BODIES
-            && let Some((_, at)) = lacking.into_iter().min()
+    /// Begins to wait for a body. If too many connections do, the oldest of them is closed.
+    pub(crate) fn await_body(&self, activity: &ConnectionActivity) {
+        let mut open = lock(&self.0);
+        let waiting = open.iter().enumerate();
+        let waiting: Vec<_> = waiting
+            .filter_map(|(at, (_, activity))| Some((activity.awaits_body_since()?, at)))
+            .collect();
+        if waiting.len() >= BODIES
+            && let Some((_, at)) = waiting.into_iter().min()
         {
-            let (_, oldest) = lines.swap_remove(at);
-            oldest.cut.notify_one();
+            open.swap_remove(at).1.evicted.notify_one();
         }
-        line.await_body(clock::now());
+        activity.await_body(clock::now());
     }
 
-    /// How many there are.
     pub(crate) fn count(&self) -> usize {
         lock(&self.0).len()
     }
 
-    fn leave(&self, line: &Arc<ConnectionActivity>) {
-        let mut lines = lock(&self.0);
-        lines.retain(|(_, known)| !Arc::ptr_eq(known, line));
+    fn remove(&self, activity: &Arc<ConnectionActivity>) {
+        lock(&self.0).retain(|(_, known)| !Arc::ptr_eq(known, activity));
     }
 }
 
 /// A connection's place among all, until this is dropped: also by a panic.
 struct ConnectionPermit {
-    lines: Arc<OpenConnections>,
-    line: Arc<ConnectionActivity>,
+    open: Arc<OpenConnections>,
+    activity: Arc<ConnectionActivity>,
 }
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        self.lines.leave(&self.line);
+        self.open.remove(&self.activity);
     }
 }
 
 /// The connection of a request.
 pub(crate) struct RequestConnection<'a> {
-    lines: &'a OpenConnections,
-    line: &'a ConnectionActivity,
+    open: &'a OpenConnections,
+    activity: &'a ConnectionActivity,
     pub(crate) local: LocalAddress,
 }
 
 impl RequestConnection<'_> {
-    /// What `body` gives, which is whole only when its client has sent all of it.
+    /// Waits for `body`, which is complete only when the client has sent all of it.
     pub(crate) async fn received<T>(&self, body: impl Future<Output = T>) -> T {
-        self.lines.await_body(self.line);
+        self.open.await_body(self.activity);
         let body = body.await;
-        self.line.work();
+        self.activity.begin_response();
         body
     }
 }
 
-/// A socket that is accepted from.
+/// A socket that connections are accepted from.
 enum Listener {
     Tcp(TcpListener, SocketAddr),
     Unix(UnixListener),
@@ -151,11 +157,11 @@ impl Listener {
     }
 
     /// Waits for a connection and starts to serve it.
-    async fn next(&self, server: &Server) -> io::Result<()> {
+    async fn next(&self, server: &Server<impl Handler>) -> io::Result<()> {
         match self {
             Self::Tcp(listener, bound) => {
                 let (stream, from) = listener.accept().await?;
-                // Without it small answers wait for the acknowledgement of the last one.
+                // Otherwise small responses wait for the acknowledgement of the one before.
                 let _ = stream.set_nodelay(true);
                 server.admit(stream, Some(from.ip()), LocalAddress::Tcp(*bound));
             }
@@ -169,17 +175,27 @@ impl Listener {
 }
 
 /// What the connections of one server share.
-#[derive(Clone)]
-pub(crate) struct Server {
-    pub(crate) app: Arc<App>,
-    pub(crate) lines: Arc<OpenConnections>,
+pub(crate) struct Server<H> {
+    pub(crate) handler: Arc<H>,
+    pub(crate) open: Arc<OpenConnections>,
     pub(crate) stop: watch::Receiver<Stop>,
-    /// Nothing is sent: it tells by its end that all are gone.
+    /// Never used to send: its receiver learns that all connections are closed.
     pub(crate) _alive: mpsc::Sender<()>,
 }
 
-impl Server {
-    /// Accepts until it is told to stop.
+impl<H> Clone for Server<H> {
+    fn clone(&self) -> Self {
+        Self {
+            handler: Arc::clone(&self.handler),
+            open: Arc::clone(&self.open),
+            stop: self.stop.clone(),
+            _alive: self._alive.clone(),
+        }
+    }
+}
+
+impl<H: Handler> Server<H> {
+    /// Accepts connections until shutdown.
     pub(crate) async fn accept(self, socket: ListenSocket) -> io::Result<()> {
         let listener = Listener::of(&socket)?;
         let mut stop = self.stop.clone();
@@ -192,7 +208,7 @@ impl Server {
                 sleep(Duration::from_millis(50)).await;
             }
         }
-        // Whoever is in the queue of the socket takes himself for connected, and has asked.
+        // To a client in the queue of the socket its connection is established.
         for _ in 0..CONNECTIONS {
             if !matches!(timeout(QUEUED, listener.next(&self)).await, Ok(Ok(()))) {
                 break;
@@ -206,72 +222,78 @@ impl Server {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let server = self.clone();
-        match self.lines.admit(from) {
-            Some(line) => drop(tokio::spawn(async move {
-                let seat = ConnectionPermit { lines: Arc::clone(&server.lines), line };
-                server.connection(stream, &seat.line, local).await;
+        match self.open.admit(from) {
+            Some(activity) => drop(tokio::spawn(async move {
+                let permit = ConnectionPermit { open: Arc::clone(&server.open), activity };
+                server.connection(stream, &permit.activity, local).await;
             })),
-            // Nobody waits for who does not take it.
             None => drop(tokio::spawn(async move {
-                let _ = timeout(LOOK, stream.write_all(FULL)).await;
+                let _ = timeout(CHECK, stream.write_all(FULL)).await;
             })),
         }
     }
 
-    async fn connection<S>(&self, stream: S, line: &Arc<ConnectionActivity>, local: LocalAddress)
-    where
+    async fn connection<S>(
+        &self,
+        stream: S,
+        activity: &Arc<ConnectionActivity>,
+        local: LocalAddress,
+    ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let service = service_fn(|request| self.answer(request, line, local));
-        let watched = Watched { stream, line: Arc::clone(line) };
+        let service = service_fn(|request| self.respond(request, activity, local));
+        let watched = Watched { stream, activity: Arc::clone(activity) };
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).pipeline_flush(false).max_buf_size(BUFFER);
         http.max_header_size(HEAD).header_read_timeout(None);
         let mut connection = pin!(http.serve_connection(TokioIo::new(watched), service));
-        let mut look = interval(LOOK);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut ends = pin!(self.ends(line));
+        let mut check = interval(CHECK);
+        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ends = pin!(self.ends(activity));
         let mut ending = false;
         loop {
             tokio::select! {
                 biased;
                 _ = &mut connection => return,
-                () = line.cut.notified() => return,
+                () = activity.evicted.notified() => return,
                 () = &mut ends, if !ending => {
                     ending = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                _ = look.tick() => if line.is_overdue(clock::now()) { return },
+                _ = check.tick() => if activity.is_overdue(clock::now()) { return },
             }
         }
     }
 
-    /// When no further request is taken: it closes a connection on which nothing has come yet.
-    async fn ends(&self, line: &ConnectionActivity) {
+    /// Returns when the connection accepts no more requests: this closes it if none has arrived.
+    async fn ends(&self, activity: &ConnectionActivity) {
         let _ = self.stop.clone().wait_for(|stop| *stop >= Stop::Finish).await;
-        if line.lacks_head() {
+        if activity.awaits_head() {
             sleep(GRACE).await;
         }
     }
 
-    async fn answer(
+    async fn respond(
         &self,
         request: Request<Incoming>,
-        line: &Arc<ConnectionActivity>,
+        activity: &Arc<ConnectionActivity>,
         local: LocalAddress,
     ) -> Result<Response<Outgoing>, io::Error> {
-        line.work();
-        let place = RequestConnection { lines: &self.lines, line, local };
-        let answer = guarded(handle(&self.app, request, &place)).await;
-        Ok(answer.unwrap_or_else(broken).map(|content| Outgoing::new(content, Arc::clone(line))))
+        activity.begin_response();
+        let is_head = request.method() == Method::HEAD;
+        let connection = RequestConnection { open: &self.open, activity, local };
+        let response = guarded(self.handler.handle(request, &connection)).await;
+        let response = response.unwrap_or_else(|| Problem::internal().response());
+        let activity = Arc::clone(activity);
+        Ok(completed(response, is_head).map(|content| Outgoing::new(content, activity)))
     }
 }
 
-/// `None` if it panicked: that ends this answer and nothing else.
-async fn guarded<T>(answer: impl Future<Output = T>) -> Option<T> {
-    let mut answer = pin!(answer);
+/// `None` if it panicked: that ends this response and nothing else.
+async fn guarded<T>(response: impl Future<Output = T>) -> Option<T> {
+    let mut response = pin!(response);
     poll_fn(|context| {
-        let polled = catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context)));
+        let polled = catch_unwind(AssertUnwindSafe(|| response.as_mut().poll(context)));
         polled.map_or(Poll::Ready(None), |polled| polled.map(Some))
     })
     .await
@@ -289,9 +311,9 @@ mod tests {
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
     }
 
-    fn is_cut(line: &super::ConnectionActivity) -> bool {
+    fn is_evicted(activity: &super::ConnectionActivity) -> bool {
         run(async {
-            tokio::select! { biased; () = line.cut.notified() => true, () = std::future::ready(()) => false }
+            tokio::select! { biased; () = activity.evicted.notified() => true, () = std::future::ready(()) => false }
         })
     }
 
@@ -304,71 +326,72 @@ mod tests {
 
     #[test]
     fn who_waits_longest_makes_room_and_who_is_answered_does_not() {
-        let lines = OpenConnections::default();
+        let open = OpenConnections::default();
         let ip: Option<IpAddr> = "127.0.0.1".parse().ok();
-        let first = lines.admit(ip).unwrap();
-        first.work();
-        let all: Vec<_> = (1..CONNECTIONS).map(|_| lines.admit(ip).unwrap()).collect();
-        let more = lines.admit(ip).unwrap();
-        assert!(is_cut(&all[0]) && !is_cut(&first) && !is_cut(&all[1]));
-        more.work();
-        all.iter().for_each(|line| line.work());
-        assert!(lines.admit(ip).is_none(), "all are busy");
-        lines.leave(&more);
-        assert!(lines.admit(ip).is_some());
+        let first = open.admit(ip).unwrap();
+        first.begin_response();
+        let all: Vec<_> = (1..CONNECTIONS).map(|_| open.admit(ip).unwrap()).collect();
+        let more = open.admit(ip).unwrap();
+        assert!(is_evicted(&all[0]) && !is_evicted(&first) && !is_evicted(&all[1]));
+        more.begin_response();
+        all.iter().for_each(|activity| activity.begin_response());
+        assert!(open.admit(ip).is_none(), "all are busy");
+        open.remove(&more);
+        assert!(open.admit(ip).is_some());
     }
 
     #[test]
     fn a_panic_gives_the_place_back() {
-        let lines = Arc::<OpenConnections>::default();
-        let seat = ConnectionPermit { lines: Arc::clone(&lines), line: lines.admit(None).unwrap() };
+        let open = Arc::<OpenConnections>::default();
+        let permit =
+            ConnectionPermit { open: Arc::clone(&open), activity: open.admit(None).unwrap() };
         let panics = std::panic::AssertUnwindSafe(move || {
-            let _seat = seat;
+            let _permit = permit;
             panic!("on purpose")
         });
         assert!(std::panic::catch_unwind(panics).is_err());
-        assert!(lines.0.lock().unwrap().is_empty());
+        assert!(open.0.lock().unwrap().is_empty());
     }
 
     #[test]
     fn few_bodies_are_waited_for_and_the_oldest_makes_room() {
-        let lines = OpenConnections::default();
-        let mut all: Vec<_> = (0..=BODIES).map(|_| lines.admit(None).unwrap()).collect();
+        let open = OpenConnections::default();
+        let mut all: Vec<_> = (0..=BODIES).map(|_| open.admit(None).unwrap()).collect();
         let more = all.pop().unwrap();
-        for line in &all {
-            line.work();
-            lines.await_body(line);
+        for activity in &all {
+            activity.begin_response();
+            open.await_body(activity);
         }
-        assert!(!all.iter().any(|line| is_cut(line)));
-        lines.await_body(&more);
-        assert!(is_cut(&all[0]) && !is_cut(&all[1]) && !is_cut(&more));
-        assert_eq!(lines.count(), BODIES, "its place is free");
+        assert!(!all.iter().any(|activity| is_evicted(activity)));
+        open.await_body(&more);
+        assert!(is_evicted(&all[0]) && !is_evicted(&all[1]) && !is_evicted(&more));
+        assert_eq!(open.count(), BODIES, "its place is free");
         // What has come is not waited for any more.
-        all[1].work();
-        lines.await_body(&all[1]);
-        assert!(!all[1..].iter().any(|line| is_cut(line)));
+        all[1].begin_response();
+        open.await_body(&all[1]);
+        assert!(!all[1..].iter().any(|activity| is_evicted(activity)));
     }
 
     #[test]
     fn a_body_that_does_not_come_makes_room_for_a_connection() {
-        let lines = OpenConnections::default();
-        let all: Vec<_> = (0..CONNECTIONS).map(|_| lines.admit(None).unwrap()).collect();
-        all.iter().for_each(|line| line.work());
-        assert!(lines.admit(None).is_none(), "all are busy");
-        lines.await_body(&all[5]);
-        assert!(lines.admit(None).is_some() && is_cut(&all[5]));
+        let open = OpenConnections::default();
+        let all: Vec<_> = (0..CONNECTIONS).map(|_| open.admit(None).unwrap()).collect();
+        all.iter().for_each(|activity| activity.begin_response());
+        assert!(open.admit(None).is_none(), "all are busy");
+        open.await_body(&all[5]);
+        assert!(open.admit(None).is_some() && is_evicted(&all[5]));
     }
 
     #[test]
     fn one_address_beyond_this_machine_gets_half_of_the_places() {
-        let lines = OpenConnections::default();
+        let open = OpenConnections::default();
         let ip = |text: &str| text.parse().ok();
-        let busy = |from: &str| lines.admit(ip(from)).inspect(|line| line.work());
+        let busy = |from: &str| open.admit(ip(from)).inspect(|activity| activity.begin_response());
         let all: Vec<_> = (0..OF_ONE).map(|_| busy("10.0.0.5").unwrap()).collect();
         assert!(busy("10.0.0.5").is_none() && busy("10.0.0.6").is_some());
-        all[7].sent();
+        all[7].end_response();
         assert!(busy("10.0.0.5").is_none(), "its answer is not written yet");
-        all[7].flushed();
+        all[7].on_flushed();
         assert!(busy("10.0.0.5").is_some(), "its own idle connection makes room");
     }
 }

@@ -1,111 +1,85 @@
-//! Answers that were made of one publication: who asks the same shares the same bytes.
+//! The rendered answers of one publication: equal queries share their bytes.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
-use hyper::StatusCode;
 use hyper::body::Bytes;
 
+use super::error::AnswerError;
 use super::memory_budget::BudgetedBytes;
+use crate::model::work_limit::WorkLimitExceeded;
 use crate::net::sync::lock;
-use crate::serve::api::problem::Problem;
 
-/// Answers of so many bytes are kept for whoever asks the same next, as long as the publication is
-/// shown; all others as long as they are on their way to somebody.
+/// This many bytes of answers are kept for the next equal query, as long as the publication is
+/// current; all others only while they are being sent.
 const KEPT: usize = 8 << 20;
-/// Questions whose answers are gone are forgotten when there are so many.
-const QUESTIONS: usize = 512;
+/// At this many queries, those whose answers are gone are forgotten.
+const QUERIES: usize = 512;
 
-/// The answers of one publication, by question.
 #[derive(Default)]
 pub(crate) struct Answers(Mutex<AnswerSlots>);
 
 #[derive(Default)]
 struct AnswerSlots {
-    slots: HashMap<String, Arc<AnswerSlot>>,
+    by_query: HashMap<String, Arc<AnswerSlot>>,
     kept: VecDeque<Arc<BudgetedBytes>>,
     bytes: usize,
 }
 
-/// Whoever makes the answer holds the lock, and all who want it wait for that.
-type AnswerSlot = tokio::sync::Mutex<RenderedAnswer>;
-
-/// What is known of the answer to a question.
-enum RenderedAnswer {
-    /// Its bytes, as long as somebody holds them.
-    Made(Weak<BudgetedBytes>),
-    /// Whoever asks for it again is refused again, without any work.
-    Refused(Problem),
-}
-
-impl Default for RenderedAnswer {
-    fn default() -> Self {
-        Self::Made(Weak::new())
-    }
-}
-
-impl RenderedAnswer {
-    fn is_held(&self) -> bool {
-        matches!(self, Self::Made(made) if made.strong_count() > 0)
-    }
-}
+/// The bytes while anybody holds them, or that the query takes too long. Locked while it is answered:
+/// others with the same query wait.
+type AnswerSlot = tokio::sync::Mutex<Result<Weak<BudgetedBytes>, WorkLimitExceeded>>;
 
 impl Answers {
-    fn state(&self) -> MutexGuard<'_, AnswerSlots> {
-        lock(&self.0)
-    }
-
-    /// The answer to this question, by `make` if nobody has it.
-    pub(crate) async fn of(
+    /// The answer to this query, rendered if it is not in memory.
+    pub(crate) async fn get(
         &self,
-        question: &str,
-        make: impl Future<Output = Result<BudgetedBytes, Problem>>,
-    ) -> Result<Bytes, Problem> {
-        let slot = self.slot(question);
+        query: &str,
+        render: impl Future<Output = Result<BudgetedBytes, AnswerError>>,
+    ) -> Result<Bytes, AnswerError> {
+        let slot = self.slot(query);
         let mut known = slot.lock().await;
-        match &*known {
-            RenderedAnswer::Made(made) => {
-                if let Some(made) = made.upgrade() {
-                    return Ok(BudgetedBytes::bytes(made));
-                }
-            }
-            RenderedAnswer::Refused(why) => return Err(why.clone()),
+        if let Some(bytes) = known.clone()?.upgrade() {
+            return Ok(BudgetedBytes::bytes(bytes));
         }
-        let made = make.await.inspect_err(|why| {
-            // Only this is a matter of the question; the rest may be better the next time.
-            if why.status == StatusCode::BAD_REQUEST {
-                *known = RenderedAnswer::Refused(why.clone());
+        let rendered = render.await.inspect_err(|error| {
+            // Only this depends on the query; other failures may pass.
+            if let AnswerError::WorkLimit(error) = error {
+                *known = Err(*error);
             }
         });
-        let made = Arc::new(made?);
-        *known = RenderedAnswer::Made(Arc::downgrade(&made));
-        self.state().keep(&made);
-        Ok(BudgetedBytes::bytes(made))
+        let rendered = Arc::new(rendered?);
+        *known = Ok(Arc::downgrade(&rendered));
+        lock(&self.0).keep(&rendered);
+        Ok(BudgetedBytes::bytes(rendered))
     }
 
-    fn slot(&self, question: &str) -> Arc<AnswerSlot> {
-        let mut state = self.state();
-        if let Some(slot) = state.slots.get(question) {
+    fn slot(&self, query: &str) -> Arc<AnswerSlot> {
+        let mut slots = lock(&self.0);
+        if let Some(slot) = slots.by_query.get(query) {
             return Arc::clone(slot);
         }
-        if state.slots.len() >= QUESTIONS {
-            let is_used = |slot: &Arc<AnswerSlot>| {
-                Arc::strong_count(slot) > 1 || slot.try_lock().is_ok_and(|known| known.is_held())
+        if slots.by_query.len() >= QUERIES {
+            let has_bytes = |slot: &Arc<AnswerSlot>| {
+                slot.try_lock()
+                    .is_ok_and(|known| known.as_ref().is_ok_and(|it| it.strong_count() > 0))
             };
-            state.slots.retain(|_, slot| is_used(slot));
+            slots.by_query.retain(|_, slot| Arc::strong_count(slot) > 1 || has_bytes(slot));
         }
-        Arc::clone(state.slots.entry(question.to_owned()).or_default())
+        let slot = Arc::new(AnswerSlot::new(Ok(Weak::new())));
+        slots.by_query.insert(query.to_owned(), Arc::clone(&slot));
+        slot
     }
 }
 
 impl AnswerSlots {
-    fn keep(&mut self, made: &Arc<BudgetedBytes>) {
-        if made.len() > KEPT {
+    fn keep(&mut self, rendered: &Arc<BudgetedBytes>) {
+        if rendered.len() > KEPT {
             return;
         }
-        self.kept.push_back(Arc::clone(made));
-        self.bytes += made.len();
-        while self.bytes > KEPT || self.kept.len() >= QUESTIONS / 2 {
+        self.kept.push_back(Arc::clone(rendered));
+        self.bytes += rendered.len();
+        while self.bytes > KEPT || self.kept.len() >= QUERIES / 2 {
             let Some(oldest) = self.kept.pop_front() else { return };
             self.bytes -= oldest.len();
         }
@@ -116,9 +90,9 @@ impl AnswerSlots {
 mod tests {
     use std::cell::Cell;
 
-    use super::{Answers, KEPT, QUESTIONS};
+    use super::{AnswerError, Answers, KEPT, QUERIES};
     use crate::model::work_limit::WorkLimitExceeded;
-    use crate::serve::api::problem::Problem;
+    use crate::net::sync::lock;
     use crate::serve::live::memory_budget::{BudgetedBytes, GrowingBytes, MemoryBudget};
 
     fn run<T>(future: impl Future<Output = T>) -> T {
@@ -135,7 +109,7 @@ mod tests {
     fn the_same_question_is_answered_once_for_all_who_ask_and_its_bytes_are_shared() {
         let (answers, budget, times) = (Answers::default(), MemoryBudget::default(), Cell::new(0));
         let ask = || {
-            answers.of("limit=5", async {
+            answers.get("limit=5", async {
                 tokio::task::yield_now().await;
                 times.set(times.get() + 1);
                 Ok(made(&budget, KEPT + 1))
@@ -153,28 +127,30 @@ mod tests {
     #[test]
     fn a_refusal_is_kept_and_gives_way() {
         let (answers, budget) = (Answers::default(), MemoryBudget::default());
-        let why = Problem::from(WorkLimitExceeded);
-        let refused = run(answers.of("x", async { Err(why.clone()) }));
-        let again = run(answers.of("x", async { panic!("it is kept") }));
-        assert_eq!((refused, again), (Err(why.clone()), Err(why.clone())));
-        for at in 0..2 * QUESTIONS {
-            let made = run(answers.of(&format!("{at}"), async { Err(why.clone()) }));
-            assert!(made.is_err() && answers.state().slots.len() <= QUESTIONS);
+        let why = AnswerError::from(WorkLimitExceeded);
+        let refused = run(answers.get("x", async { Err(why.clone()) }));
+        let again = run(answers.get("x", async { panic!("it is kept") }));
+        for refused in [refused, again] {
+            assert!(matches!(refused, Err(AnswerError::WorkLimit(_))));
         }
-        assert!(run(answers.of("x", async { Ok(made(&budget, 5)) })).is_ok(), "it is forgotten");
+        for at in 0..2 * QUERIES {
+            let made = run(answers.get(&format!("{at}"), async { Err(why.clone()) }));
+            assert!(made.is_err() && lock(&answers.0).by_query.len() <= QUERIES);
+        }
+        assert!(run(answers.get("x", async { Ok(made(&budget, 5)) })).is_ok(), "it is forgotten");
     }
 
     #[test]
     fn what_is_kept_for_the_next_is_bounded_and_a_failure_is_not_kept() {
         let (answers, budget) = (Answers::default(), MemoryBudget::default());
-        let failed = run(answers.of("x", async { Err(Problem::broken()) }));
+        let failed = run(answers.get("x", async { Err(AnswerError::Internal) }));
         assert!(failed.is_err());
-        for at in 0..3 * QUESTIONS {
-            run(answers.of(&format!("{at}"), async { Ok(made(&budget, KEPT / 16)) })).unwrap();
-            assert!(budget.used() <= KEPT && answers.state().slots.len() <= QUESTIONS);
+        for at in 0..3 * QUERIES {
+            run(answers.get(&format!("{at}"), async { Ok(made(&budget, KEPT / 16)) })).unwrap();
+            assert!(budget.used() <= KEPT && lock(&answers.0).by_query.len() <= QUERIES);
         }
-        let last = format!("{}", 3 * QUESTIONS - 1);
-        let again = run(answers.of(&last, async { panic!("it is kept") }));
+        let last = format!("{}", 3 * QUERIES - 1);
+        let again = run(answers.get(&last, async { panic!("it is kept") }));
         assert_eq!(again.unwrap().len(), KEPT / 16);
     }
 }

@@ -1,52 +1,34 @@
-//! What differs between two publications, as events.
+//! The differences between two publications, as events.
 
 use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 
-/// What became of a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Change {
-    New,
-    Changed,
-    Gone,
-}
-
-impl Change {
-    fn name(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Changed => "changed",
-            Self::Gone => "gone",
-        }
-    }
-}
-
-/// What differs, in the order of the nodes; those that are gone come last.
+/// In the order of the nodes; those that are gone come last.
 pub(crate) fn frames(before: &[u8], now: &[u8]) -> Vec<u8> {
     let (before, now) = (records(before), records(now));
     let mut known: HashMap<&str, &str> = before.iter().map(|json| (id(json), *json)).collect();
     let mut frames = Vec::new();
     for json in now {
         match known.remove(id(json)) {
-            None => write(&mut frames, Change::New, json),
+            None => write(&mut frames, "new", json),
             Some(old) if old == json => {}
-            Some(_) => write(&mut frames, Change::Changed, json),
+            Some(_) => write(&mut frames, "changed", json),
         }
     }
     for json in before.iter().filter(|json| known.contains_key(id(json))) {
-        write(&mut frames, Change::Gone, json);
+        write(&mut frames, "gone", json);
     }
     frames
 }
 
-fn write(to: &mut Vec<u8>, change: Change, json: &str) {
-    for part in ["event: ", change.name(), "\ndata: ", json, "\n\n"] {
+fn write(to: &mut Vec<u8>, name: &str, json: &str) {
+    for part in ["event: ", name, "\ndata: ", json, "\n\n"] {
         to.extend_from_slice(part.as_bytes());
     }
 }
 
-/// The records as they stand: compact JSON without line breaks.
+/// The JSON of each record: compact, without line breaks.
 pub(crate) fn records(all: &[u8]) -> Vec<&str> {
     let records: Vec<&RawValue> = serde_json::from_slice(all).unwrap_or_default();
     records.into_iter().map(RawValue::get).collect()

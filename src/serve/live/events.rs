@@ -1,4 +1,4 @@
-//! Server-sent events: what differs between one publication and the next, for all who listen.
+//! Server-sent events: the changes between publications, for all readers.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -6,6 +6,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use hyper::body::Bytes;
+use serde::Serialize;
+use tokio::sync::Notify;
 
 use crate::clock;
 use crate::model::json;
@@ -13,106 +15,101 @@ use crate::net::sync::lock;
 
 use super::changes::frames;
 use super::memory_budget::MemoryBudget;
-use super::nomad_contact::NomadContact;
+use super::nomad_contact::{Contact, NomadContact};
 use super::published::CachedPublication;
-use super::replay::{EventLog, LogEntry, pieces};
+use super::replay::{EventLog, LogEntry, chunks};
 
-/// So many answers can be events at the same time; the other connections stay free for questions.
+/// The most readers at a time; the other connections stay free for requests.
 pub(crate) const READERS: usize = 192;
+/// How soon a reader reconnects, in milliseconds.
+const RETRY: &str = "retry: 1000\n";
 
-/// Where changes come in and readers listen.
-#[derive(Clone, Default)]
+/// Takes in publications and passes their changes on to the readers.
+#[derive(Default)]
 pub(crate) struct EventHub {
-    state: Arc<Mutex<HubState>>,
+    state: Mutex<HubState>,
     budget: MemoryBudget,
+    /// Notified when a reader joins.
+    pub(crate) joined: Notify,
 }
 
 #[derive(Default)]
 struct HubState {
     /// Of the last publication; empty before the first.
     rev: String,
-    /// When its list was asked for.
+    /// When its list was requested.
     listed: Option<Instant>,
     following: bool,
     contact: Arc<NomadContact>,
     log: EventLog,
-    /// How many signs of life there were: each reader is sent the last one that he has not seen.
+    /// How many beats there were: each reader is sent the last one that it has not seen.
     beats: u64,
-    /// Who is to be woken when something comes, by number.
+    /// Those to be woken by the next event, by number.
     readers: HashMap<u64, Option<Waker>>,
     joined: u64,
     closed: bool,
 }
 
-/// One who reads the events, each when he has taken the one before.
+/// A client that reads the events, at its own pace.
 pub(crate) struct Reader {
-    hub: EventHub,
+    hub: Arc<EventHub>,
     number: u64,
-    /// What is said to this one alone, before all else.
+    /// Sent to this reader alone, before all else.
     greeting: Option<Bytes>,
     /// In the log.
     position: u64,
-    /// The last sign of life that he was sent.
+    /// The last beat that it was sent.
     beat: u64,
 }
 
 impl EventHub {
-    /// Its events tell the state of this contact.
+    /// Its events contain the state of `contact`.
     pub(crate) fn new(contact: Arc<NomadContact>, budget: MemoryBudget) -> Self {
-        let state = HubState { contact, ..HubState::default() };
-        Self { state: Arc::new(Mutex::new(state)), budget }
+        let state = Mutex::new(HubState { contact, ..HubState::default() });
+        Self { state, budget, joined: Notify::new() }
     }
 
-    fn state(&self) -> MutexGuard<'_, HubState> {
-        lock(&self.state)
-    }
-
-    /// The publication that is shown from now on, and the one before it.
-    pub(crate) fn turn(
+    /// Takes in the current publication, and the one before it.
+    pub(crate) fn publish(
         &self,
         before: Option<&CachedPublication>,
         now: &CachedPublication,
         age: Duration,
     ) {
-        if !self.is_news(now, age) {
+        let mut state = lock(&self.state);
+        state.listed = clock::now().checked_sub(age);
+        if now.rev.is_empty() || state.rev == now.rev {
             return;
         }
-        // Comparing and copying take their time, in which others must not wait for the hub. Turns
-        // follow one after the other: nothing changes meanwhile.
-        let changes = before.and_then(|before| {
-            let frames = frames(&before.all(), &now.all());
-            pieces(&frames, &self.budget)
-        });
-        let mut state = self.state();
+        drop(state);
+        // Comparing takes a while, during which others must not wait for the hub. Publications come
+        // one after the other: nothing changes meanwhile.
+        let changes =
+            before.and_then(|before| chunks(&frames(&before.all(), &now.all()), &self.budget));
+        let mut state = lock(&self.state);
         state.rev.clone_from(&now.rev);
         let (changes, last) = match changes {
-            Some(changes) => (changes, state.beat()),
-            // Whoever listens asks for all nodes again: that is less than all these changes.
+            Some(changes) => (changes, state.event("beat")),
+            // Readers request all nodes again: that is less than all these changes.
             None => {
                 state.log.clear();
                 (Vec::new(), state.greeting("reset"))
             }
         };
-        state.log.add(changes, self.budget.share(last), &now.rev);
+        state.log.add(changes, self.budget.share(last.into()), &now.rev);
         wake(state);
     }
 
-    fn is_news(&self, now: &CachedPublication, age: Duration) -> bool {
-        let mut state = self.state();
-        state.listed = clock::now().checked_sub(age);
-        !now.rev.is_empty() && state.rev != now.rev
-    }
-
-    /// A sign of life, and how old the nodes are.
+    /// Sends a sign of life, with the age of the nodes.
     pub(crate) fn beat(&self) {
-        let mut state = self.state();
+        let mut state = lock(&self.state);
         state.beats += 1;
         wake(state);
     }
 
-    /// Somebody, here or elsewhere, follows Nomad.
-    pub(crate) fn follows(&self, following: bool) {
-        let mut state = self.state();
+    /// Whether any process follows Nomad.
+    pub(crate) fn set_following(&self, following: bool) {
+        let mut state = lock(&self.state);
         if std::mem::replace(&mut state.following, following) != following {
             state.beats += 1;
             wake(state);
@@ -120,12 +117,12 @@ impl EventHub {
     }
 
     pub(crate) fn readers(&self) -> usize {
-        self.state().readers.len()
+        lock(&self.state).readers.len()
     }
 
     /// A new reader; `last` is the rev of the last event that it has seen. `None` if there are too many.
-    pub(crate) fn join(&self, last: Option<&str>) -> Option<Reader> {
-        let mut state = self.state();
+    pub(crate) fn join(self: &Arc<Self>, last: Option<&str>) -> Option<Reader> {
+        let mut state = lock(&self.state);
         if state.readers.len() >= READERS {
             return None;
         }
@@ -136,17 +133,25 @@ impl EventHub {
             (None, None) => state.greeting("ready"),
         };
         let position = missed.unwrap_or_else(|| state.log.end());
-        // Who has got what he missed is told how old it is.
+        // A beat after the missed events tells how old they are.
         let beat = if missed.is_some() { state.beats.wrapping_sub(1) } else { state.beats };
         state.joined += 1;
         let number = state.joined;
         state.readers.insert(number, None);
-        Some(Reader { hub: self.clone(), number, greeting: Some(greeting.into()), position, beat })
+        drop(state);
+        self.joined.notify_waiters();
+        Some(Reader {
+            hub: Arc::clone(self),
+            number,
+            greeting: Some(greeting.into()),
+            position,
+            beat,
+        })
     }
 
     /// Ends all streams.
     pub(crate) fn close(&self) {
-        let mut state = self.state();
+        let mut state = lock(&self.state);
         state.closed = true;
         wake(state);
     }
@@ -160,25 +165,25 @@ fn wake(mut state: MutexGuard<'_, HubState>) {
 }
 
 impl Reader {
-    /// The next bytes for this reader, shared with all others; `None` at the end, and for one who is
-    /// so far behind that what he lacks is gone: he comes back and says how far he got.
+    /// The next bytes for this reader, shared with all others. `None` at the end, and if the reader is
+    /// so far behind that what it has missed is not kept: it reconnects and sends its last rev.
     pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if let Some(greeting) = self.greeting.take() {
             return Poll::Ready(Some(greeting));
         }
-        let mut state = self.hub.state();
+        let mut state = lock(&self.hub.state);
         if state.closed {
             return Poll::Ready(None);
         }
         match state.log.at(self.position) {
-            LogEntry::Piece(piece) => {
+            LogEntry::Chunk(chunk) => {
                 self.position += 1;
-                Poll::Ready(Some(piece))
+                Poll::Ready(Some(chunk))
             }
             LogEntry::Dropped => Poll::Ready(None),
             LogEntry::End if self.beat != state.beats => {
                 self.beat = state.beats;
-                Poll::Ready(Some(state.beat().into()))
+                Poll::Ready(Some(state.event("beat").into()))
             }
             LogEntry::End => {
                 state.readers.insert(self.number, Some(context.waker().clone()));
@@ -190,45 +195,39 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        self.hub.state().readers.remove(&self.number);
+        lock(&self.hub.state).readers.remove(&self.number);
     }
 }
 
-/// How soon a reader comes back, in milliseconds.
-const RETRY: &str = "retry: 1000\n";
-
 impl HubState {
-    fn age_ms(&self) -> Option<u64> {
-        let age = clock::now().saturating_duration_since(self.listed?);
-        u64::try_from(age.as_millis()).ok()
-    }
-
-    /// The id comes with the last frame of a batch: whoever was cut off in its midst gets it again.
+    /// The id comes with the last frame of a batch: a reader that was cut off before it gets them again.
     fn event(&self, name: &str) -> String {
-        let (rev, age) = (json::bytes(&self.rev), json::bytes(&self.age_ms()));
-        let (rev, age) = (String::from_utf8_lossy(&rev), String::from_utf8_lossy(&age));
-        let following = self.following;
-        let nomad = json::bytes(&self.contact.at(clock::now()));
-        let nomad = String::from_utf8_lossy(&nomad);
-        let id = if self.rev.is_empty() { String::new() } else { format!("id: {}\n", self.rev) };
-        let data = format!(
-            "{{\"rev\":{rev},\"age_ms\":{age},\"following\":{following},\"nomad\":{nomad}}}"
-        );
-        format!("event: {name}\n{id}data: {data}\n\n")
+        #[derive(Serialize)]
+        struct EventData<'a> {
+            rev: &'a str,
+            age_ms: Option<u64>,
+            following: bool,
+            nomad: Contact,
+        }
+        let now = clock::now();
+        let age = self.listed.map(|listed| now.saturating_duration_since(listed));
+        let age_ms = age.and_then(|age| u64::try_from(age.as_millis()).ok());
+        let nomad = self.contact.at(now);
+        let data = EventData { rev: &self.rev, age_ms, following: self.following, nomad };
+        let (data, rev) = (json::bytes(&data), &self.rev);
+        let id = if rev.is_empty() { String::new() } else { format!("id: {rev}\n") };
+        format!("event: {name}\n{id}data: {}\n\n", String::from_utf8_lossy(&data))
     }
 
-    fn beat(&self) -> Vec<u8> {
-        self.event("beat").into()
-    }
-
-    /// The first words to a reader who has to ask for the nodes.
-    fn greeting(&self, name: &str) -> Vec<u8> {
-        [RETRY, &self.event(name)].concat().into()
+    /// The first event of a reader that has to request the nodes.
+    fn greeting(&self, name: &str) -> String {
+        RETRY.to_owned() + &self.event(name)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::task::{Context, Poll, Waker};
     use std::time::Duration;
 
@@ -259,7 +258,7 @@ mod tests {
         let mut text = Vec::new();
         loop {
             match poll(reader) {
-                Poll::Ready(Some(piece)) => text.extend_from_slice(&piece),
+                Poll::Ready(Some(chunk)) => text.extend_from_slice(&chunk),
                 end => return (String::from_utf8(text).unwrap(), end.is_pending()),
             }
         }
@@ -281,16 +280,16 @@ mod tests {
 
     #[test]
     fn changes_come_in_one_batch_and_its_last_event_has_the_id() {
-        let hub = EventHub::default();
+        let hub = Arc::<EventHub>::default();
         let mut early = hub.join(None).unwrap();
         assert_eq!(told(&mut early), ["ready"]);
         let first = held("N1", &[record(0, 1), record(1, 1)]);
-        hub.turn(None, &first, Duration::ZERO);
+        hub.publish(None, &first, Duration::ZERO);
         assert_eq!(told(&mut early), ["reset N1"]);
         let mut late = hub.join(None).unwrap();
         assert_eq!(told(&mut late), ["ready N1"]);
         let second = held("N2", &[record(0, 2), record(2, 1)]);
-        hub.turn(Some(&first), &second, Duration::ZERO);
+        hub.publish(Some(&first), &second, Duration::ZERO);
         let expected = [
             format!("changed  {}", record(0, 2)),
             format!("new  {}", record(2, 1)),
@@ -299,17 +298,17 @@ mod tests {
         ];
         assert_eq!(told(&mut early), expected);
         assert_eq!(told(&mut late), expected);
-        hub.turn(Some(&second), &second, Duration::ZERO);
+        hub.publish(Some(&second), &second, Duration::ZERO);
         assert!(poll(&mut late).is_pending(), "the same publication is no news");
     }
 
     #[test]
     fn who_comes_back_gets_what_came_meanwhile_or_is_told_to_begin_again() {
-        let hub = EventHub::default();
+        let hub = Arc::<EventHub>::default();
         let at = |rev: &str, value: u32| held(rev, &[record(0, value)]);
-        hub.turn(None, &at("N1", 1), Duration::ZERO);
-        hub.turn(Some(&at("N1", 1)), &at("N2", 2), Duration::ZERO);
-        hub.turn(Some(&at("N2", 2)), &at("N3", 2), Duration::ZERO);
+        hub.publish(None, &at("N1", 1), Duration::ZERO);
+        hub.publish(Some(&at("N1", 1)), &at("N2", 2), Duration::ZERO);
+        hub.publish(Some(&at("N2", 2)), &at("N3", 2), Duration::ZERO);
         let back = |last: &str| told(&mut hub.join(Some(last)).unwrap());
         let changed = format!("changed  {}", record(0, 2));
         assert_eq!(back("N1"), [&changed, "beat N2", "beat N3", "beat N3"]);
@@ -327,39 +326,39 @@ mod tests {
 
     #[test]
     fn readers_who_come_back_share_what_is_kept() {
-        let hub = EventHub::default();
-        hub.turn(None, &big(0, 1 << 20), Duration::ZERO);
+        let hub = Arc::<EventHub>::default();
+        hub.publish(None, &big(0, 1 << 20), Duration::ZERO);
         for at in 1..4 {
-            hub.turn(Some(&big(at - 1, 1 << 20)), &big(at, 1 << 20), Duration::ZERO);
+            hub.publish(Some(&big(at - 1, 1 << 20)), &big(at, 1 << 20), Duration::ZERO);
         }
         let alone = hub.budget.used();
         let mut readers: Vec<_> = (0..READERS).map(|_| hub.join(Some("N0")).unwrap()).collect();
         let next = |reader: &mut Reader| match poll(reader) {
-            Poll::Ready(Some(piece)) => piece,
+            Poll::Ready(Some(chunk)) => chunk,
             end => panic!("{end:?}"),
         };
-        let pieces: Vec<_> =
+        let chunks: Vec<_> =
             readers.iter_mut().flat_map(|reader| [next(reader), next(reader)]).collect();
         assert_eq!(hub.budget.used(), alone);
-        assert!(pieces.iter().skip(1).step_by(2).all(|piece| piece.as_ptr() == pieces[1].as_ptr()));
+        assert!(chunks.iter().skip(1).step_by(2).all(|chunk| chunk.as_ptr() == chunks[1].as_ptr()));
         assert!(read(&mut readers[0]).0.len() > 2 << 20);
     }
 
     #[test]
     fn who_is_too_far_behind_has_to_come_back_and_too_many_changes_are_a_reset() {
-        let hub = EventHub::default();
-        hub.turn(None, &big(0, 1 << 20), Duration::ZERO);
+        let hub = Arc::<EventHub>::default();
+        hub.publish(None, &big(0, 1 << 20), Duration::ZERO);
         let mut slow = hub.join(None).unwrap();
         let turns = KEPT_BYTES / (1 << 20) + 2;
         for at in 1..turns {
-            hub.turn(Some(&big(at - 1, 1 << 20)), &big(at, 1 << 20), Duration::ZERO);
+            hub.publish(Some(&big(at - 1, 1 << 20)), &big(at, 1 << 20), Duration::ZERO);
         }
         let (text, goes_on) = read(&mut slow);
         assert!(text.contains("event: ready") && !text.contains("changed") && !goes_on);
         assert_eq!(told(&mut hub.join(Some("N0")).unwrap()), [format!("reset N{}", turns - 1)]);
         let mut quick = hub.join(None).unwrap();
         told(&mut quick);
-        hub.turn(Some(&big(turns - 1, 1 << 20)), &big(turns, KEPT_BYTES), Duration::ZERO);
+        hub.publish(Some(&big(turns - 1, 1 << 20)), &big(turns, KEPT_BYTES), Duration::ZERO);
         assert_eq!(told(&mut quick), [format!("reset N{turns}")]);
         assert_eq!(told(&mut hub.join(Some("N99")).unwrap()), [format!("reset N{turns}")]);
         assert!(hub.budget.used() < 1 << 10, "{}", hub.budget.used());
@@ -367,11 +366,11 @@ mod tests {
 
     #[test]
     fn signs_of_life_do_not_pile_up_and_there_is_a_most() {
-        let hub = EventHub::default();
+        let hub = Arc::<EventHub>::default();
         let mut slow = hub.join(None).unwrap();
         (0..50).for_each(|_| hub.beat());
         assert_eq!(told(&mut slow), ["ready", "beat"]);
-        hub.follows(true);
+        hub.set_following(true);
         assert_eq!(told(&mut slow), ["beat"]);
         drop(slow);
         let mut readers: Vec<_> = (0..READERS).map(|_| hub.join(None).unwrap()).collect();

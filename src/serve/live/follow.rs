@@ -1,4 +1,4 @@
-//! Following Nomad: one held request tells when something has moved, a list tells what.
+//! Following Nomad: a long poll tells when something has changed, a list tells what.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,43 +8,41 @@ use tokio::task::spawn_blocking;
 use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::clock;
-use crate::discovery::{Source, Want};
+use crate::discovery::{How, Source, Want};
 use crate::nomad::{self, LongPoll};
 use crate::random;
 
+use super::Live;
 use super::nomad_contact::Question;
-use super::publication_cache::{IndexProbeError, LookResult};
-use super::shared_requests::FetchOutcome;
-use crate::serve::App;
+use super::publication_cache::IndexProbeError;
 
-/// A held request goes on at Nomad until its time is over, whatever becomes of us.
+/// Nomad holds a long poll until its time is over, even if the client has disconnected.
 const LONGEST_HOLD: Duration = Duration::from_secs(55);
-/// The right to follow lasts 5 s.
+/// The right to follow is held for 5 s.
 const ELECTION: Duration = Duration::from_millis(1500);
-/// While lists find nothing, the next one waits longer and longer, up to this.
+/// Lists that find no change are followed by longer and longer pauses, up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// The first of those waits.
+/// The first of those pauses.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 /// After a failure, and after several.
 const RETRY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
 
-/// How the cache is kept fresh.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FollowIntervals {
-    /// The shortest time between two lists while things change.
+    /// The shortest time between two lists while nodes change.
     pub(crate) interval: Duration,
-    /// How long an answer is fresh.
+    /// How long a list is fresh.
     pub(crate) ttl: Duration,
 }
 
 impl FollowIntervals {
-    /// After this the publication is renewed, before it ends.
+    /// The age at which a publication is renewed, before it expires.
     fn renewal(self) -> Duration {
         self.ttl * 11 / 12
     }
 
-    /// The pause after a list: longer each time if it found no change. Reports of allocations move
-    /// the index as well, and must not cost a list each.
+    /// The pause after a list: a longer one if it found no change. Allocations move the index too, and
+    /// must not cost a list each.
     fn next_pause(self, pause: Duration, changed: bool) -> Duration {
         if changed {
             self.interval
@@ -54,54 +52,53 @@ impl FollowIntervals {
     }
 }
 
-/// Takes part in the election as long as this runs; the channel says whether it is won.
-pub(crate) async fn elect(app: Arc<App>, role: watch::Sender<bool>) {
+/// Takes part in the election until nobody needs `role`, which says whether it is won.
+pub(crate) async fn elect(live: Arc<Live>, role: watch::Sender<bool>) {
     let name: Arc<str> = random::hex16().into();
     loop {
-        let (keeper, own) = (Arc::clone(&app.keeper), Arc::clone(&name));
-        let follows = spawn_blocking(move || keeper.stores.run().follow(&own));
+        let (cache, own) = (Arc::clone(&live.cache), Arc::clone(&name));
+        let follows = spawn_blocking(move || cache.backend.stores.run().follow(&own));
         let follows = follows.await.is_ok_and(|follows| follows.unwrap_or(true));
-        app.metrics.follows(follows);
+        live.metrics.follower.set(i64::from(follows));
         role.send_replace(follows);
         tokio::select! {
             () = sleep(ELECTION) => {}
             () = role.closed() => {
-                let keeper = Arc::clone(&app.keeper);
-                // So that another need not wait for its end.
-                let _ = spawn_blocking(move || keeper.stores.run().unfollow(&name)).await;
+                let cache = Arc::clone(&live.cache);
+                // So that another process need not wait until it expires.
+                let _ = spawn_blocking(move || cache.backend.stores.run().unfollow(&name)).await;
                 return;
             }
         }
     }
 }
 
-/// One follower's knowledge.
 struct Follower {
-    app: Arc<App>,
-    rhythm: FollowIntervals,
-    /// The index that the next held request names; `None` = ask at once.
+    live: Arc<Live>,
+    intervals: FollowIntervals,
+    /// The index that the next long poll waits to pass; `None` = return at once.
     index: Option<u64>,
     pause: Duration,
     listed: Option<Instant>,
     failures: u32,
 }
 
-/// Follows Nomad whenever the election is won.
+/// Follows Nomad while the election is won.
 pub(crate) async fn follow(
-    app: Arc<App>,
-    rhythm: FollowIntervals,
+    live: Arc<Live>,
+    intervals: FollowIntervals,
     mut role: watch::Receiver<bool>,
 ) {
-    let pause = rhythm.interval;
-    let mut follower = Follower { app, rhythm, index: None, pause, listed: None, failures: 0 };
+    let pause = intervals.interval;
+    let mut follower = Follower { live, intervals, index: None, pause, listed: None, failures: 0 };
     while role.wait_for(|follows| *follows).await.is_ok() {
-        let pulse = follower.pulse().await;
-        // Another may have taken over while the request was held.
+        let probed = follower.probe().await;
+        // Another process may have taken over meanwhile.
         if !*role.borrow() {
             follower.index = None;
             continue;
         }
-        match pulse {
+        match probed {
             Ok(index) => follower.moved(index).await,
             Err(why) => follower.failed(&why.to_string()).await,
         }
@@ -109,25 +106,25 @@ pub(crate) async fn follow(
 }
 
 impl Follower {
-    /// One question at a time, held until something moves or the publication wants to be renewed.
-    async fn pulse(&self) -> Result<u64, IndexProbeError> {
+    /// A long poll until the index moves or the publication has to be renewed.
+    async fn probe(&self) -> Result<u64, IndexProbeError> {
         let hold = match self.index {
             None => None,
             Some(index) => Some(LongPoll { index, wait: self.hold().await }),
         };
-        self.app.metrics.probed();
-        let keeper = Arc::clone(&self.app.keeper);
-        let asked = spawn_blocking(move || keeper.pulse(hold, 2 * LONGEST_HOLD));
+        self.live.metrics.probes.inc();
+        let cache = Arc::clone(&self.live.cache);
+        let probe = spawn_blocking(move || cache.probe_index(hold, 2 * LONGEST_HOLD));
         tokio::select! {
-            asked = asked => asked.unwrap_or_else(|_| Err(broken())),
-            index = self.overtaken() => Ok(index),
+            probed = probe => probed.unwrap_or_else(|_| Err(dropped())),
+            index = self.newer_index() => Ok(index),
         }
     }
 
-    /// The index, when a later question has told a newer one than the held question names: that one
-    /// is lost somewhere, and its answer would come when its time is over.
-    async fn overtaken(&self) -> u64 {
-        let mut index = self.app.index.subscribe();
+    /// The index, once another probe has found a newer one than the long poll waits to pass: that long
+    /// poll is lost somewhere, and would be answered when its time is over.
+    async fn newer_index(&self) -> u64 {
+        let mut index = self.live.index.subscribe();
         while index.changed().await.is_ok() {
             let now = *index.borrow_and_update();
             if self.index.is_some_and(|known| known < now) {
@@ -138,44 +135,40 @@ impl Follower {
     }
 
     async fn hold(&self) -> Duration {
-        let left = match self.app.desk.look(Want::Records).await {
-            LookResult::Hit { since, .. } => self.rhythm.renewal().saturating_sub(since),
-            LookResult::Miss => self.rhythm.renewal(),
-        };
+        let current = self.live.requests.look(Want::Records).await;
+        let since = current.map_or(Duration::ZERO, |current| current.since);
+        let left = self.intervals.renewal().saturating_sub(since);
         left.clamp(Duration::from_millis(200), LONGEST_HOLD)
     }
 
-    /// The index of Nomad is known: is there anything to list?
+    /// Lists the nodes if the cached ones do not have this index.
     async fn moved(&mut self, index: u64) {
         self.failures = 0;
-        let seen = self.app.desk.look(Want::Records).await;
-        let fresh = match &seen {
-            LookResult::Hit { held, since, .. } => {
-                held.index == index && *since < self.rhythm.renewal()
-            }
-            LookResult::Miss => false,
-        };
-        if fresh {
+        let cache = Arc::clone(&self.live.cache);
+        let current = self.live.requests.look(Want::Records).await;
+        if current.is_some_and(|current| {
+            current.publication.index == index && current.since < self.intervals.renewal()
+        }) {
             self.index = Some(index);
-            self.app.keeper.answered(Question::List);
-            return self.app.keeper.hub.follows(true);
+            cache.answered(Question::List);
+            return cache.events.set_following(true);
         }
-        // What is not known yet has not moved.
+        // An index that is not known yet has not moved.
         let moved = self.index.is_some_and(|known| known != index);
         if moved && let Some(at) = self.listed.map(|listed| listed + self.pause) {
             sleep_until(at.into()).await;
         }
         self.listed = Some(clock::now());
-        match self.app.follow(moved).await {
+        match self.live.follow(moved).await {
             Ok(fetched) => {
                 let tally = fetched.tally;
                 let changed = tally.new + tally.changed + tally.gone > 0;
-                self.index = Some(fetched.held.index).filter(|index| *index > 0);
+                self.index = Some(fetched.publication.index).filter(|index| *index > 0);
                 if moved && matches!(fetched.source, Source::Nomad { .. }) {
-                    self.pause = self.rhythm.next_pause(self.pause, changed);
-                    self.app.metrics.listed(changed, self.pause);
+                    self.pause = self.intervals.next_pause(self.pause, changed);
+                    self.live.metrics.listed(changed, self.pause);
                 }
-                self.app.keeper.hub.follows(true);
+                cache.events.set_following(true);
             }
             Err(_) => self.failed("the list failed").await,
         }
@@ -184,16 +177,16 @@ impl Follower {
     async fn failed(&mut self, why: &str) {
         self.index = None;
         self.failures += 1;
-        self.app.metrics.failed();
-        self.app.keeper.hub.follows(false);
-        self.app.keeper.tell.warning(format!("cannot follow Nomad: {why}"));
-        // Or until somebody else has an answer.
-        let mut answered = self.app.index.subscribe();
+        self.live.metrics.failures.inc();
+        self.live.cache.events.set_following(false);
+        self.live.cache.backend.notifier.warning(format!("cannot follow Nomad: {why}"));
+        // Or until another probe is answered.
+        let mut answered = self.live.index.subscribe();
         let _ = timeout(RETRY[usize::from(self.failures > 3)], answered.changed()).await;
     }
 }
 
-fn broken() -> IndexProbeError {
+fn dropped() -> IndexProbeError {
     IndexProbeError::Nomad(nomad::Error {
         kind: nomad::FailureKind::Config,
         what: "the request was dropped".to_owned(),
@@ -201,30 +194,27 @@ fn broken() -> IndexProbeError {
     })
 }
 
-/// While somebody reads events or this process follows: notices what others publish, and fills a
-/// cache that is cold.
-pub(crate) async fn watch(app: Arc<App>, role: Option<watch::Receiver<bool>>) {
-    /// With readers, and without.
+/// While there are readers of events or this process follows: notices what other processes publish, and
+/// fills a cold cache.
+pub(crate) async fn watch(live: Arc<Live>, role: Option<watch::Receiver<bool>>) {
+    /// With readers of events, and without.
     const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
     /// After a fill, and after one that could not be cached.
     const FILLS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
-    let mut not_before = clock::now();
+    let (events, mut not_before) = (&live.cache.events, clock::now());
     loop {
-        let readers = app.keeper.hub.readers() > 0;
         let follows = role.as_ref().is_some_and(|role| *role.borrow());
-        if readers || follows {
-            let miss = matches!(app.desk.look(Want::Records).await, LookResult::Miss);
-            if miss && clock::now() >= not_before {
-                let filled = is_cached(&app.fill().await);
-                not_before = clock::now() + FILLS[usize::from(!filled)];
+        if follows || events.readers() > 0 {
+            let is_cold = live.requests.look(Want::Records).await.is_none();
+            if is_cold && clock::now() >= not_before {
+                let filled = live.fetch(How::Get).await;
+                let is_cached = filled.is_ok_and(|filled| !filled.publication.rev.is_empty());
+                not_before = clock::now() + FILLS[usize::from(!is_cached)];
             }
         }
-        let _ = timeout(PAUSES[usize::from(!readers)], app.joined.notified()).await;
+        let pause = PAUSES[usize::from(events.readers() == 0)];
+        let _ = timeout(pause, events.joined.notified()).await;
     }
-}
-
-fn is_cached(outcome: &FetchOutcome) -> bool {
-    outcome.as_ref().is_ok_and(|fetched| !fetched.held.rev.is_empty())
 }
 
 #[cfg(test)]
@@ -235,21 +225,21 @@ mod tests {
     #[test]
     fn a_storm_without_changes_is_listed_less_and_less_until_something_changes() {
         let ms = Duration::from_millis;
-        let rhythm = FollowIntervals { interval: ms(500), ttl: Duration::from_secs(60) };
-        let mut pause = rhythm.interval;
+        let intervals = FollowIntervals { interval: ms(500), ttl: Duration::from_secs(60) };
+        let mut pause = intervals.interval;
         let pauses: Vec<_> = (0..5)
             .map(|_| {
-                pause = rhythm.next_pause(pause, false);
+                pause = intervals.next_pause(pause, false);
                 pause
             })
             .collect();
         assert_eq!(pauses, [ms(1000), ms(2000), ms(4000), LONGEST_PAUSE, LONGEST_PAUSE]);
-        assert_eq!(rhythm.next_pause(pause, true), ms(500));
-        let eager = FollowIntervals { interval: Duration::ZERO, ..rhythm };
+        assert_eq!(intervals.next_pause(pause, true), ms(500));
+        let eager = FollowIntervals { interval: Duration::ZERO, ..intervals };
         assert_eq!(eager.next_pause(Duration::ZERO, false), SHORTEST_PAUSE);
         assert_eq!(eager.next_pause(SHORTEST_PAUSE, true), Duration::ZERO);
-        let slow = FollowIntervals { interval: Duration::from_secs(20), ..rhythm };
+        let slow = FollowIntervals { interval: Duration::from_secs(20), ..intervals };
         assert_eq!(slow.next_pause(slow.interval, false), slow.interval);
-        assert_eq!(rhythm.renewal(), Duration::from_secs(55));
+        assert_eq!(intervals.renewal(), Duration::from_secs(55));
     }
 }

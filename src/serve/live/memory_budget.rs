@@ -1,4 +1,4 @@
-//! One bound for the bytes that all answers of the process hold: made, kept, or on their way.
+//! A limit on the bytes of all responses of the process: being rendered, kept, or being sent.
 
 use std::io;
 use std::sync::Arc;
@@ -6,65 +6,60 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hyper::body::Bytes;
 
-/// For the whole process, in bytes. The publication that is shown does not count: it is there
-/// without anybody asking.
+use super::error::AnswerError;
+
+/// For the whole process, in bytes. The current publication does not count: it is in memory without
+/// any request.
 pub(crate) const MOST: usize = 256 << 20;
-/// So much every answer may hold, whatever the others hold: there are few connections.
+/// A response may always have this many bytes, whatever the others have: connections are few.
 pub(crate) const SMALL: usize = 64 << 10;
 
-/// What is counted. Clones count together.
+/// The counter. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct MemoryBudget(Arc<AtomicUsize>);
 
-/// Bytes that are counted as long as this lives.
+/// Bytes that are counted until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Charge {
     budget: MemoryBudget,
-    bytes: usize,
+    pub(crate) bytes: usize,
 }
 
-/// There is no room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Exhausted;
-
 impl MemoryBudget {
-    /// How many bytes are held now.
+    /// How many bytes are counted now.
     pub(crate) fn used(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Counts bytes that are held in any case, whatever else is.
+    /// Counts bytes without checking the limit.
     pub(crate) fn charge(&self, bytes: usize) -> Charge {
         self.0.fetch_add(bytes, Ordering::Relaxed);
         Charge { budget: self.clone(), bytes }
     }
 
-    /// Bytes that are counted until nobody shares them any more.
+    /// Bytes that are counted until the last clone is dropped.
     pub(crate) fn share(&self, bytes: Vec<u8>) -> Bytes {
         let charge = self.charge(bytes.capacity());
         BudgetedBytes::bytes(Arc::new(BudgetedBytes { bytes, _charge: charge }))
     }
 
-    /// Whether an answer may begin whose bytes are there already; `shown` are those of the publication.
-    pub(crate) fn check(&self, shown: usize) -> Result<(), Exhausted> {
-        if self.used().saturating_sub(shown) > MOST { Err(Exhausted) } else { Ok(()) }
+    /// Whether bytes in memory may be sent; `publication` is the size of the one that they are from.
+    pub(crate) fn check(&self, publication: usize) -> Result<(), AnswerError> {
+        let fits = self.used().saturating_sub(publication) <= MOST;
+        fits.then_some(()).ok_or(AnswerError::OutOfMemory)
     }
 }
 
 impl Charge {
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// Counts more; `free` bytes of what is counted do not matter.
-    fn grow(&mut self, bytes: usize, free: usize) -> Result<(), Exhausted> {
+    /// Grows to `bytes`; `free` bytes of those that are counted do not matter.
+    fn grow(&mut self, bytes: usize, free: usize) -> Result<(), AnswerError> {
         let more = bytes.saturating_sub(self.bytes);
         let room = |used: usize| {
             let fits = used.saturating_sub(free).saturating_add(more) <= MOST;
             (fits || bytes <= SMALL).then_some(used + more)
         };
         let (order, used) = (Ordering::Relaxed, &self.budget.0);
-        used.fetch_update(order, order, room).map_err(|_| Exhausted)?;
+        used.fetch_update(order, order, room).map_err(|_| AnswerError::OutOfMemory)?;
         self.bytes += more;
         Ok(())
     }
@@ -81,13 +76,13 @@ impl Drop for Charge {
     }
 }
 
-/// Bytes and their charge: both end with the last [`Bytes`] that shares them.
+/// Bytes and their charge: both are released with the last [`Bytes`] that shares them.
 pub(crate) struct BudgetedBytes {
     bytes: Vec<u8>,
     _charge: Charge,
 }
 
-/// What a [`Bytes`] holds.
+/// The owner of a [`Bytes`].
 struct SharedBytes(Arc<BudgetedBytes>);
 
 impl AsRef<[u8]> for SharedBytes {
@@ -97,8 +92,8 @@ impl AsRef<[u8]> for SharedBytes {
 }
 
 impl BudgetedBytes {
-    pub(crate) fn bytes(made: Arc<Self>) -> Bytes {
-        Bytes::from_owner(SharedBytes(made))
+    pub(crate) fn bytes(shared: Arc<Self>) -> Bytes {
+        Bytes::from_owner(SharedBytes(shared))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -106,24 +101,24 @@ impl BudgetedBytes {
     }
 }
 
-/// Bytes that are being made, and are given up when there is no room for them.
+/// Bytes that are being rendered, as long as there is room for them.
 pub(crate) struct GrowingBytes {
     bytes: Vec<u8>,
     charge: Charge,
-    shown: usize,
+    publication: usize,
 }
 
 impl GrowingBytes {
-    /// `shown`: the bytes of the publication that they are made of.
-    pub(crate) fn new(budget: &MemoryBudget, shown: usize) -> Self {
-        Self { bytes: Vec::new(), charge: budget.charge(0), shown }
+    /// `publication`: the size of the publication that they are rendered from.
+    pub(crate) fn new(budget: &MemoryBudget, publication: usize) -> Self {
+        Self { bytes: Vec::new(), charge: budget.charge(0), publication }
     }
 
-    pub(crate) fn add(&mut self, more: &[u8]) -> Result<(), Exhausted> {
+    pub(crate) fn add(&mut self, more: &[u8]) -> Result<(), AnswerError> {
         let needed = self.bytes.len() + more.len();
         if needed > self.bytes.capacity() {
             let capacity = needed.max(2 * self.bytes.capacity());
-            self.charge.grow(capacity, self.shown)?;
+            self.charge.grow(capacity, self.publication)?;
             self.bytes.reserve_exact(capacity - self.bytes.len());
         }
         self.bytes.extend_from_slice(more);
@@ -139,8 +134,7 @@ impl GrowingBytes {
 
 impl io::Write for GrowingBytes {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let full = |_| io::Error::from(io::ErrorKind::OutOfMemory);
-        self.add(bytes).map(|()| bytes.len()).map_err(full)
+        self.add(bytes).map(|()| bytes.len()).map_err(|_| io::ErrorKind::OutOfMemory.into())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -152,7 +146,7 @@ impl io::Write for GrowingBytes {
 mod tests {
     use std::sync::Arc;
 
-    use super::{BudgetedBytes, Exhausted, GrowingBytes, MOST, MemoryBudget, SMALL};
+    use super::{BudgetedBytes, GrowingBytes, MOST, MemoryBudget, SMALL};
 
     #[test]
     fn bytes_count_once_until_the_last_who_shares_them_is_gone() {
@@ -179,11 +173,11 @@ mod tests {
         let bytes = BudgetedBytes::bytes(Arc::new(growing.done()));
         assert_eq!(budget.used() - (50 << 20) - (MOST - (1 << 20)), bytes.len());
         let full = budget.charge(1 << 20);
-        assert_eq!(budget.check(50 << 20), Err(Exhausted));
+        assert!(budget.check(50 << 20).is_err());
         let mut small = GrowingBytes::new(&budget, 50 << 20);
         assert!(small.add(&vec![0; SMALL]).is_ok() && small.add(&[0]).is_err());
         drop((small, full, bytes));
-        assert_eq!(budget.check(50 << 20), Ok(()));
+        assert!(budget.check(50 << 20).is_ok());
         drop((shown, others));
         assert_eq!(budget.used(), 0);
     }

@@ -1,6 +1,6 @@
-//! When Nomad last answered this process, and since when it does not.
+//! Contact with Nomad: when it last answered this process, and since when it fails.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -11,12 +11,11 @@ use crate::net::sync::lock;
 use crate::nomad;
 use crate::store::FailureClass;
 
-/// After an answer nobody knows for longer whether Nomad would answer again.
+/// An answer older than this does not prove that Nomad is up.
 pub(crate) const RECENT: Duration = Duration::from_secs(15);
-/// A reason is cut there, in characters.
+/// Longer reasons are cut, in characters.
 const WHY: usize = 300;
 
-/// What this process knows of Nomad.
 #[derive(Default)]
 pub(crate) struct NomadContact(Mutex<ContactState>);
 
@@ -26,27 +25,26 @@ struct ContactState {
     failing: Option<Failing>,
 }
 
-/// Nomad does not answer as it should.
 struct Failing {
     since: Instant,
-    /// When the last question that failed was asked.
+    /// When the last request that failed began.
     asked: Instant,
-    /// The strongest question that failed.
+    /// The strongest request that failed.
     question: Question,
-    trouble: ContactFailure,
+    failure: ContactFailure,
     why: String,
 }
 
-/// What Nomad was asked. An answer proves only that this question and weaker ones are answered.
+/// A kind of request. An answer proves only that requests of this kind and of weaker ones work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Question {
-    /// One stub and the index.
-    Pulse,
-    /// All nodes, with the details that are needed.
+    /// For the index: one stub.
+    Index,
+    /// For all nodes, with the details that are needed.
     List,
 }
 
-/// How Nomad fails.
+/// How Nomad fails, as events name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ContactFailure {
@@ -56,48 +54,46 @@ pub(crate) enum ContactFailure {
     Unusable,
 }
 
-/// The state at one moment, as events tell it.
+/// The state at one moment, as events contain it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Contact {
-    /// `None`: Nomad was not asked of late.
+    /// `None` if Nomad was not asked recently.
     pub(crate) up: Option<bool>,
-    /// Since the last answer.
+    /// Time since the last answer.
     pub(crate) answered_ms: Option<u64>,
-    /// Since the first failure after it.
+    /// Time since the first failure after it.
     pub(crate) failing_ms: Option<u64>,
-    pub(crate) trouble: Option<ContactFailure>,
+    #[serde(rename = "trouble")]
+    pub(crate) failure: Option<ContactFailure>,
     pub(crate) why: Option<String>,
 }
 
 impl NomadContact {
-    fn known(&self) -> MutexGuard<'_, ContactState> {
-        lock(&self.0)
-    }
-
-    /// Nomad has answered this process. Says whether that ends a failure.
+    /// Nomad has answered this process. Returns whether that ends a failure.
     pub(crate) fn answered(&self, question: Question, now: Instant) -> bool {
-        let mut known = self.known();
+        let mut known = lock(&self.0);
         known.answered = Some(now);
         known.failing.take_if(|failing| question >= failing.question).is_some()
     }
 
-    /// Anybody's list that is cached was asked for at `asked`: a failure of an earlier list is over.
+    /// A list that was requested at `asked`, here or elsewhere, is cached: earlier failures of lists are
+    /// over.
     pub(crate) fn listed(&self, asked: Instant) -> bool {
         let is_over = |it: &mut Failing| it.question == Question::List && it.asked < asked;
-        self.known().failing.take_if(is_over).is_some()
+        lock(&self.0).failing.take_if(is_over).is_some()
     }
 
-    /// A question that was asked at `asked` has failed. Says whether that begins a failure.
+    /// A request that began at `asked` has failed. Returns whether that begins a failure.
     pub(crate) fn failed(
         &self,
         question: Question,
         asked: Instant,
-        (trouble, why): (ContactFailure, &str),
+        (failure, why): (ContactFailure, &str),
         now: Instant,
     ) -> bool {
-        let mut known = self.known();
-        // A question that was held while a later one was answered says nothing of now.
-        if question == Question::Pulse && known.answered.is_some_and(|answered| answered > asked) {
+        let mut known = lock(&self.0);
+        // While a long poll was held, a later request was answered.
+        if question == Question::Index && known.answered.is_some_and(|answered| answered > asked) {
             return false;
         }
         let before = known.failing.take();
@@ -105,17 +101,17 @@ impl NomadContact {
         let (since, strongest) =
             before.map_or((now, question), |it| (it.since, it.question.max(question)));
         let why = sanitised(why).chars().take(WHY).collect();
-        known.failing = Some(Failing { since, asked, question: strongest, trouble, why });
+        known.failing = Some(Failing { since, asked, question: strongest, failure, why });
         begins
     }
 
-    /// A list has failed, and none was answered since.
+    /// A list has failed, and none has succeeded since.
     pub(crate) fn is_list_failing(&self) -> bool {
-        self.known().failing.as_ref().is_some_and(|failing| failing.question == Question::List)
+        lock(&self.0).failing.as_ref().is_some_and(|failing| failing.question == Question::List)
     }
 
     pub(crate) fn at(&self, now: Instant) -> Contact {
-        let known = self.known();
+        let known = lock(&self.0);
         let ms = |at: Instant| {
             u64::try_from(now.saturating_duration_since(at).as_millis()).unwrap_or(u64::MAX)
         };
@@ -125,7 +121,7 @@ impl NomadContact {
             up: failing.map(|_| false).or(recent.then_some(true)),
             answered_ms: known.answered.map(ms),
             failing_ms: failing.map(|failing| ms(failing.since)),
-            trouble: failing.map(|failing| failing.trouble),
+            failure: failing.map(|failing| failing.failure),
             why: failing.map(|failing| failing.why.clone()),
         }
     }
@@ -166,7 +162,7 @@ mod tests {
     fn an_answer_counts_for_fifteen_seconds() {
         let (contact, now) = (NomadContact::default(), clock::now());
         assert_eq!(contact.at(now).up, None);
-        assert!(!contact.answered(Question::Pulse, now));
+        assert!(!contact.answered(Question::Index, now));
         assert_eq!(contact.at(now + RECENT).up, Some(true));
         let later = contact.at(now + RECENT + Duration::from_millis(1));
         assert_eq!((later.up, later.answered_ms), (None, Some(15_001)));
@@ -176,8 +172,8 @@ mod tests {
     fn a_failure_lasts_until_its_question_is_answered() {
         let (contact, now) = (NomadContact::default(), clock::now());
         let at = |seconds| now + Duration::from_secs(seconds);
-        contact.answered(Question::Pulse, now);
-        assert!(contact.failed(Question::Pulse, at(1), REFUSED, at(2)));
+        contact.answered(Question::Index, now);
+        assert!(contact.failed(Question::Index, at(1), REFUSED, at(2)));
         assert!(!contact.failed(
             Question::List,
             at(3),
@@ -188,12 +184,12 @@ mod tests {
             up: Some(false),
             answered_ms: Some(5000),
             failing_ms: Some(3000),
-            trouble: Some(ContactFailure::Denied),
+            failure: Some(ContactFailure::Denied),
             why: Some("no\\u{1b}".to_owned()),
         };
         assert_eq!(contact.at(at(5)), failing);
-        assert!(!contact.answered(Question::Pulse, at(5)) && contact.is_list_failing());
-        assert_eq!(contact.at(at(6)).up, Some(false), "a list was refused, not a pulse");
+        assert!(!contact.answered(Question::Index, at(5)) && contact.is_list_failing());
+        assert_eq!(contact.at(at(6)).up, Some(false), "a list was refused, not an index");
         assert!(contact.answered(Question::List, at(7)) && !contact.is_list_failing());
         assert_eq!(contact.at(at(7)).up, Some(true));
     }
@@ -204,7 +200,7 @@ mod tests {
         let at = |seconds| now + Duration::from_secs(seconds);
         contact.failed(Question::List, at(1), REFUSED, at(2));
         assert!(!contact.listed(at(1)) && contact.listed(at(2)));
-        contact.failed(Question::Pulse, at(3), REFUSED, at(3));
+        contact.failed(Question::Index, at(3), REFUSED, at(3));
         assert!(!contact.listed(at(4)), "another may reach Nomad when this process can't");
     }
 
@@ -212,8 +208,8 @@ mod tests {
     fn a_held_question_that_ends_late_says_nothing() {
         let (contact, now) = (NomadContact::default(), clock::now());
         let at = |seconds| now + Duration::from_secs(seconds);
-        contact.answered(Question::Pulse, at(60));
-        assert!(!contact.failed(Question::Pulse, now, REFUSED, at(61)));
+        contact.answered(Question::Index, at(60));
+        assert!(!contact.failed(Question::Index, now, REFUSED, at(61)));
         assert_eq!(contact.at(at(61)).up, Some(true));
         assert!(contact.failed(Question::List, now, REFUSED, at(62)), "a list did fail");
     }

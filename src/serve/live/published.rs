@@ -1,4 +1,4 @@
-//! One publication in memory, with everything that is made of it at most once.
+//! A publication in memory, with everything that is derived from it at most once.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -14,9 +14,9 @@ use crate::net::sync::lock;
 
 use super::answers::Answers;
 use super::changes::{id, records};
+use super::error::AnswerError;
 use super::memory_budget::{Charge, MemoryBudget};
 
-/// A publication.
 pub(crate) struct CachedPublication {
     /// Empty if the nodes could not be cached.
     pub(crate) rev: String,
@@ -24,26 +24,25 @@ pub(crate) struct CachedPublication {
     pub(crate) count: u64,
     /// The bytes of `list --json`, newline included.
     pub(crate) listed: Bytes,
-    /// What was made of it for somebody.
     pub(crate) answers: Answers,
-    /// In the order of the ids.
+    /// Full records in the order of the ids.
     fulls: Option<Fulls>,
-    /// Its bytes are counted, as all that an answer on its way may hold.
+    /// For the full records; `listed` has its own.
     charge: Charge,
-    nodes: OnceLock<Result<Arc<ParsedNodes>, Unreadable>>,
-    /// Those of an earlier publication, until these are read.
+    nodes: OnceLock<Result<Arc<ParsedNodes>, AnswerError>>,
+    /// Those of an earlier publication, until these are parsed.
     older: Mutex<Option<Arc<ParsedNodes>>>,
 }
 
-/// The records of a publication, read, and where each of them stands.
+/// The parsed records of a publication, and the position of each in its JSON.
 pub(crate) struct ParsedNodes {
     all: Bytes,
     nodes: Vec<Arc<Full>>,
-    places: Vec<Range<usize>>,
+    ranges: Vec<Range<usize>>,
 }
 
 impl CachedPublication {
-    /// `older`: the nodes of an earlier publication, most of which are these.
+    /// `older`: the nodes of an earlier publication, most of which are unchanged.
     pub(crate) fn new(
         snapshot: Snapshot,
         budget: &MemoryBudget,
@@ -68,9 +67,9 @@ impl CachedPublication {
         }
     }
 
-    /// How many bytes it has by itself.
+    /// Its own bytes, without those of answers.
     pub(crate) fn size(&self) -> usize {
-        self.listed.len() + self.charge.bytes()
+        self.listed.len() + self.charge.bytes
     }
 
     /// The bytes of `all`.
@@ -78,18 +77,19 @@ impl CachedPublication {
         self.listed.slice(..self.listed.len() - 1)
     }
 
-    /// The nodes in the order of `all` as far as their records tell them, read when somebody wants
-    /// them first.
-    pub(crate) fn nodes(&self) -> Result<&[Arc<Full>], Unreadable> {
-        let read = || {
+    /// The nodes in the order of `all`, without full records; parsed on first use.
+    pub(crate) fn nodes(&self) -> Result<&[Arc<Full>], AnswerError> {
+        let parse = || {
             let older = lock(&self.older).take();
-            ParsedNodes::read(self.all(), older.as_deref()).map(Arc::new)
+            ParsedNodes::parse(self.all(), older.as_deref())
+                .map(Arc::new)
+                .map_err(AnswerError::from)
         };
-        let nodes = self.nodes.get_or_init(read).as_ref();
+        let nodes = self.nodes.get_or_init(parse).as_ref();
         nodes.map(|nodes| &nodes.nodes[..]).map_err(Clone::clone)
     }
 
-    /// For the next publication: the nodes that were read last, here or before.
+    /// For the next publication: the nodes that were parsed last, here or before.
     pub(crate) fn last_nodes(&self) -> Option<Arc<ParsedNodes>> {
         match self.nodes.get() {
             Some(nodes) => nodes.as_ref().ok().map(Arc::clone),
@@ -97,16 +97,16 @@ impl CachedPublication {
         }
     }
 
-    /// The nodes with what is wanted of them, also of their full records.
-    pub(crate) fn read(&self, wanted: &Wanted) -> Result<Vec<Full>, Unreadable> {
+    /// The nodes with the wanted keys, also of their full records.
+    pub(crate) fn project(&self, wanted: &Wanted) -> Result<Vec<Full>, Unreadable> {
         Snapshot::assembled(&self.all(), self.fulls.as_deref(), wanted)
     }
 
     /// The JSON of one full record.
-    pub(crate) fn full(&self, id: &NodeId) -> Option<&[u8]> {
-        let fulls = self.fulls.as_deref()?;
-        let at = fulls.binary_search_by(|(of, _)| of.cmp(id)).ok()?;
-        Some(&fulls[at].1)
+    pub(crate) fn full(&self, id: &NodeId) -> Result<&[u8], AnswerError> {
+        let fulls = self.fulls.as_deref().unwrap_or_default();
+        let found = fulls.binary_search_by(|(of, _)| of.cmp(id));
+        found.map(|at| &fulls[at].1[..]).map_err(|_| AnswerError::Internal)
     }
 
     pub(crate) fn serves(&self, want: Want) -> bool {
@@ -115,9 +115,9 @@ impl CachedPublication {
 }
 
 impl ParsedNodes {
-    /// What has not changed is taken from `older`: memory for 10,000 nodes, asked for and given back
-    /// with each change of one, is never all given back.
-    fn read(all: Bytes, older: Option<&Self>) -> Result<Self, Unreadable> {
+    /// Takes unchanged nodes from `older`: memory for 10,000 nodes that is allocated and freed with each
+    /// change of one is never all returned to the system.
+    fn parse(all: Bytes, older: Option<&Self>) -> Result<Self, Unreadable> {
         let records = records(&all);
         let known = older.map(Self::by_id).unwrap_or_default();
         let same = |json: &&str| {
@@ -125,12 +125,12 @@ impl ParsedNodes {
             (old == json).then(|| Arc::clone(node))
         };
         let mut nodes: Vec<Option<Arc<Full>>> = records.iter().map(same).collect();
-        let news = records.iter().zip(&nodes).filter(|(_, node)| node.is_none());
-        let news: Vec<&str> = news.map(|(json, _)| *json).collect();
-        let read = if news.len() == records.len() {
+        let new = records.iter().zip(&nodes).filter(|(_, node)| node.is_none());
+        let new: Vec<&str> = new.map(|(json, _)| *json).collect();
+        let read = if new.len() == records.len() {
             Snapshot::assembled(&all, None, &Wanted::everything())?
         } else {
-            let array = format!("[{}]", news.join(","));
+            let array = format!("[{}]", new.join(","));
             Snapshot::assembled(array.as_bytes(), None, &Wanted::everything())?
         };
         let mut read = read.into_iter().map(Arc::new);
@@ -138,18 +138,18 @@ impl ParsedNodes {
             *node = read.next();
         }
         let start = all.as_ptr() as usize;
-        let place = |json: &&str| {
+        let range = |json: &&str| {
             let from = json.as_ptr() as usize - start;
             from..from + json.len()
         };
-        let places = records.iter().map(place).collect();
-        Ok(Self { nodes: nodes.into_iter().flatten().collect(), places, all })
+        let ranges = records.iter().map(range).collect();
+        Ok(Self { nodes: nodes.into_iter().flatten().collect(), ranges, all })
     }
 
     fn by_id(&self) -> HashMap<&str, (&str, &Arc<Full>)> {
-        let json = |place: &Range<usize>| std::str::from_utf8(self.all.get(place.clone())?).ok();
-        let each = self.places.iter().zip(&self.nodes);
-        each.filter_map(|(place, node)| json(place).map(|json| (id(json), (json, node)))).collect()
+        let json = |range: &Range<usize>| std::str::from_utf8(self.all.get(range.clone())?).ok();
+        let each = self.ranges.iter().zip(&self.nodes);
+        each.filter_map(|(range, node)| json(range).map(|json| (id(json), (json, node)))).collect()
     }
 }
 

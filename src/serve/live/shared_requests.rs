@@ -1,77 +1,61 @@
-//! Where requests wait together: one look at the store, or one fetch, answers all who came before it.
+//! Requests share their work: one look at the store, or one fetch, answers all that arrived before it.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout_at;
 
 use crate::clock;
-use crate::discovery::{self, How, Source, Want};
-use crate::net::sync::lock;
+use crate::discovery::{How, Source, Want};
 use crate::store::{self, Cleared, Stats};
 
 use super::coalesce::Coalescer;
-use super::publication_cache::{Fetched, LookResult, PublicationCache};
-use crate::serve::worker::{WorkerPanicked, Workers};
+use super::error::AnswerError;
+use super::publication_cache::{CurrentPublication, Fetched, PublicationCache};
+use super::workers::Workers;
 
-/// At most one list in this time for all who ask, whatever they ask.
+/// At most one list in this time for all requests, whatever they are for.
 const PACE: Duration = Duration::from_secs(1);
 
-/// What came of a fetch, shared by all whom it answers.
-pub(crate) type FetchOutcome = Result<Arc<Fetched>, FetchFailure>;
+/// The result of a fetch, shared by all requests that it answers.
+pub(crate) type FetchOutcome = Result<Arc<Fetched>, AnswerError>;
 
-/// Why there are no nodes.
-#[derive(Debug, Clone)]
-pub(crate) enum FetchFailure {
-    Discovery(discovery::Error),
-    /// A mistake of this program.
-    Broken,
-}
-
-/// One answer of a fetch.
-pub(crate) struct FetchAnswer {
-    pub(crate) outcome: FetchOutcome,
-    /// The calls of the fetch, for one of those who share it; 0 for the others.
-    pub(crate) nomad_calls: u64,
-}
-
-/// The queues. Each has a thread of its own, so that one that is held up holds up no other.
+/// The queues. Each has a thread of its own, so that none holds up another.
 pub(crate) struct SharedRequests {
-    keeper: Arc<PublicationCache>,
-    looks: Arc<Coalescer<Want, LookResult>>,
-    clears: Arc<Coalescer<(), Arc<Cleared>>>,
-    stats: Arc<Coalescer<(), Result<Arc<Stats>, store::Error>>>,
-    fetches: Mutex<Vec<PendingFetch>>,
-    wished: Notify,
-    fetcher: Workers,
+    looks: Arc<Looks>,
+    clears: Coalescer<(), Arc<Cleared>>,
+    stats: Coalescer<(), Result<Arc<Stats>, store::Error>>,
+    fetches: mpsc::UnboundedSender<PendingFetch>,
 }
 
-/// One who waits for a fetch.
+type Looks = Coalescer<Want, Option<CurrentPublication>>;
+
+/// A request that waits for a fetch.
 struct PendingFetch {
     how: How,
     want: Want,
-    /// `false`: not held back for [`PACE`], as whoever asks keeps a pace of his own.
+    /// `false`: not held back for [`PACE`], since the follower has its own pace.
     paced: bool,
-    came: Instant,
+    arrived: Instant,
     /// Something has changed for sure.
     moved: bool,
-    to: oneshot::Sender<FetchAnswer>,
+    to: oneshot::Sender<(FetchOutcome, u64)>,
 }
 
 /// When the last lists began.
 #[derive(Default, Clone, Copy)]
 struct RateLimit {
-    /// One that somebody waited for who keeps no pace of his own.
+    /// One that only paced requests waited for.
     paced: Option<Instant>,
     any: Option<Instant>,
 }
 
 impl RateLimit {
-    /// When a fetch may begin that may lead to a list; `None` = at once. Whoever follows Nomad lists
-    /// by himself, and most find that good enough; but nobody waits for longer because of that.
-    fn free(self, came: Instant) -> Option<Instant> {
-        let after_any = self.any.map(|began| (began + PACE).min(came + PACE));
+    /// When a fetch may begin that may lead to a list; `None` = at once. The lists of the follower
+    /// serve most requests as well; but no request waits longer because of them.
+    fn allowed_at(self, arrived: Instant) -> Option<Instant> {
+        let after_any = self.any.map(|began| (began + PACE).min(arrived + PACE));
         self.paced.map(|began| began + PACE).max(after_any)
     }
 
@@ -84,145 +68,135 @@ impl RateLimit {
 }
 
 impl SharedRequests {
-    pub(crate) fn new(keeper: Arc<PublicationCache>) -> Self {
-        let own = || Arc::clone(&keeper);
-        let (looking, clearing, counting) = (own(), own(), own());
+    pub(crate) fn new(cache: &Arc<PublicationCache>) -> Self {
+        let (looking, clearing, counting) =
+            (Arc::clone(cache), Arc::clone(cache), Arc::clone(cache));
+        let looks = Coalescer::new("looks", move |wants: &[Want]| looking.look(widest(wants)));
+        let looks = Arc::new(looks);
+        let (fetches, incoming) = mpsc::unbounded_channel();
+        tokio::spawn(run_fetches(Arc::clone(cache), Arc::clone(&looks), incoming));
         Self {
-            looks: Coalescer::new("looks", move |wants: &[Want]| {
-                let full = wants.contains(&Want::Full);
-                looking.look(if full { Want::Full } else { Want::Records })
-            }),
+            looks,
             clears: Coalescer::new("clears", move |_: &[()]| {
-                Arc::new(clearing.stores.run().clear())
+                Arc::new(clearing.backend.stores.run().clear())
             }),
             stats: Coalescer::new("stats", move |_: &[()]| {
                 counting.flush();
-                counting.stores.run().stats().map(Arc::new)
+                counting.backend.stores.run().stats().map(Arc::new)
             }),
-            fetcher: Workers::new("fetches", 1),
-            fetches: Mutex::default(),
-            wished: Notify::new(),
-            keeper,
+            fetches,
         }
     }
 
-    /// What the store holds now: the look begins after this question.
-    pub(crate) async fn look(&self, want: Want) -> LookResult {
-        self.looks.ask(want).await.unwrap_or(LookResult::Miss)
+    /// What the store has now: the look begins after this call.
+    pub(crate) async fn look(&self, want: Want) -> Option<CurrentPublication> {
+        self.looks.ask(want).await.ok().flatten()
     }
 
-    /// Forgets everything of before this question.
-    pub(crate) async fn clear(&self) -> Result<Arc<Cleared>, WorkerPanicked> {
+    /// Removes everything from before this call.
+    pub(crate) async fn clear(&self) -> Result<Arc<Cleared>, AnswerError> {
         self.clears.ask(()).await
     }
 
-    pub(crate) async fn stats(&self) -> Result<Result<Arc<Stats>, store::Error>, WorkerPanicked> {
+    pub(crate) async fn stats(&self) -> Result<Result<Arc<Stats>, store::Error>, AnswerError> {
         self.stats.ask(()).await
     }
 
-    /// The nodes by a fetch that begins after this question; for `How::Get` only if the cache is
-    /// still not fresh then.
-    pub(crate) async fn fetch(&self, how: How, want: Want) -> FetchAnswer {
-        self.wish(how, want, (true, false)).await
+    /// A fetch that begins after this call; for `How::Get` only if the cache is still not fresh then.
+    /// The number of calls to Nomad goes to one of the requests that share it, and is 0 for the others.
+    pub(crate) async fn fetch(&self, how: How, want: Want) -> (FetchOutcome, u64) {
+        self.enqueue(how, want, (true, false)).await
     }
 
-    /// The same for the one who follows Nomad: he keeps his own pace, and knows whether it has moved.
+    /// The same for the follower, which has its own pace and knows whether the index has moved.
     pub(crate) async fn follow(&self, moved: bool) -> FetchOutcome {
-        self.wish(How::Refresh, Want::Records, (false, moved)).await.outcome
+        self.enqueue(How::Refresh, Want::Records, (false, moved)).await.0
     }
 
-    async fn wish(&self, how: How, want: Want, (paced, moved): (bool, bool)) -> FetchAnswer {
+    async fn enqueue(
+        &self,
+        how: How,
+        want: Want,
+        (paced, moved): (bool, bool),
+    ) -> (FetchOutcome, u64) {
         let (to, from) = oneshot::channel();
-        locked(&self.fetches).push(PendingFetch {
-            how,
-            want,
-            paced,
-            came: clock::now(),
-            moved,
-            to,
-        });
-        self.wished.notify_one();
-        let broken = |_| FetchAnswer { outcome: Err(FetchFailure::Broken), nomad_calls: 0 };
-        from.await.unwrap_or_else(broken)
-    }
-
-    /// Fetches for all who wait, again and again.
-    pub(crate) async fn run_fetches(&self) {
-        let mut pace = RateLimit::default();
-        loop {
-            let Some((how, at)) = next(&locked(&self.fetches), pace) else {
-                self.wished.notified().await;
-                continue;
-            };
-            if let Some(at) = at.filter(|at| *at > clock::now()) {
-                // Somebody may come who need not wait so long.
-                let _ = timeout_at(at.into(), self.wished.notified()).await;
-                continue;
-            }
-            let wishes = self.take(how);
-            let began = clock::now();
-            let outcome = self.fetched(how, &wishes).await;
-            if has_listed(&outcome) {
-                pace.listed(began, wishes.iter().all(|wish| wish.paced));
-            }
-            answer(wishes, &outcome);
-            // So that those who read events hear of it at once. Nobody waits for that.
-            if self.keeper.hub.readers() > 0 {
-                let looks = Arc::clone(&self.looks);
-                drop(tokio::spawn(async move { looks.ask(Want::Records).await }));
-            }
-        }
-    }
-
-    async fn fetched(&self, how: How, wishes: &[PendingFetch]) -> FetchOutcome {
-        let full = wishes.iter().any(|wish| wish.want == Want::Full);
-        let want = if full { Want::Full } else { Want::Records };
-        let moved = wishes.iter().any(|wish| wish.moved);
-        let keeper = Arc::clone(&self.keeper);
-        match self.fetcher.run(move || keeper.fetch(how, want, moved)).await {
-            Ok(Ok(fetched)) => Ok(Arc::new(fetched)),
-            Ok(Err(error)) => Err(FetchFailure::Discovery(error)),
-            Err(_) => Err(FetchFailure::Broken),
-        }
-    }
-
-    /// All whom a fetch of this kind answers: a refresh is good enough for those who only want what
-    /// is cached, also when those came first.
-    fn take(&self, how: How) -> Vec<PendingFetch> {
-        let mut waiting = locked(&self.fetches);
-        let fits = |wish: &mut PendingFetch| {
-            wish.how == how || (how == How::Refresh && wish.how == How::Get)
-        };
-        waiting.extract_if(.., fits).collect()
+        let arrived = clock::now();
+        let _ = self.fetches.send(PendingFetch { how, want, paced, arrived, moved, to });
+        from.await.unwrap_or((Err(AnswerError::Internal), 0))
     }
 }
 
-/// Whether Nomad was asked for a list, or may have been.
+/// Fetches for all that wait, again and again.
+async fn run_fetches(
+    cache: Arc<PublicationCache>,
+    looks: Arc<Looks>,
+    mut incoming: mpsc::UnboundedReceiver<PendingFetch>,
+) {
+    let worker = Workers::new("fetches", 1);
+    let (mut waiting, mut limit) = (Vec::new(), RateLimit::default());
+    loop {
+        while let Ok(fetch) = incoming.try_recv() {
+            waiting.push(fetch);
+        }
+        let Some((how, at)) = next(&waiting, limit) else {
+            let Some(fetch) = incoming.recv().await else { return };
+            waiting.push(fetch);
+            continue;
+        };
+        if let Some(at) = at.filter(|at| *at > clock::now()) {
+            // One that may begin earlier can arrive meanwhile.
+            if let Ok(Some(fetch)) = timeout_at(at.into(), incoming.recv()).await {
+                waiting.push(fetch);
+            }
+            continue;
+        }
+        // A refresh also serves those that only want what is cached, even if they arrived first.
+        let fits = |fetch: &mut PendingFetch| {
+            fetch.how == how || (how == How::Refresh && fetch.how == How::Get)
+        };
+        let batch: Vec<PendingFetch> = waiting.extract_if(.., fits).collect();
+        let want = widest(&batch.iter().map(|fetch| fetch.want).collect::<Vec<_>>());
+        let moved = batch.iter().any(|fetch| fetch.moved);
+        let (began, own) = (clock::now(), Arc::clone(&cache));
+        let outcome = worker.run(move || own.fetch(how, want, moved)).await;
+        let outcome = outcome.and_then(|fetched| Ok(Arc::new(fetched?)));
+        if has_listed(&outcome) {
+            limit.listed(began, batch.iter().all(|fetch| fetch.paced));
+        }
+        answer(batch, &outcome);
+        // So that readers of events learn of it at once. Nothing waits for that.
+        if cache.events.readers() > 0 {
+            drop(tokio::spawn(looks.ask(Want::Records)));
+        }
+    }
+}
+
+/// What serves all of them.
+fn widest(wants: &[Want]) -> Want {
+    if wants.contains(&Want::Full) { Want::Full } else { Want::Records }
+}
+
+/// Whether a list was requested from Nomad, or may have been.
 fn has_listed(outcome: &FetchOutcome) -> bool {
     let source = outcome.as_ref().map(|fetched| fetched.source);
     !matches!(source, Ok(Source::Cache | Source::Served))
 }
 
-/// The kind of fetch that may begin first (of several the one that was wished for first), and when;
+/// The kind of fetch that may begin first (of several the one that was requested first), and when;
 /// `None` = at once.
-fn next(wishes: &[PendingFetch], pace: RateLimit) -> Option<(How, Option<Instant>)> {
-    let at = |wish: &PendingFetch| if wish.paced { pace.free(wish.came) } else { None };
-    let first = wishes.iter().min_by_key(|wish| at(wish))?;
+fn next(waiting: &[PendingFetch], limit: RateLimit) -> Option<(How, Option<Instant>)> {
+    let at = |fetch: &PendingFetch| fetch.paced.then(|| limit.allowed_at(fetch.arrived)).flatten();
+    let first = waiting.iter().min_by_key(|fetch| at(fetch))?;
     Some((first.how, at(first)))
 }
 
-fn answer(wishes: Vec<PendingFetch>, outcome: &FetchOutcome) {
+fn answer(batch: Vec<PendingFetch>, outcome: &FetchOutcome) {
     let mut nomad_calls = outcome.as_ref().map_or(0, |fetched| fetched.tally.nomad_calls);
-    for wish in wishes {
-        let answered = FetchAnswer { outcome: outcome.clone(), nomad_calls };
-        if wish.to.send(answered).is_ok() {
+    for fetch in batch {
+        if fetch.to.send((outcome.clone(), nomad_calls)).is_ok() {
             nomad_calls = 0;
         }
     }
-}
-
-fn locked<T>(queue: &Mutex<T>) -> MutexGuard<'_, T> {
-    lock(queue)
 }
 
 #[cfg(test)]
@@ -236,12 +210,12 @@ mod tests {
 
     const HALF: Duration = Duration::from_millis(500);
 
-    fn wish(how: How, paced: bool, came: Instant) -> PendingFetch {
+    fn pending(how: How, paced: bool, arrived: Instant) -> PendingFetch {
         PendingFetch {
             how,
             want: Want::Records,
             paced,
-            came,
+            arrived,
             moved: false,
             to: oneshot::channel().0,
         }
@@ -250,29 +224,32 @@ mod tests {
     #[test]
     fn all_that_leads_to_a_list_has_one_pace() {
         let began = clock::now();
-        let mut pace = RateLimit::default();
+        let mut limit = RateLimit::default();
         for how in [How::Get, How::Refresh, How::Force] {
-            assert_eq!(next(&[wish(how, true, began)], pace), Some((how, None)));
+            assert_eq!(next(&[pending(how, true, began)], limit), Some((how, None)));
         }
-        pace.listed(began, true);
+        limit.listed(began, true);
         for how in [How::Get, How::Refresh, How::Force] {
-            for came in [began, began + HALF] {
-                assert_eq!(next(&[wish(how, true, came)], pace), Some((how, Some(began + PACE))));
+            for arrived in [began, began + HALF] {
+                assert_eq!(
+                    next(&[pending(how, true, arrived)], limit),
+                    Some((how, Some(began + PACE)))
+                );
             }
         }
-        let follower = wish(How::Refresh, false, began);
-        let all = [wish(How::Force, true, began), follower];
-        assert_eq!(next(&all, pace), Some((How::Refresh, None)));
+        let follower = pending(How::Refresh, false, began);
+        let all = [pending(How::Force, true, began), follower];
+        assert_eq!(next(&all, limit), Some((How::Refresh, None)));
     }
 
     #[test]
     fn one_who_follows_closely_keeps_nobody_waiting_for_ever() {
         let began = clock::now();
-        let mut pace = RateLimit::default();
-        let forced = wish(How::Force, true, began + HALF);
+        let mut limit = RateLimit::default();
+        let forced = pending(How::Force, true, began + HALF);
         for turn in 0..20 {
-            pace.listed(began + HALF * turn, false);
+            limit.listed(began + HALF * turn, false);
         }
-        assert_eq!(pace.free(forced.came), Some(began + HALF + PACE));
+        assert_eq!(limit.allowed_at(forced.arrived), Some(began + HALF + PACE));
     }
 }

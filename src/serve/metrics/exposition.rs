@@ -1,4 +1,4 @@
-//! The formats of `/metrics`: which one a client asks for, and the older one made of the newer.
+//! The formats of `/metrics`: negotiation, and conversion of OpenMetrics to the text format.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,6 @@ use hyper::HeaderMap;
 
 use crate::serve::http::negotiate::weight;
 
-/// A format that Prometheus and others read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exposition {
     /// The text format 0.0.4, which everything reads.
@@ -15,13 +14,13 @@ pub(crate) enum Exposition {
 }
 
 const OPEN: &str = "application/openmetrics-text";
-/// A client that names another version can't be sure to read this one.
+/// A client that names other versions may not understand these.
 const OPEN_VERSIONS: [&str; 2] = ["1.0.0", "0.0.1"];
 
 impl Exposition {
-    /// OpenMetrics if it is asked for by its name and not less than text; `None` if neither is
-    /// welcome.
-    pub(crate) fn asked(headers: &HeaderMap) -> Option<Self> {
+    /// OpenMetrics if the client names it and prefers it, or accepts nothing else; `None` if it accepts
+    /// neither.
+    pub(crate) fn negotiated(headers: &HeaderMap) -> Option<Self> {
         let text = weight(headers, "text/plain", &[]);
         let open = weight(headers, OPEN, &OPEN_VERSIONS);
         let is_open = open.is_named && open.q >= text.q;
@@ -39,7 +38,7 @@ impl Exposition {
     }
 
     /// From OpenMetrics.
-    pub(crate) fn of(self, open: String) -> String {
+    pub(crate) fn convert(self, open: String) -> String {
         match self {
             Self::Text => text(&open),
             Self::OpenMetrics => open,
@@ -47,8 +46,8 @@ impl Exposition {
     }
 }
 
-/// The samples are the same. The text format calls a counter in `HELP` and `TYPE` as its sample,
-/// and knows neither units nor an end.
+/// The samples are the same. In the text format `HELP` and `TYPE` of a counter have the name of its
+/// sample, and there are neither units nor an end.
 fn text(open: &str) -> String {
     let mut text = String::with_capacity(open.len());
     let mut help = None;
@@ -109,9 +108,9 @@ mod tests {
             ("text/plain;q=nan", None),
         ] {
             let headers = [(ACCEPT, HeaderValue::from_static(accept))].into_iter().collect();
-            assert_eq!(Exposition::asked(&headers), expected, "{accept}");
+            assert_eq!(Exposition::negotiated(&headers), expected, "{accept}");
         }
-        assert_eq!(Exposition::asked(&HeaderMap::new()), Some(Text));
+        assert_eq!(Exposition::negotiated(&HeaderMap::new()), Some(Text));
     }
 
     #[test]
@@ -122,7 +121,7 @@ mod tests {
         let expected = "# HELP calls_total Calls.\n# TYPE calls_total counter\n\
             calls_total{a=\"# HELP x\"} 1\n# HELP age_seconds Age.\n# TYPE age_seconds gauge\n\
             age_seconds NaN\n# HELP odd Odd.\n# TYPE odd untyped\nodd 1\n";
-        assert_eq!(Text.of(open.to_owned()), expected);
-        assert_eq!(OpenMetrics.of(open.to_owned()), open);
+        assert_eq!(Text.convert(open.to_owned()), expected);
+        assert_eq!(OpenMetrics.convert(open.to_owned()), open);
     }
 }

@@ -6,31 +6,33 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::node::Full;
 use crate::model::text::first_line;
 
-/// Status, eligibility, drain, datacenter, pool, class, version.
-pub(crate) type Series = [String; LABELS];
+/// The names of the labels.
+pub(crate) const LABELS: [&str; 7] =
+    ["status", "eligibility", "drain", "datacenter", "pool", "class", "version"];
+/// A value for each of [`LABELS`].
+pub(crate) type Series = [String; LABELS.len()];
 
-const LABELS: usize = 7;
-/// How many values of each label are told apart. Nodes choose the last four: each could have its own.
-const VALUES: [usize; LABELS] = [8, 4, 2, 100, 100, 100, 100];
+/// How many values of each label are distinguished. Nodes choose the last four: each could have its own.
+const VALUES: [usize; LABELS.len()] = [8, 4, 2, 100, 100, 100, 100];
 /// The first labels, which have few values.
 const FEW: usize = 3;
-/// How many series are told apart; the rest is counted by the labels with few values.
+/// How many series are distinguished; the rest is counted by the labels with few values.
 const SERIES: usize = 1_000;
-/// In place of values that are not told apart.
+/// Replaces values that are not distinguished.
 const OTHER: &str = "other";
-/// A value is cut there, in characters.
+/// Longer values are cut, in characters.
 const LONGEST: usize = 100;
 
-/// How many nodes there are of each kind; every node is in one of the series.
+/// Counts nodes by their labels; every node is in one of the series.
 pub(crate) fn count(nodes: &[impl Borrow<Full>]) -> Vec<(Series, i64)> {
-    let mut counts: BTreeMap<[&str; LABELS], i64> = BTreeMap::new();
+    let mut counts: BTreeMap<[&str; LABELS.len()], i64> = BTreeMap::new();
     for node in nodes {
         *counts.entry(labels(node.borrow())).or_default() += 1;
     }
-    let common: Vec<BTreeSet<&str>> = (0..LABELS).map(|at| common(&counts, at)).collect();
+    let common: Vec<BTreeSet<&str>> = (0..LABELS.len()).map(|at| common(&counts, at)).collect();
     let mut series: BTreeMap<Series, i64> = BTreeMap::new();
     for (labels, count) in counts {
-        let mut at = 0..LABELS;
+        let mut at = 0..LABELS.len();
         let text = labels.map(|value| match at.next() {
             Some(at) if common[at].contains(value) => first_line(value, LONGEST),
             _ => OTHER.to_owned(),
@@ -40,7 +42,7 @@ pub(crate) fn count(nodes: &[impl Borrow<Full>]) -> Vec<(Series, i64)> {
     bounded(series)
 }
 
-fn labels(node: &Full) -> [&str; LABELS] {
+fn labels(node: &Full) -> [&str; LABELS.len()] {
     let record = &node.record;
     [
         &record.status,
@@ -54,13 +56,13 @@ fn labels(node: &Full) -> [&str; LABELS] {
 }
 
 /// The values of one label that most nodes have.
-fn common<'a>(counts: &BTreeMap<[&'a str; LABELS], i64>, at: usize) -> BTreeSet<&'a str> {
+fn common<'a>(counts: &BTreeMap<[&'a str; LABELS.len()], i64>, at: usize) -> BTreeSet<&'a str> {
     let mut nodes: BTreeMap<&str, i64> = BTreeMap::new();
     for (labels, count) in counts {
         *nodes.entry(labels[at]).or_default() += count;
     }
     let mut values: Vec<(&str, i64)> = nodes.into_iter().collect();
-    // Stable: of those with as many nodes the first by name stay.
+    // Stable: among values with equally many nodes the first by name stay.
     values.sort_by_key(|(_, count)| -count);
     values.into_iter().take(VALUES[at]).map(|(value, _)| value).collect()
 }
@@ -72,12 +74,12 @@ fn bounded(series: BTreeMap<Series, i64>) -> Vec<(Series, i64)> {
     }
     all.sort_by_key(|(_, count)| -count);
     let rest = all.split_off(SERIES);
-    let mut told: BTreeMap<Series, i64> = all.into_iter().collect();
+    let mut bounded: BTreeMap<Series, i64> = all.into_iter().collect();
     for (mut labels, count) in rest {
         labels[FEW..].fill(OTHER.to_owned());
-        *told.entry(labels).or_default() += count;
+        *bounded.entry(labels).or_default() += count;
     }
-    told.into_iter().collect()
+    bounded.into_iter().collect()
 }
 
 #[cfg(test)]
@@ -155,6 +157,6 @@ mod tests {
         assert!(web.sum::<i64>() > 0);
         let status = |at: usize, node: &mut Full| node.record.status = format!("status {at}");
         assert_eq!(counted(&nodes(100, status)).len(), VALUES[0] + 1);
-        assert_eq!(VALUES.len(), LABELS);
+        assert_eq!(VALUES.len(), LABELS.len());
     }
 }

@@ -5,8 +5,8 @@ use hyper::Uri;
 use crate::model::properties::sample;
 use crate::model::work_limit::WorkLimit;
 
-use super::api::problem::Problem;
-use super::api::route::{ROUTES, Refused, Route, route};
+use super::api::route::{ROUTES, Route, RouteError, route};
+use super::http::problem::Problem;
 
 /// As the server sees it: what HTTP takes for a target, by every method.
 pub fn target(bytes: &[u8]) {
@@ -14,28 +14,28 @@ pub fn target(bytes: &[u8]) {
     for method in ["GET", "HEAD", "POST", "OPTIONS", "DELETE"] {
         match route(method, uri.path(), uri.query().unwrap_or_default()) {
             Ok(route) => assert_answerable(&route),
-            Err(Refused::NotFound) => {}
-            Err(Refused::Method(allowed) | Refused::Options(allowed)) => {
+            Err(RouteError::NotFound) => {}
+            Err(RouteError::Method(allowed) | RouteError::Options(allowed)) => {
                 assert!(allowed.ends_with("OPTIONS"), "{allowed:?}");
             }
-            Err(Refused::Problem(problem)) => assert_told(&problem),
+            Err(RouteError::Bad(problem)) => assert_told(&problem),
         }
     }
 }
 
 fn assert_answerable(route: &Route) {
     assert!(ROUTES.iter().any(|(path, _)| *path == route.name()));
-    let (Route::Discover(choice) | Route::Clients(choice)) = route else { return };
+    let (Route::Discover(query) | Route::Clients(query)) = route else { return };
     let nodes = sample();
-    let count = choice
+    let count = query
         .selection
         .of(nodes.iter().collect(), &WorkLimit::of_request())
         .map_or(0, |them| them.len());
     assert!(count <= nodes.len());
-    if choice.is_everything() {
+    if query.is_everything() {
         assert_eq!(count, nodes.len(), "the bytes of the cache are everything");
     }
-    choice.want();
+    query.want();
 }
 
 fn assert_told(problem: &Problem) {

@@ -137,7 +137,7 @@ fn heads_and_options_and_what_is_not_there() {
     assert_eq!((options.status, options.header("allow")), (204, "GET, POST, HEAD, OPTIONS"));
     let delete = room.served.ask("DELETE", "/api/cache/clear", &[], "");
     assert_eq!(delete.header("allow"), "POST, OPTIONS");
-    assert_eq!(delete.problem(), (405, "this path takes POST, OPTIONS".to_owned()));
+    assert_eq!(delete.problem(), (405, "this path accepts POST, OPTIONS".to_owned()));
     assert_eq!(room.served.get("/api/cache/clear").status, 405, "a GET clears nothing");
     let problem = |path: &str| room.served.get(path).problem();
     assert_eq!(problem("/api"), (404, "there is nothing at this path".to_owned()));

@@ -174,7 +174,7 @@ fn the_format_is_the_one_that_is_asked_for() {
         assert_eq!(answer.text().contains("# UNIT "), is_open);
     }
     let refused = room.served.ask("GET", "/metrics", &[("accept", "application/json")], "");
-    let why = "this can only be had as text/plain or application/openmetrics-text";
+    let why = "metrics are only available as text/plain or application/openmetrics-text";
     assert_eq!(refused.problem(), (406, why.to_owned()));
     let zipped = room.served.ask("GET", "/metrics", &[("accept-encoding", "gzip")], "");
     assert_eq!(zipped.header("content-encoding"), "gzip");

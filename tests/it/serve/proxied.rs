@@ -23,7 +23,7 @@ fn clear(nginx: &Nginx, host: &str, headers: &[(&str, &str)]) -> Response {
     ask_at(&nginx.at, ("POST", "/api/cache/clear"), &headers, "")
 }
 
-const FOREIGN: &str = "a page of another origin may not ask for this";
+const FOREIGN: &str = "requests by pages of another origin are not allowed";
 
 /// `proxy_pass` alone: `Host` becomes the address of `serve`.
 #[test]
@@ -169,7 +169,7 @@ fn nothing_is_served_beside_the_base_path() {
         assert_eq!(answer.problem(), (404, "there is nothing at this path".to_owned()), "{path}");
         let hint = match path {
             "/tools/nodes/nowhere" => "GET openapi.json lists all paths",
-            _ => "everything is below /tools/nodes/: --base-path is set",
+            _ => "all paths are below /tools/nodes/: --base-path is set",
         };
         assert_eq!(answer.json()["hint"], hint, "{path}");
     }

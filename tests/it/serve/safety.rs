@@ -46,7 +46,10 @@ fn s3_another_name_is_refused_before_anything_is_done() {
         [("/", "evil.test"), ("/api/clients", "evil.test:80"), ("/nowhere", "localhost:1")]
     {
         let answer = room.served.ask("GET", path, &[("host", host)], "");
-        assert_eq!(answer.problem(), (421, "this server does not go by that name".to_owned()));
+        assert_eq!(
+            answer.problem(),
+            (421, "this server does not accept that host name".to_owned())
+        );
     }
     let missing = room.served.raw(b"GET /api/clients HTTP/1.1\r\nconnection: close\r\n\r\n");
     assert_eq!(missing.status, 421);
@@ -120,7 +123,7 @@ fn s22_reads_need_the_token_too() {
         "/metrics",
     ] {
         let refused = with("GET", path, &[]);
-        assert_eq!(refused.problem(), (401, "this needs the access token".to_owned()), "{path}");
+        assert_eq!(refused.problem(), (401, "the access token is required".to_owned()), "{path}");
         assert_eq!(refused.header("www-authenticate"), "Bearer");
     }
     assert_eq!(with("POST", "/api/cache/clear", &[]).status, 401);

@@ -45,7 +45,7 @@ fn s16_a_body_that_is_needed_is_not_waited_for_long() {
     let mut said = String::new();
     stream.read_to_string(&mut said).unwrap();
     assert!(said.starts_with("HTTP/1.1 408 "), "{said}");
-    assert!(said.contains("the body did not come in time"), "{said}");
+    assert!(said.contains("the body did not arrive in time"), "{said}");
 }
 
 /// It is answered at once, and the connection goes on when the body has come after all.

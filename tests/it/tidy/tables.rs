@@ -98,7 +98,7 @@ pub(super) const DOORS: [(&str, &[&str]); 34] = [
     ("RandomState", &["src/random.rs"]),
     ("hyper::", &["src/serve/"]),
     ("hyper_util::", &["src/serve/http/server.rs"]),
-    ("http_body_util::", &["src/serve/api/service.rs"]),
+    ("http_body_util::", &["src/serve/http/request.rs"]),
     ("tokio::", &["src/serve/"]),
     ("flate2::", &["src/serve/http/body.rs"]),
     ("prometheus_client::", &["src/serve/metrics/mod.rs"]),

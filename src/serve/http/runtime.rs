@@ -25,7 +25,7 @@ const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
 ///
 /// # Errors
 /// The system refuses what it takes, or gives too few threads.
-pub(super) fn runtime() -> io::Result<Runtime> {
+pub(crate) fn runtime() -> io::Result<Runtime> {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(MOST)

@@ -1,45 +1,41 @@
-//! Threads for work that takes its time, which the async thread never may.
+//! Threads for work that takes its time, which would hold up the async thread.
 
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
-
-use crate::net::sync::lock;
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use super::error::AnswerError;
+use crate::net::sync::lock;
+
 type Job = Box<dyn FnOnce() + Send>;
 
-/// A few threads with one queue; each is started when it is needed first, and stays. Few, because
-/// memory that a thread has freed is of little use to the others: large work on ever other threads
+/// A few threads with one queue; each is started when it is first needed, and stays. Few, because
+/// memory that one thread has freed is of little use to the others: large work on ever other threads
 /// takes many times the memory that it needs.
-pub(super) struct Workers {
+pub(crate) struct Workers {
     queue: Arc<JobQueue>,
     name: &'static str,
     most: usize,
 }
 
-/// Threads for what takes more than a moment of a processor: one long answer does not hold up the
-/// others.
-pub(super) struct AnswerWorkers {
+/// Threads for what keeps a processor busy: one long response does not hold up the others.
+pub(crate) struct ResponseWorkers {
     /// For reading and writing many nodes.
-    pub(super) lists: Workers,
-    /// For single nodes and the metrics, which are short whatever was asked: they never wait for lists.
-    pub(super) lookups: Workers,
+    pub(crate) lists: Workers,
+    /// For single nodes and the metrics, which are always short: they never wait for lists.
+    pub(crate) lookups: Workers,
 }
 
-impl Default for AnswerWorkers {
+impl Default for ResponseWorkers {
     fn default() -> Self {
-        Self { lists: Workers::new("answers", 2), lookups: Workers::new("lookups", 1) }
+        Self { lists: Workers::new("lists", 2), lookups: Workers::new("lookups", 1) }
     }
 }
-
-/// The work panicked.
-#[derive(Debug)]
-pub(super) struct WorkerPanicked;
 
 #[derive(Default)]
 struct JobQueue {
@@ -56,20 +52,20 @@ struct PoolState {
 }
 
 impl Workers {
-    pub(super) fn new(name: &'static str, most: usize) -> Self {
+    pub(crate) fn new(name: &'static str, most: usize) -> Self {
         Self { queue: Arc::default(), name, most }
     }
 
-    /// What `work` gives; it is left out if nobody waits for it any more when its turn comes.
-    pub(super) async fn run<T: Send + 'static>(
+    /// The result of `work`, which is skipped if nobody waits for it any more when its turn comes.
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, WorkerPanicked> {
-        self.begin(work).await.map_err(|_| WorkerPanicked)
+    ) -> Result<T, AnswerError> {
+        self.start(work).await.map_err(|_| AnswerError::Internal)
     }
 
-    /// The same for one who waits later.
-    pub(super) fn begin<T: Send + 'static>(
+    /// If `work` panics, the channel is closed.
+    fn start<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> oneshot::Receiver<T> {
@@ -79,21 +75,21 @@ impl Workers {
                 let _ = to.send(work());
             }
         });
-        if let Some(job) = self.queued(job) {
+        if let Some(job) = self.enqueue(job) {
             // The runtime keeps a few threads from its beginning on.
             match Handle::try_current() {
-                Ok(runtime) => drop(runtime.spawn_blocking(|| done(job))),
-                Err(_) => done(job),
+                Ok(runtime) => drop(runtime.spawn_blocking(|| execute(job))),
+                Err(_) => execute(job),
             }
         }
         from
     }
 
-    /// Gives the job back if there is no thread for it, nor can one be made.
-    fn queued(&self, job: Job) -> Option<Job> {
-        let mut state = self.queue.state();
+    /// Returns the job if there is no thread for it, and none can be started.
+    fn enqueue(&self, job: Job) -> Option<Job> {
+        let mut state = lock(&self.queue.state);
         if state.idle <= state.jobs.len() && state.threads < self.most {
-            match self.start() {
+            match self.start_thread() {
                 Ok(()) => state.threads += 1,
                 Err(_) if state.threads == 0 => return Some(job),
                 Err(_) => {}
@@ -104,33 +100,23 @@ impl Workers {
         None
     }
 
-    fn start(&self) -> io::Result<()> {
+    fn start_thread(&self) -> io::Result<()> {
         let queue = Arc::clone(&self.queue);
-        let named = thread::Builder::new().name(self.name.to_owned());
-        named.spawn(move || queue.work()).map(drop)
+        let thread = thread::Builder::new().name(self.name.to_owned());
+        thread.spawn(move || while queue.next().map(execute).is_some() {}).map(drop)
     }
 }
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        self.queue.state().closed = true;
+        lock(&self.queue.state).closed = true;
         self.queue.added.notify_all();
     }
 }
 
 impl JobQueue {
-    fn state(&self) -> MutexGuard<'_, PoolState> {
-        lock(&self.state)
-    }
-
-    fn work(&self) {
-        while let Some(job) = self.next() {
-            done(job);
-        }
-    }
-
     fn next(&self) -> Option<Job> {
-        let mut state = self.state();
+        let mut state = lock(&self.state);
         state.idle += 1;
         let waits = |state: &mut PoolState| state.jobs.is_empty() && !state.closed;
         let waited = self.added.wait_while(state, waits);
@@ -140,8 +126,7 @@ impl JobQueue {
     }
 }
 
-/// Whoever waits for a job that panics is told by the loss of its channel.
-fn done(job: Job) {
+fn execute(job: Job) {
     let _ = catch_unwind(AssertUnwindSafe(job));
 }
 
@@ -151,15 +136,15 @@ mod tests {
     use std::sync::{Arc, Mutex, mpsc};
     use std::thread;
 
-    use super::{AnswerWorkers, Workers};
+    use super::{ResponseWorkers, Workers};
 
     #[test]
     fn all_work_is_done_by_the_same_few_threads_also_after_a_panic() {
         let workers = Workers::new("test", 2);
-        let panicked = workers.begin(|| panic!("on purpose"));
+        let panicked = workers.start(|| panic!("on purpose"));
         assert!(panicked.blocking_recv().is_err());
         let jobs: Vec<_> =
-            (0..100).map(|at| workers.begin(move || (at, thread::current().id()))).collect();
+            (0..100).map(|at| workers.start(move || (at, thread::current().id()))).collect();
         let done: Vec<_> = jobs.into_iter().map(|job| job.blocking_recv().unwrap()).collect();
         assert!(done.iter().map(|(at, _)| *at).eq(0..100));
         let threads: HashSet<_> = done.into_iter().map(|(_, thread)| thread).collect();
@@ -170,23 +155,23 @@ mod tests {
     fn a_long_job_holds_nobody_up_while_there_is_another_thread() {
         let workers = Workers::new("test", 2);
         let (end, wait) = mpsc::channel::<()>();
-        let long = workers.begin(move || wait.recv());
-        assert_eq!(workers.begin(|| 5).blocking_recv(), Ok(5));
+        let long = workers.start(move || wait.recv());
+        assert_eq!(workers.start(|| 5).blocking_recv(), Ok(5));
         drop(end);
         assert!(long.blocking_recv().is_ok());
     }
 
     #[test]
     fn a_lookup_does_not_wait_for_lists() {
-        let makers = AnswerWorkers::default();
+        let workers = ResponseWorkers::default();
         let (end, wait) = mpsc::channel::<()>();
         let wait = Arc::new(Mutex::new(wait));
         let list = || {
             let wait = Arc::clone(&wait);
-            makers.lists.begin(move || wait.lock().is_ok_and(|wait| wait.recv().is_ok()))
+            workers.lists.start(move || wait.lock().is_ok_and(|wait| wait.recv().is_ok()))
         };
         let lists: Vec<_> = (0..10).map(|_| list()).collect();
-        assert_eq!(makers.lookups.begin(|| 5).blocking_recv(), Ok(5));
+        assert_eq!(workers.lookups.start(|| 5).blocking_recv(), Ok(5));
         drop(end);
         assert!(lists.into_iter().all(|list| list.blocking_recv() == Ok(false)));
     }
@@ -195,12 +180,12 @@ mod tests {
     fn what_nobody_waits_for_is_left_out() {
         let workers = Workers::new("test", 1);
         let (end, wait) = mpsc::channel::<()>();
-        let first = workers.begin(move || wait.recv());
+        let first = workers.start(move || wait.recv());
         let (did, done) = mpsc::channel();
-        drop(workers.begin(move || did.send(())));
+        drop(workers.start(move || did.send(())));
         drop(end);
         assert!(first.blocking_recv().is_ok());
-        workers.begin(|| ()).blocking_recv().unwrap();
+        workers.start(|| ()).blocking_recv().unwrap();
         assert!(done.recv().is_err());
     }
 }
