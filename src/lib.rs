@@ -85,18 +85,19 @@ pub fn run(cli: &Cli) -> ExitCode {
 }
 
 fn prepared(cli: &Cli) -> (Arc<Console>, anyhow::Result<()>) {
-    let began = clock::now();
+    let started = clock::now();
     // A broken configuration must not keep a shell from its completions.
     if let Command::Completions { shell } = &cli.command {
         let console = Arc::new(Console::new(None, false));
         return (console, commands::completions(*shell, &mut Stdout::new()));
     }
-    match Config::new(&cli.global, began) {
+    match Config::new(&cli.global, started) {
         Err(error) => (Arc::new(Console::new(None, false)), unconfigured(cli, error)),
         Ok(config) => {
-            let watched = config::stderr_is_terminal();
-            let console = Arc::new(Console::new(config.level, config.colour.unwrap_or(watched)));
-            let result = done(cli, config, watched, &console, began);
+            let stderr_is_terminal = config::stderr_is_terminal();
+            let console =
+                Arc::new(Console::new(config.level, config.colour.unwrap_or(stderr_is_terminal)));
+            let result = done(cli, config, stderr_is_terminal, &console, started);
             console.clear();
             (console, result)
         }
@@ -116,31 +117,32 @@ fn unconfigured(cli: &Cli, error: anyhow::Error) -> anyhow::Result<()> {
 fn done(
     cli: &Cli,
     config: Config,
-    watched: bool,
+    stderr_is_terminal: bool,
     console: &Arc<Console>,
-    began: std::time::Instant,
+    started: std::time::Instant,
 ) -> anyhow::Result<()> {
-    let leaving = Arc::new(Shutdown::default());
-    signals::watch(Arc::clone(&leaving), Arc::clone(console));
+    let shutdown = Arc::new(Shutdown::default());
+    signals::watch(Arc::clone(&shutdown), Arc::clone(console));
     let sink = Arc::clone(console);
-    let tell = Notifier::new(move |remark| sink.remark(&remark));
-    let is_told = matches!(cli.command, Command::Doctor(_));
-    for warning in config.warnings.iter().filter(|_| !is_told) {
-        tell.warning(warning);
+    let notifier = Notifier::new(move |notice| sink.show(&notice));
+    // `doctor` reports them as checks.
+    let is_doctor = matches!(cli.command, Command::Doctor(_));
+    for warning in config.warnings.iter().filter(|_| !is_doctor) {
+        notifier.warning(warning);
     }
     let mut out = BufWriter::with_capacity(64 << 10, Stdout::new());
-    let run = CommandContext {
+    let context = CommandContext {
         config,
-        began,
+        started,
         out: &mut out,
         width: config::stdout_width(),
-        watched,
+        stderr_is_terminal,
         console: Arc::clone(console),
-        tell,
-        leaving,
+        notifier,
+        shutdown,
         nomad: OnceCell::new(),
     };
-    let result = commands::run(&cli.command, run);
+    let result = commands::run(&cli.command, context);
     match &result {
         // Dropped it would write what it holds.
         Err(error) if !error::keeps_output(error) => drop(out.into_parts()),

@@ -1,6 +1,8 @@
-//! `doctor`: check every link of the chain and say what to do.
+//! `doctor`: diagnose configuration, Nomad, Redis and cache, and suggest fixes.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
+
+use anyhow::{Error, Result};
 
 use crate::cli::Doctor;
 use crate::doctor::{self, Check, CheckStatus, Subject};
@@ -10,64 +12,50 @@ use crate::render::{self, OutputStyle};
 
 use super::CommandContext;
 
-pub(super) fn run(asked: &Doctor, run: &mut CommandContext<'_>) -> anyhow::Result<()> {
-    let case = Subject {
-        found: run.config.found.clone(),
-        access: run.config.access.clone(),
-        place: run.config.place.clone(),
-        tell: calls(&run.tell),
+pub(super) fn run(options: &Doctor, context: &mut CommandContext<'_>) -> Result<()> {
+    // Only calls are notices here: what would be a warning elsewhere is a check.
+    let notifier = context.notifier.clone();
+    let subject = Subject {
+        found: context.config.found.clone(),
+        access: context.config.access.clone(),
+        place: context.config.place.clone(),
+        tell: Notifier::new(move |notice| {
+            if notice.level == Level::Call {
+                notifier.call(notice.text);
+            }
+        }),
     };
-    let look = run.look(true, false);
-    report(asked, &doctor::examined(&case), &look, run.out)
+    let style = context.style(true, false);
+    report(options, &doctor::examined(&subject), &style, context.out)
 }
 
 /// The report when the configuration can't be used.
 pub(crate) fn without_settings(
-    asked: &Doctor,
-    error: &anyhow::Error,
-    look: &OutputStyle,
+    options: &Doctor,
+    error: &Error,
+    style: &OutputStyle,
     out: &mut dyn Write,
-) -> anyhow::Result<()> {
+) -> Result<()> {
     let hint = error::hint(error);
-    report(asked, &doctor::unconfigured(&format!("{error:#}"), hint.as_deref()), look, out)
+    let checks = doctor::unconfigured(&format!("{error:#}"), hint.as_deref());
+    report(options, &checks, style, out)
 }
 
-/// What others would warn of is told as a check.
-fn calls(tell: &Notifier) -> Notifier {
-    let tell = tell.clone();
-    Notifier::new(move |remark| {
-        if remark.level == Level::Call {
-            tell.call(remark.text);
-        }
-    })
-}
-
-/// The verdict stands also where nobody reads to the end.
 fn report(
-    asked: &Doctor,
+    options: &Doctor,
     checks: &[Check],
-    look: &OutputStyle,
+    style: &OutputStyle,
     out: &mut dyn Write,
-) -> anyhow::Result<()> {
-    let is_broken = checks.iter().any(|check| check.state == CheckStatus::Problem);
-    match written(asked, checks, look, out) {
-        Err(error) if !is_broken || !error::is_closed_pipe(&error) => Err(error),
-        _ if is_broken => Err(ProblemFound.into()),
+) -> Result<()> {
+    let has_problem = checks.iter().any(|check| check.state == CheckStatus::Problem);
+    let printed = match options.json {
+        true => out.write_all(&render::doctor_json(checks)).and_then(|()| out.write_all(b"\n")),
+        false => render::doctor(out, checks, style),
+    };
+    match printed.and_then(|()| out.flush()) {
+        // The exit code also counts if the reader has closed the pipe.
+        Err(error) if !has_problem || error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ if has_problem => Err(ProblemFound.into()),
         _ => Ok(()),
     }
-}
-
-fn written(
-    asked: &Doctor,
-    checks: &[Check],
-    look: &OutputStyle,
-    out: &mut dyn Write,
-) -> anyhow::Result<()> {
-    if asked.json {
-        out.write_all(&render::doctor_json(checks))?;
-        out.write_all(b"\n")?;
-    } else {
-        render::doctor(out, checks, look)?;
-    }
-    Ok(out.flush()?)
 }

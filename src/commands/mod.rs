@@ -1,4 +1,4 @@
-//! What is done: one short function per command.
+//! What the commands do: one short function each.
 
 mod cache;
 mod doctor;
@@ -12,6 +12,8 @@ use std::cell::OnceCell;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
+
+use anyhow::{Error, Result};
 
 use crate::cli::{self, CacheCommand, Command, Shell};
 use crate::clock;
@@ -31,153 +33,147 @@ pub(crate) use doctor::without_settings;
 /// One run of the program: its settings, and where it writes.
 pub(crate) struct CommandContext<'a> {
     pub(crate) config: Config,
-    pub(crate) began: Instant,
+    pub(crate) started: Instant,
     pub(crate) out: &'a mut dyn Write,
-    /// Columns of the terminal that `out` is, if it is one.
+    /// The width of the terminal that `out` is, in columns; `None` if it is not a terminal.
     pub(crate) width: Option<usize>,
-    /// Somebody looks at stderr.
-    pub(crate) watched: bool,
+    pub(crate) stderr_is_terminal: bool,
     pub(crate) console: Arc<Console>,
-    pub(crate) tell: Notifier,
-    pub(crate) leaving: Arc<Shutdown>,
+    pub(crate) notifier: Notifier,
+    pub(crate) shutdown: Arc<Shutdown>,
     /// Opened when the first round needs it.
     pub(crate) nomad: OnceCell<HttpNomad>,
 }
 
 /// # Errors
-/// Whatever kept the command from its answer.
-pub(crate) fn run(command: &Command, mut run: CommandContext<'_>) -> anyhow::Result<()> {
+/// The command failed; the error has its exit code and hint.
+pub(crate) fn run(command: &Command, mut context: CommandContext<'_>) -> Result<()> {
+    let context = &mut context;
     match command {
-        Command::List(list) => list::run(list, &mut run),
-        Command::Show(show) => show::run(show, &mut run),
-        Command::Refresh(refresh) => refresh::run(refresh, &mut run),
-        Command::Cache { command: CacheCommand::Clear } => cache::clear(&mut run),
-        Command::Cache { command: CacheCommand::Stats { json } } => cache::stats(*json, &mut run),
-        Command::Serve(serve) => serve::run(serve, &mut run),
-        Command::Doctor(doctor) => doctor::run(doctor, &mut run),
-        Command::Completions { shell } => completions(*shell, run.out),
+        Command::List(list) => list::run(list, context),
+        Command::Show(show) => show::run(show, context),
+        Command::Refresh(refresh) => refresh::run(refresh, context),
+        Command::Cache { command: CacheCommand::Clear } => cache::clear(context),
+        Command::Cache { command: CacheCommand::Stats { json } } => cache::stats(*json, context),
+        Command::Serve(serve) => serve::run(serve, context),
+        Command::Doctor(doctor) => doctor::run(doctor, context),
+        Command::Completions { shell } => completions(*shell, context.out),
     }
 }
 
-/// The script that a shell reads. It needs no configuration.
-pub(crate) fn completions(shell: Shell, out: &mut dyn Write) -> anyhow::Result<()> {
+/// Prints the completion script of a shell. It needs no configuration.
+pub(crate) fn completions(shell: Shell, out: &mut dyn Write) -> Result<()> {
     out.write_all(&cli::completions(shell))?;
     Ok(out.flush()?)
 }
 
 impl CommandContext<'_> {
-    fn store(&self) -> anyhow::Result<Arc<dyn Store>> {
-        let opened = store::open(&self.config.place, &self.tell);
-        opened.map_err(|error| Exit::Config.error(error))
+    fn store(&self) -> Result<Arc<dyn Store>> {
+        store::open(&self.config.place, &self.notifier).map_err(|error| Exit::Config.error(error))
     }
 
-    /// Asks for the nodes; `show` does with the answer what the command is for. The statistics are
-    /// counted after that, as nobody waits for them.
+    /// Gets the nodes and lets `show` print the answer.
     fn nodes(
         &mut self,
         how: How,
         want: Want,
-        show: impl FnOnce(&mut Self, &Answer) -> anyhow::Result<()>,
-    ) -> anyhow::Result<()> {
+        show: impl FnOnce(&mut Self, &Answer) -> Result<()>,
+    ) -> Result<()> {
         let discovery = self.discovery()?;
         let answer = discovery.nodes(how, want)?;
-        self.shown(&discovery, &answer, |run| show(run, &answer))
+        self.present(&discovery, &answer, |context| show(context, &answer))
     }
 
-    /// Shows an answer, and counts it.
-    fn shown(
+    /// Prints an answer and counts it afterwards, as nobody should wait for the statistics.
+    fn present(
         &mut self,
         discovery: &Discovery,
         answer: &Answer,
-        show: impl FnOnce(&mut Self) -> anyhow::Result<()>,
-    ) -> anyhow::Result<()> {
-        let took = clock::since(self.began);
+        show: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        let took = clock::since(self.started);
         let shown = show(self);
-        let written = self.out.flush().map_err(anyhow::Error::from);
-        let calls = answer.tally.nomad_calls;
-        let hit = answer.source == Source::Cache;
-        discovery.store.count(&Sample::of(hit, took, calls));
+        let written = self.out.flush().map_err(Error::from);
+        let is_hit = answer.source == Source::Cache;
+        discovery.store.count(&Sample::of(is_hit, took, answer.tally.nomad_calls));
         shown.and(written)
     }
 
-    /// Nomad for one round. All rounds share what was opened for the first: the connections, and
-    /// what was warned of.
+    /// Nomad for one round. All rounds share the connections, and warnings are given once.
     fn nomad(&self) -> Result<HttpNomad, nomad::Error> {
-        let opened = match self.nomad.get() {
-            Some(opened) => opened,
+        let nomad = match self.nomad.get() {
+            Some(nomad) => nomad,
             None => {
-                let opened = HttpNomad::open(self.config.access.clone(), self.tell.clone())?;
-                self.nomad.get_or_init(|| opened)
+                let nomad = HttpNomad::open(self.config.access.clone(), self.notifier.clone())?;
+                self.nomad.get_or_init(|| nomad)
             }
         };
-        Ok(opened.again(self.config.access.deadline))
+        Ok(nomad.again(self.config.access.deadline))
     }
 
-    fn discovery(&self) -> anyhow::Result<Discovery> {
-        let nomad = self.nomad().map_err(discovery::Error::from)?;
+    fn discovery(&self) -> Result<Discovery> {
         Ok(Discovery {
-            nomad: Arc::new(nomad),
+            nomad: Arc::new(self.nomad().map_err(discovery::Error::from)?),
             store: self.store()?,
             policy: self.config.policy,
             probes: self.config.place.probes(),
-            tell: self.tell.clone(),
+            tell: self.notifier.clone(),
             progress: Arc::<Console>::clone(&self.console),
-            leaving: Arc::clone(&self.leaving),
+            leaving: Arc::clone(&self.shutdown),
             sleep: Arc::new(clock::sleep),
         })
     }
 
-    /// The line about the answer: for people who watch, or who asked for more. `shown`: how many of
-    /// its nodes; `None` = all.
-    fn notice(&self, answer: &Answer, shown: Option<usize>) {
-        self.told(summary::summary(answer, shown, clock::since(self.began)));
+    /// Prints the summary of the answer; `visible` is the number of nodes shown, `None` = all.
+    fn summarize(&self, answer: &Answer, visible: Option<usize>) {
+        let took = clock::since(self.started);
+        self.remark(summary::summary(answer, visible, took, std::time::Duration::ZERO));
     }
 
-    /// A remark about the answer.
-    fn told(&self, text: String) {
-        if self.watched { self.tell.summary(text) } else { self.tell.verbose(text) }
+    /// A line about the answer, for a person at the terminal or with `-v`.
+    fn remark(&self, text: String) {
+        match self.stderr_is_terminal {
+            true => self.notifier.summary(text),
+            false => self.notifier.verbose(text),
+        }
     }
 
-    fn look(&self, headers: bool, secrets: bool) -> OutputStyle {
+    fn style(&self, headers: bool, secrets: bool) -> OutputStyle {
         let colour = self.config.colour.unwrap_or(self.width.is_some());
         OutputStyle { width: self.width, colour, headers, secrets }
     }
 }
 
-/// Whether a NODE that was typed can name any.
-///
 /// # Errors
-/// A pattern that is too long.
-fn node_is_possible(node: &str) -> anyhow::Result<()> {
-    let usage = |why| Exit::Usage.error(format!("invalid value for NODE: {why}"));
-    Pattern::parse(node).map(drop).map_err(usage)
+/// The NODE argument is a pattern that is too long.
+fn check_node_pattern(node: &str) -> Result<()> {
+    let pattern = Pattern::parse(node).map(drop);
+    pattern.map_err(|why| Exit::Usage.error(format!("invalid value for NODE: {why}")))
 }
 
-/// An old answer is never shown without saying so.
-fn told_if_stale(answer: &Answer, tell: &Notifier) {
+/// Stale nodes are never shown without a warning.
+fn warn_if_stale(answer: &Answer, notifier: &Notifier) {
     if let Some(outage) = &answer.outage {
-        tell.warning(format!(
-            "showing the nodes of {} ago: {outage}",
-            summary::age(answer.snapshot.age)
-        ));
+        let age = summary::age(answer.snapshot.age);
+        notifier.warning(format!("showing the nodes of {age} ago: {outage}"));
     }
 }
 
-/// Rows without details are an error unless they are allowed; the rows are kept either way. Details
-/// that are missing from a node that is not `shown` are missed by nobody.
-fn complete(
+/// Missing details are an error unless they are allowed; what was printed is kept either way. Only
+/// the `visible` nodes count, `None` = all.
+fn check_details(
     answer: &Answer,
-    shown: Option<&[NodeId]>,
+    visible: Option<&[NodeId]>,
     allowed: bool,
-    tell: &Notifier,
-) -> anyhow::Result<()> {
-    let is_shown = |id: &NodeId| shown.is_none_or(|shown| shown.contains(id));
-    let missing: Vec<_> = answer.missing.iter().filter(|(id, _)| is_shown(id)).collect();
+    notifier: &Notifier,
+) -> Result<()> {
+    let is_visible = |id: &NodeId| visible.is_none_or(|visible| visible.contains(id));
+    let missing: Vec<_> = answer.missing.iter().filter(|(id, _)| is_visible(id)).collect();
     let Some((id, why)) = missing.first() else { return Ok(()) };
-    let total = shown.map_or(answer.tally.total(), <[NodeId]>::len);
+    let total = visible.map_or(answer.tally.total(), <[NodeId]>::len);
     let text = format!("{} of {total} nodes without details: {id}: {why}", missing.len());
     if allowed {
-        tell.warning(text);
+        notifier.warning(text);
         return Ok(());
     }
     Err(Exit::Partial.error(text).hinted("try again, or pass --allow-partial to exit with 0"))

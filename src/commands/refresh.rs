@@ -1,24 +1,34 @@
-//! `refresh`: ask Nomad now and say what changed.
+//! `refresh`: ask Nomad now and print what changed.
 
+use anyhow::Result;
 use serde::Serialize;
 
 use crate::cli::Refresh;
-use crate::discovery::{How, Tally, Want};
+use crate::discovery::{How, Want};
 use crate::model::json;
 use crate::render::summary;
 
-use super::{CommandContext, complete};
+use super::{CommandContext, check_details};
 
-pub(super) fn run(refresh: &Refresh, run: &mut CommandContext<'_>) -> anyhow::Result<()> {
-    run.nodes(How::Refresh, Want::Records, |run, answer| {
-        let said = if refresh.json {
-            Counts::of(&answer.tally).to_json()
+pub(super) fn run(refresh: &Refresh, context: &mut CommandContext<'_>) -> Result<()> {
+    context.nodes(How::Refresh, Want::Records, |context, answer| {
+        let tally = &answer.tally;
+        if refresh.json {
+            context.out.write_all(&json::bytes(&Counts {
+                total: tally.total(),
+                new: tally.new,
+                changed: tally.changed,
+                cached: tally.cached,
+                gone: tally.gone,
+                nomad_calls: tally.nomad_calls,
+                took_ms: u64::try_from(tally.took.as_millis()).unwrap_or(u64::MAX),
+            }))?;
+            context.out.write_all(b"\n")?;
         } else {
-            format!("Updated: {}", summary::counts(answer))
-        };
-        writeln!(run.out, "{said}")?;
-        run.notice(answer, None);
-        complete(answer, None, false, &run.tell)
+            writeln!(context.out, "Updated: {}", summary::counts(answer))?;
+        }
+        context.summarize(answer, None);
+        check_details(answer, None, false, &context.notifier)
     })
 }
 
@@ -32,22 +42,4 @@ struct Counts {
     gone: usize,
     nomad_calls: u64,
     took_ms: u64,
-}
-
-impl Counts {
-    fn of(tally: &Tally) -> Self {
-        Self {
-            total: tally.total(),
-            new: tally.new,
-            changed: tally.changed,
-            cached: tally.cached,
-            gone: tally.gone,
-            nomad_calls: tally.nomad_calls,
-            took_ms: u64::try_from(tally.took.as_millis()).unwrap_or(u64::MAX),
-        }
-    }
-
-    fn to_json(&self) -> String {
-        String::from_utf8_lossy(&json::bytes(self)).into_owned()
-    }
 }

@@ -1,6 +1,8 @@
-//! `serve`: the API, the live page, and a cache that stays fresh by itself.
+//! `serve`: the HTTP API, the live page, and a cache that is kept fresh.
 
 use std::sync::{Arc, Mutex};
+
+use anyhow::Result;
 
 use crate::cli::Serve;
 use crate::clock;
@@ -15,56 +17,54 @@ use crate::store::Stores;
 use super::CommandContext;
 use super::notice_limiter::NoticeLimiter;
 
-pub(super) fn run(serve: &Serve, run: &mut CommandContext<'_>) -> anyhow::Result<()> {
-    // A log that nobody takes away must not stop an answer.
-    run.console.never_wait();
-    let settings = serving(serve, &run.config)?;
+pub(super) fn run(serve: &Serve, context: &mut CommandContext<'_>) -> Result<()> {
+    // A log that is not read must not delay an answer.
+    context.console.never_wait();
+    let settings = serving(serve, &context.config)?;
     if settings.insecure && settings.listen.iter().any(serve::Listen::is_beyond) {
-        run.tell.warning(
-            "everybody who reaches this address reads the nodes: --insecure-no-auth is set",
+        context.notifier.warning(
+            "anyone who can reach this address can read the nodes: --insecure-no-auth is set",
         );
     }
     for warning in &settings.warnings {
-        run.tell.warning(warning);
+        context.notifier.warning(warning);
     }
-    let seldom = Arc::<Mutex<NoticeLimiter>>::default();
-    let tell = rarely(run, &seldom);
-    let nomad = HttpNomad::open(run.config.access.clone(), tell.clone());
-    let nomad = nomad.and_then(HttpNomad::ready);
-    let stores = Stores::open(&run.config.place, &tell);
+    let limiter = Arc::<Mutex<NoticeLimiter>>::default();
+    let notifier = limited(context, &limiter);
+    let nomad = HttpNomad::open(context.config.access.clone(), notifier.clone());
+    let stores = Stores::open(&context.config.place, &notifier);
     let backend = Backend {
-        nomad: nomad?,
+        nomad: nomad.and_then(HttpNomad::ready)?,
         stores: stores.map_err(|error| Exit::Config.error(error))?,
-        policy: run.config.policy,
-        probes: run.config.place.probes(),
-        cluster: run.config.cluster.clone(),
-        ttl: run.config.place.ttl,
-        notifier: tell,
-        shutdown: Arc::clone(&run.leaving),
+        policy: context.config.policy,
+        probes: context.config.place.probes(),
+        cluster: context.config.cluster.clone(),
+        ttl: context.config.place.ttl,
+        notifier,
+        shutdown: Arc::clone(&context.shutdown),
     };
-    let served = serve::run(settings, backend, run.out);
-    // A fetch that was under way must not keep others waiting.
-    run.leaving.leave();
-    if let Some(text) = lock(&seldom).rest() {
-        run.tell.warning(text);
+    let served = serve::run(settings, backend, context.out);
+    // Others must not wait for a fetch that was under way.
+    context.shutdown.leave();
+    if let Some(text) = lock(&limiter).take_suppressed() {
+        context.notifier.warning(text);
     }
     Ok(served?)
 }
 
-/// Like the run's own, but what repeats itself with every request is told once a minute.
-fn rarely(run: &CommandContext<'_>, seldom: &Arc<Mutex<NoticeLimiter>>) -> Notifier {
-    let (console, seldom) = (Arc::clone(&run.console), Arc::clone(seldom));
-    Notifier::new(move |mut remark| {
-        let mut known = lock(&seldom);
-        let now = clock::now();
-        if let Some(text) = known.untold(now) {
-            console.remark(&Notice { level: Level::Warning, text });
+/// A notifier that shows a warning that comes with every request only once a minute.
+fn limited(context: &CommandContext<'_>, limiter: &Arc<Mutex<NoticeLimiter>>) -> Notifier {
+    let (console, limiter) = (Arc::clone(&context.console), Arc::clone(limiter));
+    Notifier::new(move |mut notice| {
+        let (mut limiter, now) = (lock(&limiter), clock::now());
+        if let Some(text) = limiter.suppressed(now) {
+            console.show(&Notice { level: Level::Warning, text });
         }
-        if matches!(remark.level, Level::Warning | Level::Note) {
-            let Some(text) = known.instead(&remark.text, now) else { return };
-            remark.text = text;
+        if notice.level.is_warning() {
+            let Some(text) = limiter.admit(&notice.text, now) else { return };
+            notice.text = text;
         }
-        drop(known);
-        console.remark(&remark);
+        drop(limiter);
+        console.show(&notice);
     })
 }

@@ -1,5 +1,7 @@
 //! `show`: one node in full.
 
+use anyhow::Result;
+
 use crate::cli::Show;
 use crate::discovery::{Answer, How, Want, void_if_refused};
 use crate::model::live::Live;
@@ -8,41 +10,40 @@ use crate::model::selection::node_arg::single;
 use crate::model::snapshot::{Snapshot, Unreadable};
 use crate::render;
 
-use super::{CommandContext, complete, node_is_possible};
+use super::{CommandContext, check_details, check_node_pattern};
 
-pub(super) fn run(show: &Show, run: &mut CommandContext<'_>) -> anyhow::Result<()> {
-    node_is_possible(&show.node)?;
-    run.nodes(How::Get, Want::Full, |run, answer| {
-        let (id, json) = wanted(show, answer)?;
+pub(super) fn run(show: &Show, context: &mut CommandContext<'_>) -> Result<()> {
+    check_node_pattern(&show.node)?;
+    context.nodes(How::Get, Want::Full, |context, answer| {
+        let (id, json) = find(&show.node, answer)?;
         if show.json {
-            run.out.write_all(json)?;
-            run.out.write_all(b"\n")?;
+            context.out.write_all(json)?;
+            context.out.write_all(b"\n")?;
         } else {
             let node = Full::from_json(json).map_err(Unreadable::because)?;
-            let look = run.look(true, show.show_secrets);
-            let live = live(&id, run);
-            render::show(run.out, &node, live.as_ref().map_err(String::as_str), &look)?;
+            let (style, live) = (context.style(true, show.show_secrets), live(&id, context));
+            render::show(context.out, &node, live.as_ref().map_err(String::as_str), &style)?;
         }
-        run.notice(answer, None);
-        complete(answer, Some(&[id]), false, &run.tell)
+        context.summarize(answer, None);
+        check_details(answer, Some(&[id]), false, &context.notifier)
     })
 }
 
-/// What no cache knows of the node. A page without it is still a page.
-fn live(id: &NodeId, run: &CommandContext<'_>) -> Result<Live, String> {
-    run.nomad().and_then(|nomad| nomad.live(id)).map_err(|error| {
-        if let Ok(store) = run.store() {
-            let cache = (&*store, &run.config.policy);
-            void_if_refused(cache, &error, None, &run.tell);
+/// What is never cached. If Nomad can't tell it, the rest is shown without it.
+fn live(id: &NodeId, context: &CommandContext<'_>) -> Result<Live, String> {
+    context.nomad().and_then(|nomad| nomad.live(id)).map_err(|error| {
+        if let Ok(store) = context.store() {
+            let cache = (&*store, &context.config.policy);
+            void_if_refused(cache, &error, None, &context.notifier);
         }
         error.to_string()
     })
 }
 
-/// The full record of the one node that was named.
-fn wanted<'a>(show: &Show, answer: &'a Answer) -> anyhow::Result<(NodeId, &'a [u8])> {
+/// The full record of the node that `argument` names.
+fn find<'a>(argument: &str, answer: &'a Answer) -> Result<(NodeId, &'a [u8])> {
     let mut records = Snapshot::records(&answer.snapshot.all)?;
-    let id = records.swap_remove(single(&records, &show.node)?).id;
+    let id = records.swap_remove(single(&records, argument)?).id;
     let json = answer.snapshot.full(&id);
     Ok((id, json.ok_or_else(|| Unreadable::because("a full record is missing"))?))
 }

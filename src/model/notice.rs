@@ -1,30 +1,37 @@
-//! What a part wants to tell the person at the terminal, without knowing how it is shown.
+//! Messages for the person at the terminal, from parts that do not know how they are shown.
 
 use std::sync::Arc;
 
-/// How much a person must want to hear to be told.
+/// How important a notice is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// Told unless `-q`: something is wrong, the answer is right all the same.
+    /// Shown unless `-q`: something is wrong, but the answer is right.
     Warning,
-    /// Told unless `-q`: good to know.
+    /// Shown unless `-q`: good to know.
     Note,
-    /// Told unless `-q`, as it stands: the line about the answer.
+    /// Shown unless `-q`, without a label: the line about the answer.
     Summary,
-    /// Told with `-v`.
+    /// Shown with `-v`.
     Verbose,
-    /// Told with `-vv`: every call.
+    /// Shown with `-vv`: every call.
     Call,
 }
 
-/// One line about what happened. The text may hold foreign text: who shows it sanitises it.
+impl Level {
+    /// Whether the notice is about something that may need attention.
+    pub fn is_warning(self) -> bool {
+        matches!(self, Self::Warning | Self::Note)
+    }
+}
+
+/// One line about what happened. It may hold foreign text and is sanitised when it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
     pub level: Level,
     pub text: String,
 }
 
-/// Where remarks go; cheap to clone, callable from any thread.
+/// Where notices go; cheap to clone, callable from any thread.
 #[derive(Clone)]
 pub struct Notifier(Arc<dyn Fn(Notice) + Send + Sync>);
 
@@ -33,7 +40,7 @@ impl Notifier {
         Self(Arc::new(to))
     }
 
-    /// For those who do not listen.
+    /// Drops all notices.
     pub fn nobody() -> Self {
         Self::new(|_| ())
     }
@@ -65,6 +72,6 @@ impl Notifier {
 
 impl std::fmt::Debug for Notifier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Tell")
+        f.write_str("Notifier")
     }
 }

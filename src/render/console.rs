@@ -59,14 +59,14 @@ impl Console {
         }
     }
 
-    pub(crate) fn remark(&self, remark: &Notice) {
-        if self.level.is_none_or(|level| remark.level > level) {
+    pub(crate) fn show(&self, notice: &Notice) {
+        if self.level.is_none_or(|level| notice.level > level) {
             return;
         }
-        match remark.level {
-            Level::Warning => self.labelled("warning", AnsiColor::Yellow, &remark.text),
-            Level::Note => self.labelled("note", AnsiColor::Cyan, &remark.text),
-            Level::Summary | Level::Verbose | Level::Call => self.line(&told(&remark.text)),
+        match notice.level {
+            Level::Warning => self.labelled("warning", AnsiColor::Yellow, &notice.text),
+            Level::Note => self.labelled("note", AnsiColor::Cyan, &notice.text),
+            Level::Summary | Level::Verbose | Level::Call => self.line(&told(&notice.text)),
         }
     }
 

@@ -24,7 +24,7 @@ use crate::model::text::sanitised;
 
 pub(crate) use doctor::{doctor, doctor_json};
 pub(crate) use grid::{Grid, object};
-pub(crate) use shape::{Shape, fields, usual};
+pub(crate) use shape::{Shape, default_columns, fields};
 pub(crate) use show::show;
 pub(crate) use stats::{ClusterSection, stats, stats_json};
 pub(crate) use table::{ChangeMark, NodeTable, table, texts};

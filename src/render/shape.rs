@@ -20,7 +20,7 @@ pub(crate) enum Shape {
 }
 
 /// The usual columns; `wide` adds what a node has.
-pub(crate) fn usual(wide: bool) -> Vec<Shape> {
+pub(crate) fn default_columns(wide: bool) -> Vec<Shape> {
     TABLE.into_iter().chain(MORE.into_iter().filter(|_| wide)).map(Shape::Made).collect()
 }
 

@@ -6,13 +6,9 @@ use crate::discovery::{Answer, Source};
 use crate::model::node::{Full, Record};
 
 /// `5 clients · cached 12s ago · 0 Nomad calls · 3ms`, or `2 of 5 clients · …` where filters chose.
-/// `shown`: how many; `None` = all.
-pub(crate) fn summary(answer: &Answer, shown: Option<usize>, took: Duration) -> String {
-    summary_after(answer, shown, took, Duration::ZERO)
-}
-
-/// The same `later`, when the answer has grown older: `5 clients · fetched 3s ago · …`.
-pub(crate) fn summary_after(
+/// `shown`: how many; `None` = all. `later`: how long ago the answer came, for a screen that stays:
+/// `5 clients · fetched 3s ago · …`.
+pub(crate) fn summary(
     answer: &Answer,
     shown: Option<usize>,
     took: Duration,
@@ -90,7 +86,7 @@ fn plural(count: u64, word: &str) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::{age, short, summary, summary_after};
+    use super::{age, short, summary};
     use crate::discovery::{Answer, Source, Tally};
     use crate::model::snapshot::Snapshot;
 
@@ -111,20 +107,21 @@ mod tests {
     fn the_summary_says_where_an_answer_came_from() {
         let cached = Tally { cached: 5, ..Tally::default() };
         let took = Duration::from_micros(3700);
-        let said = |shown| summary(&answer(Source::Cache, cached), shown, took);
+        let said = |shown| summary(&answer(Source::Cache, cached), shown, took, Duration::ZERO);
         let all = "5 clients · cached 12s ago · 0 Nomad calls · 3ms";
         assert_eq!([said(None), said(Some(5))], [all, all]);
         assert_eq!([said(Some(0)), said(Some(2))], ["0", "2"].map(|n| format!("{n} of {all}")));
         let changed = Tally { changed: 1, cached: 4, gone: 2, nomad_calls: 2, ..Tally::default() };
         let took = Duration::from_millis(118);
-        let said = summary(&answer(Source::Nomad { cold: false }, changed), None, took);
+        let said =
+            summary(&answer(Source::Nomad { cold: false }, changed), None, took, Duration::ZERO);
         assert_eq!(
             said,
             "5 clients · updated: 0 new, 1 changed, 4 cached, 2 gone · 2 Nomad calls · 0.12s"
         );
         let new = Tally { new: 1, nomad_calls: 1, ..Tally::default() };
         let took = Duration::from_millis(7);
-        let said = summary(&answer(Source::Nomad { cold: true }, new), None, took);
+        let said = summary(&answer(Source::Nomad { cold: true }, new), None, took, Duration::ZERO);
         assert_eq!(said, "1 client · fetched · 1 Nomad call · 7ms");
     }
 
@@ -133,7 +130,7 @@ mod tests {
         let (took, later) = (Duration::from_millis(3), Duration::from_millis(3100));
         let said = |source| {
             let tally = Tally { cached: 5, ..Tally::default() };
-            summary_after(&answer(source, tally), None, took, later)
+            summary(&answer(source, tally), None, took, later)
         };
         let expected = [
             "5 clients · cached 16s ago · 0 Nomad calls · 3ms",

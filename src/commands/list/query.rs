@@ -1,234 +1,157 @@
-//! What was asked of `list`, checked before anybody is asked for nodes.
+//! Which nodes `list` selects, and which of them fail the run; checked before nodes are fetched.
+
+use std::fmt::Display;
+
+use anyhow::{Error, Result};
 
 use crate::cli::List;
-use crate::commands::{CommandContext, node_is_possible};
-use crate::discovery::Want;
-use crate::error::{Exit, Hinted as _};
+use crate::commands::{CommandContext, check_node_pattern};
+use crate::discovery::{Answer, Want};
+use crate::error::Exit;
 use crate::model::node::Full;
+use crate::model::notice::Notifier;
 use crate::model::projection::Wanted;
 use crate::model::selection::Selection;
-use crate::model::selection::columns::{self, Columns};
 use crate::model::selection::condition::Condition;
-use crate::model::selection::field::{self, Field};
-use crate::model::text::first_line;
+use crate::model::selection::field::Field;
+use crate::model::selection::node_arg::{named, nearest};
+use crate::model::snapshot::Snapshot;
+use crate::model::text::{first_line, sanitised};
 use crate::model::work_limit::WorkLimit;
-use crate::render::{self, Format, OutputStyle, Shape, Syntax, usual};
-use crate::settings::{COLUMNS, OUTPUT, SORT};
 
-/// One `list`, understood.
+use crate::settings::SORT;
+
+use super::output::ListOutput;
+
+/// Names in the error of `--fail-on`.
+const FAILED_NAMES: usize = 5;
+
 pub(super) struct ListQuery {
-    pub(super) format: Format,
-    pub(super) want: Want,
-    /// JSON and YAML hold full records.
-    pub(super) full: bool,
-    /// The columns that were named.
-    pub(super) columns: Option<Columns>,
-    pub(super) selection: Selection,
-    pub(super) count_by: Option<Vec<Field>>,
-    /// At most so many counts.
-    pub(super) counts: usize,
-    pub(super) syntax: Syntax,
-    pub(super) look: OutputStyle,
+    /// Empty = all nodes.
+    pub(super) arguments: Vec<String>,
+    selection: Selection,
+    /// The conditions of `--fail-on`, as they were typed and parsed.
     fail_on: Vec<(String, Condition)>,
+    pub(super) want: Want,
+    /// What is read of each node to select, order and print it.
+    wanted: Wanted,
+    /// Every field that was named.
+    fields: Vec<Field>,
 }
 
-/// What CSV and TSV hold unless columns are named: what the table shows.
-const USUAL: &str =
-    "id,name,status,eligibility,drain,datacenter,node_pool,node_class,address,version";
-
-pub(super) fn asks_for_help(run: &CommandContext<'_>) -> anyhow::Result<bool> {
-    let columns = run.config.values.texts(&COLUMNS)?;
-    Ok(columns.is_some_and(|(columns, _)| columns.iter().any(|columns| columns == "help")))
-}
-
-fn usage(option: &str, why: impl std::fmt::Display) -> anyhow::Error {
+/// A value of an option that can't be used.
+pub(super) fn invalid_value(option: &str, why: impl Display) -> Error {
     Exit::Usage.error(format!("invalid value for --{option}: {why}"))
 }
 
 impl ListQuery {
-    pub(super) fn new(list: &List, run: &CommandContext<'_>) -> anyhow::Result<Self> {
-        let printing = &list.printing;
-        let format = format(list, run);
-        let columns = columns(list, run)?;
-        list.nodes.iter().try_for_each(|node| node_is_possible(node))?;
+    pub(super) fn new(
+        list: &List,
+        output: &ListOutput,
+        context: &CommandContext<'_>,
+    ) -> Result<Self> {
+        list.nodes.iter().try_for_each(|node| check_node_pattern(node))?;
         let mut selection = Selection::default();
         for (option, values) in list.filters.options() {
-            selection.add(option, values).map_err(|why| usage(option, why))?;
+            selection.add(option, values).map_err(|why| invalid_value(option, why))?;
         }
-        if let Some((keys, origin)) = run.config.values.texts(&SORT)? {
+        if let Some((keys, origin)) = context.config.values.texts(&SORT)? {
             selection.add("sort", &keys).map_err(|why| origin.error(&why))?;
         }
-        let count_by = printing.count_by.as_deref().map(field::list).transpose();
-        let count_by = count_by.map_err(|why| usage("count-by", why))?;
-        if count_by.as_ref().is_some_and(Vec::is_empty) {
-            return Err(usage("count-by", "no column is named"));
-        }
+        // With --count-by the limit is one of counts.
+        let selection = selection.limited(list.filters.limit.filter(|_| !output.is_counts()));
         let fail_on = list.fail_on.iter().map(|text| {
-            Condition::parse(text)
-                .map(|condition| (text.clone(), condition))
-                .map_err(|why| usage("fail-on", why))
+            let condition = Condition::parse(text).map_err(|why| invalid_value("fail-on", why))?;
+            Ok((text.clone(), condition))
         });
-        let structured = matches!(format, Format::Json | Format::Jsonl | Format::Yaml);
-        let mut choice = Self {
-            format,
-            want: Want::Records,
-            full: printing.full && structured,
-            columns,
-            selection: selection.limited(list.filters.limit.filter(|_| count_by.is_none())),
-            counts: list.filters.limit.unwrap_or(usize::MAX),
-            count_by,
-            syntax: Syntax { tabs: format == Format::Tsv, raw: printing.csv_raw },
-            look: run.look(!printing.no_headers, printing.show_secrets),
-            fail_on: fail_on.collect::<Result<_, _>>()?,
+        let fail_on: Vec<(String, Condition)> = fail_on.collect::<Result<_>>()?;
+        let conditions = fail_on.iter().map(|(_, condition)| &condition.field);
+        let fields = output.fields().chain(selection.fields()).chain(conditions);
+        let fields: Vec<Field> = fields.cloned().collect();
+        let wanted = match list.watch {
+            Some(_) => Wanted::everything(),
+            None => output.wanted().and(&fields),
         };
-        if choice.full || choice.fields().any(Field::needs_full) {
-            choice.want = Want::Full;
+        let needs_full = output.full || fields.iter().any(Field::needs_full);
+        let want = if needs_full { Want::Full } else { Want::Records };
+        Ok(Self { arguments: list.nodes.clone(), selection, fail_on, want, wanted, fields })
+    }
+
+    /// Whether every node is listed in its usual place.
+    pub(super) fn is_everything(&self) -> bool {
+        self.arguments.is_empty() && self.selection.is_everything() && self.fail_on.is_empty()
+    }
+
+    pub(super) fn is_ordered(&self) -> bool {
+        self.selection.is_ordered()
+    }
+
+    /// The selected nodes in order, also those beyond the limit. With `required`, arguments must name
+    /// nodes that exist.
+    pub(super) fn select(
+        &self,
+        answer: &Answer,
+        required: bool,
+        notifier: &Notifier,
+    ) -> Result<Vec<Full>> {
+        let nodes = self.read(answer, &self.wanted)?;
+        if self.fields.iter().any(|field| is_unknown(field, &nodes)) {
+            // Similar keys are among those that were not read.
+            self.warn_of_unknown_keys(&self.read(answer, &Wanted::everything())?, notifier);
         }
-        choice.checked()
+        let mut positions = named(&nodes, &self.arguments, required)?.into_iter().peekable();
+        let nodes = nodes.into_iter().enumerate();
+        let named = nodes.filter_map(|(at, node)| positions.next_if_eq(&at).map(|_| node));
+        Ok(self.selection.all_of(named.collect()))
     }
 
-    fn checked(self) -> anyhow::Result<Self> {
-        let counts_names =
-            self.count_by.is_some() && matches!(self.format, Format::Name | Format::Id);
-        if counts_names {
-            let error = Exit::Usage.error("--count-by prints counts, not names");
-            return Err(error.hinted("pass another --output"));
-        }
-        Ok(self)
+    /// The selected nodes that `--limit` leaves.
+    pub(super) fn visible<'a>(&self, nodes: &'a [Full]) -> &'a [Full] {
+        &nodes[..self.selection.most().min(nodes.len())]
     }
 
-    /// Every field that plays a part.
-    pub(super) fn fields(&self) -> impl Iterator<Item = &Field> {
-        let columns = self.columns.iter().flat_map(|columns| &columns.fields);
-        let fail_on = self.fail_on.iter().map(|(_, condition)| &condition.field);
-        let counted = self.count_by.iter().flatten();
-        columns.chain(self.selection.fields()).chain(fail_on).chain(counted)
+    /// After a fetch, full records are there even if nobody wants them: they are not read.
+    fn read(&self, answer: &Answer, wanted: &Wanted) -> Result<Vec<Full>> {
+        let Snapshot { all, fulls, .. } = &answer.snapshot;
+        let fulls = fulls.as_deref().filter(|_| self.want == Want::Full);
+        Ok(Snapshot::assembled(all, fulls, wanted)?)
     }
 
-    /// What must be read of each node: what is printed, what chooses and orders, and the states
-    /// that the notice counts.
-    pub(super) fn wanted(&self, list: &List) -> Wanted {
-        let whole = self.columns.is_none()
-            && self.count_by.is_none()
-            && !matches!(
-                self.format,
-                Format::Table
-                    | Format::Wide
-                    | Format::Name
-                    | Format::Id
-                    | Format::Csv
-                    | Format::Tsv
-            );
-        if whole || list.watch.is_some() {
-            return Wanted::everything();
-        }
-        let mut wanted = Wanted::keys(&["name", "status", "eligibility", "drain", "address"]);
-        if self.count_by.is_none() {
-            wanted = match self.format {
-                Format::Name | Format::Id => wanted,
-                Format::Csv | Format::Tsv => wanted.and(&self.grid_fields()),
-                Format::Table | Format::Wide => wanted.and(&render::fields(&self.shapes().0)),
-                _ if self.columns.as_ref().is_some_and(|columns| !columns.adds) => wanted,
-                _ => Wanted::everything(),
-            };
-        }
-        wanted.and(self.fields())
-    }
-
-    /// The very bytes of the cache are what is to be printed.
-    pub(super) fn is_cached_bytes(&self, list: &List) -> bool {
-        self.format == Format::Json
-            && !self.full
-            && list.nodes.is_empty()
-            && self.selection.is_everything()
-            && self.columns.is_none()
-            && self.count_by.is_none()
-            && self.fail_on.is_empty()
-    }
-
-    /// The columns of a table, and whether somebody named them.
-    pub(super) fn shapes(&self) -> (Vec<Shape>, bool) {
-        let wide = self.format == Format::Wide;
-        let named = self.columns.iter().flat_map(|columns| columns.fields.iter().cloned());
-        let named: Vec<Shape> = named.map(Shape::of).collect();
-        match &self.columns {
-            Some(columns) if !columns.adds => (named, true),
-            _ => {
-                let mut shapes = usual(wide);
-                let more: Vec<Shape> =
-                    named.into_iter().filter(|shape| !shapes.contains(shape)).collect();
-                shapes.extend(more);
-                (shapes, wide || self.columns.is_some())
+    fn warn_of_unknown_keys(&self, nodes: &[Full], notifier: &Notifier) {
+        for field in &self.fields {
+            let Some(key) = field.map_key().filter(|_| is_unknown(field, nodes)) else { continue };
+            let mut warning = format!("no node has {}", field.name());
+            let similar = nearest(field.siblings(nodes), key);
+            if !similar.is_empty() {
+                warning += &format!("; similar keys: {}", similar.join(", "));
             }
-        }
-    }
-
-    /// The fields of CSV and TSV, or of JSON and YAML if columns were named.
-    pub(super) fn grid_fields(&self) -> Vec<Field> {
-        let usual = match self.format {
-            Format::Csv | Format::Tsv => field::list(USUAL).expect("these are fields"),
-            _ => columns::of_record(self.full),
-        };
-        match &self.columns {
-            Some(columns) => columns.after(usual),
-            None => usual,
+            notifier.warning(sanitised(&warning));
         }
     }
 
     /// # Errors
-    /// Nodes are what `--fail-on` says that none may be.
-    pub(super) fn check(&self, nodes: &[Full]) -> anyhow::Result<()> {
+    /// A condition of `--fail-on` holds for one of the nodes.
+    pub(super) fn check(&self, nodes: &[Full]) -> Result<()> {
         let work = WorkLimit::unbounded();
         for (text, condition) in &self.fail_on {
-            let found: Vec<&str> = nodes
-                .iter()
-                .filter(|node| condition.holds(node, &work))
-                .map(|node| node.record.name.as_str())
-                .collect();
-            if !found.is_empty() {
-                let names: Vec<_> =
-                    found.iter().take(5).map(|name| first_line(name, 100)).collect();
-                let names = names.join(", ");
-                let more = if found.len() > 5 { ", …" } else { "" };
-                let count = found.len();
-                let word = if count == 1 { "node matches" } else { "nodes match" };
-                return Err(Exit::Matched.error(format!("{count} {word} {text}: {names}{more}")));
-            }
+            let matching = nodes.iter().filter(|node| condition.holds(node, &work));
+            let names: Vec<String> =
+                matching.map(|node| first_line(&node.record.name, 100)).collect();
+            let shown = names.iter().take(FAILED_NAMES).cloned().collect::<Vec<_>>().join(", ");
+            let more = if names.len() > FAILED_NAMES { ", …" } else { "" };
+            let verb = match names.len() {
+                0 => continue,
+                1 => "1 node matches".to_owned(),
+                count => format!("{count} nodes match"),
+            };
+            return Err(Exit::Matched.error(format!("{verb} {text}: {shown}{more}")));
         }
         Ok(())
     }
 }
 
-fn format(list: &List, run: &CommandContext<'_>) -> Format {
-    let format = run.config.format;
-    match run.config.values.is_typed(&OUTPUT.setting) || fits(list, run, format) {
-        _ if list.printing.json => Format::Json,
-        true => format,
-        false => Format::Table,
-    }
-}
-
-/// What is usual for a list may be impossible for what is asked now.
-fn fits(list: &List, run: &CommandContext<'_>, format: Format) -> bool {
-    let is_watch = list.watch.is_some();
-    match format {
-        Format::Table | Format::Json | Format::Jsonl => true,
-        Format::Wide => !is_watch || run.width.is_some(),
-        Format::Name | Format::Id => !is_watch && list.printing.count_by.is_none(),
-        Format::Yaml | Format::Csv | Format::Tsv => !is_watch,
-    }
-}
-
-/// Columns that were typed win over those of the configuration, which shape tables, CSV and TSV.
-fn columns(list: &List, run: &CommandContext<'_>) -> anyhow::Result<Option<Columns>> {
-    let (values, format) = (&run.config.values, run.config.format);
-    let is_structured = list.printing.json
-        || values.is_typed(&OUTPUT.setting)
-            && matches!(format, Format::Json | Format::Jsonl | Format::Yaml);
-    let Some((columns, origin)) = values.texts(&COLUMNS)? else { return Ok(None) };
-    if is_structured && !values.is_typed(&COLUMNS.setting) {
-        return Ok(None);
-    }
-    Columns::parse(&columns)
-        .map_err(|why| origin.error(&why).hinted("list -c help lists all columns"))
+/// Whether this is a key of metadata or attributes that no node has.
+fn is_unknown(field: &Field, nodes: &[Full]) -> bool {
+    let has = |key| field.siblings(nodes).any(|sibling| sibling == key);
+    !nodes.is_empty() && field.map_key().is_some_and(|key| !has(key))
 }

@@ -103,8 +103,7 @@ fn s5_beyond_this_machine_only_with_a_token() {
     let open = Served::start(&room.sandbox, "--no-follow --listen 0.0.0.0:0 --insecure-no-auth");
     assert_eq!(open.get("/api/clients").status, 200);
     let (code, said) = open.end();
-    let warning =
-        "warning: everybody who reaches this address reads the nodes: --insecure-no-auth is set\n";
+    let warning = "warning: anyone who can reach this address can read the nodes: --insecure-no-auth is set\n";
     assert_eq!((code, said.as_str()), (0, warning));
 }
 

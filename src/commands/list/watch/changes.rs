@@ -1,58 +1,37 @@
 //! The changes of a watch as JSON lines.
 
-use crate::commands::CommandContext;
+use std::io::{self, Write};
+
+use crate::clock;
 use crate::model::json;
 use crate::model::node::Full;
+use crate::render;
 
-use super::{ChosenNodes, WatchedNode, gone};
+use super::{Change, KnownNodes, change, gone};
 
-/// One line for each node that is new, changed or gone; `present` for those that were there before
-/// they are shown: in the first round all, later those that the limit has left out so far.
-/// `objects`: of those that are shown.
-pub(super) fn tell(
-    known: Option<&ChosenNodes>,
+/// One line for each node that is new, changed or gone, and `present` for each that was there before
+/// it is shown first. `objects` are those of the visible nodes.
+pub(super) fn print(
+    before: Option<&KnownNodes>,
     nodes: &[Full],
     objects: &[Vec<u8>],
-    time: &str,
-    run: &mut CommandContext<'_>,
-) -> anyhow::Result<()> {
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let time = json::bytes(&render::time(clock::unix_seconds()));
+    let mut line = |change: &str, before: Option<&[u8]>, after: Option<&[u8]>| {
+        let [before, after] = [before, after].map(|object| object.unwrap_or(b"null"));
+        let change = format!(",\"change\":\"{change}\",\"before\":");
+        let parts: [&[u8]; 7] =
+            [b"{\"time\":", &time, change.as_bytes(), before, b",\"after\":", after, b"}\n"];
+        parts.iter().try_for_each(|part| out.write_all(part))
+    };
     for (node, after) in nodes.iter().zip(objects) {
-        let before = known.map(|known| known.get(&node.record.id));
-        let (change, before) = match before {
-            None => ("present", None),
-            Some(None) => ("new", None),
-            Some(Some(WatchedNode { shown: None, .. })) => ("present", None),
-            Some(Some(WatchedNode { shown: Some(before), .. })) if before == after => continue,
-            Some(Some(WatchedNode { shown: Some(before), .. })) => {
-                ("changed", Some(before.as_slice()))
-            }
-        };
-        line(run, time, change, before, Some(after))?;
+        match change(before, node, after) {
+            Change::Same => {}
+            Change::Present => line("present", None, Some(after))?,
+            Change::New => line("new", None, Some(after))?,
+            Change::Changed(before) => line("changed", Some(before), Some(after))?,
+        }
     }
-    for (_, _, before) in gone(known, nodes) {
-        line(run, time, "gone", Some(before), None)?;
-    }
-    Ok(())
-}
-
-fn line(
-    run: &mut CommandContext<'_>,
-    time: &str,
-    change: &str,
-    before: Option<&[u8]>,
-    after: Option<&[u8]>,
-) -> anyhow::Result<()> {
-    let (time, change) = (json::bytes(time), json::bytes(change));
-    let parts: [&[u8]; 9] = [
-        b"{\"time\":",
-        &time,
-        b",\"change\":",
-        &change,
-        b",\"before\":",
-        before.unwrap_or(b"null"),
-        b",\"after\":",
-        after.unwrap_or(b"null"),
-        b"}\n",
-    ];
-    Ok(parts.iter().try_for_each(|part| run.out.write_all(part))?)
+    gone(before, nodes).into_iter().try_for_each(|(_, _, object)| line("gone", Some(object), None))
 }

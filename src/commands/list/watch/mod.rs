@@ -1,200 +1,182 @@
-//! `list --watch`: again and again, in place on a terminal, one line per change in a pipe.
+//! `list --watch`: repeats the list, in place on a terminal, as one line per change in a pipe.
 
 mod changes;
 mod notice_buffer;
 mod screen;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use crate::cli::List;
+use anyhow::Result;
+
 use crate::clock;
-use crate::commands::{CommandContext, complete, told_if_stale};
+use crate::commands::{CommandContext, check_details, warn_if_stale};
 use crate::config;
 use crate::discovery::{self, Answer, Discovery, How, NoProgress};
 use crate::error::{Exit, Hinted as _, is_closed_pipe};
 use crate::model::node::{Full, NodeId};
-use crate::render::{self, Format, stdout};
-use crate::settings::OUTPUT;
+use crate::render::{Format, stdout};
 
+use super::node_ids;
+use super::output::ListOutput;
 use super::query::ListQuery;
-use super::{chosen, output, shown};
 use notice_buffer::NoticeBuffer;
 use screen::WatchScreen;
 
-/// Faster than this nobody reads.
-const SHORTEST: Duration = Duration::from_millis(100);
+/// The shortest interval, and how often the screen and the reader are looked at.
+const TICK: Duration = Duration::from_millis(100);
 
-/// What goes on from round to round.
 struct Watch<'a> {
-    list: &'a List,
-    choice: &'a ListQuery,
+    query: &'a ListQuery,
+    output: &'a ListOutput,
     how: How,
     interval: Duration,
     /// What the last round found; `None` before the first.
-    known: Option<ChosenNodes>,
-    /// `None` = lines are printed.
-    drawing: Option<WatchScreen>,
-    heard: NoticeBuffer,
+    known: Option<KnownNodes>,
+    /// `None` = changes are printed as lines.
+    screen: Option<WatchScreen>,
+    notices: NoticeBuffer,
 }
 
-/// All nodes that were chosen, those beyond the limit too.
-type ChosenNodes = HashMap<NodeId, WatchedNode>;
+/// All selected nodes of a round, also those beyond the limit.
+type KnownNodes = HashMap<NodeId, KnownNode>;
 
-/// A node of the last round.
-struct WatchedNode {
+struct KnownNode {
     name: String,
-    /// Its JSON as it was shown last; `None` if the limit has always left it out.
-    shown: Option<Vec<u8>>,
+    /// Its JSON when it was shown last; `None` if it was always beyond the limit.
+    object: Option<Vec<u8>>,
 }
 
-pub(super) fn watch(
-    list: &List,
-    choice: &ListQuery,
+/// How a node that is shown differs from the round before.
+enum Change<'a> {
+    /// It was there before, but not shown.
+    Present,
+    New,
+    Same,
+    /// Its JSON before.
+    Changed(&'a [u8]),
+}
+
+pub(super) fn run(
+    query: &ListQuery,
+    output: &ListOutput,
     how: How,
     interval: Duration,
-    run: &mut CommandContext<'_>,
-) -> anyhow::Result<()> {
-    let draws = draws(list, choice, run)?;
-    if interval < SHORTEST {
+    context: &mut CommandContext<'_>,
+) -> Result<()> {
+    let is_screen = match output.format {
+        Format::Json | Format::Jsonl => false,
+        Format::Table | Format::Wide if context.width.is_some() => true,
+        Format::Table if !output.is_typed => false,
+        _ => {
+            let error = "--watch prints a table on a terminal and JSON lines in a pipe";
+            let hint = "leave --output out, or pass --json";
+            return Err(Exit::Usage.error(error).hinted(hint));
+        }
+    };
+    if interval < TICK {
         return Err(Exit::Usage.error("invalid value for --watch: must be at least 100ms"));
     }
-    let heard = NoticeBuffer::default();
-    run.tell = heard.tell();
-    let drawing = draws.then(|| WatchScreen::new(interval, !list.nodes.is_empty()));
-    let mut watch = Watch { list, choice, how, interval, known: None, drawing, heard };
-    let watched = watch.run(run);
-    watch.heard.say_all(run);
-    watched
-}
-
-/// Whether this is a screen to draw on; else lines are printed.
-fn draws(list: &List, choice: &ListQuery, run: &CommandContext<'_>) -> anyhow::Result<bool> {
-    let named = run.config.values.is_typed(&OUTPUT.setting) || list.printing.json;
-    match choice.format {
-        Format::Json | Format::Jsonl => Ok(false),
-        Format::Table | Format::Wide if run.width.is_some() => Ok(true),
-        Format::Table if !named => Ok(false),
-        _ => {
-            let what = "--watch prints a table on a terminal and JSON lines in a pipe";
-            Err(Exit::Usage.error(what).hinted("leave --output out, or pass --json"))
-        }
-    }
+    let notices = NoticeBuffer::default();
+    context.notifier = notices.notifier();
+    let screen = is_screen.then(|| WatchScreen::new(interval, !query.arguments.is_empty()));
+    let mut watch = Watch { query, output, how, interval, known: None, screen, notices };
+    let result = watch.run(context);
+    watch.notices.show_all(context);
+    result
 }
 
 impl Watch<'_> {
-    fn run(&mut self, run: &mut CommandContext<'_>) -> anyhow::Result<()> {
+    fn run(&mut self, context: &mut CommandContext<'_>) -> Result<()> {
         loop {
-            let mut matched = Ok(());
-            let round = self.round(run, &mut matched);
+            let mut verdict = Ok(());
+            let round = self.round(context, &mut verdict);
             if round.as_ref().is_err_and(is_closed_pipe) {
-                return matched.and(round);
+                return verdict.and(round);
             }
-            self.survive(round, run)?;
-            matched?;
-            if !self.waited(run)? {
+            self.survive(round, context)?;
+            verdict?;
+            if !self.wait(context)? {
                 return Ok(stdout::left()?);
             }
         }
     }
 
-    /// Asks once and shows what came; `matched` is the verdict of `--fail-on`.
-    fn round(
-        &mut self,
-        run: &mut CommandContext<'_>,
-        matched: &mut anyhow::Result<()>,
-    ) -> anyhow::Result<()> {
-        run.began = clock::now();
-        run.config.begin(run.began);
-        let mut discovery = run.discovery()?;
-        if self.drawing.as_ref().is_some_and(WatchScreen::is_drawn) {
-            // A bar would be drawn into the table.
+    /// Lists once and shows the answer. `verdict` is set to that of `--fail-on`.
+    fn round(&mut self, context: &mut CommandContext<'_>, verdict: &mut Result<()>) -> Result<()> {
+        context.started = clock::now();
+        context.config.begin(context.started);
+        let mut discovery = context.discovery()?;
+        if self.screen.as_ref().is_some_and(WatchScreen::is_drawn) {
+            // A progress bar would be drawn into the table.
             discovery.progress = Arc::new(NoProgress);
         }
-        let answer = Arc::new(self.asked(&discovery, run)?);
-        told_if_stale(&answer, &run.tell);
-        let nodes = self.chosen(&answer, matched, run)?;
-        run.shown(&discovery, &answer, |run| self.show(&answer, nodes, run))
+        let answer = Arc::new(self.discover(&discovery, context)?);
+        warn_if_stale(&answer, &context.notifier);
+        // Named nodes must exist in the first round; later they may go and come back.
+        let mut nodes = self.query.select(&answer, self.known.is_none(), &context.notifier)?;
+        *verdict = self.query.check(&nodes);
+        if self.screen.is_some() && !self.query.is_ordered() {
+            nodes.sort_by_key(|node| screen::urgency(&node.record));
+        }
+        let ids = node_ids(self.query.visible(&nodes));
+        check_details(&answer, Some(&ids), true, &context.notifier)?;
+        context.present(&discovery, &answer, |context| self.show(&answer, nodes, context))
     }
 
-    /// Asks on another thread: what is drawn grows older meanwhile.
-    fn asked(
+    /// Asks on another thread, so that the ages on the screen stay current meanwhile.
+    fn discover(
         &mut self,
         discovery: &Discovery,
-        run: &mut CommandContext<'_>,
-    ) -> anyhow::Result<Answer> {
-        let (how, want) = (self.how, self.choice.want);
-        let (tell, told) = sync_channel(1);
+        context: &mut CommandContext<'_>,
+    ) -> Result<Answer> {
+        let (how, want) = (self.how, self.query.want);
+        let (sender, receiver) = sync_channel(1);
         thread::scope(|scope| {
-            let ask = move || drop(tell.send(discovery.nodes(how, want)));
-            let Ok(asking) = thread::Builder::new().spawn_scoped(scope, ask) else {
+            let ask = move || drop(sender.send(discovery.nodes(how, want)));
+            let Ok(thread) = thread::Builder::new().spawn_scoped(scope, ask) else {
                 return Ok(discovery.nodes(how, want)?);
             };
             loop {
-                match told.recv_timeout(SHORTEST) {
+                match receiver.recv_timeout(TICK) {
                     Ok(answer) => return Ok(answer?),
-                    Err(RecvTimeoutError::Timeout) => self.tick(run)?,
+                    Err(RecvTimeoutError::Timeout) => self.tick(context)?,
                     Err(RecvTimeoutError::Disconnected) => {
-                        let broken = asking.join().expect_err("it ended without an answer");
-                        resume_unwind(broken);
+                        let panic = thread.join().expect_err("the thread ended without an answer");
+                        resume_unwind(panic);
                     }
                 }
             }
         })
     }
 
-    /// The nodes to compare, of which the limit leaves the first to be shown. A node that was named must be there at first; later it may go and come back.
-    fn chosen(
-        &self,
-        answer: &Answer,
-        matched: &mut anyhow::Result<()>,
-        run: &CommandContext<'_>,
-    ) -> anyhow::Result<Vec<Full>> {
-        let is_first = self.known.is_none();
-        let mut nodes = chosen(self.list, self.choice, answer, run, is_first)?;
-        *matched = self.choice.check(&nodes);
-        if self.drawing.is_some() && !self.choice.selection.is_ordered() {
-            nodes.sort_by_key(|node| screen::urgency(&node.record));
-        }
-        let ids: Vec<NodeId> =
-            shown(&nodes, self.choice).iter().map(|node| node.record.id.clone()).collect();
-        complete(answer, Some(&ids), true, &run.tell)?;
-        Ok(nodes)
-    }
-
     fn show(
         &mut self,
         answer: &Arc<Answer>,
         mut nodes: Vec<Full>,
-        run: &mut CommandContext<'_>,
-    ) -> anyhow::Result<()> {
-        let objects = output::objects(self.choice, shown(&nodes, self.choice));
-        match &mut self.drawing {
-            None => {
-                let time = render::time(clock::unix_seconds());
-                changes::tell(self.known.as_ref(), &nodes, &objects, &time, run)?;
-                self.known = Some(known(self.known.take(), &nodes, objects));
-            }
-            Some(drawing) => {
-                drawing.compare(self.known.as_ref(), &nodes, &objects);
-                self.known = Some(known(self.known.take(), &nodes, objects));
-                nodes.truncate(self.choice.selection.most());
-                drawing.take(Arc::clone(answer), nodes, clock::since(run.began));
-            }
+        context: &mut CommandContext<'_>,
+    ) -> Result<()> {
+        let visible = self.query.visible(&nodes);
+        let objects = self.output.objects(visible);
+        let visible = visible.len();
+        match &mut self.screen {
+            Some(screen) => screen.compare(self.known.as_ref(), &nodes, &objects),
+            None => changes::print(self.known.as_ref(), &nodes, &objects, context.out)?,
         }
-        Ok(run.out.flush()?)
+        self.known = Some(known(self.known.take(), &nodes, objects));
+        if let Some(screen) = &mut self.screen {
+            nodes.truncate(visible);
+            screen.take(Arc::clone(answer), nodes, clock::since(context.started));
+        }
+        Ok(context.out.flush()?)
     }
 
-    /// The first round must succeed; later an outage is told, and the watch goes on.
-    fn survive(
-        &mut self,
-        round: anyhow::Result<()>,
-        run: &mut CommandContext<'_>,
-    ) -> anyhow::Result<()> {
+    /// The first round must succeed; later, a failed one is reported and the watch goes on.
+    fn survive(&mut self, round: Result<()>, context: &mut CommandContext<'_>) -> Result<()> {
         let failure = match round {
             Ok(()) => None,
             Err(error) if self.known.is_some() && error.is::<discovery::Error>() => {
@@ -202,90 +184,98 @@ impl Watch<'_> {
             }
             Err(error) => return Err(error),
         };
-        match &mut self.drawing {
-            Some(drawing) => {
-                if !drawing.is_drawn() {
-                    self.heard.say(run);
-                } else if self.heard.say_details(run) {
-                    drawing.forget();
+        match &mut self.screen {
+            Some(screen) => {
+                // Warnings have a line below the table, once there is one.
+                if self.notices.show(context, !screen.is_drawn()) {
+                    screen.forget();
                 }
-                drawing.fails(failure);
-                drawing.warned(self.heard.end_of_round());
-                drawing.draw(self.choice, run)
+                screen.fail(failure);
+                screen.warn(self.notices.end_round());
+                screen.draw(self.output, context)
             }
             None => {
-                failure.into_iter().for_each(|failure| run.tell.warning(failure));
-                self.heard.say(run);
-                self.heard.end_of_round();
+                failure.into_iter().for_each(|failure| context.notifier.warning(failure));
+                self.notices.show(context, true);
+                self.notices.end_round();
                 Ok(())
             }
         }
     }
 
-    /// What is to be said is said, and what was drawn grows older.
-    fn tick(&mut self, run: &mut CommandContext<'_>) -> anyhow::Result<()> {
-        match &mut self.drawing {
-            Some(drawing) if drawing.is_drawn() => {
-                if self.heard.say_details(run) {
-                    drawing.forget();
+    /// Shows new notices, and redraws the screen if its ages have changed.
+    fn tick(&mut self, context: &mut CommandContext<'_>) -> Result<()> {
+        match &mut self.screen {
+            Some(screen) if screen.is_drawn() => {
+                if self.notices.show(context, false) {
+                    screen.forget();
                 }
-                drawing.draw_if_old(self.choice, run)
+                screen.draw_if_old(self.output, context)
             }
             _ => {
-                self.heard.say(run);
+                self.notices.show(context, true);
                 Ok(())
             }
         }
     }
 
-    /// Until the next round; says whether there is to be one.
-    fn waited(&mut self, run: &mut CommandContext<'_>) -> anyhow::Result<bool> {
+    /// Waits for the next round; `false` if the reader of the output is gone.
+    fn wait(&mut self, context: &mut CommandContext<'_>) -> Result<bool> {
         let until = clock::now() + self.interval;
         while let Some(left) =
             until.checked_duration_since(clock::now()).filter(|left| !left.is_zero())
         {
-            clock::sleep(left.min(SHORTEST));
+            clock::sleep(left.min(TICK));
             if config::stdout_is_closed() {
                 return Ok(false);
             }
-            self.tick(run)?;
+            self.tick(context)?;
         }
         Ok(true)
     }
 }
 
-/// `objects`: those of the first nodes, which are shown.
-fn known(before: Option<ChosenNodes>, nodes: &[Full], objects: Vec<Vec<u8>>) -> ChosenNodes {
+/// What is known after a round; `objects` are those of the first nodes, which are visible.
+fn known(before: Option<KnownNodes>, nodes: &[Full], objects: Vec<Vec<u8>>) -> KnownNodes {
     let (mut before, mut objects) = (before.unwrap_or_default(), objects.into_iter());
-    let seen = nodes.iter().map(|node| {
-        let last = || before.remove(&node.record.id)?.shown;
-        let shown = objects.next().or_else(last);
-        (node.record.id.clone(), WatchedNode { name: node.record.name.clone(), shown })
+    let known = nodes.iter().map(|node| {
+        let last = || before.remove(&node.record.id)?.object;
+        let object = objects.next().or_else(last);
+        (node.record.id.clone(), KnownNode { name: node.record.name.clone(), object })
     });
-    seen.collect()
+    known.collect()
 }
 
-/// Those that were shown and are no longer among `nodes`, by name.
+fn change<'a>(before: Option<&'a KnownNodes>, node: &Full, object: &[u8]) -> Change<'a> {
+    match before.map(|before| before.get(&node.record.id)) {
+        None | Some(Some(KnownNode { object: None, .. })) => Change::Present,
+        Some(None) => Change::New,
+        Some(Some(KnownNode { object: Some(before), .. })) if before == object => Change::Same,
+        Some(Some(KnownNode { object: Some(before), .. })) => Change::Changed(before),
+    }
+}
+
+/// The nodes that were visible and are no longer among `nodes`, by name, with their last JSON.
 fn gone<'a>(
-    known: Option<&'a ChosenNodes>,
+    before: Option<&'a KnownNodes>,
     nodes: &[Full],
 ) -> Vec<(&'a NodeId, &'a str, &'a [u8])> {
-    let present: std::collections::HashSet<&NodeId> =
-        nodes.iter().map(|node| &node.record.id).collect();
-    let gone = known.into_iter().flatten().filter(|(id, _)| !present.contains(id));
-    let gone = gone.filter_map(|(id, seen)| Some((id, &*seen.name, seen.shown.as_deref()?)));
-    let mut gone: Vec<_> = gone.collect();
+    let present: HashSet<&NodeId> = nodes.iter().map(|node| &node.record.id).collect();
+    let gone = before.into_iter().flatten().filter(|(id, _)| !present.contains(id));
+    let mut gone: Vec<_> = gone
+        .filter_map(|(id, known)| Some((id, known.name.as_str(), known.object.as_deref()?)))
+        .collect();
     gone.sort_unstable_by_key(|(id, name, _)| (*name, id.as_str()));
     gone
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ChosenNodes, gone, known};
+    use super::{KnownNodes, gone, known};
     use crate::model::node::Full;
     use crate::model::properties::sample;
 
-    fn names(known: &ChosenNodes, nodes: &[Full]) -> Vec<String> {
+    fn names(known: &KnownNodes, nodes: &[Full]) -> Vec<String> {
         gone(Some(known), nodes).into_iter().map(|(_, name, _)| name.to_owned()).collect()
     }
 
@@ -301,7 +291,7 @@ mod tests {
         let pushed = [second.clone(), first.clone()];
         assert_eq!(names(&before, &pushed), Vec::<String>::new());
         let after = known(Some(before), &pushed, vec![b"2".to_vec()]);
-        assert_eq!(after[&first.record.id].shown.as_deref(), Some(&b"1"[..]));
+        assert_eq!(after[&first.record.id].object.as_deref(), Some(&b"1"[..]));
         let mut both = [name, other];
         both.sort();
         assert_eq!(names(&after, &[]), both);

@@ -1,7 +1,9 @@
-//! A watch on a terminal: the table, and below it what is gone, how many, how old, and what is wrong.
+//! The screen of a watch: the table, and below it the nodes that are gone, the summary and failures.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use anyhow::Result;
 
 use crate::clock;
 use crate::commands::CommandContext;
@@ -10,27 +12,26 @@ use crate::discovery::Answer;
 use crate::model::node::{Full, NodeId, Record};
 use crate::model::text::sanitised;
 use crate::render::screen::{Screen, StatusLines};
-use crate::render::{self, ChangeMark, NodeTable, OutputStyle, summary};
+use crate::render::{self, ChangeMark, OutputStyle, summary};
 
-use super::{ChosenNodes, WatchedNode, gone};
-use crate::commands::list::query::ListQuery;
+use super::{Change, KnownNodes, change, gone};
+use crate::commands::list::output::ListOutput;
 
-/// Ages are told in seconds.
+/// Ages are shown in seconds.
 const SECOND: Duration = Duration::from_secs(1);
-/// A node that is gone is named for as long, or until the next round.
+/// A node that is gone is named for this long, at least until the next round.
 const GONE: Duration = Duration::from_secs(10);
 
-/// What stands on the screen.
 pub(super) struct WatchScreen {
     screen: Screen,
     interval: Duration,
-    /// Nodes were named: that one of them is gone is told until it is back.
+    /// Nodes were named: one that is gone is named until it is back.
     is_named: bool,
-    shown: Option<LastAnswer>,
+    last: Option<LastAnswer>,
     /// How each row differs from the round before.
     marks: Vec<ChangeMark>,
     gone: Vec<GoneNode>,
-    /// Why the last round failed, and since when rounds do.
+    /// Why the last round failed, and since when rounds have failed.
     failure: Option<(String, Instant)>,
     warnings: Vec<String>,
     drawn: Option<(Instant, Size)>,
@@ -38,25 +39,23 @@ pub(super) struct WatchScreen {
 
 type Size = Option<(usize, usize)>;
 
-/// The last answer.
 struct LastAnswer {
     answer: Arc<Answer>,
-    came: Instant,
+    received: Instant,
     took: Duration,
     nodes: Vec<Full>,
     states: Option<String>,
-    /// The table, and for which width it was made.
+    /// The table, and the width that it was made for.
     table: Option<(Vec<u8>, Option<usize>)>,
 }
 
-/// A node that was shown.
 struct GoneNode {
     id: NodeId,
     name: String,
     since: Instant,
 }
 
-/// Smaller is more urgent: what needs attention stands first, where a low screen does not hide it.
+/// Smaller is more urgent. Urgent nodes are listed first, where a small screen still shows them.
 pub(super) fn urgency(record: &Record) -> u8 {
     match record.status.as_str() {
         "down" => 0,
@@ -74,7 +73,7 @@ impl WatchScreen {
             screen: Screen::default(),
             interval,
             is_named,
-            shown: None,
+            last: None,
             marks: Vec::new(),
             gone: Vec::new(),
             failure: None,
@@ -87,28 +86,22 @@ impl WatchScreen {
         self.drawn.is_some()
     }
 
-    /// Something else was written below.
+    /// Something else was printed below.
     pub(super) fn forget(&mut self) {
         self.screen.forget();
     }
 
-    /// How the nodes of this round differ from those of the round before; `objects`: of those that
-    /// are shown.
+    /// Marks the nodes that differ from the round before; `objects` are those of the visible ones.
     pub(super) fn compare(
         &mut self,
-        known: Option<&ChosenNodes>,
+        before: Option<&KnownNodes>,
         nodes: &[Full],
         objects: &[Vec<u8>],
     ) {
-        let mark = |(node, object): (&Full, &Vec<u8>)| match known
-            .map(|known| known.get(&node.record.id))
-        {
-            None => ChangeMark::Same,
-            Some(None) => ChangeMark::New,
-            Some(Some(WatchedNode { shown: Some(before), .. })) if before != object => {
-                ChangeMark::Changed
-            }
-            Some(Some(_)) => ChangeMark::Same,
+        let mark = |(node, object): (&Full, &Vec<u8>)| match change(before, node, object) {
+            Change::New => ChangeMark::New,
+            Change::Changed(_) => ChangeMark::Changed,
+            Change::Present | Change::Same => ChangeMark::Same,
         };
         self.marks = nodes.iter().zip(objects).map(mark).collect();
         let (now, longest) = (clock::now(), GONE.max(self.interval));
@@ -117,7 +110,7 @@ impl WatchScreen {
             let is_back = nodes.iter().any(|node| node.record.id == gone.id);
             !is_back && (is_named || now.saturating_duration_since(gone.since) < longest)
         });
-        let new = gone(known, nodes).into_iter();
+        let new = gone(before, nodes).into_iter();
         self.gone.extend(new.map(|(id, name, _)| GoneNode {
             id: id.clone(),
             name: name.to_owned(),
@@ -127,85 +120,81 @@ impl WatchScreen {
 
     /// The answer of a round, and how long it took.
     pub(super) fn take(&mut self, answer: Arc<Answer>, nodes: Vec<Full>, took: Duration) {
-        let states = summary::states(&nodes);
-        let (came, table) = (clock::now(), None);
-        self.shown = Some(LastAnswer { answer, came, took, nodes, states, table });
+        let (received, states) = (clock::now(), summary::states(&nodes));
+        self.last = Some(LastAnswer { answer, received, took, nodes, states, table: None });
     }
 
-    /// Whether the round has failed, and why.
-    pub(super) fn fails(&mut self, failure: Option<String>) {
+    /// Why the round has failed, if it has.
+    pub(super) fn fail(&mut self, failure: Option<String>) {
         let since = self.failure.take().map_or_else(clock::now, |(_, since)| since);
         self.failure = failure.map(|why| (why, since));
     }
 
-    pub(super) fn warned(&mut self, warnings: Vec<String>) {
+    pub(super) fn warn(&mut self, warnings: Vec<String>) {
         self.warnings = warnings;
     }
 
     /// Draws again when a second has passed, or the terminal has another size.
     pub(super) fn draw_if_old(
         &mut self,
-        choice: &ListQuery,
-        run: &mut CommandContext<'_>,
-    ) -> anyhow::Result<()> {
+        output: &ListOutput,
+        context: &mut CommandContext<'_>,
+    ) -> Result<()> {
         let Some((at, size)) = self.drawn else { return Ok(()) };
         if clock::now().saturating_duration_since(at) >= SECOND || size != config::stdout_size() {
-            self.draw(choice, run)?;
+            self.draw(output, context)?;
         }
         Ok(())
     }
 
     pub(super) fn draw(
         &mut self,
-        choice: &ListQuery,
-        run: &mut CommandContext<'_>,
-    ) -> anyhow::Result<()> {
+        output: &ListOutput,
+        context: &mut CommandContext<'_>,
+    ) -> Result<()> {
         let (now, size) = (clock::now(), config::stdout_size());
         if self.drawn.is_some_and(|(_, before)| before != size) {
             self.screen.resized();
         }
-        run.width = size.map(|(width, _)| width);
-        let look = OutputStyle { width: run.width, ..choice.look };
-        let foot = self.foot(now, look.colour);
-        let Some(shown) = &mut self.shown else { return Ok(()) };
-        let table = match shown.table.take() {
-            Some((table, width)) if width == look.width => table,
+        let width = size.map(|(width, _)| width);
+        let style = OutputStyle { width, ..output.style };
+        let status = self.status_lines(now, style.colour);
+        let Some(last) = &mut self.last else { return Ok(()) };
+        let table = match last.table.take() {
+            Some((table, made_for)) if made_for == width => table,
             _ => {
-                let (shapes, named) = choice.shapes();
                 let mut table = Vec::new();
-                let sheet = NodeTable { shapes, named, marks: &self.marks };
-                render::table(&mut table, &shown.nodes, &sheet, &look)?;
+                render::table(&mut table, &last.nodes, &output.table(&self.marks), &style)?;
                 table
             }
         };
-        self.screen.draw(run.out, &table, &foot, size)?;
-        shown.table = Some((table, look.width));
+        self.screen.draw(context.out, &table, &status, size)?;
+        last.table = Some((table, width));
         self.drawn = Some((now, size));
-        Ok(run.out.flush()?)
+        Ok(context.out.flush()?)
     }
 
-    /// What stands below the table at this moment.
-    fn foot(&self, now: Instant, colour: bool) -> StatusLines {
+    /// The lines below the table.
+    fn status_lines(&self, now: Instant, colour: bool) -> StatusLines {
         let mut lines = Vec::new();
         if !self.gone.is_empty() {
             let names: Vec<_> = self.gone.iter().map(|gone| sanitised(&gone.name)).collect();
             lines.push(format!("gone: {}", names.join(", ")));
         }
-        if let Some(shown) = &self.shown {
-            lines.extend(shown.states.clone());
-            let later = now.saturating_duration_since(shown.came);
-            let said =
-                summary::summary_after(&shown.answer, Some(shown.nodes.len()), shown.took, later);
+        if let Some(last) = &self.last {
+            lines.extend(last.states.clone());
+            let later = now.saturating_duration_since(last.received);
+            let summary = summary::summary(&last.answer, Some(last.nodes.len()), last.took, later);
             let every = match self.interval {
                 whole if whole.subsec_millis() == 0 => summary::age(whole),
                 part => summary::short(part),
             };
-            lines.push(format!("{said} · every {every}"));
+            lines.push(format!("{summary} · every {every}"));
         }
         StatusLines { lines, trouble: self.trouble(now), colour }
     }
 
-    /// In one line, that goes when it is over.
+    /// The failure and the warnings of the last round, in one line.
     fn trouble(&self, now: Instant) -> Option<String> {
         let failure = self.failure.iter().map(|(why, since)| {
             format!("failing for {}: {why}", summary::age(now.saturating_duration_since(*since)))
@@ -218,7 +207,8 @@ impl WatchScreen {
 
 #[cfg(test)]
 mod tests {
-    use super::{GONE, SECOND, WatchScreen, WatchedNode, urgency};
+    use super::super::KnownNode;
+    use super::{GONE, SECOND, WatchScreen, urgency};
     use crate::clock;
     use crate::model::node::{Full, Record};
     use std::collections::HashMap;
@@ -262,34 +252,34 @@ mod tests {
         let a = node("01");
         let known = HashMap::from([(
             a.record.id.clone(),
-            WatchedNode { name: "01".to_owned(), shown: Some(b"{}".to_vec()) },
+            KnownNode { name: "01".to_owned(), object: Some(b"{}".to_vec()) },
         )]);
         for is_named in [true, false] {
-            let mut drawing = WatchScreen::new(SECOND, is_named);
-            drawing.compare(Some(&known), &[], &[]);
-            let gone = |drawing: &WatchScreen| drawing.foot(clock::now(), false).lines;
-            assert_eq!(gone(&drawing), ["gone: 01"]);
-            drawing.gone[0].since = clock::now().checked_sub(GONE).unwrap();
-            drawing.compare(Some(&HashMap::new()), &[], &[]);
-            assert_eq!(gone(&drawing).len(), usize::from(is_named));
-            drawing.compare(Some(&HashMap::new()), std::slice::from_ref(&a), &[b"{}".to_vec()]);
-            assert_eq!(gone(&drawing), Vec::<String>::new());
+            let mut screen = WatchScreen::new(SECOND, is_named);
+            screen.compare(Some(&known), &[], &[]);
+            let gone = |screen: &WatchScreen| screen.status_lines(clock::now(), false).lines;
+            assert_eq!(gone(&screen), ["gone: 01"]);
+            screen.gone[0].since = clock::now().checked_sub(GONE).unwrap();
+            screen.compare(Some(&HashMap::new()), &[], &[]);
+            assert_eq!(gone(&screen).len(), usize::from(is_named));
+            screen.compare(Some(&HashMap::new()), std::slice::from_ref(&a), &[b"{}".to_vec()]);
+            assert_eq!(gone(&screen), Vec::<String>::new());
         }
     }
 
     #[test]
     fn trouble_is_one_line_and_goes() {
-        let mut drawing = WatchScreen::new(SECOND, false);
-        drawing.fails(Some("cannot reach\nNomad".to_owned()));
-        let since = drawing.failure.as_ref().unwrap().1;
-        drawing.fails(Some("timed out".to_owned()));
-        drawing.warned(vec!["using the local cache".to_owned()]);
-        let said = drawing.trouble(since + 12 * SECOND).unwrap();
+        let mut screen = WatchScreen::new(SECOND, false);
+        screen.fail(Some("cannot reach\nNomad".to_owned()));
+        let since = screen.failure.as_ref().unwrap().1;
+        screen.fail(Some("timed out".to_owned()));
+        screen.warn(vec!["using the local cache".to_owned()]);
+        let said = screen.trouble(since + 12 * SECOND).unwrap();
         assert_eq!(said, "failing for 12s: timed out · warning: using the local cache");
-        drawing.fails(Some("a\nb".to_owned()));
-        assert_eq!(drawing.trouble(since).unwrap().lines().count(), 1);
-        drawing.fails(None);
-        drawing.warned(Vec::new());
-        assert_eq!(drawing.trouble(since), None);
+        screen.fail(Some("a\nb".to_owned()));
+        assert_eq!(screen.trouble(since).unwrap().lines().count(), 1);
+        screen.fail(None);
+        screen.warn(Vec::new());
+        assert_eq!(screen.trouble(since), None);
     }
 }
