@@ -1,5 +1,7 @@
 //! The rules of the house: who may use whom, one door per outside library, short files.
 
+mod arrows;
+mod names;
 mod tables;
 
 use std::collections::BTreeSet;
@@ -34,7 +36,9 @@ fn the_house_is_tidy() {
         collect(root, &root.join(folder), &mut sources);
     }
     assert!(sources.iter().any(|source| source.path == "src/lib.rs"), "the sources are found");
-    let faults: Vec<String> = sources.iter().flat_map(faults).collect();
+    let mut faults: Vec<String> = sources.iter().flat_map(faults).collect();
+    faults.extend(arrows::cycles(&sources));
+    faults.extend(names::doubled(&sources));
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
 }
 
