@@ -5,7 +5,7 @@ mod living;
 use nomad_sim::{Fleet, Sim};
 use serde_json::{Value, json};
 
-use crate::support::sandbox::{Said, Sandbox, failure};
+use crate::support::sandbox::{Output, Sandbox, failure};
 
 /// A cluster whose answer is cached already; nobody asks Nomad again.
 struct Room {
@@ -238,14 +238,14 @@ fn a_check_fails_with_ten_and_keeps_the_rows() {
         room.sandbox.run("list -o name --dc dc1 --fail-on status=down --fail-on meta.rack=r1");
     assert_eq!(
         said,
-        Said { stdout: "worker-1\nworker-2\nworker-3\n".to_owned(), stderr, code: 10 }
+        Output { stdout: "worker-1\nworker-2\nworker-3\n".to_owned(), stderr, code: 10 }
     );
     room.prints("list -o name --dc dc2 --fail-on meta.rack=r1", "worker-4\nworker-5\n");
     assert_eq!(room.sandbox.run("list --json --fail-on status=ready").code, 10);
     // What a limit leaves out is checked all the same.
     let limited = room.sandbox.run("list -o name --sort -name --limit 1 --fail-on meta.rack=r1");
     let stderr = "error: 2 nodes match meta.rack=r1: worker-2, worker-1\n".to_owned();
-    assert_eq!(limited, Said { stdout: "worker-5\n".to_owned(), stderr, code: 10 });
+    assert_eq!(limited, Output { stdout: "worker-5\n".to_owned(), stderr, code: 10 });
     let stderr = "error: invalid value for --fail-on: unknown status \"dwn\"; expected initializing, ready, down or disconnected\n";
     assert_eq!(room.sandbox.run("list --fail-on status=dwn"), failure(2, stderr));
 }

@@ -5,9 +5,9 @@ use std::fs::OpenOptions;
 use std::os::unix::ffi::OsStrExt as _;
 use std::process::Stdio;
 
-use crate::support::sandbox::{Said, Sandbox, UNUSED as NOBODY, failure};
+use crate::support::sandbox::{Output, Sandbox, UNUSED as NOBODY, failure};
 
-fn refused(address: &str) -> Said {
+fn refused(address: &str) -> Output {
     let hint = "hint: set NOMAD_ADDR or pass --address";
     failure(5, &format!("error: cannot reach Nomad at {address}: connection refused\n{hint}\n"))
 }

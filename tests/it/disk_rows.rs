@@ -9,9 +9,9 @@ use std::process::Command;
 
 use nomad_sim::{Fleet, Sim};
 
-use crate::support::means::{Mounted, given_away, is_root};
 use crate::support::other_user::OtherUser;
-use crate::support::sandbox::{Said, Sandbox, failure};
+use crate::support::requirements::{Mounted, given_away, is_root};
+use crate::support::sandbox::{Output, Sandbox, failure};
 
 /// A cluster, and a run that keeps its answers in files.
 struct Run {
@@ -50,7 +50,7 @@ impl Run {
         for _ in 0..2 {
             let said = self.sandbox.run("list --json");
             let stderr = format!("warning: {why}\n");
-            assert_eq!(said, Said { stdout: stdout.clone(), stderr, code: 0 });
+            assert_eq!(said, Output { stdout: stdout.clone(), stderr, code: 0 });
             assert_eq!(self.sim.asked().len(), 6, "straight to Nomad");
         }
     }
@@ -112,7 +112,7 @@ fn d1_files_that_may_not_grow() {
     shell.args(["-c", "ulimit -f 0; exec \"$0\" \"$@\""]).arg(limited.get_program());
     shell.args(limited.get_args()).env_clear().current_dir(run.sandbox.home());
     shell.envs(limited.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let said = Said::from(shell.output().unwrap());
+    let said = Output::from(shell.output().unwrap());
     let stderr = format!(
         "warning: cache not used: cannot write the cache folder {}: file too large\n",
         run.sandbox.cache().display()
@@ -128,7 +128,7 @@ fn d1_a_home_that_is_no_whole_path() {
     let mut command = run.sandbox.command(["list", "-o", "name"]);
     let output = command.env("HOME", "here").current_dir(run.parent()).output().unwrap();
     let stderr = "warning: no local cache: no home folder to keep it in\n";
-    let said = Said::from(output);
+    let said = Output::from(output);
     assert_eq!((said.stderr.as_str(), said.code), (stderr, 0));
     assert!(!run.parent().join("here").exists());
 }
@@ -233,7 +233,7 @@ fn d1_a_full_disk() {
     assert_eq!(run.sim.asked(), Vec::<String>::new(), "reading needs no room");
     let said = run.sandbox.run("refresh");
     let stdout = "Updated: 0 new, 0 changed, 5 cached\n".to_owned();
-    assert_eq!(said, Said { stdout, stderr: format!("warning: {why}\n"), code: 0 });
+    assert_eq!(said, Output { stdout, stderr: format!("warning: {why}\n"), code: 0 });
     let has = |ending: &str| {
         let mut entries = fs::read_dir(&folder).unwrap();
         entries.any(|entry| entry.unwrap().file_name().to_str().unwrap().ends_with(ending))
@@ -312,7 +312,7 @@ fn d5_a_password_that_others_can_read() {
         for (bits, stderr) in [(0o600, ""), (0o640, warned), (0o604, warned)] {
             mode(&path, bits);
             let said = run.sandbox.run("list --json --config c.toml");
-            let expected = Said { stdout: stdout.clone(), stderr: stderr.to_owned(), code: 0 };
+            let expected = Output { stdout: stdout.clone(), stderr: stderr.to_owned(), code: 0 };
             assert_eq!(said, expected, "{text} {bits:o}");
         }
     }

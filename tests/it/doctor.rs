@@ -26,7 +26,7 @@ use nomad_sim::{Fault, Fleet, Sim, Times, Where};
 use serde_json::Value;
 
 use crate::support::redis_server::RedisServer;
-use crate::support::sandbox::{Said, Sandbox, failure};
+use crate::support::sandbox::{Output, Sandbox, failure};
 
 /// As Redis should be.
 const GOOD: [&str; 4] = ["--maxmemory", "256mb", "--maxmemory-policy", "allkeys-lru"];
@@ -60,7 +60,7 @@ impl Room {
     }
 
     /// A run, with names in place of what differs from test to test.
-    fn run(&self, args: &str) -> Said {
+    fn run(&self, args: &str) -> Output {
         let said = self.sandbox.run(args);
         let uid = format!("uid {}", rustix::process::getuid().as_raw());
         let stdout = said
@@ -69,7 +69,7 @@ impl Room {
             .replace(&self.redis.url(), "REDIS")
             .replace(&self.sandbox.home().display().to_string(), "HOME")
             .replace(&uid, "uid ME");
-        Said { stdout: steady(&stdout), ..said }
+        Output { stdout: steady(&stdout), ..said }
     }
 
     /// What is not ok, a line each, and the exit code; stderr must be empty.
@@ -217,7 +217,7 @@ fn a_healthy_chain_is_all_well() {
     room.sandbox.stdout("list");
     room.sandbox.stdout("list");
     let expected = HEALTHY.replace("VERSION", &version(&room));
-    assert_eq!(room.run("doctor"), Said { stdout: expected, stderr: String::new(), code: 0 });
+    assert_eq!(room.run("doctor"), Output { stdout: expected, stderr: String::new(), code: 0 });
 }
 
 /// The same lines as the text has.

@@ -30,7 +30,7 @@ use redis::Value;
 
 use crate::support::in_time::in_time;
 use crate::support::redis_server::RedisServer;
-use crate::support::sandbox::{Said, Sandbox, failure};
+use crate::support::sandbox::{Output, Sandbox, failure};
 
 /// A Nomad, a Redis and a home of a test's own.
 struct Room {
@@ -61,10 +61,10 @@ impl Room {
     }
 
     /// What a run said, with `NOMAD` for the simulator's address and `TIME` for what it took.
-    fn run(&self, args: &str) -> Said {
+    fn run(&self, args: &str) -> Output {
         let said = self.sandbox.run(args);
         let stderr = said.stderr.replace(&self.sim.address(), "NOMAD");
-        Said { stderr: timeless(&stderr), ..said }
+        Output { stderr: timeless(&stderr), ..said }
     }
 
     /// The command fails like this, prints nothing and caches nothing.
@@ -82,7 +82,7 @@ impl Room {
     /// The command gives all five recorded nodes, says this, and caches these keys.
     #[track_caller]
     fn succeeds(&self, args: &str, stderr: &str, cached: &[&str]) {
-        let expected = Said { stdout: recorded(), stderr: stderr.to_owned(), code: 0 };
+        let expected = Output { stdout: recorded(), stderr: stderr.to_owned(), code: 0 };
         assert_eq!(self.run(args), expected, "nomad-clients {args}");
         assert_eq!(self.cached(), cached, "cached");
     }

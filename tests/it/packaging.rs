@@ -10,7 +10,7 @@ use nomad_clients::cli;
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
-use crate::support::means::left_out;
+use crate::support::requirements::left_out;
 
 const SERVICE: &str = ".packaging/nomad-clients.service";
 

@@ -24,8 +24,8 @@ use std::time::Duration;
 use nomad_sim::{Fleet, Sim};
 use rustix::process::{Resource, getrlimit};
 
-use crate::support::fake_redis::Fake;
-use crate::support::sandbox::{Said, Sandbox, failure};
+use crate::support::fake_redis::FakeRedis;
+use crate::support::sandbox::{Output, Sandbox, failure};
 
 /// The program, begun by a shell that first lowers a limit.
 fn limited(sandbox: &Sandbox, limit: &str, args: &str) -> std::process::Output {
@@ -91,7 +91,7 @@ fn p5_a_panic_tells_nothing() {
     shell.args(["--exact", "process_rows::p5_a_panic_tells_nothing", "--nocapture"]);
     shell.env_clear().env(PANICS, "yes").env("RUST_BACKTRACE", "full").current_dir(here.path());
     let output = shell.output().unwrap();
-    let said = Said::from(output.clone());
+    let said = Output::from(output.clone());
     let stderr = "error: internal error: this is a bug in nomad-clients\nhint: please report it with the command you ran\n";
     assert_eq!(said.stderr, stderr, "{}", said.stdout);
     assert_eq!(output.status.signal(), Some(6), "it went on to the crash: {}", said.stdout);
@@ -103,7 +103,7 @@ fn p5_a_panic_tells_nothing() {
 #[test]
 fn p5_a_shell_that_asks_leaves_no_dump_either() {
     let (tell, asked) = mpsc::channel();
-    let redis = Fake::new(move |mut client| {
+    let redis = FakeRedis::new(move |mut client| {
         tell.send(()).unwrap();
         let _ = io::copy(&mut client, &mut io::sink());
     });
@@ -141,6 +141,6 @@ fn i2_a_variable_that_is_no_text() {
     let sandbox = Sandbox::empty();
     let mut command = sandbox.command(["list"]);
     command.env("NOMAD_ADDR", OsString::from_vec(b"http://\xff".to_vec()));
-    let said = Said::from(command.output().unwrap());
+    let said = Output::from(command.output().unwrap());
     assert_eq!(said, failure(2, "error: the variable NOMAD_ADDR is not UTF-8\n"));
 }

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use nomad_sim::{Fleet, Gate, Sim, Where};
 
-use crate::support::sandbox::{Said, Sandbox};
+use crate::support::sandbox::{Output, Sandbox};
 
 /// A cluster of five nodes, and a machine that lists them.
 struct Room {
@@ -68,7 +68,7 @@ impl Room {
     }
 
     /// Lets a held run go on; what it said in the end.
-    fn go_on(&self, child: Child, gate: &Gate) -> Said {
+    fn go_on(&self, child: Child, gate: &Gate) -> Output {
         gate.open();
         self.sim.heal();
         child.wait_with_output().unwrap().into()
@@ -77,7 +77,7 @@ impl Room {
 
 /// Exit 0 with exactly this.
 #[track_caller]
-fn check(said: &Said, stdout: &str, stderr: &str) {
+fn check(said: &Output, stdout: &str, stderr: &str) {
     assert_eq!((said.stderr.as_str(), said.code), (stderr, 0));
     assert!(said.stdout == stdout, "stdout differs: {}", said.stdout);
 }

@@ -5,9 +5,9 @@ use std::process::Command;
 
 use nomad_sim::{Fleet, Sim};
 
-use crate::support::means::is_root;
 use crate::support::other_user::OtherUser;
-use crate::support::sandbox::{Said, Sandbox, failure};
+use crate::support::requirements::is_root;
+use crate::support::sandbox::{Output, Sandbox, failure};
 use crate::support::served::Served;
 
 /// A user for each test: the system counts the threads of all processes of a user together, those
@@ -47,8 +47,8 @@ impl Limited {
 
     #[track_caller]
     fn check(&self, limit: &str, args: &str, stdout: &str) {
-        let said = Said::from(self.command(limit, args).output().unwrap());
-        let all = Said { stdout: stdout.to_owned(), stderr: String::new(), code: 0 };
+        let said = Output::from(self.command(limit, args).output().unwrap());
+        let all = Output { stdout: stdout.to_owned(), stderr: String::new(), code: 0 };
         assert_eq!(said, all, "{limit} {args}");
     }
 }
@@ -82,7 +82,7 @@ fn p4_an_answer_takes_no_thread() {
         run.check(&limit, "refresh", "Updated: 300 new, 0 changed, 0 cached\n");
     }
     // Whether the rest of the machine is well is not asked here.
-    let said = Said::from(run.command(&threads_at_most(1), "doctor --json").output().unwrap());
+    let said = Output::from(run.command(&threads_at_most(1), "doctor --json").output().unwrap());
     assert!(said.stderr.is_empty() && said.stdout.contains("\"nomad\""), "{said:?}");
 }
 
@@ -99,7 +99,7 @@ fn p4_serving_takes_a_few_threads() {
     for threads in [1, 3] {
         let mut command = run.command(&threads_at_most(threads), line);
         let stderr = "error: cannot serve: fewer than 4 threads can be made\n";
-        assert_eq!(Said::from(command.output().unwrap()), failure(1, stderr), "{threads}");
+        assert_eq!(Output::from(command.output().unwrap()), failure(1, stderr), "{threads}");
     }
     let served = Served::spawn(run.command(&threads_at_most(6), line));
     for _ in 0..3 {
@@ -115,13 +115,13 @@ fn p4_too_few_descriptors_are_an_error() {
     let run = Limited::new(sandbox, ALONE[0]);
     for files in 4..8 {
         let said = run.command(&files_at_most(files), "list --json").output().unwrap();
-        let said = Said::from(said);
+        let said = Output::from(said);
         let is_told = said.stderr.starts_with("error: cannot reach Nomad at ");
         assert!(said.code == 0 || (said.code == 5 && is_told), "{files}: {said:?}");
     }
     for files in 4..10 {
         let mut command = run.command(&files_at_most(files), "serve --listen 127.0.0.1:0");
-        let said = Said::from(command.output().unwrap());
+        let said = Output::from(command.output().unwrap());
         assert_eq!((said.code, said.stdout.as_str()), (1, ""), "{files}: {said:?}");
         let told = said.stderr.to_lowercase();
         assert!(

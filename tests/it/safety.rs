@@ -24,7 +24,7 @@ mod way;
 use nomad_sim::{Fleet, Sim};
 
 use crate::support::redis_server::RedisServer;
-use crate::support::sandbox::{Said, Sandbox};
+use crate::support::sandbox::{Output, Sandbox};
 
 /// A cluster, a Redis, and a machine that uses both.
 struct Room {
@@ -55,6 +55,6 @@ impl Room {
 }
 
 /// A good answer with a remark.
-fn good(stdout: &str, stderr: &str) -> Said {
-    Said { stdout: stdout.to_owned(), stderr: stderr.to_owned(), code: 0 }
+fn good(stdout: &str, stderr: &str) -> Output {
+    Output { stdout: stdout.to_owned(), stderr: stderr.to_owned(), code: 0 }
 }

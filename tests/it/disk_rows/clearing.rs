@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::{Run, mode};
 use crate::support::redis_server::RedisServer;
-use crate::support::sandbox::{Said, Sandbox, failure};
+use crate::support::sandbox::{Output, Sandbox, failure};
 
 /// What it holds is served again when somebody has repaired it.
 #[test]
@@ -45,7 +45,7 @@ fn d1_a_clear_without_descriptors() {
         shell.args(["-c", &format!("ulimit -n {most}; exec \"$0\" cache clear")]);
         shell.arg(clear.get_program()).env_clear().current_dir(run.sandbox.home());
         shell.envs(clear.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        let said = Said::from(shell.output().unwrap());
+        let said = Output::from(shell.output().unwrap());
         run.sim.asked();
         run.sandbox.stdout("list --json");
         let is_cleared = !run.sim.asked().is_empty();

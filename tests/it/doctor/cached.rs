@@ -6,8 +6,8 @@ use std::path::Path;
 
 use nomad_sim::{Fleet, Sim};
 
-use crate::support::means::Mounted;
 use crate::support::redis_server::RedisServer;
+use crate::support::requirements::Mounted;
 use crate::support::sandbox::Sandbox;
 
 use super::Room;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use nomad_sim::{Fault, Fleet, Listen, Options, Refusing, Silent, Sim, Times, Where};
 
-use crate::support::fake_redis::Fake;
+use crate::support::fake_redis::FakeRedis;
 use crate::support::redis_server::RedisServer;
 use crate::support::sandbox::Sandbox;
 use crate::support::tls_front;
@@ -110,17 +110,17 @@ fn a_handshake_that_never_was() {
         let skipped = "skipped nomad/answer leader token permission version latency: needs tls";
         Room::new().at(&address).finds(args, 1, &[&problem, skipped, ASKED]);
     };
-    let silent = Fake::silent().url().replace("redis://", "https://");
+    let silent = FakeRedis::silent().url().replace("redis://", "https://");
     // Where the time is over before the greeting, nothing was learnt of that.
     let hurried = || Room::new().at(&silent).run("doctor --json --timeout 950ms").stdout;
     let greeted = |said: &String| said.contains("(TLS handshake)");
     let said = std::iter::repeat_with(hurried).take(40).find(greeted).expect("it was greeted");
     let advice = "s (TLS handshake) → pass a longer --timeout, or use http:// in the address if Nomad has no TLS";
     assert!(super::troubles(&said)[0].ends_with(advice), "{said}");
-    let host = |fake: &Fake| fake.url().replace("redis://", "");
-    check(&host(&Fake::silent()), "timed out after 3s (TLS handshake)");
-    check(&host(&Fake::cut_off(b"")), "connection closed without an answer");
-    check(&host(&Fake::saying(b"-ERR unknown command\r\n")), "TLS: the answer is not TLS");
+    let host = |fake: &FakeRedis| fake.url().replace("redis://", "");
+    check(&host(&FakeRedis::silent()), "timed out after 3s (TLS handshake)");
+    check(&host(&FakeRedis::cut_off(b"")), "connection closed without an answer");
+    check(&host(&FakeRedis::saying(b"-ERR unknown command\r\n")), "TLS: the answer is not TLS");
     let sim = Sim::start(Fleet::recorded());
     check(&sim.address().replace("http://", ""), "TLS: the answer is not TLS");
 }

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use redis::Value;
 
 use crate::redis_rows::trouble::ACL;
-use crate::support::fake_redis::{Fake, nobody};
+use crate::support::fake_redis::{FakeRedis, nobody};
 use crate::support::pki::file;
 use crate::support::redis_server::RedisServer;
-use crate::support::relay::{Relay, Treat};
+use crate::support::relay::{Relay, Treatment};
 use crate::support::tls_front;
 
 use super::{GOOD, Room};
@@ -41,8 +41,8 @@ fn the_name_has_no_address_or_something_else_answers() {
     unreached(&name, "its name can't be resolved → check the address in --redis or REDIS_URL");
     let why =
         "not a Redis server → name a Redis with --redis or REDIS_URL; rediss:// if it speaks TLS";
-    unreached(&Fake::saying(b"SSH-2.0-x\r\n").url(), why);
-    let silent = Fake::silent();
+    unreached(&FakeRedis::saying(b"SSH-2.0-x\r\n").url(), why);
+    let silent = FakeRedis::silent();
     let why = "timed out after TIME → is it stopped or overloaded, or does a firewall swallow what is sent? runs do without it meanwhile";
     unreached(&silent.url(), why);
 }
@@ -68,7 +68,7 @@ fn plain_words_to_a_port_that_speaks_tls() {
     let room = Room::new().with_url(&format!("redis://localhost:{port}"));
     room.finds("", 1, &[problem, FROM_TLS, UNKNOWN]);
     let why = "connection lost → write rediss:// in --redis or REDIS_URL if it speaks TLS; else look into its log";
-    unreached(&Fake::cut_off(b"").url(), why);
+    unreached(&FakeRedis::cut_off(b"").url(), why);
 }
 
 #[test]
@@ -79,12 +79,12 @@ fn tls_to_a_port_that_speaks_none() {
         let problem = format!("problem redis/tls: {why}");
         room.finds(&ca, 1, &[&problem, FROM_TLS, UNKNOWN]);
     };
-    let error = Fake::saying(b"-ERR unknown command\r\n");
+    let error = FakeRedis::saying(b"-ERR unknown command\r\n");
     let why = "the port does not speak TLS → write redis:// in --redis or REDIS_URL, or let Redis speak TLS there";
     check(&error.url(), why);
     // Most greetings have no end of a line: Redis waits for it.
     let why = "timed out after TIME (TLS handshake) → write redis:// in --redis or REDIS_URL if it speaks no TLS";
-    check(&Fake::silent().url(), why);
+    check(&FakeRedis::silent().url(), why);
 }
 
 #[test]
@@ -252,7 +252,7 @@ fn a_replica() {
 #[test]
 fn a_redis_that_is_far_away() {
     let room = Room::new();
-    let relay = Relay::start(room.redis.socket(), |_| Treat::Late(Duration::from_millis(60)));
+    let relay = Relay::start(room.redis.socket(), |_| Treatment::Late(Duration::from_millis(60)));
     let room = room.with_url(&relay.url());
     let warning = "warning redis/latency: a round trip takes TIME → every run waits for it: use a Redis nearer by, or --cache local";
     room.finds("", 0, &[warning, NOTHING]);
@@ -280,7 +280,7 @@ fn a_clock_that_is_off_and_a_server_that_falls_silent() {
     let first: &'static [u8] =
         [&hello[..], b"*2\r\n$10\r\n1000000000\r\n$1\r\n0\r\n:-2\r\n"].concat().leak();
     let answers: &'static [&'static [u8]] = vec![first, hello, hello, hello].leak();
-    let fake = Fake::scripted(answers);
+    let fake = FakeRedis::scripted(answers);
     let room = Room::new().with_url(&fake.url());
     let problem = "problem redis/commands: timed out after TIME → is it stopped or overloaded, or does a firewall swallow what is sent? runs do without it meanwhile";
     let skipped = "skipped redis/keys writes memory: needs commands";
@@ -290,7 +290,7 @@ fn a_clock_that_is_off_and_a_server_that_falls_silent() {
 
 /// The same room, where a run has found this Redis silent.
 pub(super) fn silent_before(room: Room) -> Room {
-    let silent = Fake::silent();
+    let silent = FakeRedis::silent();
     let sandbox = room.sandbox.with("REDIS_URL", &silent.url());
     sandbox.run("list");
     let mark = std::fs::read_to_string(sandbox.cache().join("redis-skip")).unwrap();
@@ -311,15 +311,15 @@ fn a_redis_that_was_silent_a_moment_ago_is_left_alone_by_runs() {
 fn a_redis_that_falls_silent_is_not_marked_for_later_runs() {
     let room = Room::new();
     let relay = Relay::start(room.redis.socket(), |question| match question.number {
-        0..5 => Treat::Pass,
-        _ => Treat::Late(Duration::from_secs(1)),
+        0..5 => Treatment::Pass,
+        _ => Treatment::Late(Duration::from_secs(1)),
     });
     let room = room.with_url(&relay.url());
     let problem = "problem redis/memory: timed out after TIME → is it stopped or overloaded, or does a firewall swallow what is sent? runs do without it meanwhile";
     room.finds("", 1, &[problem, UNKNOWN]);
     let relay = Relay::start(room.redis.socket(), |question| match question.number {
-        0..8 => Treat::Pass,
-        _ => Treat::Late(Duration::from_secs(1)),
+        0..8 => Treatment::Pass,
+        _ => Treatment::Late(Duration::from_secs(1)),
     });
     let room = room.with_url(&relay.url());
     room.finds("", 1, &[&problem.replace("memory", "entry"), UNKNOWN]);
@@ -329,7 +329,7 @@ fn a_redis_that_falls_silent_is_not_marked_for_later_runs() {
 #[test]
 fn a_redis_that_is_slower_than_the_time_that_was_given_is_not_blamed() {
     let room = Room::new();
-    let late = |_: &_| Treat::Late(Duration::from_millis(300));
+    let late = |_: &_| Treatment::Late(Duration::from_millis(300));
     let relay = Relay::start(room.redis.socket(), late);
     let room = room.with_url(&relay.url());
     let began = Instant::now();
@@ -340,7 +340,7 @@ fn a_redis_that_is_slower_than_the_time_that_was_given_is_not_blamed() {
 
 #[test]
 fn without_time_nobody_is_blamed() {
-    let (nomad, redis) = (nomad_sim::Silent::start(), Fake::silent());
+    let (nomad, redis) = (nomad_sim::Silent::start(), FakeRedis::silent());
     let room = Room::new().with_url(&redis.url());
     let room = Room { sandbox: room.sandbox.with("NOMAD_ADDR", &nomad.address()), ..room };
     let expected = [

@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 
-use crate::support::fake_redis::Fake;
+use crate::support::fake_redis::FakeRedis;
 use crate::support::redis_server::RedisServer;
 
 use super::redis::{NOTHING, UNKNOWN, unreached};
@@ -12,11 +12,11 @@ const FROM_VERSION: &str = "skipped redis/latency commands keys writes memory: n
 
 #[test]
 fn an_http_server() {
-    let http = Fake::saying(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+    let http = FakeRedis::saying(b"HTTP/1.1 400 Bad Request\r\n\r\n");
     let http_server = "not a Redis server: it speaks HTTP → name a Redis with --redis or REDIS_URL: its usual port is 6379";
     unreached(&http.url(), http_server);
     // Many wait for the end of a request, and then answer.
-    let patient = Fake::new(|mut client| {
+    let patient = FakeRedis::new(|mut client| {
         let (mut asked, mut part) = (Vec::new(), [0; 4096]);
         while let Ok(length @ 1..) = client.read(&mut part) {
             asked.extend_from_slice(&part[..length]);

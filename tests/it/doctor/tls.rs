@@ -6,10 +6,10 @@
 //! | TLS 1.2, as OpenSSL speaks it | a `redis-server`, also where Nomad is looked for: no word gets through |
 //! | any alert | a fake, which answers the greeting with it |
 
-use crate::support::fake_redis::Fake;
+use crate::support::fake_redis::FakeRedis;
 use crate::support::pki::file;
 use crate::support::redis_server::RedisServer;
-use crate::support::sandbox::{Said, Sandbox, failure};
+use crate::support::sandbox::{Output, Sandbox, failure};
 use crate::support::tls_front;
 
 use super::Room;
@@ -63,7 +63,7 @@ pub(super) fn says_trusting(
     let sandbox = Sandbox::redis(&url).nomad(&room.sim.address());
     let stdout = "worker-1\nworker-2\nworker-3\nworker-4\nworker-5\n".to_owned();
     let said = sandbox.run(&format!("list -o name {of_redis}"));
-    assert_eq!(said, Said { stdout, stderr, code: 0 });
+    assert_eq!(said, Output { stdout, stderr, code: 0 });
 }
 
 /// The same of both.
@@ -124,7 +124,7 @@ fn the_same_over_tls_1_2() {
 /// Servers of Go before 1.21 call a missing certificate a bad one.
 #[test]
 fn alerts_that_no_server_here_sends() {
-    let fake = |alert: u8| Fake::saying(vec![21, 3, 3, 0, 2, 2, alert].leak());
+    let fake = |alert: u8| FakeRedis::saying(vec![21, 3, 3, 0, 2, 2, alert].leak());
     let answers = |alert: u8, client: Option<&str>, why: &str, cure: &str| {
         let url = fake(alert).url();
         check(url.trim_start_matches("redis://"), client, why, cure);
@@ -149,7 +149,7 @@ fn alerts_that_no_server_here_sends() {
 #[test]
 fn a_redis_that_hangs_up_in_the_midst_of_a_handshake() {
     // The beginning of a record.
-    let host = Fake::cut_off(&[22, 3, 3, 0, 80, 2]).url();
+    let host = FakeRedis::cut_off(&[22, 3, 3, 0, 80, 2]).url();
     let room = Room::new().with_url(&host.replace("redis:", "rediss:"));
     let problem = "problem redis/tls: connection lost in the handshake → look into Redis's log; if it wants a client certificate, pass --redis-client-cert and --redis-client-key";
     let ca = format!("--redis-ca-cert {}", file("ca.pem").display());

@@ -12,7 +12,7 @@ use super::ROOT;
 use super::blocks::{Block, Typed, is_shown, session};
 use crate::support::pty::Pty;
 use crate::support::redis_server::{RedisServer, free_port};
-use crate::support::sandbox::{Said, Sandbox};
+use crate::support::sandbox::{Output, Sandbox};
 
 /// Commands that are not run, and why. All others are, and a block with another command of these programs fails.
 const NOT_RUN: [(&str, &str); 23] = [
@@ -186,7 +186,7 @@ impl Room {
         back.fold(text.to_owned(), |text, (told, here, _)| text.replace(&here, told))
     }
 
-    fn bash(&self, script: &str) -> Said {
+    fn bash(&self, script: &str) -> Output {
         self.shell(script).stdin(Stdio::null()).output().unwrap().into()
     }
 

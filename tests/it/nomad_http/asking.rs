@@ -8,7 +8,7 @@ use nomad_clients::nomad::{Access, Compress, FailureKind, HttpNomad, Nomad as _,
 use nomad_sim::{Fleet, Options, Sim};
 
 use crate::support::sandbox::Sandbox;
-use crate::support::wire_server::{Act, Asked, WireServer};
+use crate::support::wire_server::{Act, ReceivedRequest, WireServer};
 
 use super::{NODE, access, check, heard, json, listening, node, node_json, nomad, open};
 
@@ -17,7 +17,7 @@ fn server(place: &str) -> WireServer {
     WireServer::on(place, None, answered)
 }
 
-fn answered(asked: &Asked) -> Act {
+fn answered(asked: &ReceivedRequest) -> Act {
     match asked.line() {
         line if line.contains("/v1/nodes") => Act::Keep(json(&format!("[{}]", node_json()))),
         _ => Act::Keep(json(&node_json())),
@@ -25,7 +25,7 @@ fn answered(asked: &Asked) -> Act {
 }
 
 /// The one request that asking for the list sends.
-fn list(change: impl FnOnce(Access) -> Access) -> Asked {
+fn list(change: impl FnOnce(Access) -> Access) -> ReceivedRequest {
     let server = server("127.0.0.1:0");
     open(change(access(&server.address()))).stubs().unwrap();
     server.asked().remove(0)

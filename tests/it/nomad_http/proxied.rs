@@ -4,13 +4,13 @@ use nomad_clients::model::secret::Secret;
 use nomad_clients::nomad::{Access, FailureKind, Nomad as _};
 
 use crate::support::tls_front::config;
-use crate::support::wire_server::{Act, Asked, WireServer};
+use crate::support::wire_server::{Act, ReceivedRequest, WireServer};
 
 use super::{access, answer, check, json, node, node_json, open};
 
 const NOMAD: &str = "http://nomad.example.com:4646";
 
-fn answered(asked: &Asked) -> Act {
+fn answered(asked: &ReceivedRequest) -> Act {
     let list = asked.line().contains("/v1/nodes");
     Act::Keep(json(&if list { format!("[{}]", node_json()) } else { node_json() }))
 }
@@ -28,7 +28,7 @@ fn plain_http_is_passed_on_and_not_tunnelled() {
     nomad.stubs().unwrap();
     nomad.node(&node()).unwrap();
     let asked = proxy.asked();
-    let lines: Vec<&str> = asked.iter().map(Asked::line).collect();
+    let lines: Vec<&str> = asked.iter().map(ReceivedRequest::line).collect();
     let list = format!("GET {NOMAD}/ops/v1/nodes?region=eu HTTP/1.1");
     let detail = format!("GET {NOMAD}/ops/v1/node/{}?region=eu HTTP/1.1", node());
     assert_eq!(lines, [list, detail]);

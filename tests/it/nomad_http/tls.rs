@@ -9,11 +9,11 @@ use nomad_clients::nomad::{Access, Error, FailureKind, HttpNomad, Nomad as _, Tl
 
 use crate::support::pki::file;
 use crate::support::tls_front::config;
-use crate::support::wire_server::{Act, Asked, WireServer};
+use crate::support::wire_server::{Act, ReceivedRequest, WireServer};
 
 use super::{access, check, json, node, node_json, open};
 
-fn answered(asked: &Asked) -> Act {
+fn answered(asked: &ReceivedRequest) -> Act {
     let list = asked.line().contains("/v1/nodes");
     Act::Keep(json(&if list { format!("[{}]", node_json()) } else { node_json() }))
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use nomad_sim::{Fault, Fleet, Options, Sim, Times, Where};
 
 use super::Room;
-use crate::support::sandbox::{Said, Sandbox};
+use crate::support::sandbox::{Output, Sandbox};
 
 /// Runs that many of these at once, to their end.
-fn at_once(sandbox: &Sandbox, args: &str, count: usize) -> Vec<Said> {
+fn at_once(sandbox: &Sandbox, args: &str, count: usize) -> Vec<Output> {
     let start = || {
         let mut command = sandbox.command(args.split(' '));
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()

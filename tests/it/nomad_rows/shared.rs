@@ -6,7 +6,7 @@ use std::time::Duration;
 use nomad_sim::{Fault, Times, Where};
 
 use super::{EVERYTHING, NOTHING, Room, until};
-use crate::support::sandbox::{Said, failure};
+use crate::support::sandbox::{Output, failure};
 
 const WAITERS: usize = 12;
 
@@ -15,9 +15,9 @@ fn started(room: &Room) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-fn ended(room: &Room, child: Child) -> Said {
-    let said = Said::from(child.wait_with_output().unwrap());
-    Said { stderr: said.stderr.replace(&room.sim.address(), "NOMAD"), ..said }
+fn ended(room: &Room, child: Child) -> Output {
+    let said = Output::from(child.wait_with_output().unwrap());
+    Output { stderr: said.stderr.replace(&room.sim.address(), "NOMAD"), ..said }
 }
 
 /// How many processes have entered: the last that they asked of Redis was a script.

@@ -2,7 +2,7 @@
 
 use super::Room;
 use super::trouble::{self, ACL, Trouble};
-use crate::support::sandbox::{Said, failure};
+use crate::support::sandbox::{Output, failure};
 
 /// It fails, and what this machine keeps is cleared all the same.
 #[track_caller]
@@ -70,5 +70,5 @@ fn r20_out_of_memory_is_cleared() {
     let room = Room::new(&trouble.url);
     let local = room.sandbox.cache();
     let stdout = format!("cleared {}\ncleared {}\n", trouble.url, local.display());
-    assert_eq!(room.sandbox.run("cache clear"), Said { stdout, stderr: String::new(), code: 0 });
+    assert_eq!(room.sandbox.run("cache clear"), Output { stdout, stderr: String::new(), code: 0 });
 }

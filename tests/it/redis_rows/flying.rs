@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use super::trouble::{self, signal, until};
 use super::{Room, check};
 use crate::support::redis_server::RedisServer;
-use crate::support::relay::{Relay, Treat};
+use crate::support::relay::{Relay, Treatment};
 use crate::support::sandbox::{Sandbox, failure};
 
 const ALL: [&str; 2] = ["GET", "nomad:clients:all"];
@@ -128,7 +128,7 @@ fn r14_a_restart_from_before_a_clear() {
 fn r15_a_lost_reply() {
     let redis = RedisServer::start();
     let relay = Relay::start(redis.socket(), |question| {
-        if question.number == 2 { Treat::Cut(0) } else { Treat::Pass }
+        if question.number == 2 { Treatment::Cut(0) } else { Treatment::Pass }
     });
     let room = Room::new(&relay.url());
     room.lists("list --json", "", 6);
@@ -182,7 +182,7 @@ fn r19_a_reply_that_breaks_off() {
     let full = Room::new(&redis.url());
     full.sandbox.stdout("list");
     let relay = Relay::start(redis.socket(), |question| {
-        if question.number == 0 { Treat::Cut(3000) } else { Treat::Pass }
+        if question.number == 0 { Treatment::Cut(3000) } else { Treatment::Pass }
     });
     let sandbox = Sandbox::redis(&relay.url()).nomad(&full.sim.address());
     let all = full.all();

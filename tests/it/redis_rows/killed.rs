@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Room, check};
 use crate::support::redis_server::RedisServer;
-use crate::support::relay::{Question, Relay, Treat};
+use crate::support::relay::{Question, Relay, Treatment};
 use crate::support::sandbox::Sandbox;
 
 /// Kills the run whose number is set when `after` of its commands have reached Redis. Their replies
@@ -20,12 +20,12 @@ fn killing(redis: &RedisServer, after: usize) -> (Relay, Arc<OnceLock<u32>>) {
     let rule = move |question: &Question| {
         let before = arrived.fetch_add(question.commands.len(), Ordering::SeqCst);
         if before + question.commands.len() <= after {
-            return Treat::Pass;
+            return Treatment::Pass;
         }
         let id: u32 = *known.wait();
         // It may have ended by itself: its last commands are waited for by nobody.
         let _ = kill_process(Pid::from_raw(id.try_into().unwrap()).unwrap(), Signal::KILL);
-        Treat::Only(after.saturating_sub(before))
+        Treatment::Only(after.saturating_sub(before))
     };
     (Relay::start(redis.socket(), rule), victim)
 }

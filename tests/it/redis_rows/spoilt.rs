@@ -5,7 +5,7 @@ use super::trouble::until;
 use super::{Room, check};
 use crate::support::in_time::in_time;
 use crate::support::redis_server::RedisServer;
-use crate::support::sandbox::Said;
+use crate::support::sandbox::Output;
 
 pub(crate) const KEYS: [&str; 5] = ["all", "hash", "meta", "epoch", "lease"];
 
@@ -124,7 +124,7 @@ fn asked_of_spoilt(
     of: &str,
     how: &str,
     mode: &str,
-) -> ([Said; 4], usize) {
+) -> ([Output; 4], usize) {
     in_time(|| {
         filled(redis, room);
         harm(redis, &key(redis, of), how);

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use redis::Value;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::fake_redis::{Fake, nobody};
+use crate::support::fake_redis::{FakeRedis, nobody};
 use crate::support::pki::file;
 use crate::support::redis_server::RedisServer;
-use crate::support::relay::{Relay, Treat};
+use crate::support::relay::{Relay, Treatment};
 use crate::support::tls_front;
 
 /// What a user needs to fill the cache, as the program names it.
@@ -30,7 +30,7 @@ impl Trouble {
         Self { url, options: String::new(), _kept: vec![Box::new(kept)] }
     }
 
-    fn fake(fake: Fake) -> Self {
+    fn fake(fake: FakeRedis) -> Self {
         Self::at(fake.url(), fake)
     }
 
@@ -66,18 +66,20 @@ pub(crate) fn black_hole_on_connect() -> Trouble {
 }
 
 pub(crate) fn silent() -> Trouble {
-    Trouble::fake(Fake::silent())
+    Trouble::fake(FakeRedis::silent())
 }
 
 /// It answers that nothing is cached, and then no more.
 pub(crate) fn silent_at_enter() -> Trouble {
-    Trouble::fake(Fake::scripted(&[b":-2\r\n:-2\r\n*5\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n"]))
+    Trouble::fake(FakeRedis::scripted(&[
+        b":-2\r\n:-2\r\n*5\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n",
+    ]))
 }
 
 /// The same after a password.
 pub(crate) fn silent_at_enter_of_a_user() -> Trouble {
     const MISSING: &[u8] = b"+OK\r\n:-2\r\n:-2\r\n*5\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n";
-    Trouble::fake(Fake::scripted(&[MISSING]))
+    Trouble::fake(FakeRedis::scripted(&[MISSING]))
 }
 
 /// TLS in front of a good Redis, which shows the certificate `cert`.
@@ -101,7 +103,7 @@ pub(crate) fn tls_for_clients(cert: &str, key: &str) -> Trouble {
 }
 
 pub(crate) fn tls_to_a_plain_port() -> Trouble {
-    let fake = Fake::saying(b"-ERR unknown command\r\n");
+    let fake = FakeRedis::saying(b"-ERR unknown command\r\n");
     Trouble::at(fake.url().replace("redis:", "rediss:"), fake)
 }
 
@@ -119,7 +121,7 @@ pub(crate) fn no_password() -> Trouble {
 pub(crate) fn echoing(lets_in: bool) -> Trouble {
     let said = "-ERR rejected \"pw-canary\" pw%2dcanary pw\\x2dcanary cHctY2FuYXJ5 70772d63616e617279 'pw-can' pw-cana\r\n";
     let (first, rest) = (if lets_in { "+OK\r\n" } else { said }, said.repeat(12));
-    Trouble::fake(Fake::saying(format!("{first}{rest}").leak().as_bytes()))
+    Trouble::fake(FakeRedis::saying(format!("{first}{rest}").leak().as_bytes()))
 }
 
 pub(crate) fn user_off() -> Trouble {
@@ -229,17 +231,17 @@ pub(crate) fn no_room() -> Trouble {
 }
 
 pub(crate) fn http_server() -> Trouble {
-    Trouble::fake(Fake::saying(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
+    Trouble::fake(FakeRedis::saying(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
 }
 
 pub(crate) fn garbage() -> Trouble {
-    Trouble::fake(Fake::saying(b"\x16\x04\x01\x00\x02\x02\x50"))
+    Trouble::fake(FakeRedis::saying(b"\x16\x04\x01\x00\x02\x02\x50"))
 }
 
 /// Every command takes a second longer.
 pub(crate) fn slow() -> Trouble {
     let server = RedisServer::start();
-    let relay = Relay::start(server.socket(), |_| Treat::Late(Duration::from_secs(1)));
+    let relay = Relay::start(server.socket(), |_| Treatment::Late(Duration::from_secs(1)));
     Trouble::at(relay.url(), (relay, server))
 }
 

@@ -9,7 +9,7 @@ use nomad_clients::store::sum;
 
 use super::{Room, good};
 use crate::support::redis_server::RedisServer;
-use crate::support::sandbox::{Said, failure};
+use crate::support::sandbox::{Output, failure};
 
 const META: &str = "nomad:clients:meta";
 const ALL: &str = "nomad:clients:all";
@@ -53,7 +53,7 @@ fn steers(text: &str) -> bool {
 
 /// Whatever is forged: it ends as it should, steers nothing, and asks Nomad for nothing odd.
 #[track_caller]
-fn check_harmless(room: &Room, what: &str, args: &str) -> Said {
+fn check_harmless(room: &Room, what: &str, args: &str) -> Output {
     let said = room.sandbox.run(args);
     assert!([0, 1].contains(&said.code), "{what}, {args}: {said:?}");
     assert!(!said.stderr.contains("internal error"), "{what}, {args}: {said:?}");

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use nomad_sim::{Fleet, Sim};
 
 use super::good;
-use crate::support::means::given_away;
+use crate::support::requirements::given_away;
 use crate::support::sandbox::Sandbox;
 
 struct Run {

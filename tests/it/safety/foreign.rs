@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use nomad_sim::{Fault, Fleet, Sim, Times, Where};
 
 use super::Room;
-use crate::support::fake_redis::Fake;
+use crate::support::fake_redis::FakeRedis;
 use crate::support::sandbox::Sandbox;
 
 /// One of each kind: CSI, OSC 8, OSC 52, DCS, C1, a bell, a line of its own, and what hides.
@@ -188,7 +188,7 @@ fn s19_what_servers_say_in_errors_is_short_and_harmless() {
         assert_eq!(steers(&said.stderr), None, "{}", said.stderr);
     }
     let hostile = b"-ERR \x1b[2J\xe2\x80\xaeevil\r\n";
-    let fake = Fake::saying(hostile);
+    let fake = FakeRedis::saying(hostile);
     let sim = Sim::start(Fleet::recorded());
     let sandbox = Sandbox::redis(&fake.url()).nomad(&sim.address());
     for args in ["list -o name -vv", "cache stats", "cache clear"] {

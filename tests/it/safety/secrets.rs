@@ -16,7 +16,7 @@ use nomad_sim::{Fault, Fleet, Gate, Sim, Times, Where};
 
 use crate::support::pki::file;
 use crate::support::redis_server::RedisServer;
-use crate::support::sandbox::{Said, Sandbox};
+use crate::support::sandbox::{Output, Sandbox};
 use crate::support::served::Served;
 
 /// In the token, in the passwords of proxies and of Redis (see `trouble`), in the access token.
@@ -97,7 +97,7 @@ fn check_text(what: &str, text: &[u8]) {
 
 /// Neither what it says nor what it leaves holds a secret; what it says, for who knows more of it.
 #[track_caller]
-fn check_silent(sandbox: &Sandbox, options: &str, args: &str) -> Said {
+fn check_silent(sandbox: &Sandbox, options: &str, args: &str) -> Output {
     let args = format!("{args} -vv{options}");
     let output = sandbox.command(args.split(' ')).output().unwrap();
     check_text(&args, &output.stdout);

@@ -4,7 +4,7 @@ use nomad_sim::{Fleet, Listen, Options, Sim};
 
 use crate::support::pki::file;
 use crate::support::redis_server::RedisServer;
-use crate::support::sandbox::{Said, Sandbox, failure};
+use crate::support::sandbox::{Output, Sandbox, failure};
 use crate::support::tls_front;
 
 use super::good;
@@ -185,7 +185,7 @@ fn left_alone(url: &str, server: &RedisServer, options: &str, why: &str) {
         "note: cleared {}\nerror: cache NOT cleared in redis: {why}; old data may be served up to 60 s; rerun\n",
         sandbox.cache().display()
     );
-    let cleared = Said { stdout: String::new(), stderr, code: 7 };
+    let cleared = Output { stdout: String::new(), stderr, code: 7 };
     assert_eq!(sandbox.run(&format!("cache clear {options}")), cleared);
 }
 

@@ -48,7 +48,7 @@ impl Kind {
 
 /// How a cluster and those who ask it behave.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Temper {
+pub(super) struct Behaviour {
     /// Details fail now and then.
     pub(super) flaky: bool,
     /// In an outage an old answer is better than none.
@@ -62,7 +62,7 @@ pub(super) struct Temper {
 pub(super) struct Notes {
     /// Step and clears done when it began.
     pub(super) began: (u64, u64),
-    pub(super) fate: Fate,
+    pub(super) fate: Ending,
     /// The lease of the flight that it was given last, and what the cache had then.
     pub(super) lease: Option<Lease>,
     pub(super) known: Option<Meta>,
@@ -87,7 +87,7 @@ pub(super) struct Notes {
 
 /// Killed processes leave everything as it is, those that are told to end give the lease back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum Ending {
     #[default]
     Alive,
     Leaving,
@@ -107,7 +107,7 @@ pub(super) struct Actor {
     pub(super) index: usize,
     pub(super) scope: usize,
     pub(super) kind: Kind,
-    pub(super) temper: Temper,
+    pub(super) temper: Behaviour,
     pub(super) gate: Gate,
     world: Arc<Mutex<World>>,
     notes: Mutex<Notes>,
@@ -118,7 +118,7 @@ impl Actor {
     pub(super) fn new(
         (index, scope): (usize, usize),
         kind: Kind,
-        temper: Temper,
+        temper: Behaviour,
         gate: Gate,
         world: &Arc<Mutex<World>>,
     ) -> Arc<Self> {
@@ -146,14 +146,14 @@ impl Actor {
 
     /// `kill -9`.
     pub(super) fn kill(&self) {
-        self.notes().fate = Fate::Dead;
+        self.notes().fate = Ending::Dead;
     }
 
     /// Ctrl-C: gives back the lease that is held, if one is.
     pub(super) fn leave(&self) {
-        self.notes().fate = Fate::Leaving;
+        self.notes().fate = Ending::Leaving;
         self.leaving.leave();
-        self.notes().fate = Fate::Dead;
+        self.notes().fate = Ending::Dead;
     }
 
     /// Base and list are asked for at the same time from here on.
@@ -173,7 +173,7 @@ impl Actor {
     }
 
     pub(super) fn is_alive(&self) -> bool {
-        self.notes().fate == Fate::Alive
+        self.notes().fate == Ending::Alive
     }
 
     /// Runs the process in a thread of its own.

@@ -9,12 +9,12 @@ use nomad_clients::store::meta::Meta;
 use crate::support::bench::scope;
 
 use super::actor::Actor;
-use super::crook::Crook;
-use super::hoard::Hoard;
+use super::faulty_client::FaultyClient;
 use super::redis_ground::RedisGround;
 use super::resp::{Words, bulk, strings};
 use super::run::Cast;
-use super::wire::{SCRIPTS, Twist};
+use super::stale_details::StaleDetails;
+use super::wire::{SCRIPTS, Tamper};
 use super::world::SCOPES;
 
 /// Script, the text to break, and what stands there instead.
@@ -92,7 +92,7 @@ fn array(values: &[Option<Vec<u8>>]) -> Vec<u8> {
     values.iter().fold(head, |reply, value| [reply, bulk(value.as_deref())].concat())
 }
 
-impl Twist for Broken {
+impl Tamper for Broken {
     fn command(&self, _: &Actor, words: &mut Words) {
         if words[0] == b"EVAL" {
             let broken = self.scripts.iter().find(|(text, _)| words[1] == text.as_bytes());
@@ -136,12 +136,12 @@ impl Twist for Broken {
 }
 
 /// Who plays under a broken rule, on a Redis that can be looked into.
-pub(super) struct Troupe {
+pub(super) struct BrokenCast {
     pub(super) client: Client,
     pub(super) ground: Arc<RedisGround>,
 }
 
-impl Cast for Troupe {
+impl Cast for BrokenCast {
     fn cast(
         &self,
         actor: &Arc<Actor>,
@@ -151,8 +151,9 @@ impl Cast for Troupe {
         if self.client == Client::Honest {
             return (store, nomad);
         }
-        let hoard = Arc::new(Hoard::new(self.client));
-        let crook = Crook::new(self.client, actor, store, &self.ground, Arc::clone(&hoard));
-        (Arc::new(crook), hoard.nomad(nomad))
+        let stale_details = Arc::new(StaleDetails::new(self.client));
+        let crook =
+            FaultyClient::new(self.client, actor, store, &self.ground, Arc::clone(&stale_details));
+        (Arc::new(crook), stale_details.nomad(nomad))
     }
 }

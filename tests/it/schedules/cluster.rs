@@ -7,7 +7,7 @@ use nomad_clients::model::node::{Detail, NodeId, Record, Stub};
 
 use crate::support::fake_nomad::{detail, id, stub};
 
-use super::dice::Dice;
+use super::rng::Rng;
 
 pub(super) const NAMES: [&str; 3] = ["x", "y", "z"];
 
@@ -106,21 +106,21 @@ impl Cluster {
         self.raft += 1;
     }
 
-    pub(super) fn change(&mut self, dice: &mut Dice) {
+    pub(super) fn change(&mut self, rng: &mut Rng) {
         self.tick();
         self.index = self.raft;
         let truth = Truth { time: self.time, content: self.time };
-        self.nodes.insert(NAMES[dice.below(NAMES.len())], (self.raft, truth));
+        self.nodes.insert(NAMES[rng.below(NAMES.len())], (self.raft, truth));
     }
 
-    pub(super) fn delete(&mut self, dice: &mut Dice) {
+    pub(super) fn delete(&mut self, rng: &mut Rng) {
         if self.nodes.len() < 2 {
             return;
         }
         self.tick();
         self.index = self.raft;
         let names: Vec<_> = self.nodes.keys().copied().collect();
-        self.nodes.remove(names[dice.below(names.len())]);
+        self.nodes.remove(names[rng.below(names.len())]);
     }
 
     /// The state of the beginning comes back: old indexes, old contents, true from now on.

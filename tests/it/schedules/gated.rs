@@ -14,7 +14,7 @@ use nomad_clients::store::{
 
 use crate::support::fake_nomad::{id, outage};
 
-use super::actor::{Actor, Fate, Kind, Pair};
+use super::actor::{Actor, Ending, Kind, Pair};
 use super::cluster::NAMES;
 use super::gate::NO_ACCIDENT;
 use super::ground::Ground;
@@ -220,16 +220,16 @@ impl Store for GatedStore {
     fn release(&self, lease: &Lease) {
         let fate = self.actor.notes().fate;
         match fate {
-            Fate::Alive if self.try_pass("RELEASE") => self.inner.release(lease),
-            Fate::Leaving if self.ground.has_inner_gates() => self.direct.release(lease),
-            Fate::Leaving => self.inner.release(lease),
-            Fate::Alive | Fate::Dead => {}
+            Ending::Alive if self.try_pass("RELEASE") => self.inner.release(lease),
+            Ending::Leaving if self.ground.has_inner_gates() => self.direct.release(lease),
+            Ending::Leaving => self.inner.release(lease),
+            Ending::Alive | Ending::Dead => {}
         }
     }
 
     fn fail(&self, lease: &Lease, class: FailureClass) {
         let fate = self.actor.notes().fate;
-        if fate != Fate::Alive || !self.try_pass("FAIL") {
+        if fate != Ending::Alive || !self.try_pass("FAIL") {
             return;
         }
         self.inner.fail(lease, class);

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use nomad_clients::store::Store;
 
 use super::actor::Actor;
-use super::dice::Dice;
 use super::oracles::Inspected;
+use super::rng::Rng;
 use super::world::Limits;
 
 /// What happens to a cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Blow {
+pub(super) enum Incident {
     /// One key, any key, is evicted.
     Evict,
     /// The lease of one scope ends.
@@ -53,9 +53,9 @@ pub(super) trait Ground: Send + Sync {
     /// What happened, for the trace; `None` if it can't happen here, or not now.
     fn strike(
         &self,
-        blow: Blow,
+        blow: Incident,
         scope: usize,
-        dice: &mut Dice,
+        rng: &mut Rng,
         limits: &mut Limits,
     ) -> Option<String>;
 

@@ -14,9 +14,9 @@ use crate::support::bench::{place, scope};
 use crate::support::local_bench::forge;
 
 use super::actor::Actor;
-use super::dice::Dice;
-use super::ground::{Blow, Ground};
+use super::ground::{Ground, Incident};
 use super::oracles::Inspected;
+use super::rng::Rng;
 use super::world::{Limits, SCOPES};
 
 /// Milliseconds: longer than `all` is fresh, and than details are kept.
@@ -101,30 +101,30 @@ impl Ground for LocalGround {
 
     fn strike(
         &self,
-        blow: Blow,
+        blow: Incident,
         scope: usize,
-        dice: &mut Dice,
+        rng: &mut Rng,
         limits: &mut Limits,
     ) -> Option<String> {
         match blow {
-            Blow::Evict => {
+            Incident::Evict => {
                 let files = self.files(&["epoch", ".snap", ".full"]);
-                let file = dice.pick(&files)?;
+                let file = rng.pick(&files)?;
                 limits.lossy |= !name(file).ends_with(".full");
                 fs::remove_file(file).ok()?;
                 return Some(name(file).to_owned());
             }
-            Blow::EndAll => self.age(scope, STALE)?,
-            Blow::EndHash => {
+            Incident::EndAll => self.age(scope, STALE)?,
+            Incident::EndHash => {
                 limits.lossy = true;
                 self.age(scope, GONE)?;
             }
-            Blow::Foreign => {
+            Incident::Foreign => {
                 limits.touched = true;
                 let files = self.files(&[".snap", ".full"]);
-                let file = dice.pick(&files)?;
+                let file = rng.pick(&files)?;
                 let mut bytes = fs::read(file).ok()?;
-                let at = dice.below(bytes.len());
+                let at = rng.below(bytes.len());
                 *bytes.get_mut(at)? ^= 1;
                 // What is spoilt in the header may be the index or the rev: a floor that is lost.
                 limits.lossy |= name(file).ends_with(".snap");
@@ -132,7 +132,7 @@ impl Ground for LocalGround {
                 return Some(format!("{} at {at}", name(file)));
             }
             // Only its owner gives a lock back, and a folder has no past to go back to.
-            Blow::LoseLease | Blow::Save | Blow::Load => return None,
+            Incident::LoseLease | Incident::Save | Incident::Load => return None,
         }
         Some(String::new())
     }

@@ -2,14 +2,13 @@
 //! follows from a seed, with accidents in between, and the protocol's promises judged throughout.
 
 mod actor;
+mod batch;
 mod broken;
 mod cluster;
-mod crook;
-mod dice;
+mod faulty_client;
 mod gate;
 mod gated;
 mod ground;
-mod hoard;
 mod local_ground;
 mod mutants;
 mod oracle_ground;
@@ -18,24 +17,25 @@ mod plan;
 mod process_ground;
 mod redis_ground;
 mod resp;
+mod rng;
 mod run;
 mod scenes;
-mod season;
-mod set;
+mod setup;
+mod stale_details;
 mod wire;
 mod world;
 
 use std::sync::Arc;
 
+use batch::{Batch, BatchReport};
 use ground::Ground;
 use local_ground::LocalGround;
 use oracle_ground::OracleGround;
 use plan::Plan;
 use process_ground::ProcessGround;
 use redis_ground::RedisGround;
-use run::{Honest, Theatre};
-use season::{Report, Season};
-use wire::Straight;
+use run::{Honest, Runner};
+use wire::Unchanged;
 
 /// The seeds of a usual run; `SEED` and `SCHEDULES` ask for others, and for more.
 const SEED: u64 = 1;
@@ -69,12 +69,12 @@ fn keep_every_promise(
     name: &str,
     share: u64,
     ground: impl Fn() -> Arc<dyn Ground> + Sync,
-) -> Report {
+) -> BatchReport {
     let count = number("SCHEDULES", SCHEDULES).div_ceil(share);
     // The schedules wait for threads and sockets more than they compute.
     let stages = std::thread::available_parallelism().map_or(2, |cores| 2 * cores.get());
-    let season = Season { first: number("SEED", SEED), count, stages };
-    let report = season.play(|| Theatre { ground: ground(), cast: Arc::new(Honest) });
+    let batch = Batch { first: number("SEED", SEED), count, stages };
+    let report = batch.play(|| Runner { ground: ground(), cast: Arc::new(Honest) });
     let text = report.text(name);
     println!("{text}");
     assert!(report.failure.is_none(), "{text}");
@@ -85,14 +85,14 @@ fn keep_every_promise(
 /// A seed is worth something only if it says everything.
 #[test]
 fn a_seed_plays_the_same_schedule_again() {
-    let redis: Arc<dyn Ground> = Arc::new(RedisGround::new(Arc::new(Straight)));
+    let redis: Arc<dyn Ground> = Arc::new(RedisGround::new(Arc::new(Unchanged)));
     let oracle: Arc<dyn Ground> = Arc::new(OracleGround::default());
     let process: Arc<dyn Ground> = Arc::new(ProcessGround::default());
     for ground in [redis, oracle, process] {
-        let theatre = Theatre { ground, cast: Arc::new(Honest) };
+        let runner = Runner { ground, cast: Arc::new(Honest) };
         for seed in 1..=20 {
             let plan = Plan::of(seed);
-            let (first, second) = (theatre.play(&plan), theatre.play(&plan));
+            let (first, second) = (runner.play(&plan), runner.play(&plan));
             let disturbed = first.disturbed || second.disturbed;
             assert!(disturbed || first.log == second.log, "{}", plan.describe());
             assert!(!first.log.is_empty());
@@ -104,14 +104,14 @@ mod schedules_keep_every_promise {
     use std::sync::Arc;
 
     use super::{
-        ELSEWHERE, LocalGround, MET, OracleGround, ProcessGround, RedisGround, SCHEDULES, Straight,
-        keep_every_promise,
+        ELSEWHERE, LocalGround, MET, OracleGround, ProcessGround, RedisGround, SCHEDULES,
+        Unchanged, keep_every_promise,
     };
 
     #[test]
     fn on_redis() {
         let report =
-            keep_every_promise("redis", 1, || Arc::new(RedisGround::new(Arc::new(Straight))));
+            keep_every_promise("redis", 1, || Arc::new(RedisGround::new(Arc::new(Unchanged))));
         let missing: Vec<_> = MET.iter().filter(|end| !report.ends.contains_key(**end)).collect();
         assert!(missing.is_empty() || report.played < SCHEDULES, "never happened: {missing:?}");
     }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use crate::stores;
 
-use super::broken::{Broken, Client, Edit, Troupe};
+use super::batch::Batch;
+use super::broken::{Broken, BrokenCast, Client, Edit};
 use super::redis_ground::RedisGround;
-use super::run::Theatre;
+use super::run::Runner;
 use super::scenes::SCENES;
-use super::season::Season;
-use super::set::{BrokenBench, Set};
+use super::setup::{BrokenBench, Setup};
 
 const LIVE: &str = "if lease == watch and epoch == ARGV[4] then";
 const OTHER_SCOPE: &str =
@@ -278,11 +278,11 @@ const REST: &[Mutant] = &[
 /// What random schedules say to a broken rule.
 fn schedules(mutant: &Mutant, count: u64) -> Option<(char, u64)> {
     let twist = Arc::new(Broken::new(mutant.edits, mutant.client));
-    let season = Season { first: 1, count, stages: 2 };
-    let report = season.play(|| {
+    let batch = Batch { first: 1, count, stages: 2 };
+    let report = batch.play(|| {
         let ground = Arc::new(RedisGround::new(Arc::clone(&twist) as Arc<_>));
-        let cast = Troupe { client: mutant.client, ground: Arc::clone(&ground) };
-        Theatre { ground, cast: Arc::new(cast) }
+        let cast = BrokenCast { client: mutant.client, ground: Arc::clone(&ground) };
+        Runner { ground, cast: Arc::new(cast) }
     });
     report.failure.map(|failure| (failure.promise(), failure.seed()))
 }
@@ -300,8 +300,8 @@ fn failing(mutant: &Mutant, wanted: impl Fn(&str) -> bool) -> Vec<&'static str> 
     bench.all_crooks = false;
     for (name, scene) in SCENES.iter().filter(|(name, _)| wanted(name)) {
         bench.reset();
-        let cast = bench.troupe();
-        if !holds(|| scene(&Set { bench: &bench, cast: &cast })) {
+        let cast = bench.broken_cast();
+        if !holds(|| scene(&Setup { bench: &bench, cast: &cast })) {
             failing.push(*name);
         }
     }

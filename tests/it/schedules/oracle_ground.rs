@@ -10,9 +10,9 @@ use crate::oracle::{OracleStore, SharedSpace};
 use crate::support::bench::{place, scope};
 
 use super::actor::Actor;
-use super::dice::Dice;
-use super::ground::{Blow, Ground};
+use super::ground::{Ground, Incident};
 use super::oracles::{Inspected, is_readable};
+use super::rng::Rng;
 use super::world::{Limits, SCOPES};
 
 const P: &str = "nomad:clients";
@@ -59,34 +59,34 @@ impl Ground for OracleGround {
 
     fn strike(
         &self,
-        blow: Blow,
+        blow: Incident,
         scope: usize,
-        dice: &mut Dice,
+        rng: &mut Rng,
         limits: &mut Limits,
     ) -> Option<String> {
         let shared = self.space();
         let (now, [literal, own]) = (shared.now(), families(scope));
         let mut space = shared.space();
         match blow {
-            Blow::Evict => {
+            Incident::Evict => {
                 let mut keys = [literal.to_vec(), own.to_vec()].concat();
                 keys.extend([format!("{P}:epoch"), lease(scope)]);
                 keys.retain(|key| space.ttl_left(key, now) != -2);
-                let key = dice.pick(&keys)?.clone();
+                let key = rng.pick(&keys)?.clone();
                 limits.lossy |= key.ends_with(":meta") || key.ends_with(":epoch");
                 space.delete(&[&key]);
                 return Some(key);
             }
-            Blow::LoseLease => space.delete(&[&lease(scope)]),
-            Blow::EndAll => space.delete(&[&literal[1], &own[1]]),
-            Blow::EndHash => {
+            Incident::LoseLease => space.delete(&[&lease(scope)]),
+            Incident::EndAll => space.delete(&[&literal[1], &own[1]]),
+            Incident::EndHash => {
                 limits.lossy = true;
                 space.delete(&literal.each_ref().map(String::as_str));
             }
-            Blow::Foreign => {
+            Incident::Foreign => {
                 limits.touched = true;
-                let hash = if dice.percent(50) { &literal[2] } else { &own[2] };
-                let edit = dice.below(3);
+                let hash = if rng.percent(50) { &literal[2] } else { &own[2] };
+                let edit = rng.below(3);
                 space.change(hash, now, |fields| {
                     let Some(mut first) = fields.first_entry() else { return };
                     match edit {
@@ -96,7 +96,7 @@ impl Ground for OracleGround {
                     }
                 });
             }
-            Blow::Save | Blow::Load => return None,
+            Incident::Save | Incident::Load => return None,
         }
         Some(String::new())
     }

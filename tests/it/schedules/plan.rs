@@ -1,7 +1,7 @@
 //! What a schedule is made of: processes, things that happen, and the acts in their order.
 
-use super::actor::{Kind, Temper};
-use super::dice::Dice;
+use super::actor::{Behaviour, Kind};
+use super::rng::Rng;
 
 /// What may happen between two steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub(super) struct Plan {
     pub(super) processes: Vec<(Kind, usize)>,
     /// The scopes that take part: one or both.
     pub(super) scopes: usize,
-    pub(super) temper: Temper,
+    pub(super) temper: Behaviour,
     /// The first process runs alone, undisturbed, before everybody else.
     pub(super) warm: bool,
     /// Chances that are left.
@@ -54,10 +54,10 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn of(seed: u64) -> Self {
-        let mut dice = Dice::new(seed);
-        let scopes = if dice.percent(50) { 2 } else { 1 };
-        let [flaky, warm, stale] = [25, 50, 10].map(|chance| dice.percent(chance));
-        let left = events(&mut dice);
+        let mut rng = Rng::new(seed);
+        let scopes = if rng.percent(50) { 2 } else { 1 };
+        let [flaky, warm, stale] = [25, 50, 10].map(|chance| rng.percent(chance));
+        let left = events(&mut rng);
         let kinds = [
             (Kind::Get, 50),
             (Kind::Full, 20),
@@ -65,9 +65,9 @@ impl Plan {
             (Kind::Force, 15),
             (Kind::Clear, 13),
         ];
-        let count = 2 + dice.below(5);
-        let processes = (0..count).map(|_| (dice.weighted(&kinds), dice.below(scopes))).collect();
-        let temper = Temper { flaky, stale, probes: dice.percent(50) };
+        let count = 2 + rng.below(5);
+        let processes = (0..count).map(|_| (rng.weighted(&kinds), rng.below(scopes))).collect();
+        let temper = Behaviour { flaky, stale, probes: rng.percent(50) };
         Self { seed, processes, scopes, temper, warm, left }
     }
 
@@ -82,8 +82,8 @@ impl Plan {
     }
 
     /// Takes one of the chances that are left.
-    pub(super) fn take(&mut self, dice: &mut Dice) -> Option<Event> {
-        let at = dice.below(self.left.len());
+    pub(super) fn take(&mut self, rng: &mut Rng) -> Option<Event> {
+        let at = rng.below(self.left.len());
         let (event, times) = self.left.get_mut(at)?;
         let event = *event;
         *times -= 1;
@@ -92,12 +92,12 @@ impl Plan {
     }
 }
 
-fn events(dice: &mut Dice) -> Vec<(Event, u32)> {
-    let [restore, rollback, slow] = [20, 12, 15].map(|chance| dice.percent(chance));
-    let [expire, ttl] = [50, 50].map(|chance| dice.percent(chance));
+fn events(rng: &mut Rng) -> Vec<(Event, u32)> {
+    let [restore, rollback, slow] = [20, 12, 15].map(|chance| rng.percent(chance));
+    let [expire, ttl] = [50, 50].map(|chance| rng.percent(chance));
     // After a rollback nothing else is lost besides, or the guard's limits are met too often.
-    let [evict, foreign] = [50, 15].map(|chance| dice.percent(chance) && !rollback);
-    let mut up_to = |limit: usize| u32::try_from(dice.below(limit + 1)).unwrap();
+    let [evict, foreign] = [50, 15].map(|chance| rng.percent(chance) && !rollback);
+    let mut up_to = |limit: usize| u32::try_from(rng.below(limit + 1)).unwrap();
     let mut all = vec![
         (Event::Change, up_to(4)),
         (Event::Delete, up_to(1)),

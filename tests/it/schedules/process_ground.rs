@@ -8,10 +8,10 @@ use crate::support::bench::Bench as _;
 use crate::support::process_bench::ProcessBench;
 
 use super::actor::Actor;
-use super::dice::Dice;
-use super::ground::{Blow, Ground};
+use super::ground::{Ground, Incident};
 use super::local_ground::shown;
 use super::oracles::Inspected;
+use super::rng::Rng;
 use super::world::{Limits, SCOPES};
 
 #[derive(Default)]
@@ -40,8 +40,8 @@ impl Ground for ProcessGround {
         self.0.lock().unwrap().store(SCOPES[scope])
     }
 
-    fn strike(&self, blow: Blow, scope: usize, _: &mut Dice, _: &mut Limits) -> Option<String> {
-        let is_lost = blow == Blow::LoseLease;
+    fn strike(&self, blow: Incident, scope: usize, _: &mut Rng, _: &mut Limits) -> Option<String> {
+        let is_lost = blow == Incident::LoseLease;
         is_lost.then(|| self.0.lock().unwrap().lose_lease(SCOPES[scope]))?.map(|()| String::new())
     }
 

@@ -16,11 +16,11 @@ use crate::support::bench::{place, scope};
 use crate::support::redis_server::RedisServer;
 
 use super::actor::Actor;
-use super::dice::Dice;
-use super::ground::{Blow, Ground};
+use super::ground::{Ground, Incident};
 use super::oracles::{Inspected, is_readable};
 use super::resp::packed;
-use super::wire::{Twist, Wire};
+use super::rng::Rng;
+use super::wire::{Tamper, Wire};
 use super::world::{Limits, SCOPES};
 
 pub(super) const P: &str = "nomad:clients";
@@ -41,14 +41,14 @@ pub(super) struct RedisGround {
 }
 
 impl RedisGround {
-    pub(super) fn new(twist: Arc<dyn Twist>) -> Self {
+    pub(super) fn new(twist: Arc<dyn Tamper>) -> Self {
         let server = RedisServer::start();
         let ground = Self::at(&server.socket(), twist);
         Self { _server: Some(server), ..ground }
     }
 
     /// On a server that belongs to somebody else.
-    pub(super) fn at(socket: &Path, twist: Arc<dyn Twist>) -> Self {
+    pub(super) fn at(socket: &Path, twist: Arc<dyn Tamper>) -> Self {
         Self {
             wire: Wire::new(socket, DOORS, twist),
             url: format!("unix://{}", socket.display()),
@@ -84,23 +84,23 @@ impl RedisGround {
         Arc::new(RedisStore::new(&place, Notifier::nobody()).unwrap())
     }
 
-    fn evict(&self, dice: &mut Dice, limits: &mut Limits) -> Option<String> {
+    fn evict(&self, rng: &mut Rng, limits: &mut Limits) -> Option<String> {
         let mut keys = self.strings(&["KEYS", "*"]);
         let parts = |key: &&Vec<u8>| key.ends_with(b":meta") || key.ends_with(b":hash");
         let some: Vec<_> = keys.iter().filter(parts).cloned().collect();
-        if dice.percent(50) && !some.is_empty() {
+        if rng.percent(50) && !some.is_empty() {
             keys = some;
         }
-        let key = dice.pick(&keys)?;
+        let key = rng.pick(&keys)?;
         limits.lossy |= key.ends_with(b":meta") || key.ends_with(b":epoch");
         self.ask(&[b"DEL", key.as_slice()]);
         Some(String::from_utf8_lossy(key).into_owned())
     }
 
-    fn foreign(&self, own: &str, dice: &mut Dice) -> String {
+    fn foreign(&self, own: &str, rng: &mut Rng) -> String {
         let edits = ["add", "swap", "edit", "drop", "type", "all", "exchange"];
-        let edit = *dice.pick(&edits).expect("there are some");
-        let hash = if dice.percent(50) { format!("{P}:hash") } else { own.to_owned() };
+        let edit = *rng.pick(&edits).expect("there are some");
+        let hash = if rng.percent(50) { format!("{P}:hash") } else { own.to_owned() };
         let ids = self.strings(&["HKEYS", &hash]);
         let (hash, strange) = (hash.as_bytes(), &br#"{"id":"q"}"#[..]);
         match (edit, &ids[..]) {
@@ -212,26 +212,26 @@ impl Ground for RedisGround {
 
     fn strike(
         &self,
-        blow: Blow,
+        blow: Incident,
         of: usize,
-        dice: &mut Dice,
+        rng: &mut Rng,
         limits: &mut Limits,
     ) -> Option<String> {
         let [literal, own] = [keys(P), keys(&own(of))];
         match blow {
-            Blow::Evict => return self.evict(dice, limits),
-            Blow::LoseLease => self.ask(&["DEL", &format!("{P}:lease:{}", scope(SCOPES[of]))]),
-            Blow::EndAll => self.ask(&["DEL", &literal[1], &own[1]]),
-            Blow::EndHash => {
+            Incident::Evict => return self.evict(rng, limits),
+            Incident::LoseLease => self.ask(&["DEL", &format!("{P}:lease:{}", scope(SCOPES[of]))]),
+            Incident::EndAll => self.ask(&["DEL", &literal[1], &own[1]]),
+            Incident::EndHash => {
                 limits.lossy = true;
                 self.ask(&["DEL", &literal[0], &literal[1], &literal[2]])
             }
-            Blow::Foreign => {
+            Incident::Foreign => {
                 limits.touched = true;
-                return Some(self.foreign(&own[2], dice));
+                return Some(self.foreign(&own[2], rng));
             }
-            Blow::Save => return Some(self.save()),
-            Blow::Load => return self.load(limits),
+            Incident::Save => return Some(self.save()),
+            Incident::Load => return self.load(limits),
         };
         Some(String::new())
     }

@@ -8,12 +8,12 @@ use nomad_clients::nomad::Nomad;
 use nomad_clients::store::{Look, Store, Want};
 
 use super::actor::{Actor, Kind};
-use super::dice::Dice;
 use super::gate::{NO_ACCIDENT, Stage, State};
 use super::gated::{GatedNomad, GatedStore};
-use super::ground::{Blow, Ground};
+use super::ground::{Ground, Incident};
 use super::oracles::{self, Reader};
 use super::plan::{Act, Event, Plan};
+use super::rng::Rng;
 use super::world::{SCOPES, World};
 
 /// More steps than any schedule needs.
@@ -59,21 +59,21 @@ pub(super) struct Outcome {
 
 /// Where schedules are played.
 #[derive(Clone)]
-pub(super) struct Theatre {
+pub(super) struct Runner {
     pub(super) ground: Arc<dyn Ground>,
     pub(super) cast: Arc<dyn Cast>,
 }
 
-impl Theatre {
+impl Runner {
     /// Plays a schedule as its seed says.
     pub(super) fn play(&self, plan: &Plan) -> Outcome {
-        let mut play = Play::new(self, plan);
-        let mut dice = Dice::new(!plan.seed);
+        let mut play = ScheduleRun::new(self, plan);
+        let mut rng = Rng::new(!plan.seed);
         let mut chances = plan.clone();
         while play.goes_on() {
-            play.act(play.chosen(&mut dice, &mut chances));
-            if play.is_watched() && dice.percent(30) {
-                play.act(Act::Observe(dice.number()));
+            play.act(play.chosen(&mut rng, &mut chances));
+            if play.is_watched() && rng.percent(30) {
+                play.act(Act::Observe(rng.number()));
             }
         }
         play.end()
@@ -81,7 +81,7 @@ impl Theatre {
 
     /// Plays these acts, as far as they are possible, and lets everybody who has begun finish.
     pub(super) fn replay(&self, plan: &Plan, acts: &[Act]) -> Outcome {
-        let mut play = Play::new(self, plan);
+        let mut play = ScheduleRun::new(self, plan);
         for act in acts {
             if !play.goes_on() {
                 break;
@@ -96,8 +96,8 @@ impl Theatre {
     }
 }
 
-struct Play<'a> {
-    theatre: &'a Theatre,
+struct ScheduleRun<'a> {
+    runner: &'a Runner,
     plan: &'a Plan,
     world: Arc<Mutex<World>>,
     stage: Stage,
@@ -110,9 +110,9 @@ struct Play<'a> {
     acts: Vec<Act>,
 }
 
-impl<'a> Play<'a> {
-    fn new(theatre: &'a Theatre, plan: &'a Plan) -> Self {
-        theatre.ground.reset();
+impl<'a> ScheduleRun<'a> {
+    fn new(runner: &'a Runner, plan: &'a Plan) -> Self {
+        runner.ground.reset();
         let world = Arc::new(Mutex::new(World::new()));
         let stage = Stage::new(plan.processes.len());
         let actor = |(index, (kind, scope)): (usize, &(Kind, usize))| {
@@ -122,7 +122,7 @@ impl<'a> Play<'a> {
         let (threads, acts) = (Vec::new(), Vec::new());
         let (stores, observers) = (vec![None; plan.processes.len()], Vec::new());
         let mut play =
-            Self { theatre, plan, world, stage, actors, threads, stores, observers, acts };
+            Self { runner, plan, world, stage, actors, threads, stores, observers, acts };
         play.send_observers();
         play
     }
@@ -132,7 +132,7 @@ impl<'a> Play<'a> {
     }
 
     fn send_observers(&mut self) {
-        self.observers = (0..SCOPES.len()).map(|scope| self.theatre.ground.direct(scope)).collect();
+        self.observers = (0..SCOPES.len()).map(|scope| self.runner.ground.direct(scope)).collect();
     }
 
     fn goes_on(&self) -> bool {
@@ -146,12 +146,12 @@ impl<'a> Play<'a> {
         matches!(self.acts.last(), Some(Act::Step { .. }))
     }
 
-    fn chosen(&self, dice: &mut Dice, chances: &mut Plan) -> Act {
+    fn chosen(&self, rng: &mut Rng, chances: &mut Plan) -> Act {
         if self.plan.warm && self.stage.state(0) != State::Done {
             return Act::Step { process: 0, which: 0, luck: NO_ACCIDENT };
         }
-        let event = if dice.percent(25) { chances.take(dice) } else { None };
-        let luck = dice.number();
+        let event = if rng.percent(25) { chances.take(rng) } else { None };
+        let luck = rng.number();
         if let Some(event) = event {
             if event == Event::Load && !self.acts.iter().any(is_save) {
                 chances.left.push((Event::Load, 1));
@@ -161,8 +161,8 @@ impl<'a> Play<'a> {
         let able: Vec<usize> = (0..self.actors.len())
             .filter(|process| self.stage.state(*process) != State::Done)
             .collect();
-        let process = *dice.pick(&able).expect("the play goes on");
-        let which = dice.below(self.stage.labels(process).len());
+        let process = *rng.pick(&able).expect("the play goes on");
+        let which = rng.below(self.stage.labels(process).len());
         Act::Step { process, which, luck }
     }
 
@@ -172,7 +172,7 @@ impl<'a> Play<'a> {
             Act::Observe(luck) => return self.observe(luck),
             Act::Happen(event, luck) => {
                 self.world().step += 1;
-                self.happen(event, &mut Dice::new(luck));
+                self.happen(event, &mut Rng::new(luck));
             }
             Act::Step { process, which, luck } => {
                 self.world().step += 1;
@@ -182,7 +182,7 @@ impl<'a> Play<'a> {
         self.world().disturbed |= self.stage.is_confused();
         if self.world().step % LEASES_END == LEASES_END - 1 {
             for scope in 0..SCOPES.len() {
-                self.strike(Blow::LoseLease, scope, &mut Dice::new(0));
+                self.strike(Incident::LoseLease, scope, &mut Rng::new(0));
             }
         }
     }
@@ -207,7 +207,7 @@ impl<'a> Play<'a> {
     }
 
     fn cast(&mut self, actor: &Arc<Actor>) -> (Arc<dyn Store>, Arc<dyn Nomad>) {
-        let Theatre { ground, cast } = self.theatre;
+        let Runner { ground, cast } = self.runner;
         let nomad = Arc::new(GatedNomad(Arc::clone(actor)));
         let (inner, nomad) = cast.cast(actor, ground.store(actor), nomad);
         self.stores[actor.index] = Some(Arc::downgrade(&inner));
@@ -216,28 +216,28 @@ impl<'a> Play<'a> {
         (Arc::new(GatedStore { actor, inner, direct, ground }), nomad)
     }
 
-    fn happen(&mut self, event: Event, dice: &mut Dice) {
-        let scope = dice.below(self.plan.scopes);
+    fn happen(&mut self, event: Event, rng: &mut Rng) {
+        let scope = rng.below(self.plan.scopes);
         match event {
-            Event::Change => self.world().clusters[scope].change(dice),
-            Event::Delete => self.world().clusters[scope].delete(dice),
+            Event::Change => self.world().clusters[scope].change(rng),
+            Event::Delete => self.world().clusters[scope].delete(rng),
             // A restore while two cold fetches overlap is beyond what is promised.
             Event::Restore if self.stage.all(State::Flying).is_empty() => {
                 self.world().clusters[scope].restore();
             }
             Event::Restore => return,
             Event::Tick => std::thread::sleep(TICK),
-            Event::Renew => return self.renew(dice),
-            Event::Kill | Event::Interrupt => return self.lose(event, dice),
-            Event::Evict => return self.strike(Blow::Evict, scope, dice),
-            Event::LoseLease => return self.strike(Blow::LoseLease, scope, dice),
-            Event::EndAll => return self.strike(Blow::EndAll, scope, dice),
-            Event::EndHash => return self.strike(Blow::EndHash, scope, dice),
-            Event::Foreign => return self.strike(Blow::Foreign, scope, dice),
-            Event::Save => return self.strike(Blow::Save, scope, dice),
+            Event::Renew => return self.renew(rng),
+            Event::Kill | Event::Interrupt => return self.lose(event, rng),
+            Event::Evict => return self.strike(Incident::Evict, scope, rng),
+            Event::LoseLease => return self.strike(Incident::LoseLease, scope, rng),
+            Event::EndAll => return self.strike(Incident::EndAll, scope, rng),
+            Event::EndHash => return self.strike(Incident::EndHash, scope, rng),
+            Event::Foreign => return self.strike(Incident::Foreign, scope, rng),
+            Event::Save => return self.strike(Incident::Save, scope, rng),
             Event::Load => {
                 if !self.world().limits.unguarded {
-                    self.strike(Blow::Load, scope, dice);
+                    self.strike(Incident::Load, scope, rng);
                     self.send_observers();
                 }
                 return;
@@ -246,9 +246,9 @@ impl<'a> Play<'a> {
         self.world().log(format!("{event:?} {}", SCOPES[scope]));
     }
 
-    fn strike(&self, blow: Blow, scope: usize, dice: &mut Dice) {
+    fn strike(&self, blow: Incident, scope: usize, rng: &mut Rng) {
         let mut limits = self.world().limits;
-        let struck = self.theatre.ground.strike(blow, scope, dice, &mut limits);
+        let struck = self.runner.ground.strike(blow, scope, rng, &mut limits);
         if let Some(what) = struck {
             let mut world = self.world();
             world.limits = limits;
@@ -263,8 +263,8 @@ impl<'a> Play<'a> {
         flying
     }
 
-    fn renew(&self, dice: &mut Dice) {
-        let Some(process) = dice.pick(&self.flying()).copied() else { return };
+    fn renew(&self, rng: &mut Rng) {
+        let Some(process) = rng.pick(&self.flying()).copied() else { return };
         let actor = &self.actors[process];
         let lease = actor.notes().lease.clone();
         if let Some(lease) = lease {
@@ -273,8 +273,8 @@ impl<'a> Play<'a> {
         }
     }
 
-    fn lose(&mut self, event: Event, dice: &mut Dice) {
-        let Some(process) = dice.pick(&self.flying()).copied() else { return };
+    fn lose(&mut self, event: Event, rng: &mut Rng) {
+        let Some(process) = rng.pick(&self.flying()).copied() else { return };
         let actor = &self.actors[process];
         self.world().log(format!("{} {event:?}", actor.name()));
         match event {
@@ -282,7 +282,7 @@ impl<'a> Play<'a> {
             _ => actor.kill(),
         }
         let (lease, store) = (actor.notes().lease.clone(), &self.stores[process]);
-        if self.theatre.ground.frees_the_dead()
+        if self.runner.ground.frees_the_dead()
             && let (Some(lease), Some(store)) = (lease, store.as_ref().and_then(Weak::upgrade))
         {
             store.release(&lease);

@@ -12,13 +12,13 @@ use crate::support::process_bench::ProcessBench;
 use crate::support::world::listing;
 
 use super::actor::Kind;
-use super::set::Set;
+use super::setup::Setup;
 
 const A: &str = "a0";
 const WHOLE: (Option<&str>, bool) = (Some("Done"), false);
 const DELTA: (Option<&str>, bool) = (Some("Done"), true);
 
-pub(super) type Scene = fn(&Set<'_>) -> Option<()>;
+pub(super) type Scene = fn(&Setup<'_>) -> Option<()>;
 
 /// Full records of nodes: name, modify index, and the rack that tells the detail.
 fn fulls(nodes: &[(&str, u64, &str)]) -> Records {
@@ -59,7 +59,7 @@ fn whole(bench: &dyn Bench) -> Option<Records> {
 }
 
 /// OLDER, list again, delta: judged by the rev that the hash was read with, so REBASE, then whole.
-pub(super) fn run_older_then_delta(set: &Set<'_>) -> Option<()> {
+pub(super) fn run_older_then_delta(set: &Setup<'_>) -> Option<()> {
     filled(set.bench, A, 5, &xy());
     let fenced = Process::refreshing(set.bench);
     set.bench.lose_lease(A)?;
@@ -75,7 +75,7 @@ pub(super) fn run_older_then_delta(set: &Set<'_>) -> Option<()> {
 
 /// A lower index, confirmed by a second list: the base is dropped, equal modify indexes of another
 /// life prove nothing.
-pub(super) fn run_index_went_back(set: &Set<'_>) -> Option<()> {
+pub(super) fn run_index_went_back(set: &Setup<'_>) -> Option<()> {
     filled(set.bench, A, 50, &x());
     let lists: [(u64, &[_]); 2] = [(7, &[("x", 3)]), (7, &[("x", 3)])];
     let mut run = set.run(Kind::Refresh, rebuilt("x", nomad(&[("x", 3)], &lists)));
@@ -86,7 +86,7 @@ pub(super) fn run_index_went_back(set: &Set<'_>) -> Option<()> {
 }
 
 /// A lower index once: asked again, the newer list is used, nothing is dropped.
-pub(super) fn run_one_stale_server(set: &Set<'_>) -> Option<()> {
+pub(super) fn run_one_stale_server(set: &Setup<'_>) -> Option<()> {
     filled(set.bench, A, 50, &x());
     let lists: [(u64, &[_]); 2] = [(7, &[("x", 3)]), (51, &[("x", 3)])];
     let mut run = set.run(Kind::Refresh, nomad(&[("x", 3)], &lists));
@@ -96,7 +96,7 @@ pub(super) fn run_one_stale_server(set: &Set<'_>) -> Option<()> {
 }
 
 /// A detail older than its stub: list again, nothing of the first list is shown.
-pub(super) fn run_torn(set: &Set<'_>) -> Option<()> {
+pub(super) fn run_torn(set: &Setup<'_>) -> Option<()> {
     let lists: [(u64, &[_]); 2] = [(9, &[("x", 9)]), (5, &[("x", 3)])];
     let mut run = set.run(Kind::Get, nomad(&[("x", 3)], &lists));
     assert_eq!(run.end(), WHOLE);
@@ -106,7 +106,7 @@ pub(super) fn run_torn(set: &Set<'_>) -> Option<()> {
 }
 
 /// As before, and the source is another life: an equal modify index of y proves nothing any more.
-pub(super) fn run_torn_drops_the_base(set: &Set<'_>) -> Option<()> {
+pub(super) fn run_torn_drops_the_base(set: &Setup<'_>) -> Option<()> {
     filled(set.bench, A, 5, &xy());
     let lists: [(u64, &[_]); 2] = [(9, &[("x", 9), ("y", 5)]), (6, &[("x", 3), ("y", 5)])];
     let asked = nomad(&[("x", 3), ("y", 5)], &lists);
@@ -116,7 +116,7 @@ pub(super) fn run_torn_drops_the_base(set: &Set<'_>) -> Option<()> {
     Some(())
 }
 
-pub(super) fn run_partial_is_asked_again(set: &Set<'_>) -> Option<()> {
+pub(super) fn run_partial_is_asked_again(set: &Setup<'_>) -> Option<()> {
     let failing = nomad(&[("x", 3), ("y", 5)], &[]);
     failing.fail("y", outage("500"));
     let mut run = set.run(Kind::Get, failing);
@@ -129,7 +129,7 @@ pub(super) fn run_partial_is_asked_again(set: &Set<'_>) -> Option<()> {
     Some(())
 }
 
-pub(super) fn run_refresh_refuses_an_older_partial(set: &Set<'_>) -> Option<()> {
+pub(super) fn run_refresh_refuses_an_older_partial(set: &Setup<'_>) -> Option<()> {
     let mut older = Process::on(set.bench);
     older.own(How::Get);
     let mut run = set.run(Kind::Refresh, nomad(&[("x", 3)], &[]));
@@ -141,7 +141,7 @@ pub(super) fn run_refresh_refuses_an_older_partial(set: &Set<'_>) -> Option<()> 
     Some(())
 }
 
-pub(super) fn run_refresh_refuses_an_older_flight(set: &Set<'_>) -> Option<()> {
+pub(super) fn run_refresh_refuses_an_older_flight(set: &Setup<'_>) -> Option<()> {
     filled(set.bench, A, 3, &x());
     let older = Process::refreshing(set.bench);
     let mut run = set.run(Kind::Refresh, nomad(&[("x", 3)], &[]));
@@ -152,7 +152,7 @@ pub(super) fn run_refresh_refuses_an_older_flight(set: &Set<'_>) -> Option<()> {
     Some(())
 }
 
-pub(super) fn run_publishes_under_no_dead_epoch(set: &Set<'_>) -> Option<()> {
+pub(super) fn run_publishes_under_no_dead_epoch(set: &Setup<'_>) -> Option<()> {
     let knows = filled(set.bench, A, 5, &x());
     let saved = set.bench.save()?;
     knows.store.clear();
@@ -173,30 +173,30 @@ macro_rules! scenes {
 
         mod on_redis {
             $(#[test] fn $name() {
-                assert_eq!(super::$name(&super::Set::honest(&super::RedisBench::new())), Some(()));
+                assert_eq!(super::$name(&super::Setup::honest(&super::RedisBench::new())), Some(()));
             })*
             $(#[test] fn $only() {
-                assert_eq!(super::$only(&super::Set::honest(&super::RedisBench::new())), Some(()));
+                assert_eq!(super::$only(&super::Setup::honest(&super::RedisBench::new())), Some(()));
             })*
         }
 
         mod on_files {
             $(#[test] fn $name() {
-                let played = super::$name(&super::Set::honest(&super::LocalBench::new()));
+                let played = super::$name(&super::Setup::honest(&super::LocalBench::new()));
                 assert_eq!(played.is_none(), super::NOT_ON_FILES.contains(&stringify!($name)));
             })*
         }
 
         mod in_process {
             $(#[test] fn $name() {
-                let played = super::$name(&super::Set::honest(&super::ProcessBench::default()));
+                let played = super::$name(&super::Setup::honest(&super::ProcessBench::default()));
                 assert_eq!(played.is_none(), super::NOT_IN_PROCESS.contains(&stringify!($name)));
             })*
         }
 
         mod on_the_oracle {
             $(#[test] fn $name() {
-                assert_eq!(super::$name(&super::Set::honest(&super::OracleBench::new())), Some(()));
+                assert_eq!(super::$name(&super::Setup::honest(&super::OracleBench::new())), Some(()));
             })*
         }
     };

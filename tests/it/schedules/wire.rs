@@ -18,16 +18,16 @@ use super::resp::{self, Upstream, Words};
 const PATIENCE: Duration = Duration::from_millis(400);
 
 /// What is changed on the way. Honest ways change nothing.
-pub(super) trait Twist: Send + Sync {
+pub(super) trait Tamper: Send + Sync {
     fn command(&self, _actor: &Actor, _words: &mut Words) {}
     fn reply(&self, _actor: &Actor, _words: &Words, _reply: &mut Vec<u8>) {}
     /// The order in which the commands of a pipeline are carried out.
     fn order(&self, _pipeline: &mut Vec<(usize, Words)>) {}
 }
 
-pub(super) struct Straight;
+pub(super) struct Unchanged;
 
-impl Twist for Straight {}
+impl Tamper for Unchanged {}
 
 /// The scripts, to tell them apart on the way.
 pub(super) const SCRIPTS: [(&str, &str); 6] = [
@@ -48,14 +48,14 @@ pub(super) struct Wire {
 
 struct Shared {
     upstream: Upstream,
-    twist: Arc<dyn Twist>,
+    twist: Arc<dyn Tamper>,
     /// Who comes through which door.
     guests: Vec<Mutex<Option<Arc<Actor>>>>,
     closed: AtomicBool,
 }
 
 impl Wire {
-    pub(super) fn new(redis: &Path, doors: usize, twist: Arc<dyn Twist>) -> Self {
+    pub(super) fn new(redis: &Path, doors: usize, twist: Arc<dyn Tamper>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let shared = Arc::new(Shared {
             upstream: Upstream::connect(redis),

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 
 use super::Room;
 use crate::support::in_time::in_time;
-use crate::support::sandbox::Said;
+use crate::support::sandbox::Output;
 use crate::support::served::Served;
 
 const LIMIT: Duration = Duration::from_secs(15);
@@ -101,7 +101,7 @@ fn a_quiet_cluster_stays_hot() {
             std::thread::sleep(Duration::from_millis(60));
         }
         let (code, stderr) = room.served.end();
-        let said = Said { stdout: String::new(), stderr, code };
+        let said = Output { stdout: String::new(), stderr, code };
         (said, misses)
     });
     assert_eq!((misses, said.code), (0, 0), "{}", said.stderr);

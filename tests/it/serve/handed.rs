@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use socket2::{Domain, Socket, Type};
 
-use crate::support::sandbox::{Said, Sandbox, failure};
+use crate::support::sandbox::{Output, Sandbox, failure};
 use crate::support::served::Served;
 
 const HINT: &str = "hint: a systemd socket unit needs ListenStream= and Accept=no\n";
@@ -53,7 +53,7 @@ fn listening_stream_sockets_are_served_on() {
 #[test]
 fn nothing_else_is_taken_for_a_socket_to_listen_on() {
     let sandbox = Sandbox::local();
-    let run = |what: OwnedFd, variables: &str| -> Said {
+    let run = |what: OwnedFd, variables: &str| -> Output {
         handing(&sandbox, what, variables, "serve --no-follow").output().unwrap().into()
     };
     let refused = |what: OwnedFd, is: &str| {

@@ -8,7 +8,7 @@ use std::sync::Once;
 use nomad_sim::{Fault, Fleet, Times, Where};
 
 use super::Room;
-use crate::support::means::left_out;
+use crate::support::requirements::left_out;
 use crate::support::sandbox::Sandbox;
 use crate::support::served::{Response, Served};
 

@@ -12,8 +12,8 @@ use nomad_clients::store::redis::RedisStore;
 use nomad_clients::store::{Cleared, Entered, Error, How, Look, Published, Want};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 
-use crate::support::bench::{Bench as _, Ear, place};
-use crate::support::fake_redis::{Fake, nobody};
+use crate::support::bench::{Bench as _, NoticeRecorder, place};
+use crate::support::fake_redis::{FakeRedis, nobody};
 use crate::support::local_bench::LocalBench;
 use crate::support::process::{Process, X, records};
 use crate::support::redis_server::RedisServer;
@@ -22,13 +22,13 @@ const EMPTY: Look = Look::Miss { refuse: None };
 
 /// A run with a local store that outlives it.
 pub(super) struct Run {
-    ear: Ear,
+    ear: NoticeRecorder,
     store: FallbackStore,
 }
 
 impl Run {
     pub(super) fn new(url: &str, local: &LocalBench) -> Self {
-        let ear = Ear::default();
+        let ear = NoticeRecorder::default();
         let place = place("a0", url);
         let redis = Arc::new(RedisStore::new(&place, ear.tell()).unwrap());
         let local = local.open(&local.place("a0"), Notifier::nobody());
@@ -40,7 +40,7 @@ impl Run {
         Self { store: change(self.store), ..self }
     }
 
-    pub(super) fn process(self) -> (Process, Ear) {
+    pub(super) fn process(self) -> (Process, NoticeRecorder) {
         (Process::new(Arc::new(self.store), 'N'), self.ear)
     }
 }
@@ -94,7 +94,7 @@ fn redis_or_nothing() {
 #[test]
 fn a_machine_that_can_keep_nothing_says_why() {
     let heard = |change: fn(FallbackStore) -> FallbackStore| {
-        let ear = Ear::default();
+        let ear = NoticeRecorder::default();
         let redis = Arc::new(RedisStore::new(&place("a0", &nobody()), ear.tell()).unwrap());
         let store = change(FallbackStore::new(redis, Err(Error::NoHome), ear.tell()));
         let mut run = Process::new(Arc::new(store), 'N');
@@ -182,7 +182,7 @@ fn r9_memory_runs_out_while_a_fetch_is_under_way() {
 fn r10_a_server_that_loads_is_worth_no_warning() {
     let local = LocalBench::new();
     const LOADING: &[u8] = b"-LOADING a\r\n-LOADING b\r\n-LOADING c\r\n";
-    let loading = Fake::scripted(&[LOADING, LOADING]);
+    let loading = FakeRedis::scripted(&[LOADING, LOADING]);
     let (run, ear) = Run::new(&loading.url(), &local).process();
     assert_eq!(run.store.look(Want::Records).unwrap(), EMPTY);
     assert_eq!(ear.heard(), ["Verbose: redis unavailable (busy: LOADING): using local cache"]);
@@ -227,10 +227,10 @@ fn a_run_that_fetches_alone_forgets_once() {
 }
 
 /// A server in whose place something answers with this program's own words.
-fn saying(words: &str) -> (Fake, Arc<AtomicUsize>) {
+fn saying(words: &str) -> (FakeRedis, Arc<AtomicUsize>) {
     let (said, asked) = (format!("-ERR {words}\r\n").repeat(3), Arc::new(AtomicUsize::new(0)));
     let count = Arc::clone(&asked);
-    let fake = Fake::new(move |mut client| {
+    let fake = FakeRedis::new(move |mut client| {
         while client.read(&mut [0; 65536]).is_ok_and(|length| length > 0) {
             count.fetch_add(1, Ordering::Relaxed);
             client.write_all(said.as_bytes()).unwrap();

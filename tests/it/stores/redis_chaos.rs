@@ -6,7 +6,7 @@ use std::sync::Arc;
 use nomad_clients::store::redis::RedisStore;
 use nomad_clients::store::{Entered, How, Published, RefusedRevs};
 
-use crate::support::bench::{Ear, place, scope};
+use crate::support::bench::{NoticeRecorder, place, scope};
 use crate::support::process::{Process, Records, X, Y, records};
 use crate::support::redis_server::RedisServer;
 
@@ -67,7 +67,7 @@ fn check_shown(shown: Option<&Records>, published: &Records, case: &str) {
 fn every_key_spoilt_in_every_way_heals() {
     let server = RedisServer::start();
     let lease = format!("nomad:clients:lease:{}", scope("a0"));
-    let ear = Ear::default();
+    let ear = NoticeRecorder::default();
     let open = || Arc::new(RedisStore::new(&place("a0", &server.url()), ear.tell()).unwrap());
     let (first, second) = (records(&[(X, 3), (Y, 5)]), records(&[(X, 9), (Y, 5)]));
     let keys = ["all", "hash", "meta", "epoch"].map(|key| format!("nomad:clients:{key}"));
@@ -114,7 +114,7 @@ fn the_reason_is_told() {
     let server = RedisServer::start();
     let told = |key: &str, how: &str| {
         server.cli(&["FLUSHALL"]);
-        let ear = Ear::default();
+        let ear = NoticeRecorder::default();
         let store = Arc::new(RedisStore::new(&place("a0", &server.url()), ear.tell()).unwrap());
         let mut own = Process::new(store, 'N');
         own.own(How::Refresh);

@@ -7,8 +7,8 @@ use nomad_clients::model::notice::Notifier;
 use nomad_clients::store::redis::RedisStore;
 use nomad_clients::store::{Entered, Error, ErrorKind, How, Look, Published, Store, Want};
 
-use crate::support::bench::{Ear, place};
-use crate::support::fake_redis::{Fake, nobody};
+use crate::support::bench::{NoticeRecorder, place};
+use crate::support::fake_redis::{FakeRedis, nobody};
 use crate::support::process::{Process, With, X, Y, records};
 use crate::support::redis_server::RedisServer;
 
@@ -63,7 +63,7 @@ fn r2_nobody_listens() {
 
 #[test]
 fn r3_silence_ends_in_time_and_the_next_run_does_not_wait_for_it() {
-    let silent = Fake::silent();
+    let silent = FakeRedis::silent();
     let home = tempfile::tempdir().unwrap();
     let mut place = place("a0", &silent.url());
     place.folder = Some(home.path().join("cache"));
@@ -87,7 +87,7 @@ fn r3_silence_ends_in_time_and_the_next_run_does_not_wait_for_it() {
 
 #[test]
 fn r3_silence_at_enter() {
-    let silent = Fake::scripted(&[NOTHING]);
+    let silent = FakeRedis::scripted(&[NOTHING]);
     let store = store(&silent.url());
     assert_eq!(store.look(Want::Records).unwrap(), EMPTY);
     check_enter(&store, ErrorKind::Unavailable, "timed out after 500 ms");
@@ -115,7 +115,7 @@ fn r3_silence_at_publish() {
 #[test]
 fn r3_clear_tries_for_five_seconds() {
     let began = Instant::now();
-    let error = clear(&store(&Fake::silent().url())).unwrap_err();
+    let error = clear(&store(&FakeRedis::silent().url())).unwrap_err();
     assert_eq!(error.to_string(), "timed out after 5 s");
     let took = began.elapsed();
     assert!((3..8).contains(&took.as_secs()), "{took:?}");
@@ -123,7 +123,7 @@ fn r3_clear_tries_for_five_seconds() {
 
 #[test]
 fn a_drip_is_silence() {
-    check(&Fake::dripping().url(), ErrorKind::Unavailable, "timed out after 1 s");
+    check(&FakeRedis::dripping().url(), ErrorKind::Unavailable, "timed out after 1 s");
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn r9_too_few_replicas_refuse_the_clear_too() {
 
 #[test]
 fn r10_a_server_that_loads_is_asked_once_more() {
-    let store = |answers: &'static [&'static [u8]]| store(&Fake::scripted(answers).url());
+    let store = |answers: &'static [&'static [u8]]| store(&FakeRedis::scripted(answers).url());
     assert_eq!(store(&[LOADING, NOTHING]).look(Want::Records).unwrap(), EMPTY);
     let error = store(&[LOADING, LOADING, NOTHING]).look(Want::Records).unwrap_err();
     assert_eq!((error.kind(), &*error.to_string()), (ErrorKind::Unavailable, "busy: LOADING"));
@@ -206,22 +206,22 @@ fn r10_a_server_that_loads_is_asked_once_more() {
 fn r11_a_cluster_is_named() {
     const MOVED: &[u8] = b"-MOVED 1 h:1\r\n-MOVED 1 h:1\r\n-CROSSSLOT x\r\n";
     let what = "redis is a cluster (MOVED), redis-cluster:// is not supported";
-    check(&Fake::saying(MOVED).url(), ErrorKind::Unavailable, what);
+    check(&FakeRedis::saying(MOVED).url(), ErrorKind::Unavailable, what);
 }
 
 #[test]
 fn r17_not_a_redis_server() {
     let what = "not a Redis server";
-    let http = Fake::saying(b"HTTP/1.1 400 Bad Request\r\n\r\n").url();
+    let http = FakeRedis::saying(b"HTTP/1.1 400 Bad Request\r\n\r\n").url();
     check(&http, ErrorKind::Unavailable, "not a Redis server: it speaks HTTP");
-    check(&Fake::saying(b"\x16\x04\x01\x00\x02\x02\x50").url(), ErrorKind::Unavailable, what);
-    let alert = Fake::saying(b"\x15\x03\x01\x00\x02\x02\x50").url();
+    check(&FakeRedis::saying(b"\x16\x04\x01\x00\x02\x02\x50").url(), ErrorKind::Unavailable, what);
+    let alert = FakeRedis::saying(b"\x15\x03\x01\x00\x02\x02\x50").url();
     check(&alert, ErrorKind::Unavailable, "not a Redis server without TLS: use rediss://");
-    check(&Fake::saying(b":1\r\n:1\r\n:1\r\n").url(), ErrorKind::Unavailable, what);
-    check(&Fake::saying(b"+OK\r\n+OK\r\n+OK\r\n").url(), ErrorKind::Unavailable, what);
-    let huge = Fake::cut_off(b"*2147483647\r\n*2147483647\r\n$9223372036854775807\r\n");
+    check(&FakeRedis::saying(b":1\r\n:1\r\n:1\r\n").url(), ErrorKind::Unavailable, what);
+    check(&FakeRedis::saying(b"+OK\r\n+OK\r\n+OK\r\n").url(), ErrorKind::Unavailable, what);
+    let huge = FakeRedis::cut_off(b"*2147483647\r\n*2147483647\r\n$9223372036854775807\r\n");
     check(&huge.url(), ErrorKind::Unavailable, what);
-    check(&Fake::cut_off(b"").url(), ErrorKind::Unavailable, "connection lost");
+    check(&FakeRedis::cut_off(b"").url(), ErrorKind::Unavailable, "connection lost");
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn r17_no_room_for_one_more() {
 fn r19_a_reply_that_is_cut_off() {
     let start = b":60000\r\n:-2\r\n*5\r\n$4\r\nabcd\r\n$1000000\r\nxxxxx";
     check(
-        &Fake::cut_off(start).url(),
+        &FakeRedis::cut_off(start).url(),
         ErrorKind::Unavailable,
         "connection lost in the midst of a reply",
     );
@@ -298,7 +298,7 @@ fn r14_a_restart_voids_the_flight() {
 #[test]
 fn a_dead_epoch_is_never_published_under() {
     let server = RedisServer::start();
-    let ear = Ear::default();
+    let ear = NoticeRecorder::default();
     let store = Arc::new(RedisStore::new(&place("a0", &server.url()), ear.tell()).unwrap());
     let mut own = Process::new(Arc::clone(&store) as Arc<dyn Store>, 'N');
     own.own(How::Get);

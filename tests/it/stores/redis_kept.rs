@@ -9,7 +9,7 @@ use redis::Value;
 
 use super::redis_traffic::Monitor;
 use crate::support::bench::place;
-use crate::support::fake_redis::Fake;
+use crate::support::fake_redis::FakeRedis;
 use crate::support::process::{Process, Records, With, X, Y, records, records_of};
 use crate::support::redis_server::RedisServer;
 
@@ -174,7 +174,7 @@ fn no_copy_is_left_behind() {
 fn the_time_of_a_forged_reply_breaks_nothing() {
     const OWN: &[u8] = b"*6\r\n$3\r\nOWN\r\n$16\r\n0123456789abcdef\r\n$0\r\n\r\n$4\r\nNabc\r\n$3\r\nlit\r\n$20\r\n18446744073709551615\r\n";
     const FENCED: &[u8] = b"*1\r\n$6\r\nFENCED\r\n";
-    let forging = Fake::scripted(&[OWN, FENCED]);
+    let forging = FakeRedis::scripted(&[OWN, FENCED]);
     let store = RedisStore::new(&place("a0", &forging.url()), Notifier::nobody()).unwrap();
     let mut process = Process::new(Arc::new(store), 'N');
     process.own(How::Get);

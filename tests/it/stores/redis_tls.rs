@@ -5,7 +5,7 @@ use nomad_clients::store::redis::RedisStore;
 use nomad_clients::store::{Error, ErrorKind, Look, RedisPlace, Store as _, Want};
 
 use crate::support::bench::place;
-use crate::support::fake_redis::Fake;
+use crate::support::fake_redis::FakeRedis;
 use crate::support::pki::file;
 use crate::support::redis_server::RedisServer;
 use crate::support::tls_front::start;
@@ -65,9 +65,9 @@ fn the_reason_for_distrust_is_named() {
 
 #[test]
 fn a_plain_port_is_no_tls_port_and_the_other_way_round() {
-    let plain = Fake::saying(b"-ERR unknown command\r\n").url();
+    let plain = FakeRedis::saying(b"-ERR unknown command\r\n").url();
     check(&plain.replace("redis:", "rediss:"), "tls: the port does not speak TLS");
-    let closing = Fake::cut_off(b"").url();
+    let closing = FakeRedis::cut_off(b"").url();
     check(&closing.replace("redis:", "rediss:"), "tls: the port does not speak TLS");
     let server = RedisServer::start();
     let port = start(server.socket(), "server.pem", false);

@@ -11,7 +11,7 @@ use nomad_clients::store::{
     CacheState, Enter, How, KeyStats, Minute, Published, RefusedRevs, Sample, Store as _, Want,
 };
 
-use crate::support::bench::{Ear, place, scope};
+use crate::support::bench::{NoticeRecorder, place, scope};
 use crate::support::process::{Process, With, X, Y, records};
 use crate::support::redis_server::RedisServer;
 
@@ -268,7 +268,7 @@ fn stats_of_an_expired_and_of_an_empty_cache() {
 #[test]
 fn secrets_stay_out() {
     let server = RedisServer::start_with(&["--requirepass", "canary"]);
-    let ear = Ear::default();
+    let ear = NoticeRecorder::default();
     let shown = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
     let into = std::sync::Arc::clone(&shown);
     let tell = Notifier::new(move |remark| into.lock().unwrap().push_str(&remark.text));

@@ -11,7 +11,7 @@ use nomad_clients::store::{
 };
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::bench::{Ear, place};
+use crate::support::bench::{NoticeRecorder, place};
 use crate::support::fake_redis::nobody;
 use crate::support::process::{Process, X, records};
 use crate::support::redis_server::RedisServer;
@@ -55,8 +55,8 @@ impl Host {
     }
 }
 
-fn run(place: &Place) -> (Process, Ear) {
-    let ear = Ear::default();
+fn run(place: &Place) -> (Process, NoticeRecorder) {
+    let ear = NoticeRecorder::default();
     let redis = RedisStore::new(place, ear.tell()).unwrap();
     let store = FallbackStore::new(Arc::new(redis), Err(Error::NoHome), ear.tell());
     (Process::new(Arc::new(store), 'N'), ear)

@@ -104,9 +104,9 @@ pub(crate) fn place(scope_name: &str, url: &str) -> Place {
 
 /// Keeps the remarks that it is told.
 #[derive(Clone, Default)]
-pub(crate) struct Ear(Arc<Mutex<Vec<Notice>>>);
+pub(crate) struct NoticeRecorder(Arc<Mutex<Vec<Notice>>>);
 
-impl Ear {
+impl NoticeRecorder {
     pub(crate) fn tell(&self) -> Notifier {
         let heard = Arc::clone(&self.0);
         Notifier::new(move |remark| heard.lock().unwrap().push(remark))
@@ -384,6 +384,6 @@ impl Bench for RedisBench {
     }
 
     fn look_around(&self, scope: &str, event: Box<dyn FnOnce() + Send>) -> Option<Look> {
-        Some(super::between::look(self.server.socket(), scope, event))
+        Some(super::interpose::look(self.server.socket(), scope, event))
     }
 }

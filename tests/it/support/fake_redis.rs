@@ -5,11 +5,11 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 /// A server on loopback that does `answer` with every connection, in a thread of its own.
-pub(crate) struct Fake {
+pub(crate) struct FakeRedis {
     port: u16,
 }
 
-impl Fake {
+impl FakeRedis {
     pub(crate) fn new(answer: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();

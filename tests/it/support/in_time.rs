@@ -1,8 +1,6 @@
 //! Scenarios that only mean something while Redis answers within the time that a run waits for it.
 
-use std::process::Output;
-
-use super::sandbox::Said;
+use super::sandbox::Output;
 
 /// What runs have said.
 pub(crate) trait Heard {
@@ -10,15 +8,15 @@ pub(crate) trait Heard {
     fn is_late(&self) -> bool;
 }
 
-impl Heard for Said {
+impl Heard for Output {
     fn is_late(&self) -> bool {
         self.stderr.lines().any(|line| line.contains("redis") && line.contains("timed out after "))
     }
 }
 
-impl Heard for Output {
+impl Heard for std::process::Output {
     fn is_late(&self) -> bool {
-        Said::from(self.clone()).is_late()
+        Output::from(self.clone()).is_late()
     }
 }
 

@@ -12,7 +12,7 @@ use nomad_clients::store::files::LocalStore;
 use nomad_clients::store::{BootClock, Lease, Look, Place, Store, sum};
 use tempfile::TempDir;
 
-use super::bench::{Bench, Ear, Part, Saved, place, scope};
+use super::bench::{Bench, NoticeRecorder, Part, Saved, place, scope};
 
 /// One cache folder, and a clock that stands still unless it is moved.
 pub(crate) struct LocalBench {
@@ -50,8 +50,8 @@ impl LocalBench {
     }
 
     /// A process that tells what it remarks.
-    pub(crate) fn heard(&self) -> (Arc<LocalStore>, Ear) {
-        let ear = Ear::default();
+    pub(crate) fn heard(&self) -> (Arc<LocalStore>, NoticeRecorder) {
+        let ear = NoticeRecorder::default();
         (self.open(&self.place("a0"), ear.tell()), ear)
     }
 

@@ -2,13 +2,12 @@
 
 pub(crate) mod alone;
 pub(crate) mod bench;
-pub(crate) mod between;
 pub(crate) mod browser;
 pub(crate) mod fake_nomad;
 pub(crate) mod fake_redis;
 pub(crate) mod in_time;
+pub(crate) mod interpose;
 pub(crate) mod local_bench;
-pub(crate) mod means;
 pub(crate) mod memory;
 pub(crate) mod nginx;
 pub(crate) mod odd_store;
@@ -19,6 +18,7 @@ pub(crate) mod process_bench;
 pub(crate) mod pty;
 pub(crate) mod redis_server;
 pub(crate) mod relay;
+pub(crate) mod requirements;
 pub(crate) mod sandbox;
 pub(crate) mod schema;
 pub(crate) mod served;

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::means::NOBODY;
+use super::requirements::NOBODY;
 
 /// A copy of the program where everybody may start it: the build folder may lie below a home that
 /// others can't enter.

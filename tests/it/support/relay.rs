@@ -19,7 +19,7 @@ pub(crate) struct Question {
     pub(crate) commands: Vec<Vec<Vec<u8>>>,
 }
 
-pub(crate) enum Treat {
+pub(crate) enum Treatment {
     Pass,
     /// It takes as long as this to arrive.
     Late(Duration),
@@ -36,7 +36,7 @@ pub(crate) struct Relay {
 impl Relay {
     pub(crate) fn start(
         server: PathBuf,
-        rule: impl Fn(&Question) -> Treat + Send + Sync + 'static,
+        rule: impl Fn(&Question) -> Treatment + Send + Sync + 'static,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(folder.path().join("s")).unwrap();
@@ -60,7 +60,7 @@ impl Relay {
 fn relay(
     mut client: UnixStream,
     server: &PathBuf,
-    rule: &(dyn Fn(&Question) -> Treat + Send + Sync),
+    rule: &(dyn Fn(&Question) -> Treatment + Send + Sync),
     number: &AtomicUsize,
 ) -> Option<()> {
     let mut server = UnixStream::connect(server).ok()?;
@@ -72,10 +72,10 @@ fn relay(
         let mut count = question.commands.len();
         let mut bytes = usize::MAX;
         match rule(&question) {
-            Treat::Pass => {}
-            Treat::Late(time) => thread::sleep(time),
-            Treat::Only(commands) => (count, bytes) = (commands, 0),
-            Treat::Cut(length) => bytes = length,
+            Treatment::Pass => {}
+            Treatment::Late(time) => thread::sleep(time),
+            Treatment::Only(commands) => (count, bytes) = (commands, 0),
+            Treatment::Cut(length) => bytes = length,
         }
         for words in &question.commands[..count] {
             server.write_all(&packed(words)).ok()?;

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use assert_cmd::cargo::cargo_bin;
 use tempfile::TempDir;
@@ -20,7 +20,7 @@ pub(crate) const UNUSED: &str = "http://127.0.0.1:1";
 
 /// What one run said, whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Said {
+pub(crate) struct Output {
     pub(crate) stdout: String,
     pub(crate) stderr: String,
     pub(crate) code: i32,
@@ -96,12 +96,12 @@ impl Sandbox {
     }
 
     /// Runs the program to its end. `args` is split at spaces.
-    pub(crate) fn run(&self, args: &str) -> Said {
+    pub(crate) fn run(&self, args: &str) -> Output {
         self.run_each(args.split_whitespace())
     }
 
     /// The same with arguments that hold spaces, or nothing.
-    pub(crate) fn run_each<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Said {
+    pub(crate) fn run_each<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Output {
         self.command(args).output().unwrap().into()
     }
 
@@ -114,9 +114,9 @@ impl Sandbox {
     }
 }
 
-impl From<Output> for Said {
+impl From<std::process::Output> for Output {
     /// -1 = ended by a signal.
-    fn from(output: Output) -> Self {
+    fn from(output: std::process::Output) -> Self {
         Self {
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
@@ -126,6 +126,6 @@ impl From<Output> for Said {
 }
 
 /// A failed run: nothing on stdout.
-pub(crate) fn failure(code: i32, stderr: &str) -> Said {
-    Said { stdout: String::new(), stderr: stderr.to_owned(), code }
+pub(crate) fn failure(code: i32, stderr: &str) -> Output {
+    Output { stdout: String::new(), stderr: stderr.to_owned(), code }
 }

@@ -26,14 +26,14 @@ pub(crate) enum Act {
 
 /// One request, as it came.
 #[derive(Debug, Clone)]
-pub(crate) struct Asked {
+pub(crate) struct ReceivedRequest {
     /// From 1.
     pub(crate) connection: usize,
     /// Request line and headers, a line each.
     pub(crate) lines: Vec<String>,
 }
 
-impl Asked {
+impl ReceivedRequest {
     /// `GET /v1/nodes HTTP/1.1`
     pub(crate) fn line(&self) -> &str {
         &self.lines[0]
@@ -46,7 +46,7 @@ impl Asked {
     }
 }
 
-type Script = dyn Fn(&Asked) -> Act + Send + Sync;
+type Script = dyn Fn(&ReceivedRequest) -> Act + Send + Sync;
 
 /// Listens until the test ends; its threads end with their connections.
 pub(crate) struct WireServer {
@@ -55,7 +55,7 @@ pub(crate) struct WireServer {
 }
 
 struct Seen {
-    asked: Mutex<Vec<Asked>>,
+    asked: Mutex<Vec<ReceivedRequest>>,
     connections: Mutex<usize>,
     script: Box<Script>,
     tls: Option<Arc<ServerConfig>>,
@@ -65,7 +65,7 @@ trait Stream: Read + Write {}
 impl<T: Read + Write> Stream for T {}
 
 impl WireServer {
-    pub(crate) fn start(script: impl Fn(&Asked) -> Act + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(script: impl Fn(&ReceivedRequest) -> Act + Send + Sync + 'static) -> Self {
         Self::on("127.0.0.1:0", None, script)
     }
 
@@ -77,7 +77,7 @@ impl WireServer {
 
     pub(crate) fn tls(
         config: Arc<ServerConfig>,
-        script: impl Fn(&Asked) -> Act + Send + Sync + 'static,
+        script: impl Fn(&ReceivedRequest) -> Act + Send + Sync + 'static,
     ) -> Self {
         Self::on("127.0.0.1:0", Some(config), script)
     }
@@ -85,7 +85,7 @@ impl WireServer {
     pub(crate) fn on(
         place: &str,
         tls: Option<Arc<ServerConfig>>,
-        script: impl Fn(&Asked) -> Act + Send + Sync + 'static,
+        script: impl Fn(&ReceivedRequest) -> Act + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind(place).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -102,7 +102,7 @@ impl WireServer {
 
     pub(crate) fn unix(
         path: &Path,
-        script: impl Fn(&Asked) -> Act + Send + Sync + 'static,
+        script: impl Fn(&ReceivedRequest) -> Act + Send + Sync + 'static,
     ) -> Self {
         let listener = UnixListener::bind(path).unwrap();
         let seen = Seen::new(None, script);
@@ -120,7 +120,7 @@ impl WireServer {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    pub(crate) fn asked(&self) -> Vec<Asked> {
+    pub(crate) fn asked(&self) -> Vec<ReceivedRequest> {
         lock(&self.seen.asked).clone()
     }
 
@@ -132,7 +132,7 @@ impl WireServer {
 impl Seen {
     fn new(
         tls: Option<Arc<ServerConfig>>,
-        script: impl Fn(&Asked) -> Act + Send + Sync + 'static,
+        script: impl Fn(&ReceivedRequest) -> Act + Send + Sync + 'static,
     ) -> Arc<Self> {
         let (asked, connections) = (Mutex::default(), Mutex::default());
         Arc::new(Self { asked, connections, script: Box::new(script), tls })
@@ -159,7 +159,7 @@ impl Seen {
     fn serve(&self, stream: &mut dyn Stream, connection: usize) -> io::Result<()> {
         loop {
             let lines = head(stream)?;
-            let asked = Asked { connection, lines };
+            let asked = ReceivedRequest { connection, lines };
             lock(&self.asked).push(asked.clone());
             match (self.script)(&asked) {
                 Act::Keep(bytes) => say(stream, &bytes)?,

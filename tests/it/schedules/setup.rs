@@ -12,21 +12,21 @@ use nomad_clients::store::{Look, Store, Want};
 use crate::support::bench::{Bench, Part, RedisBench, Saved};
 use crate::support::fake_nomad::FakeNomad;
 
-use super::actor::{Actor, Kind, Temper};
-use super::broken::{Broken, Client, Edit, Troupe};
-use super::dice::Dice;
+use super::actor::{Actor, Behaviour, Kind};
+use super::broken::{Broken, BrokenCast, Client, Edit};
 use super::gate::{Gate, NO_ACCIDENT, Stage, State};
 use super::gated::GatedStore;
-use super::ground::{Blow, Ground};
+use super::ground::{Ground, Incident};
 use super::oracles::Inspected;
 use super::redis_ground::{DOORS, RedisGround};
+use super::rng::Rng;
 use super::run::{Cast, Honest};
 use super::world::{Limits, SCOPES, World};
 
-const CALM: Temper = Temper { flaky: false, stale: false, probes: false };
+const CALM: Behaviour = Behaviour { flaky: false, stale: false, probes: false };
 
 /// Where a scene is played, and by whom.
-pub(super) struct Set<'a> {
+pub(super) struct Setup<'a> {
     pub(super) bench: &'a dyn Bench,
     pub(super) cast: &'a dyn Cast,
 }
@@ -39,7 +39,7 @@ pub(super) struct Run {
     pub(super) nomad: Arc<FakeNomad>,
 }
 
-impl<'a> Set<'a> {
+impl<'a> Setup<'a> {
     pub(super) fn honest(bench: &'a dyn Bench) -> Self {
         Self { bench, cast: &Honest }
     }
@@ -126,7 +126,7 @@ impl Ground for Bare {
         unreachable!("the bench has the stores")
     }
 
-    fn strike(&self, _: Blow, _: usize, _: &mut Dice, _: &mut Limits) -> Option<String> {
+    fn strike(&self, _: Incident, _: usize, _: &mut Rng, _: &mut Limits) -> Option<String> {
         None
     }
 
@@ -153,8 +153,8 @@ impl BrokenBench {
         Self { bench, ground, client, doors: Mutex::default(), all_crooks: true }
     }
 
-    pub(super) fn troupe(&self) -> Troupe {
-        Troupe { client: self.client, ground: Arc::clone(&self.ground) }
+    pub(super) fn broken_cast(&self) -> BrokenCast {
+        BrokenCast { client: self.client, ground: Arc::clone(&self.ground) }
     }
 
     /// As new.
@@ -176,7 +176,7 @@ impl Bench for BrokenBench {
             return store;
         }
         let nomad = Arc::new(FakeNomad::default());
-        self.troupe().cast(&actor, store, nomad).0
+        self.broken_cast().cast(&actor, store, nomad).0
     }
 
     fn elsewhere(&self, scope: &str) -> Option<Arc<dyn Store>> {

@@ -18,21 +18,21 @@ use crate::support::fake_nomad::detail;
 
 use super::actor::{Actor, Kind};
 use super::broken::Client;
-use super::hoard::Hoard;
 use super::redis_ground::{P, RedisGround};
+use super::stale_details::StaleDetails;
 use super::world::SCOPES;
 
 /// The name under which a refresh is told of a lease that it must not know again.
 const ALIAS: &str = "x";
 
-pub(super) struct Crook {
+pub(super) struct FaultyClient {
     client: Client,
     actor: Arc<Actor>,
     store: Mutex<Arc<dyn Store>>,
     /// The same without this host's notes.
     unguarded: Arc<dyn Store>,
     ground: Arc<RedisGround>,
-    hoard: Arc<Hoard>,
+    stale_details: Arc<StaleDetails>,
     memory: Mutex<Memory>,
 }
 
@@ -45,13 +45,13 @@ struct Memory {
     renamed: bool,
 }
 
-impl Crook {
+impl FaultyClient {
     pub(super) fn new(
         client: Client,
         actor: &Arc<Actor>,
         store: Arc<dyn Store>,
         ground: &Arc<RedisGround>,
-        hoard: Arc<Hoard>,
+        stale_details: Arc<StaleDetails>,
     ) -> Self {
         if client == Client::AcceptsAnyHit && actor.kind == Kind::Refresh {
             actor.notes().how = Some(How::Get);
@@ -62,7 +62,7 @@ impl Crook {
             store: Mutex::new(store),
             unguarded: ground.admitted(actor, false),
             ground: Arc::clone(ground),
-            hoard,
+            stale_details,
             memory: Mutex::default(),
         }
     }
@@ -179,7 +179,7 @@ fn detailed(base: Base) -> Base {
     Base { fulls, ..base }
 }
 
-impl Store for Crook {
+impl Store for FaultyClient {
     fn look(&self, want: Want) -> Result<Look, Error> {
         let first = !std::mem::replace(&mut self.memory.lock().unwrap().has_looked, true);
         match self.client {
@@ -201,7 +201,7 @@ impl Store for Crook {
             _ => self.store().enter(enter),
         }?;
         if let Entered::Own(flight) = &entered {
-            self.hoard.entered(flight);
+            self.stale_details.entered(flight);
         }
         Ok(entered)
     }
@@ -214,7 +214,7 @@ impl Store for Crook {
         } else {
             self.store().base(flight)
         };
-        self.hoard.keep(base.as_ref());
+        self.stale_details.keep(base.as_ref());
         if self.client == Client::InventsDetails { base.map(detailed) } else { base }
     }
 
@@ -226,10 +226,10 @@ impl Store for Crook {
     }
 
     fn publish(&self, flight: Flight, publication: &Publication<'_>) -> Result<Published, Error> {
-        let kept = self.hoard.base();
+        let kept = self.stale_details.base();
         let base = publication.base.or(kept.as_ref());
         let published = self.published(flight, &Publication { base, ..publication.clone() })?;
-        self.hoard.published(&published);
+        self.stale_details.published(&published);
         Ok(published)
     }
 

@@ -1,9 +1,9 @@
 //! The chance that schedules are made of: a small generator whose seed says everything.
 
 #[derive(Debug, Clone)]
-pub(super) struct Dice(u64);
+pub(super) struct Rng(u64);
 
-impl Dice {
+impl Rng {
     pub(super) fn new(seed: u64) -> Self {
         Self(seed)
     }

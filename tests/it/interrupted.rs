@@ -11,7 +11,7 @@ use nomad_sim::{Answer, Fault, Fleet, Sim, Times, Where};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::redis_server::RedisServer;
-use crate::support::sandbox::{Said, Sandbox, failure};
+use crate::support::sandbox::{Output, Sandbox, failure};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -39,7 +39,7 @@ fn rows_are_kept_when_a_detail_is_missing() {
 fn what_is_missing_matters_to_those_who_are_shown_it() {
     let sim = broken("worker-3");
     let sandbox = Sandbox::local().nomad(&sim.address());
-    let name = |said: Said| (said.stdout, said.code);
+    let name = |said: Output| (said.stdout, said.code);
     assert_eq!(name(sandbox.run("list -o name worker-1")), ("worker-1\n".to_owned(), 0));
     assert_eq!(
         name(sandbox.run("list -o name worker-[34]")),
@@ -109,7 +109,7 @@ fn a_reader_that_leaves_early_does_not_spoil_the_cache() {
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
     let output = sandbox.command(["list"]).stdout(full).output().unwrap();
     let stderr = "error: cannot write the answer: no space left on device\n";
-    let said = Said {
+    let said = Output {
         stdout: String::new(),
         stderr: String::from_utf8(output.stderr).unwrap(),
         code: output.status.code().unwrap(),

@@ -11,7 +11,7 @@ use nomad_clients::store::{Base, Flight, Published};
 use super::broken::Client;
 
 /// What such a client keeps, and whether it should have thrown it away.
-pub(super) struct Hoard {
+pub(super) struct StaleDetails {
     client: Client,
     kept: Mutex<Kept>,
 }
@@ -28,13 +28,13 @@ struct Kept {
     rebased: bool,
 }
 
-impl Hoard {
+impl StaleDetails {
     pub(super) fn new(client: Client) -> Self {
         Self { client, kept: Mutex::default() }
     }
 
     pub(super) fn nomad(self: Arc<Self>, nomad: Arc<dyn Nomad>) -> Arc<dyn Nomad> {
-        Arc::new(Hoarding { hoard: self, nomad })
+        Arc::new(StaleDetailsNomad { stale_details: self, nomad })
     }
 
     pub(super) fn entered(&self, flight: &Flight) {
@@ -87,29 +87,29 @@ impl Hoard {
     }
 }
 
-struct Hoarding {
-    hoard: Arc<Hoard>,
+struct StaleDetailsNomad {
+    stale_details: Arc<StaleDetails>,
     nomad: Arc<dyn Nomad>,
 }
 
-impl Nomad for Hoarding {
+impl Nomad for StaleDetailsNomad {
     fn probe(&self) -> Result<Option<IndexReply>, Error> {
         self.nomad.probe()
     }
 
     fn stubs(&self) -> Result<Listing, Error> {
         let listing = self.nomad.stubs()?;
-        self.hoard.listed(&listing);
+        self.stale_details.listed(&listing);
         Ok(listing)
     }
 
     fn node(&self, of: &NodeId) -> Result<Option<Detail>, Error> {
-        if let Some(detail) = self.hoard.detail(of) {
+        if let Some(detail) = self.stale_details.detail(of) {
             return Ok(Some(detail));
         }
         let mut detail = self.nomad.node(of)?;
         if let Some(detail) = &mut detail {
-            self.hoard.told(detail);
+            self.stale_details.told(detail);
         }
         Ok(detail)
     }

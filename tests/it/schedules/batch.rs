@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::plan::Plan;
-use super::run::{Outcome, Theatre};
+use super::run::{Outcome, Runner};
 use super::world::PROMISES;
 
 /// The most that is tried to make a counterexample shorter.
@@ -16,15 +16,15 @@ const SHRINKS: u32 = 400;
 
 /// Which schedules are played: those of `count` seeds from `first` on.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Season {
+pub(super) struct Batch {
     pub(super) first: u64,
     pub(super) count: u64,
     /// Schedules played at the same time, each on a ground of its own.
     pub(super) stages: usize,
 }
 
-/// What came of a season.
-pub(super) struct Report {
+/// What came of a batch.
+pub(super) struct BatchReport {
     pub(super) played: u64,
     /// Schedules that prove nothing because the machine was too slow.
     pub(super) disturbed: u64,
@@ -32,21 +32,21 @@ pub(super) struct Report {
     /// How often what happened.
     pub(super) ends: BTreeMap<String, u64>,
     /// The first schedule that broke a promise.
-    pub(super) failure: Option<Failure>,
+    pub(super) failure: Option<Counterexample>,
 }
 
-pub(super) struct Failure {
+pub(super) struct Counterexample {
     plan: Plan,
     outcome: Outcome,
-    theatre: Theatre,
+    runner: Runner,
 }
 
-impl Season {
+impl Batch {
     /// Plays until one fails.
-    pub(super) fn play(&self, theatre: impl Fn() -> Theatre + Sync) -> Report {
+    pub(super) fn play(&self, runner: impl Fn() -> Runner + Sync) -> BatchReport {
         let began = Instant::now();
         let next = AtomicU64::new(0);
-        let report = Mutex::new(Report {
+        let report = Mutex::new(BatchReport {
             played: 0,
             disturbed: 0,
             took: Duration::ZERO,
@@ -55,20 +55,20 @@ impl Season {
         });
         thread::scope(|scope| {
             for _ in 0..self.stages {
-                scope.spawn(|| self.stage(&theatre(), &next, &report));
+                scope.spawn(|| self.stage(&runner(), &next, &report));
             }
         });
-        Report { took: began.elapsed(), ..report.into_inner().unwrap() }
+        BatchReport { took: began.elapsed(), ..report.into_inner().unwrap() }
     }
 
-    fn stage(&self, theatre: &Theatre, next: &AtomicU64, report: &Mutex<Report>) {
+    fn stage(&self, runner: &Runner, next: &AtomicU64, report: &Mutex<BatchReport>) {
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             if number >= self.count {
                 return;
             }
             let plan = Plan::of(self.first + number);
-            let outcome = theatre.play(&plan);
+            let outcome = runner.play(&plan);
             let mut report = report.lock().unwrap();
             report.played += 1;
             report.disturbed += u64::from(outcome.disturbed);
@@ -79,15 +79,15 @@ impl Season {
                 continue;
             }
             next.store(self.count, Ordering::Relaxed);
-            let earlier = |failure: &Failure| failure.plan.seed < plan.seed;
+            let earlier = |failure: &Counterexample| failure.plan.seed < plan.seed;
             if !report.failure.as_ref().is_some_and(earlier) {
-                report.failure = Some(Failure { plan, outcome, theatre: theatre.clone() });
+                report.failure = Some(Counterexample { plan, outcome, runner: runner.clone() });
             }
         }
     }
 }
 
-impl Report {
+impl BatchReport {
     /// One line, and the counterexample if there is one.
     pub(super) fn text(&self, name: &str) -> String {
         let Self { played, disturbed, took, failure, .. } = self;
@@ -104,7 +104,7 @@ impl Report {
     }
 }
 
-impl Failure {
+impl Counterexample {
     pub(super) fn promise(&self) -> char {
         self.outcome.violations[0]
     }
@@ -135,7 +135,7 @@ impl Failure {
             while at < acts.len() && tries < SHRINKS {
                 let mut fewer = acts.clone();
                 fewer.drain(at..(at + size).min(acts.len()));
-                let outcome = self.theatre.replay(&self.plan, &fewer);
+                let outcome = self.runner.replay(&self.plan, &fewer);
                 tries += 1;
                 if outcome.violations.contains(&self.promise()) && outcome.acts.len() < acts.len() {
                     acts.clone_from(&outcome.acts);
