@@ -23,7 +23,7 @@ use http::auth::Guard;
 use http::listen::ListenSocket;
 use http::server::Server;
 use http::shutdown::Stop;
-use live::Live;
+use live::LiveCluster;
 
 pub(crate) use http::base_path::BasePath;
 pub(crate) use http::listen::Listen;
@@ -124,7 +124,7 @@ async fn serve(
     sockets: Vec<ListenSocket>,
     mut stop: watch::Receiver<Stop>,
 ) -> io::Result<()> {
-    let live = Arc::new(Live::new(backend));
+    let live = Arc::new(LiveCluster::new(backend));
     let election = live.start(settings.follow);
     let app = Arc::new(App {
         live: Arc::clone(&live),

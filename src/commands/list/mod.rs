@@ -4,12 +4,14 @@ mod output;
 mod query;
 mod watch;
 
+use std::fmt::Display;
+
 use anyhow::{Error, Result};
 
 use crate::cli::List;
 use crate::config::typed_duration;
 use crate::discovery::How;
-use crate::error::is_closed_pipe;
+use crate::error::{Exit, is_closed_pipe};
 use crate::model::node::{Full, NodeId};
 use crate::render::summary;
 
@@ -73,4 +75,9 @@ pub(super) fn run(list: &List, context: &mut CommandContext<'_>) -> Result<()> {
 
 fn node_ids(nodes: &[Full]) -> Vec<NodeId> {
     nodes.iter().map(|node| node.record.id.clone()).collect()
+}
+
+/// A value of an option that can't be used.
+fn invalid_value(option: &str, why: impl Display) -> Error {
+    Exit::Usage.error(format!("invalid value for --{option}: {why}"))
 }

@@ -17,7 +17,7 @@ use crate::render::{
 };
 use crate::settings::{COLUMNS, OUTPUT};
 
-use super::query::invalid_value;
+use super::invalid_value;
 
 /// What CSV and TSV hold by default: the columns of the table.
 const DEFAULT_FIELDS: &str =

@@ -1,8 +1,6 @@
 //! Which nodes `list` selects, and which of them fail the run; checked before nodes are fetched.
 
-use std::fmt::Display;
-
-use anyhow::{Error, Result};
+use anyhow::Result;
 
 use crate::cli::List;
 use crate::commands::{CommandContext, check_node_pattern};
@@ -18,9 +16,9 @@ use crate::model::selection::node_arg::{named, nearest};
 use crate::model::snapshot::Snapshot;
 use crate::model::text::{first_line, sanitised};
 use crate::model::work_limit::WorkLimit;
-
 use crate::settings::SORT;
 
+use super::invalid_value;
 use super::output::ListOutput;
 
 /// Names in the error of `--fail-on`.
@@ -37,11 +35,6 @@ pub(super) struct ListQuery {
     wanted: Wanted,
     /// Every field that was named.
     fields: Vec<Field>,
-}
-
-/// A value of an option that can't be used.
-pub(super) fn invalid_value(option: &str, why: impl Display) -> Error {
-    Exit::Usage.error(format!("invalid value for --{option}: {why}"))
 }
 
 impl ListQuery {

@@ -15,13 +15,13 @@ use std::sync::Arc;
 
 use super::http::auth::Guard;
 use super::http::base_path::BasePath;
-use super::live::Live;
+use super::live::LiveCluster;
 use super::live::workers::ResponseWorkers;
 use ready::LastReadiness;
 
 /// Everything that a response may need.
 pub(crate) struct App {
-    pub(crate) live: Arc<Live>,
+    pub(crate) live: Arc<LiveCluster>,
     pub(crate) workers: ResponseWorkers,
     pub(crate) guard: Guard,
     pub(crate) base: BasePath,

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use crate::clock;
 use crate::discovery::{How, Want};
 
-use super::Live;
+use super::LiveCluster;
 use super::nomad_contact::Question;
 
 /// From an answer to the next probe.
@@ -20,7 +20,7 @@ const AFTER_FAILURE: Duration = Duration::from_secs(5);
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// Asks again and again while there are readers of events.
-pub(crate) async fn watch(live: Arc<Live>) {
+pub(crate) async fn watch(live: Arc<LiveCluster>) {
     let (events, contact) = (&live.cache.events, &live.cache.contact);
     loop {
         while events.readers() == 0 {
@@ -37,7 +37,7 @@ pub(crate) async fn watch(live: Arc<Live>) {
     }
 }
 
-async fn is_up(live: &Live) -> bool {
+async fn is_up(live: &LiveCluster) -> bool {
     let cache = Arc::clone(&live.cache);
     if let Ok(Ok(index)) = spawn_blocking(move || cache.probe_index(None, LIMIT)).await {
         live.index.send_replace(index);
@@ -48,7 +48,7 @@ async fn is_up(live: &Live) -> bool {
 
 /// Nomad answers again: a list that had failed is requested again, unless the cached one has Nomad's
 /// index.
-async fn list_again(live: &Live, index: u64) {
+async fn list_again(live: &LiveCluster, index: u64) {
     if !live.cache.contact.is_list_failing() {
         return;
     }

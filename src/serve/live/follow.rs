@@ -12,7 +12,7 @@ use crate::discovery::{How, Source, Want};
 use crate::nomad::{self, LongPoll};
 use crate::random;
 
-use super::Live;
+use super::LiveCluster;
 use super::nomad_contact::Question;
 use super::publication_cache::IndexProbeError;
 
@@ -53,7 +53,7 @@ impl FollowIntervals {
 }
 
 /// Takes part in the election until nobody needs `role`, which says whether it is won.
-pub(crate) async fn elect(live: Arc<Live>, role: watch::Sender<bool>) {
+pub(crate) async fn elect(live: Arc<LiveCluster>, role: watch::Sender<bool>) {
     let name: Arc<str> = random::hex16().into();
     loop {
         let (cache, own) = (Arc::clone(&live.cache), Arc::clone(&name));
@@ -74,7 +74,7 @@ pub(crate) async fn elect(live: Arc<Live>, role: watch::Sender<bool>) {
 }
 
 struct Follower {
-    live: Arc<Live>,
+    live: Arc<LiveCluster>,
     intervals: FollowIntervals,
     /// The index that the next long poll waits to pass; `None` = return at once.
     index: Option<u64>,
@@ -85,7 +85,7 @@ struct Follower {
 
 /// Follows Nomad while the election is won.
 pub(crate) async fn follow(
-    live: Arc<Live>,
+    live: Arc<LiveCluster>,
     intervals: FollowIntervals,
     mut role: watch::Receiver<bool>,
 ) {
@@ -196,7 +196,7 @@ fn dropped() -> IndexProbeError {
 
 /// While there are readers of events or this process follows: notices what other processes publish, and
 /// fills a cold cache.
-pub(crate) async fn watch(live: Arc<Live>, role: Option<watch::Receiver<bool>>) {
+pub(crate) async fn watch(live: Arc<LiveCluster>, role: Option<watch::Receiver<bool>>) {
     /// With readers of events, and without.
     const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
     /// After a fill, and after one that could not be cached.

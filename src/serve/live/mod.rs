@@ -36,7 +36,7 @@ const BEAT: Duration = Duration::from_secs(10);
 const FLUSH: Duration = Duration::from_secs(5);
 
 /// The cached nodes, and the ways to keep them fresh.
-pub(crate) struct Live {
+pub(crate) struct LiveCluster {
     pub(crate) cache: Arc<PublicationCache>,
     pub(crate) requests: SharedRequests,
     pub(crate) metrics: Metrics,
@@ -58,7 +58,7 @@ impl Election {
     }
 }
 
-impl Live {
+impl LiveCluster {
     /// Must be called in the runtime, where the shared requests are worked on.
     pub(crate) fn new(backend: Backend) -> Self {
         let cache = Arc::new(PublicationCache::new(backend));
@@ -115,7 +115,7 @@ impl Live {
     }
 }
 
-async fn housekeeping(live: Arc<Live>) {
+async fn housekeeping(live: Arc<LiveCluster>) {
     let (mut beat, mut flush) = (interval(BEAT), interval(FLUSH));
     loop {
         tokio::select! {

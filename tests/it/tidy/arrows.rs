@@ -130,7 +130,7 @@ fn uses(code: &str, public: bool) -> Vec<String> {
     for (at, _) in code.match_indices("use ") {
         let line = &code[code[..at].rfind('\n').map_or(0, |end| end + 1)..at];
         let is_public = line.trim_start().starts_with("pub");
-        if !(line.trim().is_empty() || is_public) || public && !is_public {
+        if !is_public && (public || !line.trim().is_empty()) {
             continue;
         }
         let tree = code[at + 4..].split(';').next().unwrap_or_default();

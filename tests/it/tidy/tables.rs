@@ -120,7 +120,7 @@ pub(super) const DOORS: [(&str, &[&str]); 34] = [
             "src/store/in_process.rs",
             "src/host/boot.rs",
             "src/nomad/retry_after.rs",
-            "src/commands/list/watch/mod.rs",
+            "src/commands/list/watch/changes.rs",
             "src/store/redis/rights.rs",
             "src/doctor/clock.rs",
         ],
