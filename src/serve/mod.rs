@@ -135,10 +135,11 @@ async fn serve(
         readiness: Default::default(),
     });
     let (alive, mut all_closed) = mpsc::channel(1);
-    let server = Server { handler: app, open: Arc::default(), stop: stop.clone(), _alive: alive };
+    let server =
+        Arc::new(Server { handler: app, open: Arc::default(), stop: stop.clone(), _alive: alive });
     let (open, mut accepting) = (Arc::clone(&server.open), JoinSet::new());
     for socket in sockets {
-        accepting.spawn(server.clone().accept(socket));
+        accepting.spawn(Arc::clone(&server).accept(socket));
     }
     drop(server);
     tokio::select! {

@@ -37,17 +37,7 @@ pub(crate) enum CacheStatus {
 }
 
 impl CacheStatus {
-    /// In `X-Cache`.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Hit => "HIT",
-            Self::Stale => "STALE",
-            Self::Miss => "MISS",
-            Self::Bypass => "BYPASS",
-        }
-    }
-
-    /// In the metrics.
+    /// In the metrics; in upper case in `X-Cache`.
     pub(crate) fn label(self) -> &'static str {
         match self {
             Self::Hit => "hit",
@@ -182,7 +172,8 @@ impl SelectedNodes {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
         headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
         headers.insert(AGE, self.age.as_secs().into());
-        headers.insert(X_CACHE, HeaderValue::from_static(self.cache.name()));
+        let cache = self.cache.label().to_ascii_uppercase();
+        headers.insert(X_CACHE, HeaderValue::from_str(&cache).expect("letters"));
         headers.insert(X_NOMAD_CALLS, self.nomad_calls.into());
         if !self.missing().is_empty() {
             headers.insert(X_MISSING_DETAILS, self.missing().len().into());

@@ -1,4 +1,4 @@
-// Asks the server, and makes what it says fit to be shown.
+// Requests to the server, and safe formatting of its responses.
 
 const HARMFUL =
   /[\p{Cc}\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{e007f}]/gu;
@@ -7,37 +7,37 @@ const SECRET = /token|secret|password/i;
 const numbers = new Intl.NumberFormat('en');
 
 /**
- * The JSON and the headers of an answer, or an error in the server's words; a client that is not signed in is sent to the
- * login page. `path` is relative, like every address of the page: it may be served below a path of a reverse proxy.
+ * Returns JSON and headers, or throws an error with the server's message; without authentication the browser goes to the login
+ * page. `path` is relative, like every address of the page, which may be below a path of a reverse proxy.
  */
 export async function ask(path, method = 'GET') {
   const response = await fetch(path, { method, cache: 'no-cache', headers: { Accept: 'application/json' } })
-    .catch(() => { throw new Error('The server does not answer.'); });
+    .catch(() => { throw new Error('The server does not respond.'); });
   if (response.status === 401) {
     location.href = 'login';
-    // The page is on its way out: nothing after this may show an error.
+    // The page is being left: no error may be shown any more.
     return new Promise(() => {});
   }
   const body = await response.json().catch(() => null);
   if (!response.ok || body === null || body.success === false) {
-    const error = body?.error ?? `The server answered ${response.status}.`;
+    const error = body?.error ?? `The server responded with ${response.status}.`;
     throw new Error([error, body?.hint].filter(Boolean).join(' – '));
   }
   return { body, headers: response.headers };
 }
 
-/** `text` with the characters that hide or turn text around made visible. */
+/** `text` with characters that hide or reverse text made visible. */
 export function visible(text) {
   return String(text).replace(HARMFUL, (character) => `\\u{${character.codePointAt(0).toString(16)}}`);
 }
 
-/** Whether what stands under `key` must not be seen. */
+/** Whether the value of `key` must be hidden. */
 export function isSecret(key) {
   return SECRET.test(key);
 }
 
-/** The value under `key` as text for the page. */
-export function shown(key, value) {
+/** The value of `key` as text for the page. */
+export function formatted(key, value) {
   if (isSecret(key)) return '***';
   if (value === null || value === undefined) return '';
   return visible(typeof value === 'object' ? JSON.stringify(value, (inner, of) => (isSecret(inner) ? '***' : of)) : value);
@@ -50,7 +50,7 @@ export function drainOf(record) {
   return done ? 'drained' : '-';
 }
 
-/** How a status, an eligibility or a drain is to be taken: a class for the style sheet. */
+/** The class of a status, an eligibility or a drain in the style sheet. */
 export function toneOf(key, text) {
   if (key === 'status') return { __proto__: null, ready: 'good', down: 'bad' }[text] ?? 'attention';
   if (key === 'eligibility') return text === 'ineligible' ? 'attention' : '';
@@ -66,7 +66,7 @@ export function number(value) {
 /** `1.5 MiB` */
 export function bytes(count) {
   let power = 0;
-  // What would be rounded to 1024 is 1.0 of the next.
+  // A value that rounds to 1024 is 1.0 of the next unit.
   while (count >= 1023.5 && power < 4) {
     count /= 1024;
     power += 1;
@@ -88,7 +88,7 @@ export function duration(ms) {
     .join(' ');
 }
 
-/** A new element with its class and its children; strings become text, never markup. */
+/** A new element with class and children; strings become text, never markup. */
 export function element(tag, className = '', ...children) {
   const made = document.createElement(tag);
   if (className) made.className = className;
@@ -100,7 +100,7 @@ export function byId(id) {
   return document.getElementById(id);
 }
 
-/** A box to tick, its words, and room for a number. */
+/** A checkbox, its label, and room for a number. */
 export function choice(value, words) {
   const box = element('input');
   box.type = 'checkbox';
@@ -108,7 +108,7 @@ export function choice(value, words) {
   return element('label', 'choice', box, element('span', 'words', words), element('span', 'faint'));
 }
 
-/** The values of a list in the address of the page; a comma of their own is written as `%2C`. */
+/** The values of a list in the address of the page; commas within them are `%2C`. */
 export function splitList(text) {
   return text.split(',').filter(Boolean).map((part) => part.replaceAll('%2C', ',').replaceAll('%25', '%'));
 }

@@ -1,15 +1,15 @@
-// Holds the nodes and what the user wants to see of them, and keeps the page, its address and the server in step.
+// The nodes and the view of them; keeps the page, its address and the server in sync.
 
 import { ask, byId, choice, element, isSecret, joinList, number, splitList, visible } from './api.js';
-import { complain, listen, setListAge, setSaid, settle } from './contact.js';
+import { showError, listen, setListAge, setStatus, clearError } from './contact.js';
 import { Detail } from './detail.js';
 import { watchButtons, watchStats } from './stats.js';
-import { columnOf, compareKeys, sortKeyOf, Table, USUAL, watchChooser } from './table.js';
+import { columnOf, compareKeys, sortKeyOf, Table, DEFAULT_COLUMNS, watchChooser } from './table.js';
 
-/** So long a row shows that it has just changed. */
+/** How long a changed row is marked. */
 const MARK_MS = 3_000;
-/** So long the events may take to begin before the nodes are asked for without them. */
-const PATIENCE_MS = 2_000;
+/** How long to wait for the first event before the nodes are loaded without it. */
+const EVENTS_TIMEOUT_MS = 2_000;
 const NONE = '(none)';
 
 const FACETS = [
@@ -23,7 +23,7 @@ const FACETS = [
 
 /** id → { id, record, search, facets, key, mark, until, version } */
 const nodes = new Map();
-/** The same nodes in the order of the sort. */
+/** The same nodes in sort order. */
 let sorted = [];
 const wanted = fromAddress();
 
@@ -38,7 +38,7 @@ function fromAddress() {
     q: query.get('q') ?? '',
     filters: Object.fromEntries(FACETS.map(({ name }) => [name, new Set(query.getAll(name).flatMap(splitList))])),
     sort: { column: columnOf(sort.replace(/^-/, '')) ?? columnOf('name'), descending: sort.startsWith('-') },
-    columns: unique.length ? unique : USUAL.map(columnOf),
+    columns: unique.length ? unique : DEFAULT_COLUMNS.map(columnOf),
     node: query.get('node') || null,
   };
 }
@@ -51,7 +51,7 @@ function toAddress() {
     ['q', q],
     ...FACETS.map(({ name }) => [name, joinList(filters[name])]),
     ['sort', order === 'name' ? '' : order],
-    ['columns', joinList(names) === joinList(USUAL) ? '' : joinList(names)],
+    ['columns', joinList(names) === joinList(DEFAULT_COLUMNS) ? '' : joinList(names)],
     ['node', node ?? ''],
   ];
   const query = pairs.filter(([, value]) => value)
@@ -69,7 +69,7 @@ function makeNode(record) {
   return {
     id,
     record,
-    // A line break between them, so that nothing is found across two of them.
+    // Separated by line breaks, so that no match spans two of them.
     search: texts.filter(Boolean).map(visible).join('\n').toLowerCase(),
     facets: FACETS.map(({ of }) => of(record) || NONE),
     key: sortKeyOf(record, wanted.sort.column),
@@ -79,8 +79,8 @@ function makeNode(record) {
   };
 }
 
-/** Takes in a record; `what` says why it comes: new, changed, gone, or nothing to make no fuss of it. */
-function put(record, what) {
+/** Adds or updates a node; `what` (new, changed or gone) marks its row. */
+function upsert(record, what) {
   const known = nodes.get(record.id);
   if (what === 'gone' ? !known : known && known.mark !== 'gone' && isSame(known.record, record)) return;
   const node = makeNode(record);
@@ -97,16 +97,16 @@ function isSame(a, b) {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
-/** Takes in a whole list; what differs from the list before is marked. */
+/** Replaces the list; differences are marked. */
 function replace(records) {
   const isFirst = !hasList;
   hasList = true;
   const left = new Set(nodes.keys());
   for (const record of records) {
     const what = left.delete(record.id) ? 'changed' : 'new';
-    put(record, isFirst ? null : what);
+    upsert(record, isFirst ? null : what);
   }
-  for (const id of left) if (nodes.get(id).mark !== 'gone') put(nodes.get(id).record, 'gone');
+  for (const id of left) if (nodes.get(id).mark !== 'gone') upsert(nodes.get(id).record, 'gone');
   resort();
   table.fit(records, true);
   schedule();
@@ -117,7 +117,7 @@ function resort() {
   sorted = [...nodes.values()];
 }
 
-/** Takes the marks off that have been there long enough, and the nodes away that are gone. */
+/** Removes old marks, and the nodes that are gone. */
 function expire() {
   const now = performance.now();
   for (const node of nodes.values()) {
@@ -128,14 +128,14 @@ function expire() {
   }
 }
 
-// ---- What happens in a frame -------------------------------------------------------------------
+// ---- Rendering ---------------------------------------------------------------------------------
 
-/** Events that have not been taken in: id → [record, what]; only the last of a node counts. */
+/** Events to be applied: id → [record, what]; only the last one for a node counts. */
 const queue = new Map();
 let frame = 0;
 let hasList = false;
 let isLoading = false;
-/** The node that the address named: its row is scrolled to as soon as it is there. */
+/** The node in the address of the page: scrolled to as soon as its row exists. */
 let toReveal = wanted.node;
 
 function schedule() {
@@ -145,17 +145,17 @@ function schedule() {
   });
 }
 
-function takeQueue() {
+function applyQueue() {
   if (isLoading || !hasList || !queue.size) return;
-  for (const [record, what] of queue.values()) put(record, what);
+  for (const [record, what] of queue.values()) upsert(record, what);
   table.fit([...queue.values()].map(([record]) => record), false);
   queue.clear();
 }
 
 function update() {
-  takeQueue();
+  applyQueue();
   expire();
-  // What is nearly in order is sorted fast: nodes stay where they were, new ones come to the end.
+  // A nearly sorted array is sorted fast: nodes keep their places, new ones are appended.
   const present = new Set(nodes.keys());
   sorted = sorted.filter(({ id }) => present.delete(id)).map(({ id }) => nodes.get(id));
   for (const id of present) sorted.push(nodes.get(id));
@@ -180,7 +180,7 @@ function update() {
   showCount(found);
 }
 
-/** A filter counts what would be there without it: nodes that fit everything else. */
+/** The counts of a filter are those without it: nodes that match everything else. */
 function countFacets(counts, node, fits, misfits) {
   if (node.mark === 'gone') return;
   node.facets.forEach((value, at) => {
@@ -205,24 +205,24 @@ function showCount(found) {
 
 // ---- Loading and refreshing --------------------------------------------------------------------
 
-let turn = 0;
+let loads = 0;
 
 async function load() {
-  const mine = turn += 1;
+  const mine = loads += 1;
   isLoading = true;
-  // The list that is asked for now holds what was told before.
+  // The list that is requested now includes earlier events.
   if (!hasList) queue.clear();
   schedule();
   try {
     const { body, headers } = await ask('api/clients');
-    if (mine !== turn) return;
-    settle(0);
+    if (mine !== loads) return;
+    clearError(0);
     setListAge(headers.has('Age') ? Number(headers.get('Age')) * 1000 : null);
     replace(body);
   } catch (error) {
-    if (mine === turn) complain(error, load);
+    if (mine === loads) showError(error, load);
   } finally {
-    if (mine === turn) {
+    if (mine === loads) {
       isLoading = false;
       schedule();
     }
@@ -240,18 +240,18 @@ async function refresh() {
 
 // ---- Events ------------------------------------------------------------------------------------
 
-function hear(name, data) {
+function onEvent(name, data) {
   if (['new', 'changed', 'gone'].includes(name)) {
     queue.delete(data.id);
     queue.set(data.id, [data, name]);
     schedule();
     return;
   }
-  if (setSaid(data)) detail.again();
+  if (setStatus(data)) detail.retry();
   if (name !== 'beat' || (!hasList && !isLoading)) load();
 }
 
-function lose() {
+function onLost() {
   if (!hasList && !isLoading) load();
 }
 
@@ -278,7 +278,7 @@ function showFacets(counts) {
   FACETS.forEach(({ name }, at) => {
     const facet = menus.get(name);
     const chosen = wanted.filters[name];
-    // A value that is chosen can be taken back even if no node has it any more.
+    // A selected value can be deselected even if no node has it any more.
     for (const value of chosen) if (!counts[at].has(value)) counts[at].set(value, 0);
     const values = [...counts[at].keys()].sort((a, b) => compareKeys(a, b, false));
     if (facet.values?.join('\0') !== values.join('\0')) {
@@ -295,7 +295,7 @@ function showFacets(counts) {
   });
 }
 
-/** The user wants to see something else. */
+/** The user has changed the view. */
 function changed() {
   toAddress();
   schedule();
@@ -349,7 +349,7 @@ function onKey(event) {
   }
 }
 
-/** Undoes the nearest thing: an open menu, then the search that has the focus, then the details. */
+/** Closes an open menu, else clears the focused search, else closes the details. */
 function escape(target) {
   const menu = document.querySelector('.menu[open]');
   if (menu) {
@@ -365,7 +365,7 @@ function search(text) {
   changed();
 }
 
-// ---- The beginning -----------------------------------------------------------------------------
+// ---- Start -------------------------------------------------------------------------------------
 
 const table = new Table(
   { scroller: byId('scroller'), grid: byId('table'), head: byId('head'), rows: byId('rows') },
@@ -395,5 +395,5 @@ if (wanted.node) {
 }
 byId('cache').open = matchMedia('(min-width: 60rem) and (min-height: 45rem)').matches;
 watchButtons(refresh, watchStats());
-listen(hear, lose);
-setTimeout(() => !hasList && !isLoading && load(), PATIENCE_MS);
+listen(onEvent, onLost);
+setTimeout(() => !hasList && !isLoading && load(), EVENTS_TIMEOUT_MS);

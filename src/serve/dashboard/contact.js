@@ -1,12 +1,12 @@
-// Listens to the server's events, and shows the one state of the connection: from this page to the server, and from there to Nomad.
+// Reads the server's events, and shows the state of the connection from this page through the server to Nomad.
 
 import { byId, duration, visible } from './api.js';
 
 const EVENTS = ['ready', 'reset', 'new', 'changed', 'gone', 'beat'];
 
-/** An answer of Nomad counts for so long, and so does an event of the server, which sends one every 10 s. */
+/** How long an answer from Nomad proves that it is up, and an event that the server is; it sends one every 10 s. */
 const RECENT_MS = 15_000;
-/** Without an event for so long the connection is dead, though nobody said so. */
+/** Without an event for this long the connection is considered dead. */
 const SILENCE_MS = 25_000;
 const REOPEN_MS = 5_000;
 const SECOND_MS = 1_000;
@@ -16,25 +16,25 @@ const TROUBLES = {
   unreachable: 'Nomad unreachable',
   no_leader: 'Nomad without a leader',
   denied: 'access to Nomad denied',
-  unusable: 'no usable answer from Nomad',
+  unusable: 'unusable responses from Nomad',
 };
 
 const contact = {
-  /** When the last event came, or when one was first waited for. */
-  heardAt: performance.now(),
+  /** When the last event arrived, or the connection was opened. */
+  lastEventAt: performance.now(),
   isLost: false,
-  /** What the last event said: { following, nomad }; `null` before the first. */
-  said: null,
-  /** How old the nodes were at `agedAt`; `null` if they are not cached. */
+  /** From the last event: { following, nomad }; `null` before the first. */
+  status: null,
+  /** The age of the nodes at `agedAt`; `null` if they are not cached. */
   age: null,
   agedAt: 0,
-  /** The page shows a list. */
+  /** Whether the page shows a list. */
   hasList: false,
 };
 
 // ---- The state ---------------------------------------------------------------------------------
 
-/** The list that the page shows is so old by now; `null` if it is not cached. */
+/** Sets the age of the list on the page; `null` if it is not cached. */
 export function setListAge(age) {
   contact.hasList = true;
   setAge(age);
@@ -46,29 +46,29 @@ function setAge(age) {
   showBadge();
 }
 
-/** An event has told the state. Returns whether Nomad answers. */
-export function setSaid({ following, nomad, age_ms: age }) {
-  contact.said = { following, nomad };
+/** Takes in the state from an event. Returns whether Nomad answers. */
+export function setStatus({ following, nomad, age_ms: age }) {
+  contact.status = { following, nomad };
   setAge(age);
   const { tone } = stateOf(contact, performance.now(), Date.now());
-  if (nomad.up === true && tone !== 'offline') settle(nomad.answered_ms);
+  if (nomad.up === true && tone !== 'offline') clearError(nomad.answered_ms);
   return nomad.up === true;
 }
 
-/** What the badge says, and how it is to be taken. */
-export function stateOf({ heardAt, isLost, said, age, agedAt, hasList }, now, clock) {
-  const silent = now - heardAt;
+/** The text of the badge, and its class in the style sheet. */
+export function stateOf({ lastEventAt, isLost, status, age, agedAt, hasList }, now, clock) {
+  const silent = now - lastEventAt;
   if (isLost || silent > RECENT_MS) return { tone: 'offline', words: `no contact for ${duration(silent)}` };
-  if (!said) return { tone: '', words: 'connecting…' };
+  if (!status) return { tone: '', words: 'connecting…' };
   const listAge = age === null ? null : age + now - agedAt;
-  const { up, answered_ms: answered, failing_ms: failing, trouble, why } = said.nomad;
+  const { up, answered_ms: answered, failing_ms: failing, trouble, why } = status.nomad;
   const quiet = up === true && answered + silent > RECENT_MS;
   if (up === false || quiet) {
     const since = timeOf(clock - silent - (quiet ? answered : failing));
-    const list = hasList && listAge !== null ? `, showing the list of ${timeOf(clock - listAge)}` : '';
+    const list = hasList && listAge !== null ? `, showing the list from ${timeOf(clock - listAge)}` : '';
     return { tone: 'offline', words: `${TROUBLES[trouble] ?? TROUBLES.unreachable} since ${since}${list}`, why };
   }
-  if (said.following && up === true) return { tone: 'live', words: 'live' };
+  if (status.following && up === true) return { tone: 'live', words: 'live' };
   return { tone: 'cached', words: listAge === null ? 'not cached' : `cached ${duration(listAge)} ago` };
 }
 
@@ -86,25 +86,25 @@ function showBadge() {
   badge.title = why ? visible(why) : age;
 }
 
-// ---- Complaints --------------------------------------------------------------------------------
+// ---- Errors ------------------------------------------------------------------------------------
 
-/** What the banner complains of: { lasting, at }. */
-let complaint = null;
+/** The error in the banner: { lasting, at }. */
+let shownError = null;
 
-/** Shows an error with a button that tries again. Those that are not `lasting` go when Nomad answers again. */
-export function complain(error, again, { lasting = false } = {}) {
-  complaint = { lasting, at: performance.now() };
+/** Shows an error with a button to retry. Unless it is `lasting`, it disappears when Nomad answers again. */
+export function showError(error, again, { lasting = false } = {}) {
+  shownError = { lasting, at: performance.now() };
   byId('problem').hidden = false;
   byId('problem-text').textContent = visible(error.message);
   byId('retry').onclick = again;
 }
 
-/** Takes the banner away: after a success, or, of what does not last, when Nomad has answered since. */
-export function settle(answeredAgo = null) {
-  if (!complaint) return;
-  const isSince = performance.now() - answeredAgo > complaint.at;
-  if (answeredAgo !== null && (complaint.lasting || !isSince)) return;
-  complaint = null;
+/** Hides the banner: after a success, or, unless the error is lasting, when Nomad has answered since. */
+export function clearError(answeredAgo = null) {
+  if (!shownError) return;
+  const isSince = performance.now() - answeredAgo > shownError.at;
+  if (answeredAgo !== null && (shownError.lasting || !isSince)) return;
+  shownError = null;
   byId('problem').hidden = true;
   byId('problem-text').textContent = '';
 }
@@ -112,10 +112,10 @@ export function settle(answeredAgo = null) {
 // ---- Events ------------------------------------------------------------------------------------
 
 /**
- * Calls `hear(name, data)` for every event and `lose()` when the connection breaks; comes back by itself. A page that
- * nobody sees has no connection: browsers have six for all their tabs together.
+ * Calls `onEvent(name, data)` for every event and `onLost()` when the connection breaks; reconnects by itself. A hidden page
+ * has no connection: browsers allow six per server for all tabs together.
  */
-export function listen(hear, lose) {
+export function listen(onEvent, onLost) {
   let source = null;
   let openedAt = 0;
   const close = () => {
@@ -124,7 +124,7 @@ export function listen(hear, lose) {
   };
   const open = () => {
     close();
-    Object.assign(contact, { heardAt: performance.now(), isLost: false, said: null });
+    Object.assign(contact, { lastEventAt: performance.now(), isLost: false, status: null });
     reopen();
   };
   const reopen = () => {
@@ -132,21 +132,21 @@ export function listen(hear, lose) {
     const mine = source = new EventSource('api/events');
     for (const name of EVENTS) {
       mine.addEventListener(name, (event) => {
-        Object.assign(contact, { heardAt: performance.now(), isLost: false });
-        hear(name, JSON.parse(event.data));
+        Object.assign(contact, { lastEventAt: performance.now(), isLost: false });
+        onEvent(name, JSON.parse(event.data));
       });
     }
     mine.addEventListener('error', () => {
       if (mine !== source) return;
       lost();
-      // After an answer that is no stream the browser does not try again.
+      // If the response is no stream, the browser does not reconnect.
       if (mine.readyState === EventSource.CLOSED) setTimeout(() => mine === source && reopen(), REOPEN_MS);
     });
   };
   const lost = () => {
     contact.isLost = true;
     showBadge();
-    lose();
+    onLost();
   };
   const isSeen = () => document.visibilityState === 'visible';
   const turn = () => (isSeen() ? source ?? open() : close());
@@ -156,7 +156,7 @@ export function listen(hear, lose) {
   turn();
   setInterval(() => {
     const now = performance.now();
-    if (!source || now - Math.max(contact.heardAt, openedAt) < SILENCE_MS) return;
+    if (!source || now - Math.max(contact.lastEventAt, openedAt) < SILENCE_MS) return;
     openedAt = now;
     lost();
     reopen();

@@ -1,15 +1,15 @@
-// Shows all that is known of one node: the detail panel.
+// The panel with the details of one node.
 
-import { ask, byId, drainOf, element, isSecret, number, shown, toneOf, visible } from './api.js';
+import { ask, byId, drainOf, element, isSecret, number, formatted, toneOf, visible } from './api.js';
 
 const FACTS = [
   ['id', 'ID'], ['status', 'Status'], ['status_description', 'Status description'], ['eligibility', 'Eligibility'],
   ['drain', 'Drain'], ['datacenter', 'Datacenter'], ['node_pool', 'Pool'], ['node_class', 'Class'],
-  ['address', 'Address'], ['version', 'Nomad'], ['os', 'System'], ['arch', 'Architecture'],
+  ['address', 'Address'], ['version', 'Nomad version'], ['os', 'Operating system'], ['arch', 'Architecture'],
   ['create_index', 'Create index'], ['modify_index', 'Modify index'],
 ];
 const NOT_LOADED = 'not loaded';
-const NOT_KNOWN = 'not known';
+const UNKNOWN = 'unknown';
 const AMOUNTS = [['cpu_mhz', 'CPU', 'MHz'], ['cpu_cores', 'Cores', ''], ['memory_mb', 'Memory', 'MB'], ['disk_mb', 'Disk', 'MB']];
 
 export class Detail {
@@ -17,8 +17,8 @@ export class Detail {
   #filter = byId('detail-filter');
   #node = null;
   #asked = 0;
-  /** Why the details are not there: still asked for, or asked for in vain. */
-  #lack = '';
+  /** Shown in place of details that are not there: they are being loaded, or loading failed. */
+  #placeholder = '';
 
   /** `onClose` is called when the user closes the panel. */
   constructor(onClose) {
@@ -26,11 +26,11 @@ export class Detail {
     this.#filter.addEventListener('input', () => this.#showAttributes());
   }
 
-  /** Opens the panel for a node; `record` is what the list knows of it, if it does. */
+  /** Opens the panel for a node; `record` is its record in the list, if there is one. */
   open(id, record, takeFocus) {
     this.#filter.value = '';
     this.#node = { ...record, id };
-    this.#lack = 'Loading…';
+    this.#placeholder = 'Loading…';
     this.#panel.hidden = false;
     this.#panel.scrollTop = 0;
     this.#show();
@@ -44,19 +44,19 @@ export class Detail {
     this.#panel.hidden = true;
   }
 
-  /** The node has changed, or is gone: then what was known of it stays. */
+  /** The node has changed, or is gone: then its last state stays. */
   follow(what) {
     if (what !== 'gone') return this.load();
     this.#asked += 1;
-    return this.#note('This node is gone.');
+    return this.#note('This node no longer exists.');
   }
 
-  /** Nomad answers: what could not be loaded is asked for again. */
-  again() {
-    if (this.#node && this.#lack === NOT_LOADED) this.load('Loading…');
+  /** Nomad answers again: loads the details if that had failed. */
+  retry() {
+    if (this.#node && this.#placeholder === NOT_LOADED) this.load('Loading…');
   }
 
-  /** Asks for the node, again if it has changed. */
+  /** Loads the details. */
   async load(words = '') {
     const { id } = this.#node;
     const mine = this.#asked += 1;
@@ -65,13 +65,13 @@ export class Detail {
       const { body } = await ask(`api/clients/${encodeURIComponent(id)}`);
       if (mine !== this.#asked) return;
       this.#node = body;
-      this.#lack = NOT_KNOWN;
+      this.#placeholder = UNKNOWN;
       this.#note('');
       this.#show();
     } catch (error) {
       if (mine !== this.#asked) return;
-      // What was loaded before is still there.
-      if (this.#lack !== NOT_KNOWN) this.#lack = NOT_LOADED;
+      // Details that were loaded before are still there.
+      if (this.#placeholder !== UNKNOWN) this.#placeholder = NOT_LOADED;
       this.#note(visible(error.message));
       this.#show();
     }
@@ -85,43 +85,43 @@ export class Detail {
     const node = this.#node;
     byId('detail-name').textContent = visible(node.name ?? node.id);
     const facts = FACTS.filter(([key]) => key in node);
-    fill('detail-facts', facts.map(([key, label]) => [label, key === 'drain' ? drainOf(node) : shown(key, node[key]), key]));
-    fill('detail-drivers', entries(node.drivers, 'driver'), this.#without('drivers'));
-    fill('detail-meta', entries(node.meta), this.#without('meta'));
-    byId('detail-resources').replaceChildren(amounts(node), ...others(node, this.#without('reserved')));
-    fill('detail-host', [...entries(node.host_volumes), ...entries(node.host_networks)], this.#without('host_volumes', 'host_networks'));
+    fill('detail-facts', facts.map(([key, label]) => [label, key === 'drain' ? drainOf(node) : formatted(key, node[key]), key]));
+    fill('detail-drivers', entries(node.drivers, 'driver'), this.#textFor('drivers'));
+    fill('detail-meta', entries(node.meta), this.#textFor('meta'));
+    byId('detail-resources').replaceChildren(amounts(node), ...others(node, this.#textFor('reserved')));
+    fill('detail-host', [...entries(node.host_volumes), ...entries(node.host_networks)], this.#textFor('host_volumes', 'host_networks'));
     const { meta, ...drain } = node.last_drain ?? {};
-    // Of a node that was never drained Nomad says just that.
-    const never = node.last_drain === null ? 'none' : this.#without('last_drain');
+    // For a node that was never drained Nomad returns null.
+    const never = node.last_drain === null ? 'none' : this.#textFor('last_drain');
     fill('detail-drain', [...entries(drain), ...entries(meta).map(([key, value]) => [`meta.${key}`, value])], never);
     this.#showAttributes();
   }
 
-  /** What is said of these keys when they hold nothing: what was not loaded is not `none`. */
-  #without(...keys) {
+  /** The text for these keys if they are empty: if they were not loaded, it is not `none`. */
+  #textFor(...keys) {
     const values = keys.map((key) => this.#node[key]);
-    if (values.includes(undefined)) return this.#lack;
-    return values.includes(null) ? NOT_KNOWN : 'none';
+    if (values.includes(undefined)) return this.#placeholder;
+    return values.includes(null) ? UNKNOWN : 'none';
   }
 
   #showAttributes() {
     const wanted = this.#filter.value.trim().toLowerCase();
     const all = entries(this.#node.attributes);
     const found = all.filter(([key, value]) => `${key}\n${value}`.toLowerCase().includes(wanted));
-    fill('detail-attributes', found, all.length ? 'no match' : this.#without('attributes'));
+    fill('detail-attributes', found, all.length ? 'no match' : this.#textFor('attributes'));
   }
 }
 
-/** The pairs of a map in the order of their keys, fit to be shown; `kind` says how values are coloured. */
+/** The pairs of a map in the order of their keys, as text; `kind` selects the colour of values. */
 function entries(map, kind = '') {
   return Object.entries(map ?? {})
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([key, value]) => [visible(key), describe(key, value), kind]);
 }
 
-/** `path /srv, read_only false` for what has parts of its own. */
+/** `path /srv, read_only false` for a nested object. */
 function describe(key, value) {
-  if (isSecret(key) || value === null || typeof value !== 'object' || Array.isArray(value)) return shown(key, value);
+  if (isSecret(key) || value === null || typeof value !== 'object' || Array.isArray(value)) return formatted(key, value);
   return entries(value).filter(([, of]) => of !== '').map(([inner, of]) => `${inner} ${of}`).join(', ');
 }
 
@@ -133,7 +133,7 @@ function fill(id, pairs, otherwise) {
   byId(id).replaceChildren(...(lines.length ? lines : [element('div', 'faint', otherwise)]));
 }
 
-/** What the node has in all, what it keeps for itself, and what is left for tasks, used or not. */
+/** Total, reserved and allocatable resources. */
 function amounts(node) {
   const all = node.resources ?? node;
   const cell = (tag, words, className = 'number') => element(tag, className, words);
@@ -149,13 +149,13 @@ function amounts(node) {
   return element('table', '', head, element('tbody', '', ...rows));
 }
 
-/** Devices, networks and reserved ports, or why they are not there. */
+/** Devices, networks and reserved ports, or the placeholder. */
 function others({ resources, reserved }, otherwise) {
   if (!reserved) return [element('p', 'faint', otherwise)];
   const lines = [
     ...(resources?.devices ?? []).map((device) => ['Device', describe('device', device)]),
     ...(resources?.networks ?? []).map((network) => ['Network', describe('network', network)]),
-    ['Reserved ports', shown('ports', reserved?.ports)],
+    ['Reserved ports', formatted('ports', reserved?.ports)],
   ];
   return lines.filter(([, words]) => words).map(([label, words]) => element('p', 'other', `${label}: ${words}`));
 }

@@ -1,19 +1,19 @@
-// Shows how well the cache serves, and has the buttons that refresh and clear it.
+// The panel of the cache, and the buttons to refresh and clear it.
 
 import { ask, byId, bytes, duration, element, number, visible } from './api.js';
-import { complain, settle } from './contact.js';
+import { showError, clearError } from './contact.js';
 
 const EVERY_MS = 5_000;
 const MINUTE_MS = 60_000;
 const MINUTES = 60;
 const SVG = 'http://www.w3.org/2000/svg';
-/** The drawing's own units; the style sheet says how large it is on the screen. */
+/** In units of the SVG; the style sheet sets its size on the screen. */
 const BAR = 10;
 const HEIGHT = 100;
 
 // ---- The buttons -------------------------------------------------------------------------------
 
-/** `refresh` asks for all nodes anew and says what differs; `loadStats` is called after both actions. */
+/** `refresh` refreshes the nodes and returns a summary; `loadStats` is called after both actions. */
 export function watchButtons(refresh, loadStats) {
   const run = (words, action, lasting) => act(words, action, lasting, loadStats);
   const dialog = byId('clear-dialog');
@@ -25,7 +25,7 @@ export function watchButtons(refresh, loadStats) {
   dialog.addEventListener('close', () => dialog.returnValue === 'clear' && run('Clearing…', clearCache, true));
 }
 
-/** Runs one of the two actions; meanwhile neither can be started. What can't be cleared stays told until it is. */
+/** Runs one of the two actions; meanwhile neither can be started. The error of a failed clear stays until it succeeds. */
 async function act(words, action, lasting, loadStats) {
   const buttons = [byId('refresh'), byId('clear')];
   const focused = document.activeElement;
@@ -33,10 +33,10 @@ async function act(words, action, lasting, loadStats) {
   byId('message').textContent = words;
   try {
     byId('message').textContent = await action();
-    settle();
+    clearError();
   } catch (error) {
     byId('message').textContent = '';
-    complain(error, () => act(words, action, lasting, loadStats), { lasting });
+    showError(error, () => act(words, action, lasting, loadStats), { lasting });
   } finally {
     for (const button of buttons) button.disabled = false;
     if (document.activeElement === document.body) focused?.focus();
@@ -46,12 +46,12 @@ async function act(words, action, lasting, loadStats) {
 
 async function clearCache() {
   const { body } = await ask('api/cache/clear', 'POST');
-  return body.cleared.length ? `Cleared ${body.cleared.map(visible).join(', ')}` : 'There was nothing to clear';
+  return body.cleared.length ? `Cleared ${body.cleared.map(visible).join(', ')}` : 'The cache was already empty';
 }
 
 // ---- The panel ---------------------------------------------------------------------------------
 
-/** Loads the figures now and every 5 s while the page is to be seen; returns a function that loads them at once. */
+/** Loads the statistics now and every 5 s while the page is visible; returns a function that loads them at once. */
 export function watchStats() {
   let asked = 0;
   const load = async () => {
@@ -106,7 +106,7 @@ function stateOf({ state, age_ms: age, fresh_for_ms: fresh }) {
 }
 
 function showMemory(memory) {
-  if (!memory) return meter('memory', null, 'not known');
+  if (!memory) return meter('memory', null, 'unknown');
   const used = bytes(memory.used_bytes);
   const policy = memory.policy ? `, ${visible(memory.policy)}` : '';
   if (!memory.max_bytes) return meter('memory', null, `${used}, no limit${policy}`);
@@ -114,7 +114,7 @@ function showMemory(memory) {
   return meter('memory', share, `${used} of ${bytes(memory.max_bytes)}${policy}`);
 }
 
-/** A bar and its words; without a share only the words. */
+/** A bar and its text; without a share only the text. */
 function meter(name, share, words) {
   const bar = byId(`${name}-meter`);
   bar.hidden = share === null;
@@ -130,10 +130,10 @@ function showKeys(keys) {
     element('td', 'code', visible(key.key)),
     element('td', '', visible(key.type)),
     element('td', 'number', key.bytes == null ? '-' : bytes(key.bytes)),
-    element('td', 'number', key.ttl_ms == null || key.ttl_ms < 0 ? 'no end' : duration(key.ttl_ms)))));
+    element('td', 'number', key.ttl_ms == null || key.ttl_ms < 0 ? 'no expiry' : duration(key.ttl_ms)))));
 }
 
-/** The last 60 minutes without gaps; those that the server does not name had no requests. */
+/** The last 60 minutes without gaps; the server omits minutes without requests. */
 function minutesOf(perMinute) {
   const known = new Map(perMinute.map((minute) => [Date.parse(minute.minute), minute]));
   const newest = Math.max(Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS, ...known.keys());
@@ -144,7 +144,7 @@ function minutesOf(perMinute) {
   });
 }
 
-/** A bar for each minute: below what came from the cache, above it what Nomad had to answer. */
+/** A bar for each minute: requests answered from the cache, and above them those answered from Nomad. */
 function sparkline(minutes) {
   const busiest = minutes.reduce((a, b) => (b.hits + b.misses > a.hits + a.misses ? b : a));
   const most = busiest.hits + busiest.misses;
@@ -178,7 +178,7 @@ function time(ms) {
   return ms < 10 ? `${ms.toFixed(1)} ms` : `${number(Math.round(ms))} ms`;
 }
 
-/** Writes only what differs: a screen reader hears nothing of the rest. */
+/** Writes only changes: a screen reader does not read the rest again. */
 function text(id, words) {
   const place = byId(id);
   if (place.textContent !== words) place.textContent = words;

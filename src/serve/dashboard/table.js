@@ -1,31 +1,31 @@
-// Shows the nodes as a table, of which only the rows in sight are in the page.
+// The table of nodes; only the visible rows are in the page.
 
-import { byId, choice, drainOf, element, isSecret, number, shown, toneOf, visible } from './api.js';
+import { byId, choice, drainOf, element, isSecret, number, formatted, toneOf, visible } from './api.js';
 
 const KEYS = [
   'id', 'name', 'status', 'status_description', 'eligibility', 'drain', 'datacenter', 'node_pool',
   'node_class', 'address', 'version', 'os', 'arch', 'cpu_mhz', 'cpu_cores', 'memory_mb', 'disk_mb',
   'drivers', 'meta', 'last_drain', 'create_index', 'modify_index',
 ];
-export const USUAL = [
+export const DEFAULT_COLUMNS = [
   'id', 'name', 'status', 'eligibility', 'drain', 'dc', 'pool', 'class', 'address', 'version',
 ];
 
 const SHORT = { datacenter: 'dc', node_pool: 'pool', node_class: 'class' };
 const LONG = Object.fromEntries(Object.entries(SHORT).map(([long, short]) => [short, long]));
-/** Keys whose values have names of their own: `meta.rack`. */
+/** Keys with nested values: `meta.rack`. */
 const MAPS = ['meta', 'drivers', 'last_drain'];
 const NUMBERS = ['cpu_mhz', 'cpu_cores', 'memory_mb', 'disk_mb', 'create_index', 'modify_index'];
 
-/** Columns with a sign before the text, and the characters that it takes. */
+/** Columns with a sign before the text, and its width in characters. */
 const SIGNED = ['status', 'eligibility', 'drain', 'drivers'];
 const SIGN = 3;
 
-/** The height of a row in rem; the style sheet says the same. */
+/** The height of a row in rem, as in the style sheet. */
 const ROW_REM = 2.25;
-/** The room left and right in a cell, in rem; the style sheet says the same. */
+/** The horizontal padding of a cell in rem, as in the style sheet. */
 const PADDING_REM = 1.25;
-/** Rows above and below those in sight, so that a fast scroll shows no gap. */
+/** Extra rows above and below the visible ones, so that fast scrolling shows no gap. */
 const SPARE = 8;
 /** The narrowest and the widest column, in characters. */
 const NARROW = 4;
@@ -44,19 +44,19 @@ export function columnOf(name) {
   return { key, inner, name: inner === undefined ? short : `${key}.${inner}` };
 }
 
-/** What a cell says; empty if nothing is known. */
+/** The text of a cell; empty if the value is unknown. */
 function textOf(record, { key, inner }) {
   const value = record[key];
   if (key === 'drain') return drainOf(record);
   if (value === null || value === undefined) return '';
-  if (inner !== undefined) return Object.hasOwn(value, inner) ? shown(inner, value[inner]) : '';
-  if (key === 'drivers') return Object.entries(value).map(([name, health]) => `${visible(name)} ${shown(name, health)}`).join(', ');
-  if (key === 'meta') return Object.entries(value).map(([name, of]) => `${visible(name)}=${shown(name, of)}`).join(' ');
+  if (inner !== undefined) return Object.hasOwn(value, inner) ? formatted(inner, value[inner]) : '';
+  if (key === 'drivers') return Object.entries(value).map(([name, health]) => `${visible(name)} ${formatted(name, health)}`).join(', ');
+  if (key === 'meta') return Object.entries(value).map(([name, of]) => `${visible(name)}=${formatted(name, of)}`).join(' ');
   if (key === 'last_drain') return visible([value.status, value.updated_at].filter(Boolean).join(' '));
   return visible(value);
 }
 
-/** What a node is sorted by: a number, a version or a text; `null` if nothing is known. */
+/** The sort key of a node: a number, a version or a text; `null` if the value is unknown. */
 export function sortKeyOf(record, column) {
   if (NUMBERS.includes(column.key)) return record[column.key] ?? null;
   const text = textOf(record, column);
@@ -64,7 +64,7 @@ export function sortKeyOf(record, column) {
   return column.key === 'version' ? versionOf(text) : text;
 }
 
-/** Orders two sort keys; what is not known comes last in both directions. */
+/** Compares two sort keys; `null` comes last in both directions. */
 export function compareKeys(a, b, descending) {
   if (a === null || b === null) return (a === null) - (b === null);
   const order = typeof a === 'number' ? a - b : typeof a === 'string' ? collator.compare(a, b) : compareVersions(a, b);
@@ -97,7 +97,7 @@ function widthOf(text) {
   return width;
 }
 
-/** The list where the user ticks columns; `choose` is called with those that are to be shown. */
+/** The column menu; `choose` is called with the selected columns. */
 export function watchChooser(columns, choose) {
   const list = byId('chooser-list');
   const field = byId('chooser-meta');
@@ -107,7 +107,7 @@ export function watchChooser(columns, choose) {
     for (const { firstChild: box } of list.children) box.checked = columns.some(({ name }) => name === box.value);
   };
   const set = (chosen) => {
-    columns = chosen.length ? chosen : USUAL.map(columnOf);
+    columns = chosen.length ? chosen : DEFAULT_COLUMNS.map(columnOf);
     choose(columns);
   };
   list.addEventListener('change', ({ target: { value, checked } }) => {
@@ -120,14 +120,14 @@ export function watchChooser(columns, choose) {
     field.value = '';
     show();
   });
-  byId('chooser-usual').addEventListener('click', () => {
+  byId('chooser-default').addEventListener('click', () => {
     set([]);
     show();
   });
   show();
 }
 
-/** A column is added where it stands among all keys; those of metadata come last. */
+/** Inserts a column in the order of all keys; metadata comes last. */
 function withColumn(columns, column) {
   if (columns.some(({ name }) => name === column.name)) return columns;
   const placeOf = ({ key, inner }) => (inner === undefined ? KEYS.indexOf(key) : KEYS.length);
@@ -137,23 +137,23 @@ function withColumn(columns, column) {
 
 export class Table {
   #parts;
-  #calls;
+  #handlers;
   #columns = [];
   #widths = new Map();
   #nodes = [];
   #rows = new Map();
-  /** What each row shows, to leave those alone that show it already. */
+  /** The rendered state of each row, so that unchanged rows are left alone. */
   #filled = new WeakMap();
-  #look = 0;
+  #renderCount = 0;
   #active = null;
   #selected = null;
   #frame = 0;
   #rowHeight;
 
-  /** `parts` are elements: scroller, grid, head, rows; `calls` are functions: open(id), sort(column). */
-  constructor(parts, calls) {
+  /** `parts` are elements: scroller, grid, head, rows; `handlers` are functions: open(id), sort(column). */
+  constructor(parts, handlers) {
     this.#parts = parts;
-    this.#calls = calls;
+    this.#handlers = handlers;
     this.#rowHeight = ROW_REM * Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
     parts.scroller.addEventListener('scroll', () => this.#later(), { passive: true });
     new ResizeObserver(() => this.#later()).observe(parts.scroller);
@@ -166,7 +166,7 @@ export class Table {
   setColumns(columns, sort) {
     const focused = document.activeElement?.dataset?.column;
     this.#columns = columns;
-    this.#look += 1;
+    this.#renderCount += 1;
     this.#parts.grid.ariaColCount = columns.length;
     this.#parts.head.replaceChildren(...columns.map((column, at) => {
       const cell = element('div', `cell${NUMBERS.includes(column.key) ? ' number' : ''}`, visible(headOf(column)));
@@ -182,7 +182,7 @@ export class Table {
     this.#layOut();
   }
 
-  /** Makes the columns as wide as the texts of these records need; with `anew` what was before does not count. */
+  /** Fits the column widths to these records; with `anew` earlier records do not count. */
   fit(records, anew) {
     if (anew) this.#widths.clear();
     for (const column of this.#columns) {
@@ -217,7 +217,7 @@ export class Table {
   select(id) {
     this.#selected = id;
     if (id !== null) this.#active = id;
-    this.#look += 1;
+    this.#renderCount += 1;
     this.#draw();
   }
 
@@ -243,14 +243,14 @@ export class Table {
     return Math.max(0, this.#nodes.findIndex((node) => node.id === this.#active));
   }
 
-  /** Brings the rows of the page in line with the nodes in sight. */
+  /** Renders the visible rows. */
   #draw() {
     const { scroller, rows } = this.#parts;
     const first = Math.max(0, Math.floor(scroller.scrollTop / this.#rowHeight) - SPARE);
     const last = Math.min(this.#nodes.length, first + Math.ceil(scroller.clientHeight / this.#rowHeight) + 2 * SPARE);
     const active = this.#activeAt();
     const wanted = [];
-    // The row that can have the focus stays in the page wherever it is, or the focus would be lost.
+    // The focusable row always stays in the page, or the focus would be lost.
     if (active < first && this.#nodes.length) wanted.push(active);
     for (let at = first; at < last; at += 1) wanted.push(at);
     if (active >= last && this.#nodes.length) wanted.push(active);
@@ -268,7 +268,7 @@ export class Table {
       if (row === next) next = next.nextSibling;
       else rows.insertBefore(row, next);
     }
-    // A row that moved, or that is gone, has lost the focus.
+    // A row that was moved or removed has lost the focus.
     if (focused && !rows.contains(document.activeElement)) rows.querySelector('[tabindex="0"]')?.focus({ preventScroll: true });
   }
 
@@ -284,16 +284,16 @@ export class Table {
     row.style.transform = `translateY(${at * this.#rowHeight}px)`;
     row.ariaRowIndex = at + 2;
     row.tabIndex = isActive ? 0 : -1;
-    const look = `${this.#look} ${node.version}`;
-    if (this.#filled.get(row) !== look) {
+    const state = `${this.#renderCount} ${node.version}`;
+    if (this.#filled.get(row) !== state) {
       this.#fill(row, node);
-      this.#filled.set(row, look);
+      this.#filled.set(row, state);
     }
     return row;
   }
 
   #fill(row, node) {
-    // A row that changes again flashes again: another class begins another animation.
+    // A different class restarts the animation of a row that changes again.
     row.className = node.mark ? `row ${node.mark} ${node.version % 2 ? 'odd' : 'even'}` : 'row';
     row.ariaSelected = node.id === this.#selected;
     row.replaceChildren(...this.#columns.map((column, at) => {
@@ -320,18 +320,18 @@ export class Table {
 
   #click(event) {
     const row = event.target.closest('[data-id]');
-    // Whoever marks text to copy it does not mean to open the row.
+    // Selecting text does not open the row.
     if (row && getSelection().isCollapsed) this.#open(row.dataset.id);
   }
 
   #open(id) {
     this.#active = id;
-    this.#calls.open(id);
+    this.#handlers.open(id);
   }
 
   #sort(event) {
     const cell = event.target.closest('[data-column]');
-    if (cell) this.#calls.sort(columnOf(cell.dataset.column));
+    if (cell) this.#handlers.sort(columnOf(cell.dataset.column));
   }
 
   #key(event) {
@@ -348,7 +348,7 @@ export class Table {
     event.preventDefault();
   }
 
-  /** Left and right go along the heads, down goes to the rows. */
+  /** Left and right move between the heads, down moves to the rows. */
   #fromHead({ key, target }) {
     if (key === 'ArrowRight') target.nextElementSibling?.focus();
     if (key === 'ArrowLeft') target.previousElementSibling?.focus();

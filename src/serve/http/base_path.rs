@@ -1,6 +1,6 @@
-//! The path below which everything is served: for a reverse proxy that passes it on.
+//! The base path: the prefix of all paths, for a reverse proxy that passes it on.
 
-/// The longest one, in bytes.
+/// The maximum length in bytes.
 const LONGEST: usize = 256;
 
 /// `/tools/nodes`; empty for none.
@@ -8,10 +8,10 @@ const LONGEST: usize = 256;
 pub(crate) struct BasePath(String);
 
 impl BasePath {
-    /// A slash at the end does not matter.
+    /// A trailing slash is ignored.
     ///
     /// # Errors
-    /// What it should have been.
+    /// The expected form.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         let path = text.strip_suffix('/').unwrap_or(text);
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
@@ -25,19 +25,19 @@ impl BasePath {
         Ok(Self(path.to_owned()))
     }
 
-    /// Without a slash at its end; empty for none.
+    /// Without a trailing slash; empty for none.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What follows it in the path of a request: empty for the base itself without its slash,
-    /// `None` for a path that is not below it.
+    /// The rest of a request's path: empty for the base path without its slash, `None` for a path that is
+    /// not below it.
     pub(crate) fn below<'a>(&self, path: &'a str) -> Option<&'a str> {
         let rest = path.strip_prefix(self.as_str())?;
         (rest.is_empty() || rest.starts_with('/') || self.0.is_empty()).then_some(rest)
     }
 
-    /// Where the page is, as seen from the base without its slash.
+    /// The page, relative to the base path without its slash.
     pub(crate) fn with_slash(&self, query: &str) -> String {
         let last = self.0.rsplit('/').next().unwrap_or_default();
         let mark = if query.is_empty() { "" } else { "?" };

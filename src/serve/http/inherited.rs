@@ -1,4 +1,4 @@
-//! Sockets that the service manager hands over (`LISTEN_FDS`): listening stream sockets, or an error.
+//! Sockets from the service manager (`LISTEN_FDS`): listening stream sockets, or an error.
 
 use std::fs;
 use std::os::fd::{AsFd, IntoRawFd};
@@ -8,12 +8,10 @@ use listenfd::ListenFd;
 
 use super::listen::ListenSocket;
 
-/// Takes over `count` descriptors. `count` is what [`crate::serve::Settings::handed`] says, so it is
-/// bounded before anything is made of it.
+/// Takes over `count` descriptors, which the caller has limited.
 ///
 /// # Errors
-/// The first descriptor that can't be served on, and what it is: the address that it was meant to
-/// replace is no substitute.
+/// The first descriptor that is not a listening socket, and what it is.
 pub(crate) fn sockets(count: usize) -> Result<Vec<ListenSocket>, String> {
     if count == 0 {
         return Ok(Vec::new());
@@ -25,26 +23,26 @@ pub(crate) fn sockets(count: usize) -> Result<Vec<ListenSocket>, String> {
 fn socket(handed: &mut ListenFd, at: usize) -> Result<ListenSocket, String> {
     if let Ok(Some(listener)) = handed.take_tcp_listener(at) {
         if !listens(&listener) {
-            return Err(left(at, listener, "a socket that does not listen"));
+            return Err(rejected(at, listener, "a socket that does not listen"));
         }
         return match listener.local_addr() {
             Ok(address) => Ok(ListenSocket::Tcp(listener, address)),
-            Err(_) => Err(left(at, listener, "a socket without an address")),
+            Err(_) => Err(rejected(at, listener, "a socket without an address")),
         };
     }
     if let Ok(Some(listener)) = handed.take_unix_listener(at) {
         if !listens(&listener) {
-            return Err(left(at, listener, "a socket that does not listen"));
+            return Err(rejected(at, listener, "a socket that does not listen"));
         }
         return Ok(ListenSocket::Unix(listener, None));
     }
     if let Ok(Some(socket)) = handed.take_udp_socket(at) {
-        return Err(left(at, socket, "a datagram socket"));
+        return Err(rejected(at, socket, "a datagram socket"));
     }
     if let Ok(Some(socket)) = handed.take_unix_datagram(at) {
-        return Err(left(at, socket, "a datagram socket"));
+        return Err(rejected(at, socket, "a datagram socket"));
     }
-    Err(refused(
+    Err(wrong(
         at,
         match handed.take_raw_fd(at) {
             Ok(Some(number)) => kind(number),
@@ -53,15 +51,14 @@ fn socket(handed: &mut ListenFd, at: usize) -> Result<ListenSocket, String> {
     ))
 }
 
-/// Refuses a descriptor and leaves it open: where fewer were handed over than was said, its number
-/// is one of this process's own, like the pair of sockets that tells of signals. None of those
-/// listens yet, so that what does listen was handed over.
-fn left(at: usize, socket: impl IntoRawFd, what: &str) -> String {
+/// Rejects a descriptor and leaves it open: if there are fewer than `LISTEN_FDS` says, its number belongs
+/// to this process, like the sockets for signals. None of those listens.
+fn rejected(at: usize, socket: impl IntoRawFd, what: &str) -> String {
     let _ = socket.into_raw_fd();
-    refused(at, what)
+    wrong(at, what)
 }
 
-/// What else a descriptor may be.
+/// Names other kinds of descriptors.
 fn kind(number: i32) -> &'static str {
     match fs::metadata(format!("/dev/fd/{number}")) {
         Ok(found) if found.file_type().is_socket() => "a socket of another kind",
@@ -70,7 +67,7 @@ fn kind(number: i32) -> &'static str {
     }
 }
 
-fn refused(at: usize, what: &str) -> String {
+fn wrong(at: usize, what: &str) -> String {
     let number = at + 1;
     format!(
         "cannot listen on socket {number} of LISTEN_FDS: it is {what}, \
@@ -78,13 +75,13 @@ fn refused(at: usize, what: &str) -> String {
     )
 }
 
-/// A connected socket, or one that was only bound, does not.
+/// `false` for a connected socket, or one that is only bound.
 #[cfg(not(target_vendor = "apple"))]
 fn listens(socket: impl AsFd) -> bool {
     rustix::net::sockopt::socket_acceptconn(socket).unwrap_or(false)
 }
 
-/// There the system does not tell; a connected socket has a peer all the same.
+/// The system does not tell; but a connected socket has a peer.
 #[cfg(target_vendor = "apple")]
 fn listens(socket: impl AsFd) -> bool {
     rustix::net::getpeername(socket).is_err()

@@ -1,4 +1,4 @@
-//! Where `serve` listens: addresses and unix sockets.
+//! The addresses and unix sockets that `serve` listens on.
 
 use std::fs;
 use std::io;
@@ -17,7 +17,7 @@ use crate::model::text::sanitised;
 use super::base_path::BasePath;
 use super::socket_access::SocketAccess;
 
-/// A place to listen at.
+/// An address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Listen {
     Tcp(SocketAddr),
@@ -25,10 +25,10 @@ pub(crate) enum Listen {
 }
 
 impl Listen {
-    /// `IP:PORT`, `localhost:PORT`, `PORT` (of this machine), `unix:PATH`.
+    /// `IP:PORT`, `localhost:PORT`, `PORT` (on loopback) or `unix:PATH`.
     ///
     /// # Errors
-    /// What it should have been.
+    /// The expected form.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("unix:") {
             let path = path.strip_prefix("//").unwrap_or(path);
@@ -47,7 +47,7 @@ impl Listen {
         })
     }
 
-    /// Others than the users of this machine can come.
+    /// Reachable from other machines.
     pub(crate) fn is_beyond(&self) -> bool {
         matches!(self, Self::Tcp(address) if !is_loopback(address.ip()))
     }
@@ -57,11 +57,10 @@ pub(crate) fn is_loopback(ip: IpAddr) -> bool {
     ip.to_canonical().is_loopback()
 }
 
-/// A socket that listens.
 #[derive(Debug)]
 pub(crate) enum ListenSocket {
     Tcp(TcpListener, SocketAddr),
-    /// With its file if this process has made it.
+    /// With its file if this process has created it.
     Unix(UnixListener, Option<SocketFile>),
 }
 
@@ -81,7 +80,7 @@ impl SocketFile {
         found.file_type().is_socket().then(|| Self { path: path.to_owned(), id })
     }
 
-    /// Removes this very file. Another process may have put its own at the path since: that stays.
+    /// Removes the file unless another process has replaced it.
     fn remove(&self) -> io::Result<()> {
         match Self::at(&self.path) {
             Some(found) if found.id == self.id => fs::remove_file(&self.path),
@@ -90,10 +89,8 @@ impl SocketFile {
     }
 }
 
-/// Makes the socket.
-///
 /// # Errors
-/// Why that can't be, in words.
+/// The message for the user.
 pub(crate) fn bind(listen: &Listen, access: SocketAccess) -> Result<ListenSocket, String> {
     match listen {
         Listen::Tcp(address) => {
@@ -110,7 +107,7 @@ pub(crate) fn bind(listen: &Listen, access: SocketAccess) -> Result<ListenSocket
     }
 }
 
-/// A socket that a killed process left behind is replaced, one that somebody answers is not.
+/// Replaces the socket that a killed process left behind, but not one that is in use.
 fn bind_unix(path: &Path, access: SocketAccess) -> io::Result<ListenSocket> {
     if let Some(left) = SocketFile::at(path) {
         if !is_abandoned(path)? {
@@ -119,9 +116,9 @@ fn bind_unix(path: &Path, access: SocketAccess) -> io::Result<ListenSocket> {
         left.remove()?;
     }
     if fs::symlink_metadata(path).is_ok() {
-        return Err(io::Error::other("a file is there that is not a socket"));
+        return Err(io::Error::other("the file exists and is not a socket"));
     }
-    // From its first moment on nobody else may connect. Nothing else makes files yet.
+    // Other users must never be able to connect. No other thread creates files yet.
     let before = umask(Mode::from_raw_mode(0o177));
     let listener = UnixListener::bind(path);
     umask(before);
@@ -130,7 +127,7 @@ fn bind_unix(path: &Path, access: SocketAccess) -> io::Result<ListenSocket> {
     Ok(socket)
 }
 
-/// Nobody listens on it. Not waited for: a server that accepts nothing any more has it still.
+/// Whether nobody listens on it. Does not wait: a server that accepts nothing at the moment still owns it.
 fn is_abandoned(path: &Path) -> io::Result<bool> {
     let socket = net::socket(net::AddressFamily::UNIX, net::SocketType::STREAM, None)?;
     fcntl_setfl(&socket, OFlags::NONBLOCK)?;
@@ -143,7 +140,7 @@ fn plain(error: &io::Error) -> String {
         io::ErrorKind::AddrInUse => "the address is in use".to_owned(),
         io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        io::ErrorKind::NotFound => "no such folder".to_owned(),
+        io::ErrorKind::NotFound => "no such directory".to_owned(),
         _ => error.to_string(),
     }
 }
@@ -153,7 +150,7 @@ impl ListenSocket {
         matches!(self, Self::Tcp(_, address) if !is_loopback(address.ip()))
     }
 
-    /// Where a browser finds the page.
+    /// The address of the page.
     pub(crate) fn name_below(&self, base: &BasePath) -> String {
         let slash = if base.as_str().is_empty() { "" } else { "/" };
         match self {
@@ -162,7 +159,7 @@ impl ListenSocket {
         }
     }
 
-    /// As one would type it.
+    /// As it would be typed.
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Tcp(_, address) => format!("http://{address}"),

@@ -1,29 +1,29 @@
-//! What a client takes: types, encodings, and what it has already.
+//! Content negotiation: types, encodings, and what the client has already.
 
 use hyper::HeaderMap;
 use hyper::header::{ACCEPT, ACCEPT_ENCODING, IF_NONE_MATCH};
 
-/// Whether an answer of this type (`application/json`) is welcome.
+/// Whether the client accepts this type (`application/json`).
 pub(crate) fn accepts(headers: &HeaderMap, kind: &str) -> bool {
     let mut lines = values(headers, &ACCEPT).peekable();
     let major = kind.split('/').next().unwrap_or_default();
     lines.peek().is_none()
-        || lines.any(|(range, welcome)| {
+        || lines.any(|(range, is_accepted)| {
             let fits = range == "*/*" || range == kind || range.strip_suffix("/*") == Some(major);
-            fits && welcome
+            fits && is_accepted
         })
 }
 
-/// How welcome a type is.
+/// The preference for a type.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Weight {
     pub(crate) q: f32,
-    /// By its own name, not by a wildcard.
+    /// By name, not by a wildcard.
     pub(crate) is_named: bool,
 }
 
-/// How welcome answers of this type (`text/plain`) are, by the range that fits it best. A range that
-/// asks for a version which is none of `versions` does not fit; without `versions` all do.
+/// The weight of this type (`text/plain`), from the range that matches it best. A range with a version
+/// matches if `versions` contains it, or is empty.
 pub(crate) fn weight(headers: &HeaderMap, kind: &str, versions: &[&str]) -> Weight {
     let major = kind.split('/').next().unwrap_or_default();
     let (mut found, mut best) = (Weight { q: 0.0, is_named: false }, 0);
@@ -43,13 +43,13 @@ pub(crate) fn weight(headers: &HeaderMap, kind: &str, versions: &[&str]) -> Weig
     if is_empty { Weight { q: 1.0, is_named: false } } else { found }
 }
 
-/// Whether the answer may be compressed.
+/// Whether the response may be compressed.
 pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
     values(headers, &ACCEPT_ENCODING)
-        .any(|(coding, welcome)| welcome && (coding == "gzip" || coding == "*"))
+        .any(|(coding, is_accepted)| is_accepted && (coding == "gzip" || coding == "*"))
 }
 
-/// Whether the client holds what `tag` names, compressed or not.
+/// Whether the client has the version with this tag, compressed or not.
 pub(crate) fn has(headers: &HeaderMap, tag: &str) -> bool {
     let lines = headers.get_all(IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(',')).map(str::trim).any(|held| {
@@ -58,12 +58,12 @@ pub(crate) fn has(headers: &HeaderMap, tag: &str) -> bool {
     })
 }
 
-/// The value of `ETag`: compressed bytes are others.
+/// The value of `ETag`, which differs for the compressed version.
 pub(crate) fn tagged(tag: &str, gzip: bool) -> String {
     format!("\"{tag}{}\"", if gzip { "-gz" } else { "" })
 }
 
-/// One member of a list.
+/// A member of a list.
 struct Range {
     /// In lower case.
     value: String,

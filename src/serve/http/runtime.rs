@@ -1,4 +1,4 @@
-//! The threads that do what waits, and room for connections, before anybody is served.
+//! The async runtime, with the threads and descriptors that it needs to serve anything.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,38 +8,35 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
-/// Threads for what waits: Redis, Nomad, files.
+/// Threads for blocking calls: Redis, Nomad, files.
 const MOST: usize = 32;
-/// One that waits for Nomad's news; the others do what is short, and the work of those that find no
-/// thread of their own later.
+/// One for the long poll; the others for short calls, and for workers that get no thread of their own.
 const FEWEST: usize = 4;
-/// Descriptors without which nobody could be served.
+/// Descriptors that must be available.
 const SPARE: usize = 8;
-/// For a thread to begin, on the busiest machine.
+/// For a thread to start, on a busy machine.
 const BEGIN: Duration = Duration::from_secs(5);
 /// Far longer than a process lives.
 const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
 
-/// What runs everything. Its threads stay once they are made: work that waits for a thread when the
-/// system gives no more is done by one that is there.
+/// Its threads stay once they are started, so that blocking calls still run when the system refuses more.
 ///
 /// # Errors
-/// The system refuses what it takes, or gives too few threads.
+/// There are too few threads or descriptors.
 pub(crate) fn runtime() -> io::Result<Runtime> {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(MOST)
         .thread_keep_alive(FOR_EVER)
         .build()?;
-    // For a few connections, to Nomad and Redis too: dropped at once.
+    // For a few connections, to Nomad and Redis too: closed at once.
     (0..SPARE / 2).map(|_| io::pipe()).collect::<io::Result<Vec<_>>>()?;
-    // Where there can be none at all the library panics.
-    let first = catch_unwind(AssertUnwindSafe(|| has_threads(&runtime, BEGIN)));
-    first.unwrap_or(Err(StartupShortage::Refused)).map_err(io::Error::other)?;
+    // tokio panics if it cannot start any thread.
+    let started = catch_unwind(AssertUnwindSafe(|| has_threads(&runtime, BEGIN)));
+    started.unwrap_or(Err(StartupShortage::Refused)).map_err(io::Error::other)?;
     Ok(runtime)
 }
 
-/// Why the first threads are not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 enum StartupShortage {
     #[error("fewer than {FEWEST} threads can be made")]
@@ -48,25 +45,25 @@ enum StartupShortage {
     Late,
 }
 
-/// Makes the first threads: each is busy until all have begun.
+/// Starts the first threads: each is busy until all have started.
 fn has_threads(runtime: &Runtime, limit: Duration) -> Result<(), StartupShortage> {
-    let (begin, begun) = mpsc::channel();
+    let (start, started) = mpsc::channel();
     let busy: Vec<_> = (0..FEWEST)
         .map(|_| {
-            let begin = begin.clone();
+            let start = start.clone();
             let (done, until) = mpsc::channel::<()>();
             drop(runtime.spawn_blocking(move || {
-                let _ = begin.send(());
+                let _ = start.send(());
                 until.recv().is_ok()
             }));
             done
         })
         .collect();
-    let has = busy.iter().all(|_| begun.recv_timeout(limit).is_ok());
-    // The library does not say whether the system has refused one.
-    let can_more = has || thread::Builder::new().spawn(|| ()).is_ok();
+    let has_all = busy.iter().all(|_| started.recv_timeout(limit).is_ok());
+    // tokio does not say whether the system has refused one.
+    let can_more = has_all || thread::Builder::new().spawn(|| ()).is_ok();
     drop(busy);
-    match (has, can_more) {
+    match (has_all, can_more) {
         (true, _) => Ok(()),
         (false, true) => Err(StartupShortage::Late),
         (false, false) => Err(StartupShortage::Refused),

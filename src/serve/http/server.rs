@@ -157,7 +157,7 @@ impl Listener {
     }
 
     /// Waits for a connection and starts to serve it.
-    async fn next(&self, server: &Server<impl Handler>) -> io::Result<()> {
+    async fn next(&self, server: &Arc<Server<impl Handler>>) -> io::Result<()> {
         match self {
             Self::Tcp(listener, bound) => {
                 let (stream, from) = listener.accept().await?;
@@ -179,24 +179,13 @@ pub(crate) struct Server<H> {
     pub(crate) handler: Arc<H>,
     pub(crate) open: Arc<OpenConnections>,
     pub(crate) stop: watch::Receiver<Stop>,
-    /// Never used to send: its receiver learns that all connections are closed.
+    /// Dropped with the last connection, which its receiver learns.
     pub(crate) _alive: mpsc::Sender<()>,
-}
-
-impl<H> Clone for Server<H> {
-    fn clone(&self) -> Self {
-        Self {
-            handler: Arc::clone(&self.handler),
-            open: Arc::clone(&self.open),
-            stop: self.stop.clone(),
-            _alive: self._alive.clone(),
-        }
-    }
 }
 
 impl<H: Handler> Server<H> {
     /// Accepts connections until shutdown.
-    pub(crate) async fn accept(self, socket: ListenSocket) -> io::Result<()> {
+    pub(crate) async fn accept(self: Arc<Self>, socket: ListenSocket) -> io::Result<()> {
         let listener = Listener::of(&socket)?;
         let mut stop = self.stop.clone();
         loop {
@@ -217,11 +206,11 @@ impl<H: Handler> Server<H> {
         Ok(())
     }
 
-    fn admit<S>(&self, mut stream: S, from: Option<IpAddr>, local: LocalAddress)
+    fn admit<S>(self: &Arc<Self>, mut stream: S, from: Option<IpAddr>, local: LocalAddress)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let server = self.clone();
+        let server = Arc::clone(self);
         match self.open.admit(from) {
             Some(activity) => drop(tokio::spawn(async move {
                 let permit = ConnectionPermit { open: Arc::clone(&server.open), activity };

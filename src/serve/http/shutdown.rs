@@ -1,37 +1,36 @@
-//! How the process is told to end, and how long requests in flight may still take.
+//! Shutdown: by signals, with a limit for requests in progress.
 
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-/// What the signals ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stop {
     No,
-    /// The first: requests in flight are answered.
+    /// After the first signal: requests in progress are completed.
     Finish,
-    /// The second: they are not.
+    /// After the second: they are not.
     Now,
 }
 
 impl Stop {
-    /// After one more signal.
+    /// The state after one more signal.
     pub(crate) fn next(self) -> Self {
         if self == Self::No { Self::Finish } else { Self::Now }
     }
 }
 
-/// Waits until all connections are `gone`, but no longer than `limit`, nor beyond the second signal;
-/// `false` if it was the limit that ended it.
+/// Waits until all connections are `closed`, but not longer than `limit` or the second signal; returns
+/// `false` at the limit.
 pub(crate) async fn finished(
-    gone: impl Future<Output = ()>,
+    closed: impl Future<Output = ()>,
     mut stop: watch::Receiver<Stop>,
     limit: Duration,
 ) -> bool {
     tokio::select! {
         biased;
-        () = gone => true,
+        () = closed => true,
         _ = stop.wait_for(|stop| *stop == Stop::Now) => true,
         () = sleep(limit) => false,
     }

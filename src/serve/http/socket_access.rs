@@ -1,15 +1,14 @@
-//! Who may connect to a unix socket that this process makes: its mode and its group.
+//! The mode and the group of a unix socket: who may connect to it.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{PermissionsExt as _, lchown};
 use std::path::Path;
 
-/// Where the names of groups are looked up, and how much of it is read.
+/// The database of groups, and how much of it is read.
 const GROUPS: &str = "/etc/group";
 const GROUPS_MAX: u64 = 4 << 20;
 
-/// The mode and the group of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SocketAccess {
     mode: u32,
@@ -18,17 +17,17 @@ pub(crate) struct SocketAccess {
 }
 
 impl Default for SocketAccess {
-    /// Only this user.
+    /// This user only.
     fn default() -> Self {
         Self { mode: 0o600, group: None }
     }
 }
 
 impl SocketAccess {
-    /// With another mode: octal digits such as `0660`.
+    /// Sets the mode, in octal digits such as `0660`.
     ///
     /// # Errors
-    /// What it should have been.
+    /// The expected form.
     pub(crate) fn with_mode(self, text: &str) -> Result<Self, String> {
         let is_octal = text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
         let mode = u32::from_str_radix(text, 8).ok().filter(|mode| is_octal && *mode <= 0o777);
@@ -37,13 +36,13 @@ impl SocketAccess {
         Ok(Self { mode, ..self })
     }
 
-    /// For the members of a group, named or numbered.
+    /// Allows the members of a group, by name or ID.
     ///
     /// # Errors
     /// There is no group of that name.
     pub(crate) fn with_group(self, text: &str) -> Result<Self, String> {
         let group = match text.parse() {
-            // The highest one means "as it is" to the system.
+            // To the system the highest ID means "no change".
             Ok(u32::MAX) => return Err("must be a group name or a group ID".to_owned()),
             Ok(group) => group,
             Err(_) => {
@@ -55,8 +54,8 @@ impl SocketAccess {
         Ok(Self { mode: self.mode | 0o060, group: Some(group) })
     }
 
-    /// Opens a socket that so far only this user may connect to. The group comes first: the mode of
-    /// one group must not let in another.
+    /// Sets group and mode of a socket that only this user may connect to so far. The group comes first:
+    /// the mode must not let in another group.
     pub(crate) fn apply(self, path: &Path) -> io::Result<()> {
         if self.group.is_some() {
             lchown(path, None, self.group)?;
@@ -71,7 +70,7 @@ fn groups() -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The number of a group in lines such as `www-data:x:33:`.
+/// The ID of a group in lines such as `www-data:x:33:`.
 fn named(groups: &str, name: &str) -> Option<u32> {
     let mut fields = groups.lines().map(|line| line.split(':'));
     fields.find_map(|mut fields| {

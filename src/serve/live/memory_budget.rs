@@ -40,33 +40,13 @@ impl MemoryBudget {
     /// Bytes that are counted until the last clone is dropped.
     pub(crate) fn share(&self, bytes: Vec<u8>) -> Bytes {
         let charge = self.charge(bytes.capacity());
-        BudgetedBytes::bytes(Arc::new(BudgetedBytes { bytes, _charge: charge }))
+        BudgetedBytes::bytes(Arc::new(BudgetedBytes { bytes, charge }))
     }
 
     /// Whether bytes in memory may be sent; `publication` is the size of the one that they are from.
     pub(crate) fn check(&self, publication: usize) -> Result<(), AnswerError> {
         let fits = self.used().saturating_sub(publication) <= MOST;
         fits.then_some(()).ok_or(AnswerError::OutOfMemory)
-    }
-}
-
-impl Charge {
-    /// Grows to `bytes`; `free` bytes of those that are counted do not matter.
-    fn grow(&mut self, bytes: usize, free: usize) -> Result<(), AnswerError> {
-        let more = bytes.saturating_sub(self.bytes);
-        let room = |used: usize| {
-            let fits = used.saturating_sub(free).saturating_add(more) <= MOST;
-            (fits || bytes <= SMALL).then_some(used + more)
-        };
-        let (order, used) = (Ordering::Relaxed, &self.budget.0);
-        used.fetch_update(order, order, room).map_err(|_| AnswerError::OutOfMemory)?;
-        self.bytes += more;
-        Ok(())
-    }
-
-    fn shrink(&mut self, bytes: usize) {
-        self.budget.0.fetch_sub(self.bytes.saturating_sub(bytes), Ordering::Relaxed);
-        self.bytes = self.bytes.min(bytes);
     }
 }
 
@@ -79,7 +59,7 @@ impl Drop for Charge {
 /// Bytes and their charge: both are released with the last [`Bytes`] that shares them.
 pub(crate) struct BudgetedBytes {
     bytes: Vec<u8>,
-    _charge: Charge,
+    charge: Charge,
 }
 
 /// The owner of a [`Bytes`].
@@ -103,32 +83,42 @@ impl BudgetedBytes {
 
 /// Bytes that are being rendered, as long as there is room for them.
 pub(crate) struct GrowingBytes {
-    bytes: Vec<u8>,
-    charge: Charge,
+    all: BudgetedBytes,
     publication: usize,
 }
 
 impl GrowingBytes {
     /// `publication`: the size of the publication that they are rendered from.
     pub(crate) fn new(budget: &MemoryBudget, publication: usize) -> Self {
-        Self { bytes: Vec::new(), charge: budget.charge(0), publication }
+        Self { all: BudgetedBytes { bytes: Vec::new(), charge: budget.charge(0) }, publication }
     }
 
     pub(crate) fn add(&mut self, more: &[u8]) -> Result<(), AnswerError> {
-        let needed = self.bytes.len() + more.len();
-        if needed > self.bytes.capacity() {
-            let capacity = needed.max(2 * self.bytes.capacity());
-            self.charge.grow(capacity, self.publication)?;
-            self.bytes.reserve_exact(capacity - self.bytes.len());
+        let BudgetedBytes { bytes, charge } = &mut self.all;
+        let needed = bytes.len() + more.len();
+        if needed > bytes.capacity() {
+            let capacity = needed.max(2 * bytes.capacity());
+            let growth = capacity.saturating_sub(charge.bytes);
+            let room = |used: usize| {
+                let fits = used.saturating_sub(self.publication).saturating_add(growth) <= MOST;
+                (fits || capacity <= SMALL).then_some(used + growth)
+            };
+            let (order, used) = (Ordering::Relaxed, &charge.budget.0);
+            used.fetch_update(order, order, room).map_err(|_| AnswerError::OutOfMemory)?;
+            charge.bytes = capacity;
+            bytes.reserve_exact(capacity - bytes.len());
         }
-        self.bytes.extend_from_slice(more);
+        bytes.extend_from_slice(more);
         Ok(())
     }
 
     pub(crate) fn done(mut self) -> BudgetedBytes {
-        self.bytes.shrink_to_fit();
-        self.charge.shrink(self.bytes.capacity());
-        BudgetedBytes { bytes: self.bytes, _charge: self.charge }
+        let BudgetedBytes { bytes, charge } = &mut self.all;
+        bytes.shrink_to_fit();
+        let unused = charge.bytes.saturating_sub(bytes.capacity());
+        charge.budget.0.fetch_sub(unused, Ordering::Relaxed);
+        charge.bytes -= unused;
+        self.all
     }
 }
 

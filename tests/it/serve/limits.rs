@@ -112,7 +112,7 @@ fn several_sockets_and_what_can_not_be_listened_on() {
     };
     taken(&served.at, "the address is in use");
     taken(&format!("unix:{}", socket.display()), "the address is in use");
-    taken("unix:/nowhere/at/all", "no such folder");
+    taken("unix:/nowhere/at/all", "no such directory");
     assert_eq!(served.end().0, 0);
     assert!(!socket.exists(), "its own socket is removed");
     let said = room.sandbox.run("serve --listen example.com:80");
@@ -170,7 +170,7 @@ fn a_file_in_the_place_of_a_socket_stays_and_is_told() {
     let file = sandbox.write("file", "text");
     let said = sandbox.run(&format!("serve --listen unix:{}", file.display()));
     let why = format!(
-        "error: cannot listen on {}: a file is there that is not a socket\n",
+        "error: cannot listen on {}: the file exists and is not a socket\n",
         file.display()
     );
     assert_eq!((said.stderr.lines().next(), said.code), (why.lines().next(), 1));

@@ -37,7 +37,7 @@ fn an_outage_shows_and_its_traces_go_with_it() {
     room.sim.fault(Where::Everything, Times::ALWAYS, Fault::status(500, "No cluster leader"));
     room.sim.close_connections();
     browser.until(&badge("Nomad unreachable since "));
-    browser.until(&badge(", showing the list of "));
+    browser.until(&badge(", showing the list from "));
     browser.click("#refresh");
     let complains = "!document.querySelector('#problem').hidden";
     browser.until(complains);
