@@ -1,157 +1,97 @@
-//! What a word at the prompt may be, as the cache knows it. Nomad is never asked.
+//! The candidates for a word at the prompt, from the cache only: Nomad is never asked.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
-
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use std::collections::BTreeSet;
 
 use crate::cli::{Global, Word};
 use crate::clock;
 use crate::config::Config;
 use crate::model::node::{Full, TextMap};
 use crate::model::notice::Notifier;
+use crate::model::projection::Wanted;
 use crate::model::secret::is_secret;
 use crate::model::selection::field::KNOWN;
 use crate::model::snapshot::Snapshot;
 use crate::store::{self, Look, Want};
 
-/// More than this helps nobody.
-const MOST: usize = 2000;
+/// More candidates help nobody.
+const MAX: usize = 2000;
 
-/// Everything that `word` may be; `current` is what has been typed of it.
+/// All candidates for `word`, of which `current` has been typed so far.
 pub(crate) fn candidates(global: &Global, word: Word, current: &str) -> Vec<String> {
-    let fixed = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-    match word {
-        Word::Status => return fixed(&["ready", "down", "initializing", "disconnected"]),
-        Word::Eligibility => return fixed(&["eligible", "ineligible"]),
-        _ => {}
-    }
-    let found = match word {
-        Word::Attribute => of_fulls(global, |nodes| {
-            pairs(nodes.iter().filter_map(|node| node.extra.attributes.as_ref()), current)
-        }),
-        Word::Columns if names_attribute(current) => {
-            of_fulls(global, |nodes| columns(attribute_keys(nodes), current))
-        }
-        _ => snapshot(global, Want::Records).map(|it| of_records(&it.all, word, current)),
+    let read = |key| nodes(global, key, Want::Records).into_iter();
+    let found: BTreeSet<String> = match word {
+        Word::Status => ["ready", "down", "initializing", "disconnected"].map(String::from).into(),
+        Word::Eligibility => ["eligible", "ineligible"].map(String::from).into(),
+        Word::Node => read("name")
+            .flat_map(|node| [node.record.name, node.record.id.as_str().to_owned()])
+            .collect(),
+        Word::Datacenter => read("datacenter").map(|node| node.record.datacenter).collect(),
+        Word::Class => read("node_class").map(|node| node.record.node_class).collect(),
+        Word::Pool => read("node_pool").map(|node| node.record.node_pool).collect(),
+        Word::Version => read("version").map(|node| node.record.version).collect(),
+        Word::Driver => read("drivers").flat_map(|node| node.record.drivers.into_keys()).collect(),
+        Word::Meta => pairs(meta(global), current),
+        Word::Attribute => pairs(attributes(global), current),
+        Word::Columns => columns(global, current),
     };
-    let found = found.unwrap_or_default();
     let fitting = found.into_iter().filter(|text| text.starts_with(current));
-    fitting.filter(|text| is_plain(text, current)).take(MOST).collect()
+    fitting.filter(|text| is_plain(text, current)).take(MAX).collect()
 }
 
-/// Shells put what is offered on the command line as it is, so a name that one of them could take
-/// for a command, a pattern or an option is not offered. Who runs a node chooses its name and
-/// metadata.
+/// Whether `text` can be put on the command line as it is: no shell takes it for a command, a pattern
+/// or an option. Names and metadata are chosen by whoever runs a node.
 fn is_plain(text: &str, current: &str) -> bool {
     let is_option = text.starts_with('-') && !current.starts_with('-');
     let is_word = |c: char| c.is_alphanumeric() || "-_.:,=+/%".contains(c);
     !text.is_empty() && !is_option && text.chars().all(is_word)
 }
 
-/// The last that the cache knows, however old.
-fn snapshot(global: &Global, want: Want) -> Option<Snapshot> {
-    let config = Config::new(global, clock::now()).ok()?;
-    let store = store::open(&config.place, &Notifier::nobody()).ok()?;
-    match store.look(want) {
-        Ok(Look::Hit(snapshot)) => Some(snapshot),
-        _ => store.last(),
-    }
-}
-
-fn of_fulls(
-    global: &Global,
-    of: impl FnOnce(&[Full]) -> BTreeSet<String>,
-) -> Option<BTreeSet<String>> {
-    let fulls = snapshot(global, Want::Full)?.fulls?;
-    let nodes: Vec<Full> =
-        fulls.iter().filter_map(|(_, json)| Full::from_json(json).ok()).collect();
-    Some(of(&nodes))
-}
-
-/// What completion needs of a record: reading all of it would take longer than a person waits.
-#[derive(Deserialize)]
-struct Brief<'a> {
-    #[serde(borrow)]
-    id: Cow<'a, str>,
-    #[serde(borrow)]
-    name: Cow<'a, str>,
-    #[serde(borrow)]
-    datacenter: Cow<'a, str>,
-    #[serde(borrow)]
-    node_class: Cow<'a, str>,
-    #[serde(borrow)]
-    node_pool: Cow<'a, str>,
-    #[serde(borrow)]
-    version: Cow<'a, str>,
-}
-
-#[derive(Deserialize)]
-struct Maps {
-    drivers: BTreeMap<String, IgnoredAny>,
-    meta: Option<TextMap>,
-}
-
-fn of_records(all: &[u8], word: Word, current: &str) -> BTreeSet<String> {
-    let brief = |of: fn(Brief<'_>) -> Vec<String>| -> BTreeSet<String> {
-        let nodes: Vec<Brief<'_>> = serde_json::from_slice(all).unwrap_or_default();
-        nodes.into_iter().flat_map(of).collect()
+/// The nodes of the cache, however old, with their id and one more key; empty if there is no cache.
+fn nodes(global: &Global, key: &'static str, want: Want) -> Vec<Full> {
+    let read = || {
+        let config = Config::new(global, clock::now()).ok()?;
+        let store = store::open(&config.place, &Notifier::nobody()).ok()?;
+        let snapshot = match store.look(want) {
+            Ok(Look::Hit(snapshot)) => snapshot,
+            _ => store.last()?,
+        };
+        let fulls = snapshot.fulls.as_deref().filter(|_| want == Want::Full);
+        Snapshot::assembled(&snapshot.all, fulls, &Wanted::keys(&[key])).ok()
     };
-    let maps = || -> Vec<Maps> { serde_json::from_slice(all).unwrap_or_default() };
-    match word {
-        Word::Node => brief(|node| vec![node.name.into_owned(), node.id.into_owned()]),
-        Word::Datacenter => brief(|node| vec![node.datacenter.into_owned()]),
-        Word::Class => brief(|node| vec![node.node_class.into_owned()]),
-        Word::Pool => brief(|node| vec![node.node_pool.into_owned()]),
-        Word::Version => brief(|node| vec![node.version.into_owned()]),
-        Word::Driver => maps().into_iter().flat_map(|node| node.drivers.into_keys()).collect(),
-        Word::Meta => pairs(maps().iter().filter_map(|node| node.meta.as_ref()), current),
-        Word::Columns if last(current).1.starts_with("meta.") => {
-            let keys = maps().into_iter().filter_map(|node| node.meta).flat_map(TextMap::into_keys);
-            columns(keys.map(|key| format!("meta.{key}")).collect(), current)
-        }
-        Word::Columns => columns(BTreeSet::new(), current),
-        Word::Attribute | Word::Status | Word::Eligibility => BTreeSet::new(),
-    }
+    read().unwrap_or_default()
 }
 
-fn attribute_keys(nodes: &[Full]) -> BTreeSet<String> {
-    let keys =
-        nodes.iter().filter_map(|node| node.extra.attributes.as_ref()).flat_map(TextMap::keys);
-    keys.map(|key| format!("attr.{key}")).collect()
+fn meta(global: &Global) -> impl Iterator<Item = (String, String)> {
+    nodes(global, "meta", Want::Records).into_iter().filter_map(|node| node.record.meta).flatten()
 }
 
-/// Keys, and behind a `=` the values of that key, unless it is a secret's.
-fn pairs<'a>(maps: impl Iterator<Item = &'a TextMap>, current: &str) -> BTreeSet<String> {
-    let pairs = maps.flatten();
+fn attributes(global: &Global) -> impl Iterator<Item = (String, String)> {
+    let nodes = nodes(global, "attributes", Want::Full).into_iter();
+    nodes.filter_map(|node| node.extra.attributes).flat_map(TextMap::into_iter)
+}
+
+/// Keys, or behind a `=` the values of that key, unless they are secret.
+fn pairs(pairs: impl Iterator<Item = (String, String)>, current: &str) -> BTreeSet<String> {
     match current.split_once('=') {
         Some((key, _)) if is_secret(key) => BTreeSet::new(),
         Some((key, _)) => {
-            let of_key = pairs.filter(|(name, _)| *name == key);
-            of_key.map(|(name, value)| format!("{name}={value}")).collect()
+            let pairs = pairs.filter(|(name, _)| name == key);
+            pairs.map(|(name, value)| format!("{name}={value}")).collect()
         }
-        None => pairs.map(|(name, _)| name.clone()).collect(),
+        None => pairs.map(|(name, _)| name).collect(),
     }
 }
 
-fn names_attribute(current: &str) -> bool {
-    last(current).1.starts_with("attr.")
-}
-
-/// What is finished of a comma list, and the name that is being typed.
-fn last(current: &str) -> (&str, &str) {
-    let at = current.rfind([',', '+']).map_or(0, |at| at + 1);
-    let (done, name) = current.split_at(at);
-    match name.strip_prefix('-') {
-        Some(name) => (&current[..=at], name),
-        None => (done, name),
-    }
-}
-
-/// All fields, and these keys, behind what is finished of the list.
-fn columns(keys: BTreeSet<String>, current: &str) -> BTreeSet<String> {
-    let (done, _) = last(current);
+/// A list of columns whose last one is one of the fields, or a key of metadata or attributes.
+fn columns(global: &Global, current: &str) -> BTreeSet<String> {
+    let (done, name) = split_list(current);
+    let keys: Vec<String> = if name.starts_with("attr.") {
+        attributes(global).map(|(key, _)| format!("attr.{key}")).collect()
+    } else if name.starts_with("meta.") {
+        meta(global).map(|(key, _)| format!("meta.{key}")).collect()
+    } else {
+        Vec::new()
+    };
     let known = KNOWN.iter().flat_map(|known| {
         let name = known.short.unwrap_or(known.key);
         let inner = known.inner.is_some().then(|| format!("{name}."));
@@ -160,9 +100,19 @@ fn columns(keys: BTreeSet<String>, current: &str) -> BTreeSet<String> {
     known.chain(keys).map(|name| format!("{done}{name}")).collect()
 }
 
+/// The part of a comma list that is finished, and the name that is being typed.
+fn split_list(current: &str) -> (&str, &str) {
+    let at = current.rfind([',', '+']).map_or(0, |at| at + 1);
+    let (done, name) = current.split_at(at);
+    match name.strip_prefix('-') {
+        Some(name) => (&current[..=at], name),
+        None => (done, name),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::last;
+    use super::split_list;
 
     #[test]
     fn only_the_last_name_of_a_list_is_completed() {
@@ -174,7 +124,7 @@ mod tests {
             ("id,-na", ("id,-", "na")),
         ];
         for (current, parts) in cases {
-            assert_eq!(last(current), parts, "{current}");
+            assert_eq!(split_list(current), parts, "{current}");
         }
     }
 }

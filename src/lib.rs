@@ -1,6 +1,6 @@
 //! Lists the client nodes of a Nomad cluster from a cache that always tells its age.
 //!
-//! [`cli`] says what may be typed, `config` what is meant, `commands` what is done. [`discovery`]
+//! [`cli`] is the command line, `config` the settings, `commands` what they do. [`discovery`]
 //! decides: cache or Nomad. [`nomad`] and [`store`] are the two outside worlds, one small trait
 //! each; `host` is what this machine remembers between runs. `render` turns facts into text, `serve`
 //! turns requests into the same facts. [`model`] is the facts.
@@ -44,9 +44,9 @@ use model::notice::Notifier;
 use render::console::Console;
 use render::stdout::Stdout;
 
-/// All that the process does, so that a panic tells nothing of it, nor does what a crash leaves.
+/// Runs the process; neither a panic nor a crash reveals what it was doing.
 pub fn guarded(process: impl FnOnce() -> ExitCode) -> ExitCode {
-    // Text of a panic may hold anything, secrets too, and so does a dump of the memory.
+    // The text of a panic and a core dump may contain secrets.
     panic::set_hook(Box::new(|_| ()));
     signals::leave_no_core();
     signals::survive_limits();
@@ -58,16 +58,16 @@ pub fn guarded(process: impl FnOnce() -> ExitCode) -> ExitCode {
     })
 }
 
-/// Answers a shell that asks what may be typed; `None` if none asks.
+/// Answers a shell that asks for completions; `None` if none asks.
 pub fn complete() -> Option<ExitCode> {
     match cli::complete(complete::candidates) {
         Ok(false) => None,
         Ok(true) => Some(ExitCode::SUCCESS),
-        Err(said) => Some(ExitCode::from(cli::say(&said))),
+        Err(error) => Some(ExitCode::from(cli::say(&error))),
     }
 }
 
-/// Does what was typed: data to stdout, everything else to stderr.
+/// Runs the command: data goes to stdout, everything else to stderr.
 pub fn run(cli: &Cli) -> ExitCode {
     let (console, result) = prepared(cli);
     let code = match result {
@@ -104,7 +104,7 @@ fn prepared(cli: &Cli) -> (Arc<Console>, anyhow::Result<()>) {
     }
 }
 
-/// A configuration that can't be used is what `doctor` is asked about; wrong usage is not.
+/// `doctor` reports a configuration that can't be used; wrong usage is an error there too.
 fn unconfigured(cli: &Cli, error: anyhow::Error) -> anyhow::Result<()> {
     match &cli.command {
         Command::Doctor(doctor) if Exit::of(&error) == Exit::Config => {
@@ -144,11 +144,11 @@ fn done(
     };
     let result = commands::run(&cli.command, context);
     match &result {
-        // Dropped it would write what it holds.
+        // Dropping the writer would write its buffer.
         Err(error) if !error::keeps_output(error) => drop(out.into_parts()),
         _ => {
             let flushed = out.flush().map_err(anyhow::Error::from);
-            // A verdict stands also where nobody reads to the end.
+            // The exit code also counts if the reader has closed the pipe.
             if !flushed.as_ref().is_err_and(error::is_closed_pipe) || result.is_ok() {
                 flushed?;
             }

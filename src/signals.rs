@@ -1,4 +1,4 @@
-//! How the process ends: SIGINT and SIGTERM give the lease back, and a crash leaves no dump.
+//! Ends of the process: SIGINT and SIGTERM release the lease, and a crash leaves no core dump.
 
 use std::process;
 use std::sync::{Arc, mpsc};
@@ -11,43 +11,39 @@ use signal_hook::iterator::Signals;
 use crate::discovery::Shutdown;
 use crate::render::console::Console;
 
-/// What a crash would leave holds tokens and passwords. Where that can't be forbidden, it is left.
+/// A core dump would contain tokens and passwords. Where it can't be forbidden, nothing is done.
 pub(crate) fn leave_no_core() {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     let _ = setrlimit(Resource::Core, none);
 }
 
-/// A file that may grow no further is an error like a full disk, not the end.
+/// A file beyond the size limit is an error like a full disk, not the end of the process.
 pub(crate) fn survive_limits() {
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
 }
 
-/// From now on a signal ends the process with 130 or 143, within the time that the release takes.
-/// Whoever asked to be told instead is told of each signal, and ends by himself.
-/// Where signals can't be caught they end the process the hard way, and the lease by itself.
-pub(crate) fn watch(leaving: Arc<Shutdown>, console: Arc<Console>) {
-    // Caught without a thread that acts on them, they would end nothing: so that comes first.
-    let (tell, caught) = mpsc::channel();
+/// From now on a signal releases the lease and ends the process with 130 or 143, or is passed on to
+/// the handler that `serve` has set. Where signals can't be caught, the lease expires by itself.
+pub(crate) fn watch(shutdown: Arc<Shutdown>, console: Arc<Console>) {
+    // The thread comes first: signals that are caught without it would do nothing.
+    let (ready, is_ready) = mpsc::channel();
     let thread = thread::Builder::new().spawn(move || {
         let signals = Signals::new([SIGINT, SIGTERM]);
-        let _ = tell.send(());
+        let _ = ready.send(());
         let Ok(mut signals) = signals else { return };
-        if let Some(signal) = signals.forever().find(|_| !leaving.is_told()) {
-            leaving.leave();
+        if let Some(signal) = signals.forever().find(|_| !shutdown.is_told()) {
+            shutdown.leave();
             console.clear();
             console.flush();
             end(128 + signal);
         }
     });
     if thread.is_ok() {
-        let _ = caught.recv();
+        let _ = is_ready.recv();
     }
 }
 
-#[expect(
-    clippy::exit,
-    reason = "the main thread may be deep in a request that nobody waits for any more"
-)]
+#[expect(clippy::exit, reason = "the main thread may be blocked in a request")]
 fn end(code: i32) -> ! {
     process::exit(code)
 }

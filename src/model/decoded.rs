@@ -1,8 +1,8 @@
-//! How a text may be read: as it is, or with what stands in it encoded, escaped or quoted undone.
+//! The readings of a text: as it is, and with encoding, escapes or quotes undone.
 
 use std::ops::Range;
 
-/// Bytes, and which part of the text each of them stands for.
+/// Decoded bytes, and the part of the text that each comes from.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct DecodedText {
     bytes: Vec<u8>,
@@ -19,7 +19,7 @@ impl DecodedText {
         &self.bytes
     }
 
-    /// The part of the text that these bytes stand for.
+    /// The part of the text that these bytes come from.
     pub(super) fn source(&self, bytes: Range<usize>) -> Range<usize> {
         match self.parts.get(bytes) {
             Some([first, .., last]) => first.start..last.end,
@@ -34,7 +34,7 @@ impl DecodedText {
     }
 }
 
-/// What begins at a place, and how many bytes are written for it.
+/// Decodes the beginning of the bytes, and tells how many bytes that took.
 type Undo = fn(&[u8]) -> Option<(Unit, usize)>;
 
 enum Unit {
@@ -42,7 +42,7 @@ enum Unit {
     Character(char),
 }
 
-/// Each undoes one way of writing.
+/// One for each way of writing.
 const UNDO: [Undo; 5] = [percent, form, escape, doubled, entity];
 
 /// The text as it is, with one way of writing undone, and with two, one after the other.
@@ -112,7 +112,7 @@ fn escape(bytes: &[u8]) -> Option<(Unit, usize)> {
     }
 }
 
-/// Four digits, or twice four for what stands beyond the first plane.
+/// Four digits, or two times four for a surrogate pair.
 fn utf16(rest: &[u8]) -> Option<(Unit, usize)> {
     let unit = |at: usize| u16::try_from(digits(rest.get(at..at + 4)?, 16)?).ok();
     let first = unit(0)?;
@@ -174,7 +174,7 @@ fn sextet(byte: u8) -> Option<u32> {
     })
 }
 
-/// What the runs of hexadecimal and of base64 in it stand for, wherever in them it begins.
+/// The runs of hexadecimal and base64 digits decoded, from each place where the text may begin.
 pub(super) fn encoded(reading: &DecodedText) -> Vec<DecodedText> {
     let hexadecimal = runs(reading, hex, 8).into_iter().flat_map(|run| {
         (0..2).map(move |from| decoded(reading, run.start + from..run.end, 4, hex))
@@ -185,7 +185,7 @@ pub(super) fn encoded(reading: &DecodedText) -> Vec<DecodedText> {
     hexadecimal.chain(base64).collect()
 }
 
-/// Where so many digits or more stand in a row.
+/// Where at least `shortest` digits follow each other.
 fn runs(reading: &DecodedText, digit: fn(u8) -> Option<u32>, shortest: usize) -> Vec<Range<usize>> {
     let (mut runs, mut from) = (Vec::new(), 0);
     for part in reading.bytes.split(|byte| digit(*byte).is_none()) {
@@ -197,7 +197,7 @@ fn runs(reading: &DecodedText, digit: fn(u8) -> Option<u32>, shortest: usize) ->
     runs
 }
 
-/// Digits of so many bits each, put together to bytes.
+/// The bytes of digits that have `bits` bits each.
 fn decoded(
     reading: &DecodedText,
     run: Range<usize>,
@@ -210,7 +210,7 @@ fn decoded(
     for at in 0..digits.len() * bits / 8 {
         let (first, last) = (at * 8 / bits, (at * 8 + 7) / bits);
         let joined = digits[first..=last].iter().fold(0, |joined, digit| joined << bits | digit);
-        // What the last digit holds beyond this byte.
+        // The bits of the last digit that belong to the next byte.
         let beyond = (last + 1) * bits - (at * 8 + 8);
         let byte = u8::try_from(joined >> beyond & 0xff).unwrap_or_default();
         decoded.push(byte, reading.source(run.start + first..run.start + last + 1));

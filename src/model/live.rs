@@ -1,8 +1,8 @@
-//! What Nomad says of a node at this moment, and what is never cached.
+//! The facts about a node that are never cached.
 
 use std::collections::BTreeMap;
 
-/// Asked for one node when it is shown as a page.
+/// Requested when one node is shown as a page.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Live {
     /// Oldest first; Nomad keeps ten.

@@ -1,4 +1,4 @@
-//! Secrets that were sent, hidden in what comes back: as they are, encoded, escaped, quoted or cut.
+//! Hides secrets that were sent in answers that repeat them: plain, encoded, escaped, quoted or cut.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -10,16 +10,16 @@ use super::secret::Secret;
 use super::text::first_line;
 use super::work_limit::WorkLimit;
 
-/// Below this a text is found everywhere, and hides nothing; a word of its own is hidden.
+/// A shorter secret is hidden only where it is a word of its own: it would be found everywhere.
 const SHORTEST: usize = 4;
-/// So much of a secret is hidden wherever it stands, whatever was cut off before or behind it.
+/// A piece of a secret of this length is hidden, whatever was cut off before or behind it.
 const PART: usize = 8;
-/// What is looked at: far more than what is ever shown of a foreign text.
+/// How much of a text is searched: far more than is ever shown of a foreign text.
 const LOOKED_AT: usize = 4 << 10;
-/// Bytes that are written for one byte of a secret, encoded twice: `%5Cu0022` of JSON in a URL.
+/// The most bytes for one byte of a secret that is encoded twice: `%5Cu0022` for JSON in a URL.
 const WRITTEN: usize = 18;
 
-/// What was sent to one server and must be in nothing that is shown of its answers.
+/// The secrets that were sent to one server, which must not be shown with its answers.
 #[derive(Debug, Clone, Default)]
 pub struct Mask(Arc<[Needle]>);
 
@@ -29,7 +29,7 @@ impl Mask {
         Self(secrets.map(Needle::new).collect())
     }
 
-    /// The first line of `text`, which somebody else wrote, with `***` in place of every secret;
+    /// The first line of a foreign `text` with `***` in place of every secret;
     /// harmless, and `most` characters at most.
     pub fn line(&self, text: &str, most: usize) -> String {
         let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
@@ -64,7 +64,7 @@ impl Mask {
 #[derive(Clone)]
 struct Needle {
     secret: Secret,
-    /// Every piece of it that is hidden wherever it stands.
+    /// All pieces of it that are hidden.
     pieces: HashSet<[u8; PART]>,
 }
 
@@ -114,7 +114,7 @@ impl Needle {
     }
 }
 
-/// The length of `secret` if it stands at `at` as a word of its own.
+/// The length of `secret` if it is at `at`, as a word of its own.
 fn word(bytes: &[u8], at: usize, secret: &[u8]) -> usize {
     let is_edge = |at: Option<usize>| {
         at.and_then(|at| bytes.get(at)).is_none_or(|byte| !byte.is_ascii_alphanumeric())
@@ -126,7 +126,7 @@ fn word(bytes: &[u8], at: usize, secret: &[u8]) -> usize {
     if stands { secret.len() } else { 0 }
 }
 
-/// Nothing follows, or what closes a quotation or marks an omission.
+/// Whether the text ends here, or a quote or an ellipsis follows.
 fn is_end(rest: &[u8]) -> bool {
     const ENDS: [&[u8]; 7] =
         [b"'", b"\"", b"`", b"...", "…".as_bytes(), "\u{fffd}".as_bytes(), "’".as_bytes()];

@@ -1,4 +1,4 @@
-//! A node: what Nomad says of it, and the record that this tool makes of that.
+//! A node as Nomad describes it, and the record that is made of that.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -52,13 +52,13 @@ impl From<NodeId> for String {
     }
 }
 
-/// A full record as JSON. Shared, because a refresh publishes most of what it has read.
+/// A full record as JSON. Shared, because a refresh publishes most records as it has read them.
 pub type FullJson = Arc<Vec<u8>>;
 
 /// The full records of many nodes.
 pub type Fulls = Vec<(NodeId, FullJson)>;
 
-/// What a task driver of a node is good for.
+/// The health of a task driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DriverHealth {
@@ -88,7 +88,7 @@ pub struct LastDrain {
     pub meta: TextMap,
 }
 
-/// One entry of `GET /v1/nodes`. What old servers lack is empty (`node_pool` before 1.6).
+/// One entry of `GET /v1/nodes`. Fields that old servers do not have are empty (`node_pool` before 1.6).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stub {
     pub id: NodeId,
@@ -109,7 +109,7 @@ pub struct Stub {
     pub modify_index: u64,
 }
 
-/// The answer of `GET /v1/node/:id`: what the stub does not say, and what proves that it fits.
+/// The answer of `GET /v1/node/:id`: the facts that the stub lacks, and the index that must match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Detail {
     pub id: NodeId,
@@ -117,7 +117,7 @@ pub struct Detail {
     pub facts: Facts,
 }
 
-/// What only a detail knows. CPU in MHz, memory and disk in MB as Nomad counts them.
+/// The facts that only a detail has. CPU in MHz, memory and disk in MB as Nomad counts them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
     pub os: String,
@@ -129,7 +129,7 @@ pub struct Facts {
     pub host_networks: BTreeMap<String, HostNetwork>,
 }
 
-/// What a node has in all; what is left for tasks is this minus [`Reserved`].
+/// All resources of a node; minus [`Reserved`], they are available to tasks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resources {
     pub cpu_mhz: u64,
@@ -140,7 +140,7 @@ pub struct Resources {
     pub networks: Vec<Network>,
 }
 
-/// What a node keeps from tasks. `ports` as Nomad writes them: `22,8000-8010`.
+/// The resources that tasks can't have. `ports` as Nomad writes them: `22,8000-8010`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reserved {
     pub cpu_mhz: u64,
@@ -212,7 +212,7 @@ pub struct Record {
     pub modify_index: u64,
 }
 
-/// What a full record has besides the record. All are `None` without a detail.
+/// The fields that only a full record has. All are `None` without a detail.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extra {
     pub attributes: Option<TextMap>,
@@ -242,15 +242,15 @@ impl AsRef<Record> for Full {
 }
 
 impl From<Record> for Full {
-    /// Nothing is known of what only full records have.
+    /// Without the fields that only full records have.
     fn from(record: Record) -> Self {
         Self { record, extra: Extra::default() }
     }
 }
 
 impl Full {
-    /// The one place where stub and detail become a record: what the stub says is taken from the
-    /// stub, the rest from the detail.
+    /// The one place where stub and detail become a record: fields of the stub win over those of the
+    /// detail.
     pub fn new(stub: &Stub, facts: Option<Facts>) -> Self {
         let mut full = Self::bare(stub);
         let Some(Facts { os, arch, meta, attributes, resources, reserved, host_networks }) = facts
@@ -273,7 +273,7 @@ impl Full {
         full
     }
 
-    /// Without what only a detail knows.
+    /// Without the facts of a detail.
     fn bare(stub: &Stub) -> Self {
         Self::from(Record {
             id: stub.id.clone(),
@@ -301,7 +301,7 @@ impl Full {
         })
     }
 
-    /// What the detail had said, to build the record again with a newer stub. `None` for a record
+    /// The facts of the detail, to build the record again with a newer stub. `None` for a record
     /// without details.
     pub fn facts(self) -> Option<Facts> {
         Some(Facts {

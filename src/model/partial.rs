@@ -1,4 +1,4 @@
-//! A deserializer that reads some keys of an object and skips the others, which read as nothing.
+//! A deserializer that reads some keys of an object and skips the others, which become empty.
 
 use std::cell::Cell;
 use std::fmt;
@@ -224,7 +224,7 @@ impl<'a> Visitor<'_> for OneOf<'a> {
     }
 }
 
-/// What was read of texts by name; `None` is nothing of whatever type is asked for.
+/// The texts that were read; `None` is an empty value of any type.
 struct Texts(Option<Pairs>);
 
 impl<'de> Deserializer<'de> for Texts {

@@ -1,7 +1,7 @@
-//! Reading only what is wanted of a node: the rest of its JSON is skipped and stays empty.
+//! Reads only the fields of a node that are needed; the rest of its JSON is skipped and stays empty.
 //!
 //! A table of ten fields needs a tenth of what a record holds, and one attribute a hundredth of a
-//! full record. The types stay those of [`node`](super::node): what is skipped reads as nothing.
+//! full record. The types are those of [`node`](super::node).
 
 use serde::Deserialize as _;
 use serde::de::Deserializer as _;
@@ -14,8 +14,8 @@ use super::selection::field::{Field, KNOWN};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted(Option<RecordKeys>);
 
-/// A record is read for its own keys only, as is what a full record has besides: under the keys of
-/// the other anything may stand.
+/// The keys of a record and those that only a full record has are read separately: each ignores
+/// the keys of the other.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct RecordKeys {
     record: Vec<WantedKey>,
@@ -23,7 +23,7 @@ struct RecordKeys {
 }
 
 impl Wanted {
-    /// Everything that there is.
+    /// All fields.
     pub fn everything() -> Self {
         Self(None)
     }
@@ -52,7 +52,7 @@ impl Wanted {
     /// The records of a JSON array.
     ///
     /// # Errors
-    /// What is wanted can't be read.
+    /// A wanted field can't be read.
     pub fn records(&self, all: &[u8]) -> serde_json::Result<Vec<Record>> {
         match &self.0 {
             None => serde_json::from_slice(all),
@@ -62,10 +62,10 @@ impl Wanted {
         }
     }
 
-    /// What a full record has beside its record.
+    /// The fields that only a full record has.
     ///
     /// # Errors
-    /// What is wanted can't be read.
+    /// A wanted field can't be read.
     pub fn extra(&self, json: &[u8]) -> serde_json::Result<Extra> {
         let Some(keys) = &self.0 else { return serde_json::from_slice(json) };
         if keys.extra.is_empty() {
@@ -77,7 +77,7 @@ impl Wanted {
 }
 
 impl RecordKeys {
-    /// Two wishes for members of the same field are one wish for all of them.
+    /// Members of the same field are read together.
     fn add(&mut self, new: WantedKey) {
         let is_full = KNOWN.iter().any(|known| known.full && known.key == new.name);
         let keys = if is_full { &mut self.extra } else { &mut self.record };

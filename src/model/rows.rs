@@ -21,7 +21,7 @@ pub struct Rows {
 pub struct NodeRow {
     id: NodeId,
     name: String,
-    /// The record is what of `full` stands before this, and a brace.
+    /// The record is `full` up to here, and a brace.
     end: usize,
     full: FullJson,
 }
@@ -36,7 +36,7 @@ impl NodeRow {
     /// then neither need be written again, which is most of what a refresh costs otherwise.
     pub fn kept(json: &FullJson, stub: &Stub) -> Option<Self> {
         let Stub { create_index, modify_index, .. } = stub;
-        // What a record ends with; nothing else holds numbers under these names.
+        // The end of a record; no other object has numbers under these names.
         let end = format!(r#","create_index":{create_index},"modify_index":{modify_index}"#);
         let end = std::str::from_utf8(json).ok()?.find(&end)? + end.len();
         let (record, rest) = json.split_at(end);

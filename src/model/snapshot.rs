@@ -23,12 +23,12 @@ pub struct Snapshot {
     pub fulls: Option<Fulls>,
     /// Since the list was asked for.
     pub age: Duration,
-    /// Since it was published: what the TTL counts from.
+    /// Since it was published, which is where the TTL begins.
     pub since: Duration,
 }
 
-/// What comes from a cache was verified by its sum, what comes from Nomad by its types, so only a
-/// forged cache can't be read.
+/// Cached nodes were verified by their checksum, and those of Nomad by their types, so this means
+/// that the cache was forged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cannot read the cached nodes: {0}")]
 pub struct Unreadable(String);
@@ -42,7 +42,7 @@ impl Unreadable {
 }
 
 impl Snapshot {
-    /// The nodes in the order of `all`, with what only full records have if those are there.
+    /// The nodes in the order of `all`, in full if there are full records.
     ///
     /// # Errors
     /// A record is none, or a full record is missing.

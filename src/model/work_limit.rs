@@ -1,4 +1,4 @@
-//! What one question may cost: neither who asks nor who names the nodes decides how long others wait.
+//! Limits the work of one request, so that neither its filters nor the nodes' values delay others.
 
 use std::cell::Cell;
 
@@ -6,25 +6,25 @@ use std::cell::Cell;
 /// there may be on ten thousand usual nodes.
 const REQUEST: u64 = 1 << 26;
 
-/// Counts the steps of one question; a step is about as long as a look at one character.
+/// Counts the steps of one request; a step takes about as long as comparing one character.
 #[derive(Debug)]
 pub struct WorkLimit {
     spent: Cell<u64>,
     most: u64,
 }
 
-/// The question was given up.
+/// The request was given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("these filters and this order take too long on the values of these nodes")]
+#[error("filtering and sorting these nodes takes too long")]
 pub struct WorkLimitExceeded;
 
 impl WorkLimit {
-    /// Of a request, which others must not wait for.
+    /// For a request of `serve`, which must not delay others.
     pub fn of_request() -> Self {
         Self::at_most(REQUEST)
     }
 
-    /// Of a run of the program, which nobody else waits for.
+    /// For a run of the program, which delays no other.
     pub fn unbounded() -> Self {
         Self::at_most(u64::MAX)
     }
@@ -41,13 +41,13 @@ impl WorkLimit {
         self.spent.get()
     }
 
-    /// More was spent than may be: what is left to do need not be done.
+    /// Whether more was spent than is allowed: then the rest need not be done.
     pub fn is_over(&self) -> bool {
         self.spent.get() > self.most
     }
 
     /// # Errors
-    /// More was spent than may be.
+    /// More was spent than is allowed.
     pub fn checked(&self) -> Result<(), WorkLimitExceeded> {
         if self.is_over() { Err(WorkLimitExceeded) } else { Ok(()) }
     }

@@ -10,7 +10,7 @@ use crate::model::format::count;
 use crate::model::json;
 
 use super::OutputStyle;
-use super::cell::Tone;
+use super::column::Tone;
 
 /// Columns before what is said: the state, the name, and what keeps them apart.
 const STATE: usize = 9;

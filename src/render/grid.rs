@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::io::{self, Write};
 
 use serde::Serialize;
-use serde::ser::{SerializeMap as _, Serializer};
+use serde::ser::Serializer;
 use serde_json::Value;
 
 use crate::model::json;
@@ -16,7 +16,7 @@ use crate::model::text::sanitised;
 
 use super::{OutputStyle, Syntax};
 
-/// What a machine reads: each row has one value for each name.
+/// Rows with one value for each name.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Grid {
     pub(crate) names: Vec<String>,
@@ -86,11 +86,7 @@ struct RowObject<'a> {
 
 impl Serialize for RowObject<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut map = to.serialize_map(Some(self.names.len()))?;
-        for (name, value) in self.names.iter().zip(self.row) {
-            map.serialize_entry(name, value)?;
-        }
-        map.end()
+        to.collect_map(self.names.iter().zip(self.row))
     }
 }
 
@@ -120,7 +116,7 @@ impl Serialize for Yaml<'_> {
     }
 }
 
-/// The value without what its name, or the keys in it, call secret.
+/// The value with `***` in place of secrets, as its name or the keys in it tell them.
 pub(crate) fn masked(name: &str, value: &Value) -> Value {
     match value {
         Value::String(text) if is_secret(name) && !text.is_empty() => Value::from("***"),
@@ -140,8 +136,7 @@ fn write_row(
         return writeln!(to, "{}", cells.collect::<Vec<_>>().join("\t"));
     }
     let cells: Vec<String> = cells.collect();
-    // Readers take a byte order mark at the beginning of a file for none of the text, unless a quote
-    // stands before it.
+    // Readers drop a byte order mark at the beginning of a file, unless it is quoted.
     let is_marked = cells.first().is_some_and(|first| first.starts_with('\u{feff}'));
     let quotes = if is_marked { csv::QuoteStyle::Always } else { csv::QuoteStyle::Necessary };
     let mut writer = csv::WriterBuilder::new().quote_style(quotes).from_writer(to);
@@ -165,7 +160,7 @@ fn cell(value: &Value, syntax: Syntax) -> String {
     text.split('\n').map(sanitised).collect::<Vec<_>>().join("\n")
 }
 
-/// A spreadsheet takes what begins so for a formula; numbers are none.
+/// Quotes a text that a spreadsheet would take for a formula.
 fn formula_safe(text: String) -> String {
     let begins = |text: &str| text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let is_formula = begins(&text) || begins(text.trim_start());

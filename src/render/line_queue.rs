@@ -1,4 +1,4 @@
-//! Lines for a stderr that nobody may be reading: whoever tells something never waits for it.
+//! A queue of lines for stderr, so that no thread waits for a reader of stderr.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -24,10 +24,10 @@ impl Sink for io::Stderr {
     }
 }
 
-/// What is told of the lines that were dropped.
+/// The line about the lines that were dropped.
 type DropNotice = Box<dyn Fn(u64) -> String + Send + Sync>;
 
-/// A bounded queue, and a thread that writes what is in it. What does not fit is dropped and counted.
+/// A bounded queue, and a thread that writes its lines. Lines that do not fit are dropped and counted.
 pub(super) struct Backlog(Arc<QueueState>);
 
 struct QueueState {
@@ -96,7 +96,7 @@ impl Backlog {
 impl LineQueue {
     fn push(&mut self, line: String, limit: usize) {
         let bytes = self.bytes + line.len() + 1;
-        // What follows on a dropped line is dropped too: the notice stands behind all that is kept.
+        // Lines after a dropped one are dropped too: the notice comes after all lines that are kept.
         if bytes > limit || self.dropped > 0 {
             self.dropped += 1;
         } else {
@@ -141,7 +141,7 @@ impl QueueState {
         (lines, dropped)
     }
 
-    /// Without a writer: what can be written at once.
+    /// Without a thread: writes the lines that need no waiting.
     fn write_ready(&self) {
         // Another thread does it, or there is a writer by now.
         let Ok(mut sink) = self.sink.try_lock() else { return };
@@ -159,8 +159,8 @@ impl QueueState {
     }
 }
 
-/// One call for one line, so that lines of several processes do not mix. A descriptor that somebody
-/// has made non-blocking is waited for: a part of a line is worse than none.
+/// One call for one line, so that lines of several processes do not mix. A non-blocking
+/// descriptor is waited for: a part of a line is worse than none.
 fn written(sink: &mut dyn Sink, mut line: String) -> io::Result<()> {
     line.push('\n');
     let mut rest = line.as_bytes();

@@ -1,6 +1,6 @@
-//! Facts in, text out: writes to what it is given, knows nothing of where that leads.
+//! Turns facts into text and writes it to any writer.
 
-mod cell;
+mod column;
 pub(crate) mod console;
 mod doctor;
 mod grid;
@@ -9,7 +9,6 @@ mod line_queue;
 #[path = "../../tests/fuzz/properties/render.rs"]
 pub(crate) mod properties;
 pub(crate) mod screen;
-mod shape;
 mod show;
 mod stats;
 pub(crate) mod stdout;
@@ -22,9 +21,9 @@ use std::io::{self, Write};
 use crate::model::node::{Full, Record};
 use crate::model::text::sanitised;
 
+pub(crate) use column::{Column, default_columns, fields};
 pub(crate) use doctor::{doctor, doctor_json};
 pub(crate) use grid::{Grid, object};
-pub(crate) use shape::{Shape, default_columns, fields};
 pub(crate) use show::show;
 pub(crate) use stats::{ClusterSection, stats, stats_json};
 pub(crate) use table::{ChangeMark, NodeTable, table, texts};
@@ -134,7 +133,7 @@ fn drain(record: &Record) -> &'static str {
     }
 }
 
-/// What of a node is there for tasks, used or not: total minus reserved.
+/// The resources of a node that tasks can have, used or not: all minus reserved.
 fn allocatable(node: &Full) -> Option<[u64; 3]> {
     let (all, kept) = (node.extra.resources.as_ref()?, node.extra.reserved.as_ref()?);
     Some([

@@ -6,12 +6,12 @@ use anstyle::{AnsiColor, Style};
 
 use super::width::shortened;
 
-/// What stands on the screen.
+/// The state of the screen.
 #[derive(Debug, Default)]
 pub(crate) struct Screen {
     /// Lines that were drawn and stand above the cursor.
     lines: usize,
-    /// Nothing of it can be relied on.
+    /// The lines have moved: everything is drawn again.
     cleared: bool,
 }
 
@@ -19,7 +19,7 @@ pub(crate) struct Screen {
 #[derive(Debug, Default)]
 pub(crate) struct StatusLines {
     pub(crate) lines: Vec<String>,
-    /// What is wrong, in one line.
+    /// Failures and warnings, in one line.
     pub(crate) trouble: Option<String>,
     pub(crate) colour: bool,
 }
@@ -39,21 +39,21 @@ impl StatusLines {
 }
 
 impl Screen {
-    /// Draws `text` and below it `foot`, over what was drawn before. What is higher than the
-    /// terminal is cut, and the last line says how much.
+    /// Draws `text` and the status lines below it over the last drawing. On a small terminal `text` is
+    /// cut, and a line tells how much of it.
     pub(crate) fn draw(
         &mut self,
         to: &mut dyn Write,
         text: &[u8],
-        foot: &StatusLines,
+        status: &StatusLines,
         size: Option<(usize, usize)>,
     ) -> io::Result<()> {
         let text = String::from_utf8_lossy(text);
         let lines: Vec<&str> = text.lines().collect();
-        let foot = foot.fitted(size.map_or(usize::MAX, |(width, _)| width));
+        let status = status.fitted(size.map_or(usize::MAX, |(width, _)| width));
         // The cursor needs a line of its own below the last one.
         let room =
-            size.map_or(usize::MAX, |(_, height)| height.saturating_sub(foot.len() + 2).max(1));
+            size.map_or(usize::MAX, |(_, height)| height.saturating_sub(status.len() + 2).max(1));
         if std::mem::take(&mut self.cleared) {
             to.write_all(b"\x1b[2J\x1b[H")?;
         } else if self.lines > 0 {
@@ -62,8 +62,8 @@ impl Screen {
         self.lines = 0;
         let cut = lines.len().saturating_sub(room);
         let more = if cut > 0 { Some(format!("… {cut} more")) } else { None };
-        let shown = lines.iter().take(lines.len() - cut).copied();
-        for line in shown.chain(more.as_deref()).chain(foot.iter().map(String::as_str)) {
+        let visible = lines.iter().take(lines.len() - cut).copied();
+        for line in visible.chain(more.as_deref()).chain(status.iter().map(String::as_str)) {
             writeln!(to, "{line}\x1b[K")?;
             self.lines += 1;
         }

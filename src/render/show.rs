@@ -9,7 +9,7 @@ use crate::model::node::{DriverHealth, Full, TextMap};
 use crate::model::secret::is_secret;
 use crate::model::text::sanitised;
 
-use super::cell::{Column, size};
+use super::column::size;
 use super::width::width;
 use super::{OutputStyle, allocatable, drain};
 
@@ -19,231 +19,189 @@ pub(crate) fn show(
     to: &mut dyn Write,
     node: &Full,
     live: Result<&Live, &str>,
-    look: &OutputStyle,
+    style: &OutputStyle,
 ) -> io::Result<()> {
-    let page = NodePage { node, live, look };
-    page.section(to, None, page.identity())?;
-    page.section(to, Some("State"), page.state())?;
-    page.section(to, Some("Resources"), page.resources())?;
-    page.section(to, Some("Drivers"), page.drivers())?;
-    page.section(to, Some("Host volumes"), page.volumes())?;
-    page.section(to, Some("Networks"), page.networks())?;
-    page.section(to, Some("Metadata"), page.texts(node.record.meta.as_ref()))?;
+    let page = NodePage { node, live, style };
+    page.section(to, None, &page.identity())?;
+    page.section(to, Some("State"), &page.state())?;
+    page.section(to, Some("Resources"), &page.resources())?;
+    page.section(to, Some("Drivers"), &page.drivers())?;
+    page.section(to, Some("Host volumes"), &page.volumes())?;
+    page.section(to, Some("Networks"), &page.networks())?;
+    page.section(to, Some("Metadata"), &page.texts(node.record.meta.as_ref()))?;
     page.attributes(to)?;
-    page.section(to, Some("Events (asked for now, not cached)"), page.events())
+    page.section(to, Some("Events (asked for now, not cached)"), &page.events())
 }
 
-/// A label and what it says.
+/// A label and its value, both safe for a terminal.
 type LabeledValue = (String, String);
 
 struct NodePage<'a> {
     node: &'a Full,
     live: Result<&'a Live, &'a str>,
-    look: &'a OutputStyle,
+    style: &'a OutputStyle,
 }
 
 impl NodePage<'_> {
     fn identity(&self) -> Vec<LabeledValue> {
-        let columns = [
-            ("Name", Column::Name),
-            ("ID", Column::Id),
-            ("Address", Column::Address),
-            ("Datacenter", Column::Dc),
-            ("Node pool", Column::Pool),
-            ("Class", Column::Class),
-            ("Version", Column::Version),
-            ("OS", Column::Os),
-            ("Arch", Column::Arch),
-        ];
-        columns
-            .map(|(label, column)| (label.to_owned(), column.text(&self.node.record).into_owned()))
-            .into()
+        let record = &self.node.record;
+        vec![
+            line("Name", &record.name),
+            line("ID", record.id.as_str()),
+            line("Address", &record.address),
+            line("Datacenter", &record.datacenter),
+            line("Node pool", &record.node_pool),
+            line("Class", &record.node_class),
+            line("Version", &record.version),
+            line("OS", record.os.as_deref().unwrap_or_default()),
+            line("Arch", record.arch.as_deref().unwrap_or_default()),
+        ]
     }
 
     fn state(&self) -> Vec<LabeledValue> {
         let record = &self.node.record;
         let mut lines = vec![
-            line("Status", &self.toned(Column::Status)),
+            line("Status", &record.status),
             line("Description", &record.status_description),
-            line("Eligibility", &self.toned(Column::Eligibility)),
+            line("Eligibility", &record.eligibility),
             line("Drain", drain(record)),
         ];
         if let Some(deadline) = self.live.ok().and_then(|live| live.drain_deadline.as_ref()) {
             lines.push(line("Drain deadline", &format!("{deadline} (asked for now)")));
         }
         if let Some(last) = &record.last_drain {
-            let times =
+            let [started, updated] =
                 [&last.started_at, &last.updated_at].map(|time| time.as_deref().unwrap_or("-"));
-            lines.push(line(
-                "Last drain",
-                &format!("{}, started {}, updated {}", last.status, times[0], times[1]),
-            ));
+            let times = format!("{}, started {started}, updated {updated}", last.status);
+            lines.push(line("Last drain", &times));
             lines.push(line("Asked for by", &last.accessor_id));
+            let meta = last.meta.iter();
             lines.extend(
-                last.meta
-                    .iter()
-                    .map(|(key, value)| line(&format!("Drain {key}"), &self.value(key, value))),
+                meta.map(|(key, value)| line(&format!("Drain {key}"), self.value(key, value))),
             );
         }
-        lines.push(line(
-            "Indexes",
-            &format!("created {}, modified {}", record.create_index, record.modify_index),
-        ));
+        let indexes = format!("created {}, modified {}", record.create_index, record.modify_index);
+        lines.push(line("Indexes", &indexes));
         lines
     }
 
-    fn toned(&self, column: Column) -> String {
-        column.text(&self.node.record).into_owned()
-    }
-
     fn resources(&self) -> Vec<LabeledValue> {
-        let (Some(all), Some(kept), Some(rest)) =
+        let (Some(all), Some(reserved), Some([cpu_mhz, memory_mb, disk_mb])) =
             (&self.node.extra.resources, &self.node.extra.reserved, allocatable(self.node))
         else {
             return Vec::new();
         };
+        let mhz = |mhz: u64| format!("{mhz} MHz");
+        let shares = |label, all: String, reserved: String, allocatable: String| {
+            line(label, &format!("{all}, reserved {reserved}, allocatable {allocatable}"))
+        };
+        let cpu = format!("{} MHz, {} cores", all.cpu_mhz, all.cpu_cores);
         let mut lines = vec![
-            line(
-                "CPU",
-                &format!(
-                    "{} MHz, {} cores, reserved {} MHz, allocatable {} MHz",
-                    all.cpu_mhz, all.cpu_cores, kept.cpu_mhz, rest[0]
-                ),
-            ),
-            line(
-                "Memory",
-                &format!(
-                    "{}, reserved {}, allocatable {}",
-                    size(all.memory_mb),
-                    size(kept.memory_mb),
-                    size(rest[1])
-                ),
-            ),
-            line(
-                "Disk",
-                &format!(
-                    "{}, reserved {}, allocatable {}",
-                    size(all.disk_mb),
-                    size(kept.disk_mb),
-                    size(rest[2])
-                ),
-            ),
+            shares("CPU", cpu, mhz(reserved.cpu_mhz), mhz(cpu_mhz)),
+            shares("Memory", size(all.memory_mb), size(reserved.memory_mb), size(memory_mb)),
+            shares("Disk", size(all.disk_mb), size(reserved.disk_mb), size(disk_mb)),
         ];
-        if !kept.ports.is_empty() {
-            lines.push(line("Reserved ports", &kept.ports));
+        if !reserved.ports.is_empty() {
+            lines.push(line("Reserved ports", &reserved.ports));
         }
-        let devices = all.devices.iter().map(|device| {
-            line(
-                "Device",
-                &format!("{} × {}/{}/{}", device.count, device.vendor, device.kind, device.name),
-            )
-        });
-        lines.extend(devices);
+        lines.extend(all.devices.iter().map(|device| {
+            let kind = format!("{}/{}/{}", device.vendor, device.kind, device.name);
+            line("Device", &format!("{} × {kind}", device.count))
+        }));
         lines
     }
 
     fn drivers(&self) -> Vec<LabeledValue> {
-        let there = self
-            .node
-            .record
-            .drivers
-            .iter()
-            .filter(|(_, health)| **health != DriverHealth::Undetected);
-        there.map(|(name, health)| line(name, &self.driver(name, *health))).collect()
+        let drivers = self.node.record.drivers.iter();
+        let detected = drivers.filter(|(_, health)| **health != DriverHealth::Undetected);
+        detected.map(|(name, health)| line(name, &self.driver(name, *health))).collect()
     }
 
-    /// Its health, and why unless that says the same.
+    /// The health of a driver, with the reason unless that says the same.
     fn driver(&self, name: &str, health: DriverHealth) -> String {
         let reason = self.live.ok().and_then(|live| live.driver_reasons.get(name));
-        let reason = reason.filter(|reason| !reason.is_empty());
-        match reason.filter(|reason| !reason.eq_ignore_ascii_case(health.name())) {
-            Some(reason) => format!("{}: {reason}", health.name()),
-            None => health.name().to_owned(),
+        match reason {
+            Some(reason) if !reason.is_empty() && !reason.eq_ignore_ascii_case(health.name()) => {
+                format!("{}: {reason}", health.name())
+            }
+            _ => health.name().to_owned(),
         }
     }
 
     /// Newest first.
     fn events(&self) -> Vec<LabeledValue> {
-        match self.live {
-            Err(why) => vec![line("not known", why)],
-            Ok(live) => {
-                let newest = live.events.iter().rev();
-                newest
-                    .map(|it| line(&it.time, &format!("{}: {}", it.subsystem, it.message)))
-                    .collect()
-            }
-        }
+        let live = match self.live {
+            Err(why) => return vec![line("not known", why)],
+            Ok(live) => live,
+        };
+        let newest = live.events.iter().rev();
+        newest
+            .map(|event| line(&event.time, &format!("{}: {}", event.subsystem, event.message)))
+            .collect()
     }
 
     fn volumes(&self) -> Vec<LabeledValue> {
         let volumes = self.node.extra.host_volumes.iter().flatten();
-        volumes
-            .map(|(name, volume)| {
-                let mode = if volume.read_only { "read-only" } else { "read-write" };
-                line(name, &format!("{} ({mode})", volume.path))
-            })
-            .collect()
+        let volumes = volumes.map(|(name, volume)| {
+            let mode = if volume.read_only { "read-only" } else { "read-write" };
+            line(name, &format!("{} ({mode})", volume.path))
+        });
+        volumes.collect()
     }
 
     fn networks(&self) -> Vec<LabeledValue> {
         let own = self.node.extra.resources.iter().flat_map(|all| &all.networks);
         let own = own.map(|network| {
             let device = if network.device.is_empty() { &network.mode } else { &network.device };
-            line(device, &[&network.mode, &network.cidr].map(String::as_str).join(" "))
+            line(device, &format!("{} {}", network.mode, network.cidr))
         });
         let host = self.node.extra.host_networks.iter().flatten();
-        own.chain(
-            host.map(|(name, network)| {
-                line(name, &format!("{} {}", network.interface, network.cidr))
-            }),
-        )
-        .collect()
+        let host = host
+            .map(|(name, network)| line(name, &format!("{} {}", network.interface, network.cidr)));
+        own.chain(host).collect()
     }
 
     fn texts(&self, texts: Option<&TextMap>) -> Vec<LabeledValue> {
-        texts.into_iter().flatten().map(|(key, value)| line(key, &self.value(key, value))).collect()
+        texts.into_iter().flatten().map(|(key, value)| line(key, self.value(key, value))).collect()
     }
 
-    /// Attributes by the first word of their key: `cpu`, `kernel`, `driver`, …
+    /// The attributes, in sections by the first part of their keys: `cpu`, `kernel`, `driver`, …
     fn attributes(&self, to: &mut dyn Write) -> io::Result<()> {
-        let mut rest: &[LabeledValue] = &self.texts(self.node.extra.attributes.as_ref());
         let group = |line: &LabeledValue| line.0.split('.').next().unwrap_or_default().to_owned();
-        while let Some(first) = rest.first() {
-            let name = group(first);
-            let end = rest.iter().position(|line| group(line) != name).unwrap_or(rest.len());
-            self.section(to, Some(&format!("Attributes: {name}")), rest[..end].to_vec())?;
-            rest = &rest[end..];
+        let lines = self.texts(self.node.extra.attributes.as_ref());
+        for lines in lines.chunk_by(|a, b| group(a) == group(b)) {
+            self.section(to, Some(&format!("Attributes: {}", group(&lines[0]))), lines)?;
         }
         Ok(())
     }
 
-    fn value(&self, key: &str, value: &str) -> String {
-        if is_secret(key) && !self.look.secrets { "***".to_owned() } else { value.to_owned() }
+    fn value<'v>(&self, key: &str, value: &'v str) -> &'v str {
+        if is_secret(key) && !self.style.secrets { "***" } else { value }
     }
 
     fn section(
         &self,
         to: &mut dyn Write,
         head: Option<&str>,
-        lines: Vec<LabeledValue>,
+        lines: &[LabeledValue],
     ) -> io::Result<()> {
         if lines.is_empty() {
             return Ok(());
         }
         if let Some(head) = head {
-            let style = if self.look.colour { Style::new().bold() } else { Style::new() };
+            let style = if self.style.colour { Style::new().bold() } else { Style::new() };
             writeln!(to, "\n{style}{}{style:#}", sanitised(head))?;
         }
         let indent = if head.is_some() { "  " } else { "" };
         let widest = lines.iter().map(|(label, _)| width(label)).max().unwrap_or(0);
         for (label, text) in lines {
-            writeln!(to, "{indent}{label}{:1$}  {text}", "", widest - width(&label))?;
+            writeln!(to, "{indent}{label}{:1$}  {text}", "", widest - width(label))?;
         }
         Ok(())
     }
 }
 
-/// Both parts safe for a terminal; `-` for nothing.
+/// Both parts safe for a terminal; `-` for an empty text.
 fn line(label: &str, text: &str) -> LabeledValue {
     let text = if text.trim().is_empty() { "-" } else { text.trim_end() };
     (sanitised(label).into_owned(), sanitised(text).into_owned())

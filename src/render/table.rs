@@ -9,8 +9,7 @@ use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width};
 use crate::model::node::Full;
 
 use super::OutputStyle;
-use super::cell::Tone;
-use super::shape::Shape;
+use super::column::{Column, Tone};
 use super::width::{shortened, width};
 
 /// The ID on a terminal, as the official command line shortens it.
@@ -25,16 +24,16 @@ const WIDEST: usize = u16::MAX as usize - 1;
 /// The cells of a line, and how each is to be taken.
 type TableRow<'a> = Vec<(Cow<'a, str>, Tone)>;
 
-/// What a table shows, and what may be left out of it.
+/// The columns of a table, and the changes of its rows.
 pub(crate) struct NodeTable<'a> {
-    pub(crate) shapes: Vec<Shape>,
-    /// Somebody named the columns: all of them are shown.
+    pub(crate) columns: Vec<Column>,
+    /// Whether the columns were named: then all of them are shown.
     pub(crate) named: bool,
     /// How each row differs from the last time it was shown; empty = nothing is compared.
     pub(crate) marks: &'a [ChangeMark],
 }
 
-/// How a row differs from what was shown before.
+/// How a row differs from the last time it was shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ChangeMark {
     Same,
@@ -59,24 +58,28 @@ pub(crate) fn table(
     sheet: &NodeTable<'_>,
     look: &OutputStyle,
 ) -> io::Result<()> {
-    let mut shapes = sheet.shapes.clone();
-    let cell = |shape: &Shape, node| (shape.text(node, look.secrets), shape.tone(node));
-    let row = |node| shapes.iter().map(|shape| cell(shape, node)).collect();
+    let mut columns = sheet.columns.clone();
+    let cell = |column: &Column, node| {
+        let text = column.text(node, look.secrets);
+        let tone = column.tone(&text);
+        (text, tone)
+    };
+    let row = |node| columns.iter().map(|column| cell(column, node)).collect();
     let mut rows: Vec<TableRow<'_>> = nodes.iter().map(row).collect();
     if look.width.is_some() {
-        shorten_ids(&shapes, &mut rows);
+        shorten_ids(&columns, &mut rows);
         if !sheet.named {
-            leave_out_silent(&mut shapes, &mut rows);
+            leave_out_silent(&mut columns, &mut rows);
         }
     }
     if look.headers {
-        let head = |shape: &Shape| (shape.head().into(), Tone::Plain);
-        rows.insert(0, shapes.iter().map(head).collect());
+        let head = |column: &Column| (column.head().into(), Tone::Plain);
+        rows.insert(0, columns.iter().map(head).collect());
     }
     match look.width {
         Some(room) => {
             mark(&mut rows, sheet.marks, look.headers);
-            coloured(to, &fitted(&rows, &shapes, sheet.named, room), &rows, look.colour)
+            coloured(to, &fitted(&rows, &columns, sheet.named, room), &rows, look.colour)
         }
         None => plain(to, &rows, look.colour),
     }
@@ -109,17 +112,17 @@ fn mark(rows: &mut [TableRow<'_>], marks: &[ChangeMark], headers: bool) {
     }
 }
 
-fn shorten_ids(shapes: &[Shape], rows: &mut [TableRow<'_>]) {
-    for at in (0..shapes.len()).filter(|at| shapes[*at].is_id()) {
+fn shorten_ids(columns: &[Column], rows: &mut [TableRow<'_>]) {
+    for at in (0..columns.len()).filter(|at| columns[*at].is_id()) {
         rows.iter_mut().for_each(|row| row[at].0.to_mut().truncate(SHORT_ID));
     }
 }
 
 /// Leaves out the columns that say nothing of any node.
-fn leave_out_silent(shapes: &mut Vec<Shape>, rows: &mut [TableRow<'_>]) {
-    for at in (0..shapes.len()).rev() {
-        if rows.iter().all(|row| shapes[at].is_silent(&row[at].0)) {
-            shapes.remove(at);
+fn leave_out_silent(columns: &mut Vec<Column>, rows: &mut [TableRow<'_>]) {
+    for at in (0..columns.len()).rev() {
+        if rows.iter().all(|row| columns[at].is_silent(&row[at].0)) {
+            columns.remove(at);
             rows.iter_mut().for_each(|row| drop(row.remove(at)));
         }
     }
@@ -153,22 +156,22 @@ fn plain(to: &mut dyn Write, rows: &[TableRow<'_>], colour: bool) -> io::Result<
 /// The table as it fits into `room`: first the gaps become narrower, then long texts; then the last
 /// columns are dropped. Columns that were `named` are never dropped: if they do not fit, the terminal
 /// wraps them.
-fn fitted(rows: &[TableRow<'_>], shapes: &[Shape], named: bool, room: usize) -> Table {
+fn fitted(rows: &[TableRow<'_>], columns: &[Column], named: bool, room: usize) -> Table {
     let widths = widths(rows);
-    let narrowest = |(shape, width): (&Shape, &usize)| (*width).min(shape.narrowest());
-    let least: Vec<usize> = shapes.iter().zip(&widths).map(narrowest).collect();
+    let narrowest = |(column, width): (&Column, &usize)| (*width).min(column.narrowest());
+    let least: Vec<usize> = columns.iter().zip(&widths).map(narrowest).collect();
     let fits =
         |widths: &[usize], gap| widths.iter().sum::<usize>() + gap * widths.len() <= room + gap;
-    let mut columns = widths.len();
-    while !named && columns > 1 && !fits(&least[..columns], 1) {
-        columns -= 1;
+    let mut count = widths.len();
+    while !named && count > 1 && !fits(&least[..count], 1) {
+        count -= 1;
     }
-    let is_arranged = !fits(&widths, 2) && fits(&least[..columns], 1);
+    let is_arranged = !fits(&widths, 2) && fits(&least[..count], 1);
     let mut table = Table::new();
     table.load_style(NOTHING).set_delimiter(SEPARATOR);
     table.style_mut().content_lines.junction = Some(SEPARATOR);
     for row in rows {
-        let texts = row[..columns].iter().map(|(text, _)| shortened(text, WIDEST));
+        let texts = row[..count].iter().map(|(text, _)| shortened(text, WIDEST));
         let mut row = comfy_table::Row::from(texts);
         row.max_height(1);
         table.add_row(row);
@@ -210,16 +213,14 @@ fn coloured(
 
 #[cfg(test)]
 mod tests {
-    use super::{Shape, TableRow, Tone, coloured, fitted};
-    use crate::render::cell::Column;
+    use super::{Column, TableRow, Tone, coloured, fitted};
+    use crate::model::selection::field;
 
     /// Columns that may be shortened to 12, not at all, and to 8.
-    const SHAPES: [Shape; 4] = [
-        Shape::Made(Column::Id),
-        Shape::Made(Column::Name),
-        Shape::Made(Column::Dc),
-        Shape::Made(Column::Version),
-    ];
+    fn columns() -> Vec<Column> {
+        let fields = field::list("id,name,dc,version").unwrap();
+        fields.into_iter().map(Column::of).collect()
+    }
 
     fn drawn(texts: &[[&'static str; 4]], named: bool, room: usize, colour: bool) -> String {
         let row = |texts: &[&'static str; 4]| -> TableRow<'_> {
@@ -227,7 +228,7 @@ mod tests {
         };
         let rows: Vec<TableRow<'_>> = texts.iter().map(row).collect();
         let mut out = Vec::new();
-        coloured(&mut out, &fitted(&rows, &SHAPES, named, room), &rows, colour).unwrap();
+        coloured(&mut out, &fitted(&rows, &columns(), named, room), &rows, colour).unwrap();
         String::from_utf8(out).unwrap()
     }
 

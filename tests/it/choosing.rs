@@ -83,7 +83,7 @@ fn added_columns_follow_the_usual_ones() {
 #[test]
 fn a_name_that_is_no_column_is_wrong_usage_and_an_unknown_key_a_warning() {
     let room = Room::new();
-    let stderr = "error: invalid value for --columns: \"nmae\" is no field of a node; the nearest are name, arch, attr\nhint: list -c help lists all columns\n";
+    let stderr = "error: invalid value for --columns: unknown column \"nmae\"; did you mean \"name\"?\nhint: list -c help lists all columns\n";
     assert_eq!(room.sandbox.run("list -c nmae"), failure(2, stderr));
     let said = room.sandbox.run("list -c name,meta.rak --limit 1");
     assert_eq!(said.stdout, "Name      meta.rak\nworker-1  -\n");
@@ -140,18 +140,18 @@ fn filters_choose() {
 #[test]
 fn what_can_not_match_is_wrong_usage() {
     let room = Room::new();
-    let sign = |sign: &str| {
+    let sign = |sign: &str, first: &str| {
         format!(
-            "{sign} is part of no sign: = and != compare with a glob (for a value that begins with {sign} write [{sign}])"
+            "unknown operator {sign}{first}; {sign} compares with a glob, in which [{first}] is a literal {first}"
         )
     };
-    let empty = "an empty value, which no node has".to_owned();
-    let key = "a key is missing: KEY, KEY=VALUE, KEY!=VALUE, KEY>=VALUE".to_owned();
+    let empty = "the value is empty, but no node has an empty one".to_owned();
+    let key = "missing key; expected KEY, KEY=VALUE, KEY!=VALUE or KEY>=VALUE".to_owned();
     for (option, value, why) in [
-        ("--meta", "rack==r1", sign("=")),
-        ("--attr", "os.name=~ub", sign("~")),
-        ("--fail-on", "meta.rack!==r1", sign("=")),
-        ("--nomad-version", "==1.9", sign("=")),
+        ("--meta", "rack==r1", sign("=", "=")),
+        ("--attr", "os.name=~ub", sign("=", "~")),
+        ("--fail-on", "meta.rack!==r1", sign("!=", "=")),
+        ("--nomad-version", "==1.9", sign("=", "=")),
         ("--datacenter", "", empty.clone()),
         ("--datacenter", "dc1,", empty.clone()),
         ("--nomad-version", "", empty),

@@ -13,7 +13,7 @@ use crate::model::selection::columns::{self, Columns};
 use crate::model::selection::count_by;
 use crate::model::selection::field::{self, Field, KNOWN};
 use crate::render::{
-    self, ChangeMark, Format, Grid, NodeTable, OutputStyle, Shape, Syntax, default_columns,
+    self, ChangeMark, Column, Format, Grid, NodeTable, OutputStyle, Syntax, default_columns,
 };
 use crate::settings::{COLUMNS, OUTPUT};
 
@@ -92,7 +92,7 @@ impl ListOutput {
             _ if self.is_counts() => wanted,
             Format::Name | Format::Id => wanted,
             Format::Csv | Format::Tsv => wanted.and(&self.grid_fields()),
-            Format::Table | Format::Wide => wanted.and(&render::fields(&self.table(&[]).shapes)),
+            Format::Table | Format::Wide => wanted.and(&render::fields(&self.table(&[]).columns)),
             Format::Json | Format::Jsonl | Format::Yaml => match &self.columns {
                 Some(columns) if !columns.adds => wanted,
                 _ => Wanted::everything(),
@@ -147,15 +147,15 @@ impl ListOutput {
     pub(super) fn table<'a>(&self, marks: &'a [ChangeMark]) -> NodeTable<'a> {
         let wide = self.format == Format::Wide;
         let Some(columns) = &self.columns else {
-            return NodeTable { shapes: default_columns(wide), named: wide, marks };
+            return NodeTable { columns: default_columns(wide), named: wide, marks };
         };
-        let mut shapes = if columns.adds { default_columns(wide) } else { Vec::new() };
-        for column in columns.fields.iter().cloned().map(Shape::of) {
-            if !columns.adds || !shapes.contains(&column) {
-                shapes.push(column);
+        let mut chosen = if columns.adds { default_columns(wide) } else { Vec::new() };
+        for column in columns.fields.iter().cloned().map(Column::of) {
+            if !columns.adds || !chosen.contains(&column) {
+                chosen.push(column);
             }
         }
-        NodeTable { shapes, named: true, marks }
+        NodeTable { columns: chosen, named: true, marks }
     }
 
     /// The fields of CSV and TSV, or of JSON and YAML with named columns.

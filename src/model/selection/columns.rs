@@ -1,17 +1,17 @@
-//! The columns that somebody named, on the command line or in a query.
+//! The columns that were named on the command line or in a query.
 
 use std::collections::HashSet;
 
 use super::field::{self, Field, KNOWN};
 
-/// Each of them stands in each row.
+/// Each column is part of each row.
 const MOST: usize = 100;
 
 /// Columns that were named.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Columns {
     pub fields: Vec<Field>,
-    /// They come after the usual ones.
+    /// They come after the default ones.
     pub adds: bool,
 }
 
@@ -19,14 +19,14 @@ impl Columns {
     /// `NAME,meta.KEY` or `+meta.KEY`, which adds; `None` if nothing is named at all.
     ///
     /// # Errors
-    /// What is no column, or that none is named, or too many.
-    pub fn parse(said: &[String]) -> Result<Option<Self>, String> {
-        if said.is_empty() {
+    /// An unknown column, no column, or too many.
+    pub fn parse(texts: &[String]) -> Result<Option<Self>, String> {
+        if texts.is_empty() {
             return Ok(None);
         }
-        let adds = said.iter().any(|text| text.trim_start().starts_with('+'));
-        let plain = |text: &String| text.trim_start().trim_start_matches('+').to_owned();
-        let joined = said.iter().map(plain).collect::<Vec<_>>().join(",");
+        let adds = texts.iter().any(|text| text.trim_start().starts_with('+'));
+        let without_plus = |text: &String| text.trim_start().trim_start_matches('+').to_owned();
+        let joined = texts.iter().map(without_plus).collect::<Vec<_>>().join(",");
         let mut fields = field::list(&joined.replace(",+", ","))?;
         if fields.is_empty() {
             return Err("no column is named".to_owned());
@@ -39,14 +39,14 @@ impl Columns {
         Ok(Some(Self { fields, adds }))
     }
 
-    /// All of them, after the `usual` ones if they add to those.
-    pub fn after(&self, usual: Vec<Field>) -> Vec<Field> {
+    /// All columns, after the `default` ones if they are added to those.
+    pub fn after(&self, default: Vec<Field>) -> Vec<Field> {
         if !self.adds {
             return self.fields.clone();
         }
-        let mut fields = usual;
+        let mut fields = default;
         for field in &self.fields {
-            if !fields.iter().any(|usual| usual.name() == field.name()) {
+            if !fields.iter().any(|known| known.name() == field.name()) {
                 fields.push(field.clone());
             }
         }

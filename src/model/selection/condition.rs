@@ -1,4 +1,4 @@
-//! What a node must be like: `status=down`, `meta.rack!=r1`, `version>=1.9`, `attr.cpu.numcores<8`.
+//! Conditions on nodes: `status=down`, `meta.rack!=r1`, `version>=1.9`, `attr.cpu.numcores<8`.
 
 use std::cmp::Ordering;
 
@@ -11,7 +11,7 @@ use crate::model::node::Full;
 use crate::model::text::unknown;
 use crate::model::work_limit::WorkLimit;
 
-/// A field, and what its value must be.
+/// A field, and the tests of its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
     pub field: Field,
@@ -21,8 +21,8 @@ pub struct Condition {
 /// One of the tests of a condition must hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Test {
-    how: Operator,
-    than: Pattern,
+    operator: Operator,
+    operand: Pattern,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,14 +38,14 @@ enum Operator {
     AtLeast,
 }
 
-/// Steps that a condition takes on a node, whatever the value.
+/// Steps that a condition takes for each node, whatever the value.
 const EACH: usize = 32;
 
 /// And for each of its alternatives.
 const ALTERNATIVE: usize = 4;
 
 /// Longest first, so that `<=` is not taken for `<`.
-const SIGNS: [(&str, Operator); 6] = [
+const OPERATORS: [(&str, Operator); 6] = [
     ("!=", Operator::Unequal),
     ("<=", Operator::AtMost),
     (">=", Operator::AtLeast),
@@ -58,24 +58,24 @@ impl Condition {
     /// `FIELD`, `FIELD=A,B`, `FIELD!=A`, `FIELD>=A`, …; with `=` and `!=` the value is a glob.
     ///
     /// # Errors
-    /// No such field, a sign that there is not (`==`, `=~`), no number or version after `<` or `>`,
+    /// An unknown field or operator (`==`, `=~`), no number or version after `<` or `>`,
     /// a pattern that is too long, or a value that the field never has.
     pub fn parse(text: &str) -> Result<Self, String> {
         let name = split(text).map_or(text, |(name, ..)| name);
         if ["meta.", "attr.", "drivers."].contains(&name) {
-            return Err("a key is missing: KEY, KEY=VALUE, KEY!=VALUE, KEY>=VALUE".to_owned());
+            return Err("missing key; expected KEY, KEY=VALUE, KEY!=VALUE or KEY>=VALUE".to_owned());
         }
-        let Some((name, how, value)) = split(text) else {
+        let Some((name, operator, value)) = split(text) else {
             return Ok(Self {
                 field: Field::parse(text)?,
                 tests: vec![Test::new(Operator::Is, "")?],
             });
         };
-        known_sign(how, value)?;
+        check_operator(operator, value)?;
         let field = Field::parse(name)?;
         let values: Vec<&str> =
             if field.is_foreign() { vec![value] } else { value.split(',').collect() };
-        let tests = values.into_iter().map(|value| Test::new(how, value));
+        let tests = values.into_iter().map(|value| Test::new(operator, value));
         let condition = Self { field, tests: tests.collect::<Result<_, _>>()? };
         condition.checked()
     }
@@ -88,10 +88,10 @@ impl Condition {
         field: &str,
         values: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, String> {
-        let test = |text: &str| match SIGNS.iter().find(|(sign, _)| text.starts_with(sign)) {
-            Some((sign, how)) => {
+        let test = |text: &str| match OPERATORS.iter().find(|(sign, _)| text.starts_with(sign)) {
+            Some((sign, operator)) => {
                 let value = &text[sign.len()..];
-                known_sign(*how, value).and_then(|()| Test::new(*how, value))
+                check_operator(*operator, value).and_then(|()| Test::new(*operator, value))
             }
             None => Test::new(Operator::Equal, text),
         };
@@ -104,62 +104,65 @@ impl Condition {
             Some("status") => ("status", &["initializing", "ready", "down", "disconnected"]),
             Some("eligibility") => ("eligibility", &["eligible", "ineligible"]),
             Some("drain") => ("value", &["true", "false"]),
-            Some("datacenter" | "name" | "version") => return self.with_values(),
+            Some("datacenter" | "name" | "version") => return self.without_empty(),
             _ if self.field.name().starts_with("drivers.") => {
                 ("health", &["healthy", "unhealthy", "undetected"])
             }
             _ => return Ok(self),
         };
-        for test in self.tests.iter().filter(|test| test.how != Operator::Is) {
+        for test in self.tests.iter().filter(|test| test.operator != Operator::Is) {
             let work = WorkLimit::unbounded();
-            if !possible.iter().any(|value| test.than.fits(value, &work)) {
-                return Err(unknown(what, test.than.text(), possible.iter().copied()));
+            if !possible.iter().any(|value| test.operand.fits(value, &work)) {
+                return Err(unknown(what, test.operand.text(), possible.iter().copied()));
             }
         }
         Ok(self)
     }
 
-    /// Of a field that every node has.
-    fn with_values(self) -> Result<Self, String> {
-        let empty = |test: &Test| test.how != Operator::Is && test.than.text().is_empty();
+    /// For a field that no node leaves empty.
+    fn without_empty(self) -> Result<Self, String> {
+        let empty = |test: &Test| test.operator != Operator::Is && test.operand.text().is_empty();
         if self.tests.iter().any(empty) {
-            return Err("an empty value, which no node has".to_owned());
+            return Err("the value is empty, but no node has an empty one".to_owned());
         }
         Ok(self)
     }
 
     pub fn holds(&self, node: &Full, work: &WorkLimit) -> bool {
         let value = self.field.value(node);
-        let shown = text(&value);
-        work.spend(EACH + shown.len());
-        self.tests.iter().any(|test| test.holds(&value, &shown, work))
+        let text = text(&value);
+        work.spend(EACH + text.len());
+        self.tests.iter().any(|test| test.holds(&value, &text, work))
     }
 }
 
 impl Test {
     /// # Errors
     /// No number or version to compare with, or a pattern that is too long.
-    fn new(how: Operator, than: &str) -> Result<Self, String> {
-        let orders =
-            matches!(how, Operator::Less | Operator::AtMost | Operator::More | Operator::AtLeast);
-        if orders && by_value(than, than).is_none() {
-            let sign = SIGNS.iter().find(|(_, of)| *of == how).map_or("", |(sign, _)| sign);
-            return Err(format!("{sign} needs a number or a version, not {than:?}"));
+    fn new(operator: Operator, operand: &str) -> Result<Self, String> {
+        let orders = matches!(
+            operator,
+            Operator::Less | Operator::AtMost | Operator::More | Operator::AtLeast
+        );
+        if orders && by_value(operand, operand).is_none() {
+            let sign =
+                OPERATORS.iter().find(|(_, of)| *of == operator).map_or("", |(sign, _)| sign);
+            return Err(format!("{sign} needs a number or a version, not {operand:?}"));
         }
-        let than = if orders { Pattern::literal(than) } else { Pattern::parse(than)? };
-        Ok(Self { how, than })
+        let operand = if orders { Pattern::literal(operand) } else { Pattern::parse(operand)? };
+        Ok(Self { operator, operand })
     }
 
-    fn holds(&self, value: &Value, shown: &str, work: &WorkLimit) -> bool {
+    fn holds(&self, value: &Value, text: &str, work: &WorkLimit) -> bool {
         work.spend(ALTERNATIVE);
         let order = || {
-            work.spend(EACH + shown.len() + self.than.text().len());
-            by_value(shown, self.than.text())
+            work.spend(EACH + text.len() + self.operand.text().len());
+            by_value(text, self.operand.text())
         };
-        match self.how {
+        match self.operator {
             Operator::Is => !is_empty(value) && *value != Value::Bool(false),
-            Operator::Equal => !value.is_null() && self.than.fits(shown, work),
-            Operator::Unequal => value.is_null() || !self.than.fits(shown, work),
+            Operator::Equal => !value.is_null() && self.operand.fits(text, work),
+            Operator::Unequal => value.is_null() || !self.operand.fits(text, work),
             Operator::Less => order() == Some(Ordering::Less),
             Operator::AtMost => order().is_some_and(Ordering::is_le),
             Operator::More => order() == Some(Ordering::Greater),
@@ -168,20 +171,23 @@ impl Test {
     }
 }
 
-/// What other programs write must not be taken for a value that no node has.
-fn known_sign(how: Operator, value: &str) -> Result<(), String> {
+/// Operators of other programs must not be taken for a part of the value.
+fn check_operator(operator: Operator, value: &str) -> Result<(), String> {
     let strange = value.chars().next().filter(|first| ['=', '~'].contains(first));
-    match (strange, how) {
-        (Some(sign), Operator::Equal | Operator::Unequal) => Err(format!(
-            "{sign} is part of no sign: = and != compare with a glob (for a value that begins with {sign} write [{sign}])"
-        )),
+    match (strange, operator) {
+        (Some(first), Operator::Equal | Operator::Unequal) => {
+            let sign = if operator == Operator::Equal { "=" } else { "!=" };
+            Err(format!(
+                "unknown operator {sign}{first}; {sign} compares with a glob, in which [{first}] is a literal {first}"
+            ))
+        }
         _ => Ok(()),
     }
 }
 
-/// The field, the first sign, and the value behind it.
+/// The field, the first operator, and the value behind it.
 fn split(text: &str) -> Option<(&str, Operator, &str)> {
     let at = text.find(['=', '!', '<', '>'])?;
-    let (sign, how) = SIGNS.iter().find(|(sign, _)| text[at..].starts_with(sign))?;
-    Some((&text[..at], *how, &text[at + sign.len()..]))
+    let (sign, operator) = OPERATORS.iter().find(|(sign, _)| text[at..].starts_with(sign))?;
+    Some((&text[..at], *operator, &text[at + sign.len()..]))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::node_arg::nearest;
+use super::node_arg::did_you_mean;
 use crate::model::node::{Full, TextMap};
 
 /// One name that can be typed.
@@ -12,11 +12,11 @@ use crate::model::node::{Full, TextMap};
 pub struct FieldSpec {
     /// The key in JSON.
     pub key: &'static str,
-    /// A shorter name for it.
+    /// A shorter name.
     pub short: Option<&'static str>,
     /// Only full records have it.
     pub full: bool,
-    /// What stands behind a dot after it, if something may.
+    /// The name of what may follow after a dot.
     pub inner: Option<&'static str>,
     pub meaning: &'static str,
 }
@@ -79,18 +79,18 @@ pub const KNOWN: [FieldSpec; 27] = [
     full(map("host_networks", "NAME", "host networks")),
 ];
 
-/// A field that was named: a key, and what stands behind its dot.
+/// A field that was named: a key, and the part after its dot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
     known: FieldSpec,
     inner: Option<String>,
-    /// As it was typed, which is what it is called in the output.
+    /// As it was typed, which is its name in the output.
     name: String,
 }
 
 impl Field {
     /// # Errors
-    /// There is none of that name; the nearest names.
+    /// There is no field of that name.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let (key, inner) = match text.split_once('.') {
@@ -145,12 +145,12 @@ impl Field {
         nodes.iter().filter_map(map).flat_map(TextMap::keys).map(String::as_str)
     }
 
-    /// What a node has there, as JSON; null where it has nothing.
+    /// The value of a node as JSON; null if it has none.
     pub fn value(&self, node: &Full) -> Value {
         match (&self.inner, self.known.key) {
             (Some(key), "meta") => inner_text(node.record.meta.as_ref(), key),
             (Some(key), "attributes") => inner_text(node.extra.attributes.as_ref(), key),
-            // Who runs a node chooses how many of these there are: none but one is read.
+            // A node may have any number of these, so only one is converted.
             (Some(path), "drivers") => member(Some(&node.record.drivers), path),
             (Some(path), "host_volumes") => member(node.extra.host_volumes.as_ref(), path),
             (Some(path), "host_networks") => member(node.extra.host_networks.as_ref(), path),
@@ -223,10 +223,9 @@ fn json(value: &impl serde::Serialize) -> Value {
 
 fn unknown(text: &str) -> String {
     let names = KNOWN.iter().flat_map(|known| Some(known.key).into_iter().chain(known.short));
-    let key = text.split('.').next().unwrap_or_default();
-    let near = nearest(names, key);
-    let shown: String = text.chars().take(60).collect();
-    format!("{shown:?} is no field of a node; the nearest are {}", near.join(", "))
+    let suggestion = did_you_mean(names, text.split('.').next().unwrap_or_default());
+    let text: String = text.chars().take(60).collect();
+    format!("unknown column {text:?}{suggestion}")
 }
 
 /// `text` split at commas into fields.
@@ -251,9 +250,10 @@ mod tests {
             ["id", "datacenter", "node_class", "meta.a.b", "attr.kernel.name", "drivers.docker"]
         );
         let why = |text: &str| Field::parse(text).unwrap_err();
-        assert_eq!(why("nmae"), "\"nmae\" is no field of a node; the nearest are name, arch, attr");
-        assert!(why("name.x").starts_with("\"name.x\" is no field of a node"));
-        assert!(why("meta.").starts_with("\"meta.\" is no field of a node"));
+        assert_eq!(why("nmae"), "unknown column \"nmae\"; did you mean \"name\"?");
+        assert_eq!(why("nothing-like-it"), "unknown column \"nothing-like-it\"");
+        assert_eq!(why("name.x"), "unknown column \"name.x\"; did you mean \"name\"?");
+        assert_eq!(why("meta."), "unknown column \"meta.\"; did you mean \"meta\"?");
     }
 
     #[test]

@@ -8,7 +8,7 @@ pub const LONGEST: usize = 256;
 /// A state for each character of the pattern, and the one behind the last.
 const WORDS: usize = LONGEST / 64 + 1;
 
-/// What a text must look like: `*` is any text, `?` one character, `[a-z]` one of these, `[!a-z]`
+/// A pattern for texts: `*` is any text, `?` one character, `[a-z]` one of these, `[!a-z]`
 /// none of these. A `[` without its `]` stands for itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
@@ -18,7 +18,7 @@ pub struct Pattern {
 }
 
 /// All ways to match at once, a bit each: bit `n` is set while the first `n` single characters of
-/// the pattern stand for what was read so far.
+/// the pattern match the text that was read so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Automaton {
     /// Words of 64 states.
@@ -29,7 +29,7 @@ struct Automaton {
     stays: [u64; WORDS],
     /// The first character of each range that the whole pattern treats alike, ascending from `\0`.
     ranges: Vec<char>,
-    /// For each range the states that such a character leads on from.
+    /// For each range, the states that its characters lead on from.
     leads: Vec<[u64; WORDS]>,
 }
 
@@ -46,7 +46,7 @@ enum Token {
     One(Single),
 }
 
-/// Whether `text` may match nothing without that being a mistake.
+/// Whether `text` has wildcards, so that matching nothing is not an error.
 pub fn is_glob(text: &str) -> bool {
     text.contains(['*', '?', '['])
 }
@@ -140,7 +140,7 @@ fn leads(singles: &[Single], character: char) -> [u64; WORDS] {
     leads
 }
 
-/// Where the characters begin that some part of the pattern treats otherwise than the one before.
+/// The first characters of the ranges that a part of the pattern treats differently.
 fn ranges(singles: &[Single]) -> Vec<char> {
     let members = singles.iter().flat_map(|single| &single.members);
     let mut firsts: Vec<char> =
@@ -191,7 +191,7 @@ impl Single {
     }
 }
 
-/// What stands behind a `[`, and how long it is with its `]`, which is no member in the first place.
+/// The set behind a `[`, and its length with the `]`. A `]` in the first place is a member.
 fn set_of(rest: &[char]) -> Option<(Single, usize)> {
     let negated = matches!(rest.first(), Some('!' | '^'));
     let body = &rest[usize::from(negated)..];

@@ -1,4 +1,4 @@
-//! Which nodes, and in which order: the filters of the command line and of the API.
+//! Selects and orders nodes: the filters of the command line and of the API.
 
 pub mod columns;
 pub mod condition;
@@ -32,9 +32,9 @@ struct SortKey {
     descending: bool,
 }
 
-/// More columns order nothing any more.
+/// Further columns would not change the order.
 const KEYS: usize = 16;
-/// More conditions than anybody types: each of them is looked at for every node.
+/// Each condition is tested for every node.
 const CONDITIONS: usize = 64;
 
 /// The options that compare one field with a list of values, and that field.
@@ -48,11 +48,11 @@ pub const FILTERS: [(&str, &str); 6] = [
 ];
 
 impl Selection {
-    /// Adds what an option of that name says; several values of a comma list, or of several uses of
+    /// Adds the values of an option; several values of a comma list, or of several uses of
     /// one of [`FILTERS`], are alternatives.
     ///
     /// # Errors
-    /// Why a value is impossible.
+    /// A value is invalid.
     pub fn add(&mut self, option: &str, values: &[String]) -> Result<(), String> {
         if values.is_empty() {
             return Ok(());
@@ -77,7 +77,7 @@ impl Selection {
                     return Err(format!("at most {KEYS} columns can order the nodes"));
                 }
             }
-            other => return Err(format!("{other:?} is no filter")),
+            other => return Err(format!("unknown filter {other:?}")),
         }
         self.bounded()
     }
@@ -89,7 +89,7 @@ impl Selection {
         Ok(())
     }
 
-    /// `NAME` is healthy there, `NAME=HEALTH` is what it says. All of them.
+    /// `NAME` must be healthy, `NAME=HEALTH` must have that health. All must hold.
     fn add_drivers<'a>(&mut self, drivers: impl Iterator<Item = &'a str>) -> Result<(), String> {
         for driver in drivers {
             let text = if driver.contains(['=', '!']) {
@@ -112,12 +112,12 @@ impl Selection {
         self.conditions.iter().map(|condition| &condition.field).chain(keys)
     }
 
-    /// Takes every node in its place.
+    /// Whether it selects every node in its usual place.
     pub fn is_everything(&self) -> bool {
         self.conditions.is_empty() && self.sort.is_empty() && self.limit.is_none()
     }
 
-    /// Somebody said in which order.
+    /// Whether an order was given.
     pub fn is_ordered(&self) -> bool {
         !self.sort.is_empty()
     }
@@ -136,7 +136,7 @@ impl Selection {
         Ok(nodes)
     }
 
-    /// How many of them are shown at most.
+    /// The most nodes to show; `usize::MAX` without a limit.
     pub fn most(&self) -> usize {
         self.limit.unwrap_or(usize::MAX)
     }
@@ -147,7 +147,7 @@ impl Selection {
         self.ordered(self.chosen(nodes, &work), &work).unwrap_or_default()
     }
 
-    /// Once too much was done nothing is looked at any more.
+    /// Once the work limit is exceeded, the rest is skipped.
     fn chosen<N: Borrow<Full>>(&self, mut nodes: Vec<N>, work: &WorkLimit) -> Vec<N> {
         nodes.retain(|node| {
             let mut conditions = self.conditions.iter();
@@ -180,7 +180,7 @@ impl Selection {
         Ok(ranked.into_iter().map(|(_, node)| node).collect())
     }
 
-    /// Nothing stands last in either direction.
+    /// Empty values come last in either direction.
     fn order(&self, a: &[Rank], b: &[Rank]) -> Ordering {
         let by = |((key, a), b): ((&SortKey, &Rank), &Rank)| {
             let order = a.compare(b);

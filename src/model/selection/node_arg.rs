@@ -136,6 +136,13 @@ pub fn nearest<'a>(names: impl IntoIterator<Item = &'a str>, text: &str) -> Vec<
     names.into_iter().take(3).map(|(_, name)| name).collect()
 }
 
+/// `; did you mean "name"?` if one of the names is similar to `text`, else nothing.
+pub fn did_you_mean<'a>(names: impl IntoIterator<Item = &'a str>, text: &str) -> String {
+    let similar = nearest(names, text).into_iter().next();
+    let similar = similar.filter(|name| distance(name, text) * 2 <= text.chars().count());
+    similar.map_or_else(String::new, |name| format!("; did you mean {name:?}?"))
+}
+
 /// Levenshtein's distance, ignoring case; of long texts only the first 64 characters count.
 pub fn distance(a: &str, b: &str) -> usize {
     let [a, b] = [a, b].map(|text| -> Vec<char> {

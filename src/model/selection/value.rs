@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::natural;
 use super::version::Version;
 
-/// A value as one piece of text: nothing is empty, a map reads `a=1,b=2`, a list `a,b`.
+/// A value as one piece of text: null is empty, a map reads `a=1,b=2`, a list `a,b`.
 pub fn text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -22,7 +22,7 @@ pub fn text(value: &Value) -> String {
     }
 }
 
-/// Numbers and versions by their value, then other text naturally (`web-2` before `web-10`), nothing last.
+/// Numbers and versions by their value, then other text naturally (`web-2` before `web-10`), empty values last.
 pub fn compare(a: &Value, b: &Value) -> Ordering {
     Rank::of(a).compare(&Rank::of(b))
 }
@@ -60,8 +60,8 @@ impl Rank {
 }
 
 /// Where numbers and versions stand among each other, before all other text: by the number or the
-/// first number of the version, then by the version. Pairs can't be compared as whatever both
-/// happen to be: `500 < 1e3`, `1e3 < 2.5` and `2.5 < 500` is no order, and a sort may panic on it.
+/// first number of the version, then by the version. Comparing each pair as numbers or as versions
+/// is no order (`500 < 1e3`, `1e3 < 2.5`, `2.5 < 500`), and a sort may panic on it.
 fn place(text: &str) -> Option<(f64, Option<Version>)> {
     match Version::parse(text) {
         Some(version) => Some((version.first() as f64, Some(version))),

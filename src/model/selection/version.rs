@@ -1,10 +1,10 @@
-//! Versions in the order in which they were made: `1.9.3` before `1.10.0`, `2.0.0-beta.1` before `2.0.0`.
+//! Versions in order of release: `1.9.3` before `1.10.0`, `2.0.0-beta.1` before `2.0.0`.
 
 use std::cmp::Ordering;
 
 use super::natural;
 
-/// A dotted version with an optional pre-release (`-…`). What follows `+` says nothing of the order.
+/// A dotted version with an optional pre-release (`-…`). The part after `+` does not count.
 #[derive(Debug, Clone)]
 pub struct Version {
     numbers: Vec<u64>,

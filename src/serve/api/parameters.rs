@@ -6,7 +6,7 @@ use crate::discovery::{How, Want};
 use crate::model::selection::Selection;
 use crate::model::selection::columns::{self, Columns};
 use crate::model::selection::field::Field;
-use crate::model::selection::node_arg::nearest;
+use crate::model::selection::node_arg::did_you_mean;
 
 use crate::serve::http::problem::Problem;
 
@@ -152,11 +152,12 @@ fn all(fetches: bool) -> impl Iterator<Item = &'static str> {
 
 fn unknown(name: &str, known: impl Iterator<Item = &'static str>) -> Problem {
     let shortened: String = name.chars().take(60).collect();
-    let near = nearest(known, name).join(", ");
-    Problem::bad_request(match &*near {
-        "" => format!("unknown parameter {shortened:?}; this path has no parameters"),
-        near => format!("unknown parameter {shortened:?}; the nearest are {near}"),
-    })
+    let mut known = known.peekable();
+    let suggestion = match known.peek() {
+        Some(_) => did_you_mean(known, name),
+        None => "; this path has no parameters".to_owned(),
+    };
+    Problem::bad_request(format!("unknown parameter {shortened:?}{suggestion}"))
 }
 
 #[cfg(test)]
@@ -196,7 +197,7 @@ mod tests {
             ("refresh&force", "400 refresh and force cannot be used together"),
             ("full&columns=id", "400 full and columns cannot be used together"),
             ("limit=-1", "400 invalid value for limit: must be a number"),
-            ("stats=ready", "400 unknown parameter \"stats\"; the nearest are status, attr, class"),
+            ("stats=ready", "400 unknown parameter \"stats\"; did you mean \"status\"?"),
             ("columns=", "400 invalid value for columns: no column is named"),
             (&format!("meta={}", "x".repeat(1025)), "400 a value is longer than 1024 bytes"),
             (

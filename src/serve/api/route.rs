@@ -201,7 +201,7 @@ mod tests {
         };
         let none = "unknown parameter \"refresh\"; this path has no parameters";
         assert_eq!(why("/api/cache/stats", "refresh=true"), none);
-        let near = "unknown parameter \"stauts\"; the nearest are status, ";
+        let near = "unknown parameter \"stauts\"; did you mean \"status\"?";
         assert!(why("/", "stauts=ready").starts_with(near), "{}", why("/", "stauts=ready"));
         let page = PAGE.map(|name| format!("{name}=x")).join("&");
         assert_eq!(route("GET", "/", &page), Ok(Route::Page));

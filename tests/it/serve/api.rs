@@ -147,7 +147,7 @@ fn heads_and_options_and_what_is_not_there() {
         status == 409 && words.starts_with("\"worker-*\" names 5 nodes: worker-1 ("),
         "{words}"
     );
-    let why = "unknown parameter \"stauts\"; the nearest are status, attr, class";
+    let why = "unknown parameter \"stauts\"; did you mean \"status\"?";
     assert_eq!(problem("/api/clients?stauts=ready"), (400, why.to_owned()));
     for (path, accept) in [
         ("/api/clients", "text/html"),
