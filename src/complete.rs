@@ -20,8 +20,10 @@ const MAX: usize = 2000;
 pub(crate) fn candidates(global: &Global, word: Word, current: &str) -> Vec<String> {
     let read = |key| nodes(global, key, Want::Records).into_iter();
     let found: BTreeSet<String> = match word {
-        Word::Status => ["ready", "down", "initializing", "disconnected"].map(String::from).into(),
-        Word::Eligibility => ["eligible", "ineligible"].map(String::from).into(),
+        Word::Status => {
+            return ["ready", "down", "initializing", "disconnected"].map(String::from).into();
+        }
+        Word::Eligibility => return ["eligible", "ineligible"].map(String::from).into(),
         Word::Node => read("name")
             .flat_map(|node| [node.record.name, node.record.id.as_str().to_owned()])
             .collect(),

@@ -9,7 +9,7 @@ pub(crate) use anyhow::Error;
 use crate::discovery;
 use crate::model::selection::node_arg::NodeArgError;
 use crate::model::snapshot::Unreadable;
-use crate::nomad::{self, FailureKind};
+use crate::nomad::FailureKind;
 use crate::serve;
 use crate::store::FailureClass;
 
@@ -40,8 +40,6 @@ impl Exit {
             failure.exit
         } else if let Some(error) = find::<discovery::Error>(error) {
             Self::of_discovery(error)
-        } else if let Some(error) = find::<nomad::Error>(error) {
-            Self::of_nomad(error.kind)
         } else if matches!(find(error), Some(serve::Error::Open(_) | serve::Error::Handed(_))) {
             Self::Config
         } else {
@@ -51,22 +49,18 @@ impl Exit {
 
     fn of_discovery(error: &discovery::Error) -> Self {
         match error {
-            discovery::Error::Nomad(error) => Self::of_nomad(error.kind),
+            discovery::Error::Nomad(error) => match error.kind {
+                FailureKind::Denied | FailureKind::Unauthorized => Self::Denied,
+                FailureKind::Outage | FailureKind::TimedOut => Self::Unreachable,
+                FailureKind::NotNomad => Self::NotNomad,
+                FailureKind::Config => Self::Config,
+            },
             discovery::Error::Shared(FailureClass::Denied) => Self::Denied,
             discovery::Error::Shared(FailureClass::NotNomad) => Self::NotNomad,
             discovery::Error::Shared(_)
             | discovery::Error::Details { .. }
             | discovery::Error::TimedOut(_)
             | discovery::Error::Unsettled(_) => Self::Unreachable,
-        }
-    }
-
-    fn of_nomad(kind: FailureKind) -> Self {
-        match kind {
-            FailureKind::Denied | FailureKind::Unauthorized => Self::Denied,
-            FailureKind::Outage | FailureKind::TimedOut => Self::Unreachable,
-            FailureKind::NotNomad => Self::NotNomad,
-            FailureKind::Config => Self::Config,
         }
     }
 }
@@ -109,11 +103,7 @@ pub(crate) fn hint(error: &Error) -> Option<Cow<'_, str>> {
     if let Some(hinted) = error.downcast_ref::<HintedError>() {
         return Some(Cow::Borrowed(&hinted.hint));
     }
-    let nomad = match find(error) {
-        Some(discovery::Error::Nomad(error)) => Some(error),
-        _ => find::<nomad::Error>(error),
-    };
-    if let Some(error) = nomad {
+    if let Some(discovery::Error::Nomad(error)) = find(error) {
         return error.hint.as_deref().map(Cow::Borrowed);
     }
     if let Some(error) = find::<NodeArgError>(error) {
@@ -177,8 +167,8 @@ mod tests {
             FailureClass::Outage,
             FailureClass::NotNomad,
         ];
-        let mut errors: Vec<Error> = kinds.map(|kind| nomad(kind).into()).into();
-        errors.extend(kinds.map(|kind| discovery::Error::Nomad(nomad(kind)).into()));
+        let mut errors: Vec<Error> =
+            kinds.map(|kind| discovery::Error::Nomad(nomad(kind)).into()).into();
         errors.extend(classes.map(|class| discovery::Error::Shared(class).into()));
         errors.push(discovery::Error::Unsettled(4).into());
         errors.extend([
@@ -201,7 +191,7 @@ mod tests {
         let codes: Vec<u8> = errors().iter().map(|error| Exit::of(error) as u8).collect();
         let (nomad, shared) = ([3, 4, 4, 5, 5, 6], [5, 4, 5, 6, 5]);
         let others = [2, 7, 8, 10, 1, 1, 3, 1, 3, 1];
-        assert_eq!(codes, [&nomad[..], &nomad, &shared, &others].concat());
+        assert_eq!(codes, [&nomad[..], &shared, &others].concat());
     }
 
     #[test]

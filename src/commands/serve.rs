@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::cli::Serve;
 use crate::clock;
 use crate::config::serving;
+use crate::discovery;
 use crate::error::Exit;
 use crate::model::notice::{Level, Notice, Notifier};
 use crate::net::sync::lock;
@@ -34,7 +35,7 @@ pub(super) fn run(serve: &Serve, context: &mut CommandContext<'_>) -> Result<()>
     let nomad = HttpNomad::open(context.config.access.clone(), notifier.clone());
     let stores = Stores::open(&context.config.place, &notifier);
     let backend = Backend {
-        nomad: nomad.and_then(HttpNomad::ready)?,
+        nomad: nomad.and_then(HttpNomad::ready).map_err(discovery::Error::from)?,
         stores: stores.map_err(|error| Exit::Config.error(error))?,
         policy: context.config.policy,
         probes: context.config.place.probes(),

@@ -5,8 +5,9 @@ use std::cmp::Ordering;
 use super::natural;
 
 /// A dotted version with an optional pre-release (`-…`). The part after `+` does not count.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version {
+    /// Without zeros at the end: `1.9` is `1.9.0`.
     numbers: Vec<u64>,
     pre: Option<String>,
 }
@@ -24,7 +25,10 @@ impl Version {
             let digits = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
             digits.then(|| part.parse().ok()).flatten()
         });
-        Some(Self { numbers: numbers.collect::<Option<_>>()?, pre })
+        let mut numbers = numbers.collect::<Option<Vec<u64>>>()?;
+        let length = numbers.iter().rposition(|number| *number > 0).map_or(0, |last| last + 1);
+        numbers.truncate(length);
+        Some(Self { numbers, pre })
     }
 
     /// The number before the first dot.
@@ -33,15 +37,6 @@ impl Version {
     }
 }
 
-/// As in the order: `1.9` is `1.9.0`.
-impl PartialEq for Version {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Version {}
-
 impl PartialOrd for Version {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
@@ -49,13 +44,9 @@ impl PartialOrd for Version {
 }
 
 impl Ord for Version {
-    /// Missing numbers count as 0: `1.9` is `1.9.0`. A pre-release is before its release.
+    /// A pre-release is before its release.
     fn cmp(&self, other: &Self) -> Ordering {
-        let longest = self.numbers.len().max(other.numbers.len());
-        let number = |of: &Self, at: usize| of.numbers.get(at).copied().unwrap_or(0);
-        let differ = (0..longest).map(|at| number(self, at).cmp(&number(other, at)));
-        let numbers = differ.into_iter().find(|order| order.is_ne()).unwrap_or(Ordering::Equal);
-        numbers.then_with(|| match (&self.pre, &other.pre) {
+        self.numbers.cmp(&other.numbers).then_with(|| match (&self.pre, &other.pre) {
             (None, None) => Ordering::Equal,
             (None, Some(_)) => Ordering::Greater,
             (Some(_), None) => Ordering::Less,
