@@ -31,8 +31,8 @@ pub(crate) fn serving(serve: &Serve, config: &Config) -> Result<Settings, Error>
         .map(|text| Listen::parse(text).map_err(|why| Origin::Typed("listen").error(&why)))
         .collect();
     let mut listen = places?;
-    let usual = listen.is_empty();
-    if usual {
+    let is_default_listen = listen.is_empty();
+    if is_default_listen {
         listen.push(Listen::parse("127.0.0.1:8080").expect("it is an address"));
     }
     let interval = serve.follow_interval.as_deref().map(duration).transpose();
@@ -40,13 +40,13 @@ pub(crate) fn serving(serve: &Serve, config: &Config) -> Result<Settings, Error>
     let names: Result<Vec<String>, Error> =
         serve.allowed_host.iter().map(|name| host(name)).collect();
     let mut warnings = Vec::new();
-    let handed = handed(&mut warnings)?;
+    let inherited = inherited(&mut warnings)?;
     Ok(Settings {
         access: socket_access(serve, &listen)?,
         base: base_path(serve)?,
         listen,
-        usual,
-        handed,
+        is_default_listen,
+        inherited,
         warnings,
         token: if serve.insecure_no_auth {
             None
@@ -56,7 +56,7 @@ pub(crate) fn serving(serve: &Serve, config: &Config) -> Result<Settings, Error>
         insecure: serve.insecure_no_auth,
         names: names?,
         follow: (!serve.no_follow).then_some(interval.unwrap_or(INTERVAL)),
-        tells_calls: config.level == Some(Level::Call),
+        log_requests: config.level == Some(Level::Call),
     })
 }
 
@@ -96,7 +96,7 @@ fn access_token(values: &Values, until: Instant) -> Result<Option<Secret>, Error
 
 /// How many sockets the service manager hands over to this very process: a child inherits the
 /// variables, and they do not concern it, but whoever meant this one should know.
-fn handed(warnings: &mut Vec<String>) -> Result<usize, Error> {
+fn inherited(warnings: &mut Vec<String>) -> Result<usize, Error> {
     let Some(count) = variable(COUNT) else { return Ok(0) };
     let wrong = |name: &'static str, why: &str| Origin::Variable(name).error(why);
     if let Some(of) = variable(OF_PROCESS) {

@@ -37,9 +37,9 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(25);
 pub(crate) struct Settings {
     pub(crate) listen: Vec<Listen>,
     /// `listen` is the default: inherited sockets replace it.
-    pub(crate) usual: bool,
+    pub(crate) is_default_listen: bool,
     /// How many sockets the service manager passes on.
-    pub(crate) handed: usize,
+    pub(crate) inherited: usize,
     /// Warnings about these settings.
     pub(crate) warnings: Vec<String>,
     /// Who may connect to the unix sockets among `listen`.
@@ -55,7 +55,7 @@ pub(crate) struct Settings {
     /// The shortest time between two lists while Nomad is followed; `None` = it is not.
     pub(crate) follow: Option<Duration>,
     /// Each request is a notice.
-    pub(crate) tells_calls: bool,
+    pub(crate) log_requests: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -98,9 +98,9 @@ pub(crate) fn run(settings: Settings, backend: Backend, out: &mut dyn Write) -> 
 }
 
 fn sockets(settings: &Settings) -> Result<Vec<ListenSocket>, Error> {
-    let mut sockets = http::inherited::sockets(settings.handed).map_err(Error::Handed)?;
+    let mut sockets = http::inherited::sockets(settings.inherited).map_err(Error::Handed)?;
     let is_open = settings.token.is_none() && !settings.insecure;
-    if !settings.usual || sockets.is_empty() {
+    if !settings.is_default_listen || sockets.is_empty() {
         if let Some(Listen::Tcp(address)) =
             settings.listen.iter().find(|listen| is_open && listen.is_beyond())
         {
@@ -131,7 +131,7 @@ async fn serve(
         workers: Default::default(),
         guard: Guard { names: settings.names, token: settings.token },
         base: settings.base,
-        log_requests: settings.tells_calls,
+        log_requests: settings.log_requests,
         readiness: Default::default(),
     });
     let (alive, mut all_closed) = mpsc::channel(1);
