@@ -160,7 +160,7 @@ mod tests {
             FailureKind::TimedOut,
             FailureKind::NotNomad,
         ];
-        let nomad = |kind| nomad::Error { kind, what: String::new(), hint: None };
+        let nomad = |kind| nomad::Error::new(kind, "");
         let classes = [
             FailureClass::NotCacheable,
             FailureClass::Denied,

@@ -95,14 +95,9 @@ impl Discovery {
 /// A detail must be of the node that was asked for, and not older than the list.
 fn judged(detail: Detail, stub: &Stub) -> Result<DetailOutcome, Error> {
     if detail.id != stub.id {
-        return Err(Error::Nomad(nomad::Error {
-            kind: FailureKind::NotNomad,
-            what: format!(
-                "not an answer of Nomad's: asked for node {}, got {}",
-                stub.id, detail.id
-            ),
-            hint: None,
-        }));
+        let what =
+            format!("not an answer of Nomad's: asked for node {}, got {}", stub.id, detail.id);
+        return Err(Error::Nomad(nomad::Error::new(FailureKind::NotNomad, what)));
     }
     if detail.modify_index < stub.modify_index {
         return Ok(DetailOutcome::Torn);

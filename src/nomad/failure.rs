@@ -261,7 +261,7 @@ impl NomadRequest<'_> {
         let line = self.foreign(body);
         let said = if line.is_empty() { String::new() } else { format!(": {line}") };
         let what = format!("Nomad at {} answered {status}{said}", self.address);
-        Error { kind: FailureKind::Outage, what, hint: None }
+        Error::new(FailureKind::Outage, what)
     }
 
     pub(super) fn redirect(&self, location: &str) -> Error {
@@ -282,7 +282,7 @@ impl NomadRequest<'_> {
 
     pub(super) fn truncated(&self, bytes: usize) -> Error {
         let what = format!("answer cut off after {bytes} bytes ({}, {})", self.what, self.address);
-        Error { kind: FailureKind::NotNomad, what, hint: None }
+        Error::new(FailureKind::NotNomad, what)
     }
 
     /// The connection was reset in the middle of the answer.
@@ -292,14 +292,14 @@ impl NomadRequest<'_> {
 
     pub(super) fn too_large(&self) -> Error {
         let what = format!("answer larger than 256 MB ({}, {})", self.what, self.address);
-        Error { kind: FailureKind::NotNomad, what, hint: None }
+        Error::new(FailureKind::NotNomad, what)
     }
 
     /// `why` names the field that is not as the API has it.
     pub(super) fn shape(&self, why: &str) -> Error {
         let why = self.foreign(why);
         let what = format!("not a Nomad API answer ({}, {}): {why}", self.what, self.address);
-        Error { kind: FailureKind::NotNomad, what, hint: None }
+        Error::new(FailureKind::NotNomad, what)
     }
 }
 

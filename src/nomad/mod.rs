@@ -141,7 +141,12 @@ pub struct Error {
 impl Error {
     /// A setting that cannot be used.
     fn config(what: impl Into<String>) -> Self {
-        Self { kind: FailureKind::Config, what: what.into(), hint: None }
+        Self::new(FailureKind::Config, what)
+    }
+
+    /// A failure without a hint.
+    pub(crate) fn new(kind: FailureKind, what: impl Into<String>) -> Self {
+        Self { kind, what: what.into(), hint: None }
     }
 
     fn with_kind(self, kind: FailureKind) -> Self {

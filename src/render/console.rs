@@ -1,4 +1,4 @@
-//! stderr: remarks, errors, and the bar of long work. A stderr that is closed hurts nothing.
+//! stderr: notices, errors, and the progress bar. A closed stderr is ignored.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::{Mutex, OnceLock};
@@ -15,22 +15,22 @@ use crate::net::sync::lock;
 
 use super::line_queue::Backlog;
 
-/// What may wait for somebody who reads stderr, in bytes.
+/// The bytes of lines that wait for a reader of stderr.
 const BACKLOG: usize = 256 << 10;
-/// Work that takes less shows no bar: it would only flash.
+/// Work that takes less time shows no bar, which would only flash.
 const UNSEEN: Duration = Duration::from_millis(150);
-/// What waits has this long at the end of the process.
+/// How long the end of the process waits for these lines to be written.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// What people see beside the data.
+/// The messages that people see besides the data.
 pub(crate) struct Console {
-    /// Remarks up to this level; `None` = none at all, only errors.
+    /// Notices up to this level are shown; `None` = only errors.
     level: Option<Level>,
     colour: bool,
     bars: bool,
-    /// The bar, and since when the work goes on.
+    /// The bar, and when the work began.
     bar: Mutex<Option<(ProgressBar, Instant)>>,
-    /// Set for a process that must not wait for whoever reads its stderr.
+    /// Set for a process that must not wait for a reader of its stderr.
     backlog: OnceLock<Backlog>,
 }
 
@@ -40,8 +40,8 @@ impl Console {
         Self { level, colour, bars, bar: Mutex::default(), backlog: OnceLock::new() }
     }
 
-    /// From now on nobody waits for a stderr that is not read: what is too much is dropped, and how
-    /// much that was is told when it is read again.
+    /// From now on no thread waits for a reader of stderr: lines that are too many are dropped, and
+    /// counted in a notice later.
     pub(crate) fn never_wait(&self) {
         let colour = self.colour;
         let notice = move |count| {
@@ -52,7 +52,7 @@ impl Console {
             .get_or_init(|| Backlog::new(Box::new(io::stderr()), BACKLOG, Box::new(notice)));
     }
 
-    /// At the end of the process: what still waits is written, if it is read soon.
+    /// At the end of the process, writes the lines that still wait, if stderr is read soon.
     pub(crate) fn flush(&self) {
         if let Some(backlog) = self.backlog.get() {
             backlog.flush(FAREWELL);
@@ -70,7 +70,7 @@ impl Console {
         }
     }
 
-    /// What went wrong, and on a line of its own what to do.
+    /// Prints an error, and its hint on a line of its own.
     pub(crate) fn error(&self, what: &str, hint: Option<&str>) {
         self.labelled("error", AnsiColor::Red, what);
         if let Some(hint) = hint {
@@ -93,7 +93,7 @@ impl Console {
         if let Some(backlog) = self.backlog.get() {
             return backlog.push(text.to_owned());
         }
-        // Nobody reads a closed stderr, so there is nobody to tell that it is closed.
+        // There is no place to report a closed stderr.
         let write = || drop(writeln!(io::stderr(), "{text}"));
         // Not locked meanwhile: a signal that ends the process clears the bar first.
         let bar = self.bar().clone();
@@ -120,7 +120,7 @@ fn hidden_bar(total: usize) -> ProgressBar {
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// One more is done; the bar appears once the work has taken long enough.
+/// Advances the bar, which appears once the work has taken long enough.
 fn advance(bar: &ProgressBar, elapsed: Duration, target: fn() -> ProgressDrawTarget) {
     bar.inc(1);
     if bar.is_hidden() && elapsed >= UNSEEN {

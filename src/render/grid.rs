@@ -47,15 +47,15 @@ impl Grid {
         &self,
         to: &mut dyn Write,
         syntax: Syntax,
-        look: &OutputStyle,
+        style: &OutputStyle,
     ) -> io::Result<()> {
         let head = |name: &String| cell(&Value::from(name.as_str()), syntax);
-        if look.headers {
+        if style.headers {
             write_row(to, self.names.iter().map(head), syntax)?;
         }
         for row in &self.rows {
             let cells = self.names.iter().zip(row).map(|(name, value)| {
-                if look.secrets { cell(value, syntax) } else { cell(&masked(name, value), syntax) }
+                if style.secrets { cell(value, syntax) } else { cell(&masked(name, value), syntax) }
             });
             write_row(to, cells, syntax)?;
         }
@@ -184,9 +184,9 @@ mod tests {
         ];
         let names = ["meta.token", "text", "number", "as text", "formula"].map(str::to_owned);
         let grid = Grid { names: names.into(), rows: vec![row] };
-        let look = OutputStyle { width: None, colour: false, headers: false, secrets };
+        let style = OutputStyle { width: None, colour: false, headers: false, secrets };
         let mut out = Vec::new();
-        grid.separated(&mut out, syntax, &look).unwrap();
+        grid.separated(&mut out, syntax, &style).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -205,9 +205,9 @@ mod tests {
     #[test]
     fn a_byte_order_mark_is_part_of_the_text() {
         let grid = Grid { names: vec!["name".to_owned()], rows: vec![vec![json!("\u{feff}web")]] };
-        let look = OutputStyle { width: None, colour: false, headers: false, secrets: true };
+        let style = OutputStyle { width: None, colour: false, headers: false, secrets: true };
         let mut out = Vec::new();
-        grid.separated(&mut out, Syntax { tabs: false, raw: true }, &look).unwrap();
+        grid.separated(&mut out, Syntax { tabs: false, raw: true }, &style).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), "\"\u{feff}web\"\n");
     }
 

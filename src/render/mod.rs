@@ -98,15 +98,15 @@ pub(crate) fn json<'a>(
 }
 
 /// A grid as a table for people; values under a secret's name are masked.
-pub(crate) fn grid_table(to: &mut dyn Write, grid: &Grid, look: &OutputStyle) -> io::Result<()> {
+pub(crate) fn grid_table(to: &mut dyn Write, grid: &Grid, style: &OutputStyle) -> io::Result<()> {
     let cell = |(name, value): (&String, &serde_json::Value)| {
-        let value = if look.secrets { value.clone() } else { grid::masked(name, value) };
+        let value = if style.secrets { value.clone() } else { grid::masked(name, value) };
         let text = crate::model::selection::value::text(&value);
         if text.is_empty() { "-".to_owned() } else { sanitised(&text).into_owned() }
     };
     let row = |row: &Vec<serde_json::Value>| grid.names.iter().zip(row).map(cell).collect();
     let heads = grid.names.iter().map(|name| sanitised(name).into_owned()).collect();
-    texts(to, heads, grid.rows.iter().map(row).collect(), look)
+    texts(to, heads, grid.rows.iter().map(row).collect(), style)
 }
 
 /// A time as RFC 3339.

@@ -56,32 +56,32 @@ pub(crate) fn table(
     to: &mut dyn Write,
     nodes: &[Full],
     sheet: &NodeTable<'_>,
-    look: &OutputStyle,
+    style: &OutputStyle,
 ) -> io::Result<()> {
     let mut columns = sheet.columns.clone();
     let cell = |column: &Column, node| {
-        let text = column.text(node, look.secrets);
+        let text = column.text(node, style.secrets);
         let tone = column.tone(&text);
         (text, tone)
     };
     let row = |node| columns.iter().map(|column| cell(column, node)).collect();
     let mut rows: Vec<TableRow<'_>> = nodes.iter().map(row).collect();
-    if look.width.is_some() {
+    if style.width.is_some() {
         shorten_ids(&columns, &mut rows);
         if !sheet.named {
             leave_out_silent(&mut columns, &mut rows);
         }
     }
-    if look.headers {
+    if style.headers {
         let head = |column: &Column| (column.head().into(), Tone::Plain);
         rows.insert(0, columns.iter().map(head).collect());
     }
-    match look.width {
+    match style.width {
         Some(room) => {
-            mark(&mut rows, sheet.marks, look.headers);
-            coloured(to, &fitted(&rows, &columns, sheet.named, room), &rows, look.colour)
+            mark(&mut rows, sheet.marks, style.headers);
+            coloured(to, &fitted(&rows, &columns, sheet.named, room), &rows, style.colour)
         }
-        None => plain(to, &rows, look.colour),
+        None => plain(to, &rows, style.colour),
     }
 }
 
@@ -90,9 +90,9 @@ pub(crate) fn texts(
     to: &mut dyn Write,
     heads: Vec<String>,
     rows: Vec<Vec<String>>,
-    look: &OutputStyle,
+    style: &OutputStyle,
 ) -> io::Result<()> {
-    let heads = Some(heads).filter(|_| look.headers).into_iter();
+    let heads = Some(heads).filter(|_| style.headers).into_iter();
     let row = |texts: Vec<String>| texts.into_iter().map(|text| (text.into(), Tone::Plain));
     let rows: Vec<TableRow<'_>> = heads.chain(rows).map(|texts| row(texts).collect()).collect();
     plain(to, &rows, false)

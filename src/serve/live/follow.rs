@@ -187,11 +187,8 @@ impl Follower {
 }
 
 fn dropped() -> IndexProbeError {
-    IndexProbeError::Nomad(nomad::Error {
-        kind: nomad::FailureKind::Config,
-        what: "the request was dropped".to_owned(),
-        hint: None,
-    })
+    let kind = nomad::FailureKind::Config;
+    IndexProbeError::Nomad(nomad::Error::new(kind, "the request was dropped"))
 }
 
 /// While there are readers of events or this process follows: notices what other processes publish, and
