@@ -32,7 +32,7 @@ pub(super) enum Reused {
 impl Reused {
     /// `None` if the node has changed since this full record, or if it has no details.
     pub(super) fn of(json: &FullJson, stub: &Stub) -> Option<Self> {
-        if let Some(row) = NodeRow::kept(json, stub) {
+        if let Some(row) = NodeRow::reused(json, stub) {
             return Some(Self::Row(row));
         }
         let full = Full::from_json(json).ok()?;

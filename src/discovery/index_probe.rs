@@ -53,7 +53,7 @@ impl Discovery {
         want: Want,
     ) -> Option<AssembledNodes> {
         let Kept { all, first: json } = self.store.kept(flight, &first.id)?;
-        NodeRow::kept(&json, first)?;
+        NodeRow::reused(&json, first)?;
         let fulls = match want {
             Want::Records => None,
             Want::Full => Some(self.store.base(flight)?.fulls.into_iter().collect()),

@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::model::notice::Notifier;
-use crate::model::text::told;
+use crate::model::text::printable;
 use crate::nomad::Access;
 use crate::store::{CacheMode, Place};
 
@@ -107,7 +107,7 @@ impl Checks {
 
     fn add(&mut self, name: &str, state: CheckStatus, said: String, advice: Option<String>) {
         // Names, versions and errors of others may stand in it.
-        let safe = |text: String| told(&text).into_owned();
+        let safe = |text: String| printable(&text).into_owned();
         let (said, advice) = (safe(said), advice.map(safe));
         self.all.push(Check { link: self.link, name: name.to_owned(), state, said, advice });
     }

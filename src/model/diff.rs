@@ -19,7 +19,7 @@ pub fn is_unchanged(record: &Record, stub: &Stub) -> bool {
 }
 
 /// Whether `record` says what `stub` says, of everything that changes while a node lives.
-pub fn is_told_by(record: &Record, stub: &Stub) -> bool {
+pub fn has_same_state(record: &Record, stub: &Stub) -> bool {
     record.status == stub.status
         && record.status_description == stub.status_description
         && record.eligibility == stub.eligibility

@@ -115,12 +115,12 @@ mod tests {
     fn a_field_that_is_wanted_is_read_and_nothing_else() {
         let whole = Full::from_json(NODE.as_bytes()).unwrap();
         for known in KNOWN {
-            let fields = field::list(known.key).unwrap();
+            let fields = field::parse_list(known.key).unwrap();
             let read = full(&Wanted::keys(&[]).and(&fields)).unwrap();
             assert_eq!(fields[0].value(&read), fields[0].value(&whole), "{}", known.key);
             let others = KNOWN.iter().filter(|other| ![known.key, "id"].contains(&other.key));
             for other in others {
-                let value = field::list(other.key).unwrap()[0].value(&read);
+                let value = field::parse_list(other.key).unwrap()[0].value(&read);
                 let empty = [serde_json::json!(""), serde_json::json!(false), serde_json::json!(0)];
                 let is_empty = value.is_null()
                     || empty.contains(&value)
@@ -133,8 +133,8 @@ mod tests {
     #[test]
     fn members_alone_together_and_all() {
         let value = |wanted: &str, asked: &str| {
-            let wanted = Wanted::keys(&[]).and(&field::list(wanted).unwrap());
-            field::list(asked).unwrap()[0].value(&full(&wanted).unwrap())
+            let wanted = Wanted::keys(&[]).and(&field::parse_list(wanted).unwrap());
+            field::parse_list(asked).unwrap()[0].value(&full(&wanted).unwrap())
         };
         let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
         assert_eq!(value("meta.rack", "meta"), json(r#"{"rack":"r1"}"#));
@@ -159,7 +159,8 @@ mod tests {
     /// A forged record may hold whatever it likes under names that only full records have.
     #[test]
     fn the_keys_of_the_other_half_are_not_looked_at() {
-        let name_and = |field: &str| Wanted::keys(&["name"]).and(&field::list(field).unwrap());
+        let name_and =
+            |field: &str| Wanted::keys(&["name"]).and(&field::parse_list(field).unwrap());
         let record = NODE.replace(r#""attributes":{"a.b":"1","c":"2"}"#, r#""attributes":5"#);
         let read = name_and("attr.a.b").records(format!("[{record}]").as_bytes()).unwrap();
         assert_eq!(read[0].name, "node-1");

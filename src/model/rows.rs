@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::diff::{is_told_by, is_unchanged};
+use super::diff::{has_same_state, is_unchanged};
 use super::node::{Full, FullJson, Fulls, NodeId, Record, Stub};
 use super::projection::Wanted;
 use super::selection::natural;
@@ -34,7 +34,7 @@ impl NodeRow {
 
     /// The cached bytes of a full record with details, if they say of the node what `stub` says:
     /// then neither need be written again, which is most of what a refresh costs otherwise.
-    pub fn kept(json: &FullJson, stub: &Stub) -> Option<Self> {
+    pub fn reused(json: &FullJson, stub: &Stub) -> Option<Self> {
         let Stub { create_index, modify_index, .. } = stub;
         // The end of a record; no other object has numbers under these names.
         let end = format!(r#","create_index":{create_index},"modify_index":{modify_index}"#);
@@ -42,7 +42,7 @@ impl NodeRow {
         let (record, rest) = json.split_at(end);
         let has_details = rest.starts_with(br#","attributes":{"#);
         let read: Record = serde_json::from_slice(&[record, b"}"].concat()).ok()?;
-        let same = has_details && is_unchanged(&read, stub) && is_told_by(&read, stub);
+        let same = has_details && is_unchanged(&read, stub) && has_same_state(&read, stub);
         let volumes = Wanted::keys(&["host_volumes"]).extra(json).ok()?.host_volumes;
         let same = same && volumes.as_ref() == Some(&stub.host_volumes);
         same.then(|| Self { id: read.id, name: read.name, end, full: Arc::clone(json) })
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn what_is_kept_is_what_would_be_made() {
         let made = NodeRow::of(full(&stub()));
-        assert_eq!(NodeRow::kept(&made.full, &stub()), Some(made));
+        assert_eq!(NodeRow::reused(&made.full, &stub()), Some(made));
     }
 
     /// Whatever the stub says otherwise is not kept.
@@ -161,14 +161,14 @@ mod tests {
         for (at, change) in changes.into_iter().enumerate() {
             let mut changed = stub();
             change(&mut changed);
-            assert_eq!(NodeRow::kept(&made.full, &changed), None, "{at}");
+            assert_eq!(NodeRow::reused(&made.full, &changed), None, "{at}");
         }
         let bare = NodeRow::of(Full::new(&stub(), None));
-        assert_eq!(NodeRow::kept(&bare.full, &stub()), None, "without details");
+        assert_eq!(NodeRow::reused(&bare.full, &stub()), None, "without details");
         for junk in
             [&b""[..], b"{}", b"null", &made.full[..made.full.len() / 2], &made.full[..made.end]]
         {
-            assert_eq!(NodeRow::kept(&junk.to_vec().into(), &stub()), None);
+            assert_eq!(NodeRow::reused(&junk.to_vec().into(), &stub()), None);
         }
     }
 }

@@ -77,7 +77,7 @@ const TOLD: usize = 4000;
 
 /// The last look at what is told to somebody, whoever has written parts of it: harmless, and cut
 /// where nobody reads on.
-pub fn told(text: &str) -> Cow<'_, str> {
+pub fn printable(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(TOLD) {
         Some((end, _)) => Cow::Owned(format!("{}…", sanitised(&text[..end]))),
         None => sanitised(text),
@@ -109,7 +109,7 @@ fn is_harmful(character: char) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{FOREIGN, TOLD, first_line, foreign, io, is_plain, reason, sanitised, told};
+    use super::{FOREIGN, TOLD, first_line, foreign, io, is_plain, printable, reason, sanitised};
     use crate::model::properties::{assert_harmless, harm};
 
     #[test]
@@ -140,11 +140,11 @@ mod tests {
         assert!(foreign(&long).chars().count() <= FOREIGN);
         assert_eq!(foreign(&long), first_line(&long, FOREIGN));
         assert_eq!(foreign("\n short \n"), "short");
-        let said = told(&long);
+        let said = printable(&long);
         assert_harmless(&said);
         assert!(said.ends_with('…') && said.len() < 8 * TOLD, "{} bytes", said.len());
         let most = "x".repeat(TOLD);
-        assert_eq!(told(&most), most);
+        assert_eq!(printable(&most), most);
         let error = io::Error::from_raw_os_error(28);
         assert_eq!(reason(&error), "no space left on device");
     }

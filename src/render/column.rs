@@ -109,7 +109,7 @@ pub(crate) fn default_columns(wide: bool) -> Vec<Column> {
 /// All fields that the columns show.
 pub(crate) fn fields(columns: &[Column]) -> Vec<Field> {
     let fields = columns.iter().flat_map(|column| match column {
-        Column::Standard(column) => field::list(column.keys).expect("these are fields"),
+        Column::Standard(column) => field::parse_list(column.keys).expect("these are fields"),
         Column::Field(field) => vec![field.clone()],
     });
     fields.collect()

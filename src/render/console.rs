@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::clock;
 use crate::discovery::Progress;
 use crate::model::notice::{Level, Notice};
-use crate::model::text::told;
+use crate::model::text::printable;
 use crate::net::sync::lock;
 
 use super::line_queue::Backlog;
@@ -66,7 +66,7 @@ impl Console {
         match notice.level {
             Level::Warning => self.labelled("warning", AnsiColor::Yellow, &notice.text),
             Level::Note => self.labelled("note", AnsiColor::Cyan, &notice.text),
-            Level::Summary | Level::Verbose | Level::Call => self.line(&told(&notice.text)),
+            Level::Summary | Level::Verbose | Level::Call => self.line(&printable(&notice.text)),
         }
     }
 
@@ -111,7 +111,7 @@ impl Console {
 fn labelled(label: &str, colour: AnsiColor, coloured: bool, text: &str) -> String {
     let style =
         if coloured { Style::new().bold().fg_color(Some(colour.into())) } else { Style::new() };
-    format!("{style}{label}:{style:#} {}", told(text))
+    format!("{style}{label}:{style:#} {}", printable(text))
 }
 
 fn hidden_bar(total: usize) -> ProgressBar {

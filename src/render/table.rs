@@ -218,7 +218,7 @@ mod tests {
 
     /// Columns that may be shortened to 12, not at all, and to 8.
     fn columns() -> Vec<Column> {
-        let fields = field::list("id,name,dc,version").unwrap();
+        let fields = field::parse_list("id,name,dc,version").unwrap();
         fields.into_iter().map(Column::of).collect()
     }
 

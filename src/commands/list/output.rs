@@ -48,7 +48,7 @@ impl ListOutput {
             _ => Format::Table,
         };
         let columns = columns(context, is_typed && is_structured(format))?;
-        let count_by = printing.count_by.as_deref().map(field::list).transpose();
+        let count_by = printing.count_by.as_deref().map(field::parse_list).transpose();
         let count_by = count_by.map_err(|why| invalid_value("count-by", why))?;
         if count_by.as_ref().is_some_and(Vec::is_empty) {
             return Err(invalid_value("count-by", "no column is named"));
@@ -161,7 +161,9 @@ impl ListOutput {
     /// The fields of CSV and TSV, or of JSON and YAML with named columns.
     fn grid_fields(&self) -> Vec<Field> {
         let default = match self.format {
-            Format::Csv | Format::Tsv => field::list(DEFAULT_FIELDS).expect("these are fields"),
+            Format::Csv | Format::Tsv => {
+                field::parse_list(DEFAULT_FIELDS).expect("these are fields")
+            }
             _ => columns::of_record(self.full),
         };
         match &self.columns {

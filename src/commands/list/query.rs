@@ -95,12 +95,12 @@ impl ListQuery {
         let mut positions = named(&nodes, &self.arguments, required)?.into_iter().peekable();
         let nodes = nodes.into_iter().enumerate();
         let named = nodes.filter_map(|(at, node)| positions.next_if_eq(&at).map(|_| node));
-        Ok(self.selection.all_of(named.collect()))
+        Ok(self.selection.select_all(named.collect()))
     }
 
     /// The selected nodes that `--limit` leaves.
     pub(super) fn visible<'a>(&self, nodes: &'a [Full]) -> &'a [Full] {
-        &nodes[..self.selection.most().min(nodes.len())]
+        &nodes[..self.selection.max_nodes().min(nodes.len())]
     }
 
     /// After a fetch, full records are there even if nobody wants them: they are not read.

@@ -27,7 +27,7 @@ impl Columns {
         let adds = texts.iter().any(|text| text.trim_start().starts_with('+'));
         let without_plus = |text: &String| text.trim_start().trim_start_matches('+').to_owned();
         let joined = texts.iter().map(without_plus).collect::<Vec<_>>().join(",");
-        let mut fields = field::list(&joined.replace(",+", ","))?;
+        let mut fields = field::parse_list(&joined.replace(",+", ","))?;
         if fields.is_empty() {
             return Err("no column is named".to_owned());
         }
@@ -57,5 +57,5 @@ impl Columns {
 /// The fields of a record, or of a full one, in the order of the JSON.
 pub fn of_record(full: bool) -> Vec<Field> {
     let keys = KNOWN.iter().filter(|known| full || !known.full).map(|known| known.key);
-    field::list(&keys.collect::<Vec<_>>().join(",")).expect("these are fields")
+    field::parse_list(&keys.collect::<Vec<_>>().join(",")).expect("these are fields")
 }

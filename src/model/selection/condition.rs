@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::field::Field;
 use super::glob::Pattern;
-use super::value::{by_value, is_empty, text};
+use super::value::{compare_values, is_empty, text};
 use crate::model::node::Full;
 use crate::model::text::unknown;
 use crate::model::work_limit::WorkLimit;
@@ -112,7 +112,7 @@ impl Condition {
         };
         for test in self.tests.iter().filter(|test| test.operator != Operator::Is) {
             let work = WorkLimit::unbounded();
-            if !possible.iter().any(|value| test.operand.fits(value, &work)) {
+            if !possible.iter().any(|value| test.operand.matches(value, &work)) {
                 return Err(unknown(what, test.operand.text(), possible.iter().copied()));
             }
         }
@@ -144,7 +144,7 @@ impl Test {
             operator,
             Operator::Less | Operator::AtMost | Operator::More | Operator::AtLeast
         );
-        if orders && by_value(operand, operand).is_none() {
+        if orders && compare_values(operand, operand).is_none() {
             let sign =
                 OPERATORS.iter().find(|(_, of)| *of == operator).map_or("", |(sign, _)| sign);
             return Err(format!("{sign} needs a number or a version, not {operand:?}"));
@@ -157,12 +157,12 @@ impl Test {
         work.spend(ALTERNATIVE);
         let order = || {
             work.spend(EACH + text.len() + self.operand.text().len());
-            by_value(text, self.operand.text())
+            compare_values(text, self.operand.text())
         };
         match self.operator {
             Operator::Is => !is_empty(value) && *value != Value::Bool(false),
-            Operator::Equal => !value.is_null() && self.operand.fits(text, work),
-            Operator::Unequal => value.is_null() || !self.operand.fits(text, work),
+            Operator::Equal => !value.is_null() && self.operand.matches(text, work),
+            Operator::Unequal => value.is_null() || !self.operand.matches(text, work),
             Operator::Less => order() == Some(Ordering::Less),
             Operator::AtMost => order().is_some_and(Ordering::is_le),
             Operator::More => order() == Some(Ordering::Greater),

@@ -232,18 +232,18 @@ fn unknown(text: &str) -> String {
 ///
 /// # Errors
 /// As [`Field::parse`].
-pub fn list(text: &str) -> Result<Vec<Field>, String> {
+pub fn parse_list(text: &str) -> Result<Vec<Field>, String> {
     text.split(',').filter(|part| !part.trim().is_empty()).map(Field::parse).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Field, KNOWN, list};
+    use super::{Field, KNOWN, parse_list};
 
     #[test]
     fn names_and_short_names() {
         let names = |text: &str| -> Vec<String> {
-            list(text).unwrap().iter().map(|field| field.name().to_owned()).collect()
+            parse_list(text).unwrap().iter().map(|field| field.name().to_owned()).collect()
         };
         assert_eq!(
             names("id, dc,class,meta.a.b,attr.kernel.name,drivers.docker"),

@@ -74,7 +74,7 @@ impl Pattern {
         &self.text
     }
 
-    pub fn fits(&self, text: &str, work: &WorkLimit) -> bool {
+    pub fn matches(&self, text: &str, work: &WorkLimit) -> bool {
         match &self.wild {
             None => self.text == text,
             Some(wild) => wild.accepts(text.chars(), work),
@@ -214,7 +214,7 @@ mod tests {
     use crate::model::work_limit::WorkLimit;
 
     fn fits(pattern: &str, text: &str) -> bool {
-        Pattern::parse(pattern).unwrap().fits(text, &WorkLimit::unbounded())
+        Pattern::parse(pattern).unwrap().matches(text, &WorkLimit::unbounded())
     }
 
     #[test]
@@ -269,7 +269,7 @@ mod tests {
         let text = "[".repeat(100_000);
         for pattern in ["*[[[[x", &format!("*{}x", "[".repeat(254)), &"*[".repeat(128)] {
             let (pattern, work) = (Pattern::parse(pattern).unwrap(), WorkLimit::unbounded());
-            pattern.fits(&text, &work);
+            pattern.matches(&text, &work);
             assert!(work.spent() <= 7 * 100_000, "{} steps", work.spent());
         }
     }

@@ -13,7 +13,7 @@ use std::cmp::Ordering;
 
 use super::node::Full;
 use super::selection::condition::Condition;
-use super::selection::field::{Field, list};
+use super::selection::field::{Field, parse_list};
 use super::selection::value::{Rank, compare};
 use super::work_limit::{WorkLimit, WorkLimitExceeded};
 
@@ -126,23 +126,23 @@ impl Selection {
     ///
     /// # Errors
     /// It takes more than `work` allows.
-    pub fn of<N: Borrow<Full>>(
+    pub fn select<N: Borrow<Full>>(
         &self,
         nodes: Vec<N>,
         work: &WorkLimit,
     ) -> Result<Vec<N>, WorkLimitExceeded> {
         let mut nodes = self.ordered(self.chosen(nodes, work), work)?;
-        nodes.truncate(self.most());
+        nodes.truncate(self.max_nodes());
         Ok(nodes)
     }
 
     /// The most nodes to show; `usize::MAX` without a limit.
-    pub fn most(&self) -> usize {
+    pub fn max_nodes(&self) -> usize {
         self.limit.unwrap_or(usize::MAX)
     }
 
     /// The same without a limit, however long it takes.
-    pub fn all_of<N: Borrow<Full>>(&self, nodes: Vec<N>) -> Vec<N> {
+    pub fn select_all<N: Borrow<Full>>(&self, nodes: Vec<N>) -> Vec<N> {
         let work = WorkLimit::unbounded();
         self.ordered(self.chosen(nodes, &work), &work).unwrap_or_default()
     }
@@ -196,7 +196,7 @@ fn sort_keys(text: &str) -> Result<Vec<SortKey>, String> {
     let mut keys = Vec::new();
     for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
         let (name, descending) = part.strip_prefix('-').map_or((part, false), |name| (name, true));
-        keys.extend(list(name)?.into_iter().map(|field| SortKey { field, descending }));
+        keys.extend(parse_list(name)?.into_iter().map(|field| SortKey { field, descending }));
     }
     Ok(keys)
 }
@@ -246,17 +246,20 @@ mod tests {
         let pattern = format!("k=*{}x", "[".repeat(200));
         for asked in [selection("meta", &pattern), selection("sort", "meta.k")] {
             let work = WorkLimit::unbounded();
-            asked.of(hostile(), &work).unwrap();
+            asked.select(hostile(), &work).unwrap();
             assert!((40 * 2000..1_000_000).contains(&work.spent()), "{} steps", work.spent());
             let most = work.spent();
-            assert!(asked.of(hostile(), &WorkLimit::at_most(most)).is_ok());
-            assert_eq!(asked.of(hostile(), &WorkLimit::at_most(most - 1)), Err(WorkLimitExceeded));
-            assert!(asked.of(hostile(), &WorkLimit::of_request()).is_ok());
+            assert!(asked.select(hostile(), &WorkLimit::at_most(most)).is_ok());
+            assert_eq!(
+                asked.select(hostile(), &WorkLimit::at_most(most - 1)),
+                Err(WorkLimitExceeded)
+            );
+            assert!(asked.select(hostile(), &WorkLimit::of_request()).is_ok());
         }
         let mut asked = Selection::default();
         asked.add("meta", &vec!["none!=y".to_owned(); CONDITIONS]).unwrap();
         let work = WorkLimit::at_most(50_000);
-        assert_eq!(asked.of(hostile(), &work), Err(WorkLimitExceeded));
+        assert_eq!(asked.select(hostile(), &work), Err(WorkLimitExceeded));
         assert!(work.spent() < 50_100, "nothing is done any more: {} steps", work.spent());
     }
 
@@ -270,7 +273,7 @@ mod tests {
         asked.add("meta", &usual.take(CONDITIONS).collect::<Vec<_>>()).unwrap();
         asked.add("sort", &["meta.rack,name,id".to_owned()]).unwrap();
         let work = WorkLimit::of_request();
-        assert_eq!(asked.of(vec![&node; 10_000], &work).map(|nodes| nodes.len()), Ok(10_000));
+        assert_eq!(asked.select(vec![&node; 10_000], &work).map(|nodes| nodes.len()), Ok(10_000));
         assert!(work.spent() > 1 << 24, "{} steps", work.spent());
     }
 
@@ -289,7 +292,7 @@ mod tests {
     fn alternatives_count_as_steps() {
         let many = vec!["x"; 500].join(",");
         let work = WorkLimit::unbounded();
-        selection("class", &many).of(sample(), &work).unwrap();
+        selection("class", &many).select(sample(), &work).unwrap();
         assert!(work.spent() > 500, "{} steps", work.spent());
     }
 

@@ -103,7 +103,7 @@ fn matches(records: &[impl AsRef<Record>], text: &str) -> Result<Vec<usize>, Nod
         let pattern = Pattern::parse(text).map_err(invalid)?;
         // One pass over the names costs no more than comparing them.
         let work = WorkLimit::unbounded();
-        return Ok(positions(&|record| pattern.fits(&record.name, &work)));
+        return Ok(positions(&|record| pattern.matches(&record.name, &work)));
     }
     if text.len() < SHORTEST_PREFIX {
         return Ok(exact);

@@ -70,7 +70,7 @@ fn place(text: &str) -> Option<(f64, Option<Version>)> {
 }
 
 /// How two texts compare as numbers or as versions; `None` if one of them is neither.
-pub fn by_value(a: &str, b: &str) -> Option<Ordering> {
+pub fn compare_values(a: &str, b: &str) -> Option<Ordering> {
     if let (Some(a), Some(b)) = (number(a), number(b)) {
         return Some(a.total_cmp(&b));
     }
@@ -95,7 +95,7 @@ mod tests {
 
     use serde_json::json;
 
-    use super::{by_value, compare, text};
+    use super::{compare, compare_values, text};
 
     #[test]
     fn text_of_anything() {
@@ -153,7 +153,7 @@ mod tests {
             ("a", "1", None),
             ("inf", "1", None),
         ] {
-            assert_eq!(by_value(a, b), order, "{a} {b}");
+            assert_eq!(compare_values(a, b), order, "{a} {b}");
         }
     }
 }

@@ -190,7 +190,7 @@ fn write_nodes(
     nodes: Vec<&Full>,
     to: &mut GrowingBytes,
 ) -> Result<(), AnswerError> {
-    let selected = query.selection.of(nodes, &WorkLimit::of_request())?;
+    let selected = query.selection.select(nodes, &WorkLimit::of_request())?;
     to.add(b"[")?;
     for (at, node) in selected.into_iter().enumerate() {
         if at > 0 {

@@ -4,7 +4,7 @@ use hyper::StatusCode;
 use serde::Serialize;
 
 use crate::model::json;
-use crate::model::text::told;
+use crate::model::text::printable;
 
 /// RFC 9457, with the members of the older API beside its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Problem {
 
     /// The body, `application/problem+json`.
     pub(crate) fn json(&self) -> Vec<u8> {
-        let (what, hint) = (told(&self.what), self.hint.as_deref().map(told));
+        let (what, hint) = (printable(&self.what), self.hint.as_deref().map(printable));
         json::bytes(&Body {
             kind: "about:blank",
             title: self.status.canonical_reason().unwrap_or("Error"),

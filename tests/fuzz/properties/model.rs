@@ -55,7 +55,7 @@ pub fn syntax(bytes: &[u8]) {
         let mut selection = Selection::default();
         if selection.add(option, &said).is_ok() {
             let work = WorkLimit::unbounded();
-            let chosen = |nodes| selection.of(nodes, &work).expect("this work has no limit");
+            let chosen = |nodes| selection.select(nodes, &work).expect("this work has no limit");
             let once = chosen(nodes.iter().collect());
             assert_cheap(&said[0], &nodes, &work);
             assert_eq!(chosen(once.clone()), once, "who is chosen is chosen again");
@@ -80,7 +80,7 @@ pub fn pattern(bytes: &[u8]) {
     assert_eq!(parsed.is_err(), is_long, "{pattern:?}");
     let Ok(parsed) = parsed else { return };
     let work = WorkLimit::unbounded();
-    let fits = parsed.fits(text, &work);
+    let fits = parsed.matches(text, &work);
     let characters = text.chars().count() as u64;
     assert!(work.spent() <= 7 * characters, "{} steps for {characters}", work.spent());
     let wild: Vec<char> = pattern.chars().collect();

@@ -44,7 +44,11 @@ fn assert_keeps(stub: &Stub, facts: Facts) {
     assert_eq!(full.json(false), [&json[..end], b"}"].concat(), "the record is its beginning");
     assert_eq!(full.clone().facts(), Some(facts), "the detail is in the record");
     let row = NodeRow::of(full);
-    assert_eq!(NodeRow::kept(&json.into(), stub), Some(row), "what is kept is what would be made");
+    assert_eq!(
+        NodeRow::reused(&json.into(), stub),
+        Some(row),
+        "what is kept is what would be made"
+    );
 }
 
 fn assert_survives(full: &Full) {

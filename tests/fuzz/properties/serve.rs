@@ -29,7 +29,7 @@ fn assert_answerable(route: &Route) {
     let nodes = sample();
     let count = query
         .selection
-        .of(nodes.iter().collect(), &WorkLimit::of_request())
+        .select(nodes.iter().collect(), &WorkLimit::of_request())
         .map_or(0, |them| them.len());
     assert!(count <= nodes.len());
     if query.is_everything() {

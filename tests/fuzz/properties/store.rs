@@ -7,7 +7,7 @@ use crate::model::node::NodeId;
 use crate::model::projection::Wanted;
 use crate::model::properties::assert_harmless;
 use crate::model::secret::Secret;
-use crate::model::selection::field::list;
+use crate::model::selection::field::parse_list;
 use crate::model::snapshot::Snapshot;
 
 use super::meta::Meta;
@@ -44,7 +44,7 @@ pub fn cached(bytes: &[u8]) {
 fn assert_reads(snapshot: &Snapshot) {
     let some =
         |wanted: &Wanted| Snapshot::assembled(&snapshot.all, snapshot.fulls.as_deref(), wanted);
-    let fields = list("name,version,meta.rack,attr.kernel.name").expect("these are fields");
+    let fields = parse_list("name,version,meta.rack,attr.kernel.name").expect("these are fields");
     let part = some(&Wanted::keys(&["name"]).and(&fields));
     let Ok(nodes) = snapshot.nodes() else { return };
     for node in &nodes {

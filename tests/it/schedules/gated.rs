@@ -184,7 +184,7 @@ impl Store for GatedStore {
         let kept = self.inner.kept(flight, first);
         let first = self.actor.notes().first.take();
         let row =
-            kept.as_ref().zip(first).and_then(|(kept, stub)| NodeRow::kept(&kept.first, &stub));
+            kept.as_ref().zip(first).and_then(|(kept, stub)| NodeRow::reused(&kept.first, &stub));
         if row.is_none() {
             self.actor.fork();
         }
