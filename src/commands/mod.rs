@@ -18,7 +18,7 @@ use anyhow::{Error, Result};
 use crate::cli::{self, CacheCommand, Command, Shell};
 use crate::clock;
 use crate::config::Config;
-use crate::discovery::{self, Answer, Discovery, How, Shutdown, Source, Want};
+use crate::discovery::{self, Answer, Discovery, Request, Shutdown, Source};
 use crate::error::{Exit, Hinted as _};
 use crate::model::node::NodeId;
 use crate::model::notice::Notifier;
@@ -75,12 +75,11 @@ impl CommandContext<'_> {
     /// Gets the nodes and lets `show` print the answer.
     fn nodes(
         &mut self,
-        how: How,
-        want: Want,
+        request: Request,
         show: impl FnOnce(&mut Self, &Answer) -> Result<()>,
     ) -> Result<()> {
         let discovery = self.discovery()?;
-        let answer = discovery.nodes(how, want)?;
+        let answer = discovery.nodes(request)?;
         self.present(&discovery, &answer, |context| show(context, &answer))
     }
 

@@ -4,14 +4,14 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::cli::Refresh;
-use crate::discovery::{How, Want};
+use crate::discovery::{How, Request, Want};
 use crate::model::json;
 use crate::render::summary;
 
 use super::{CommandContext, check_details};
 
 pub(super) fn run(refresh: &Refresh, context: &mut CommandContext<'_>) -> Result<()> {
-    context.nodes(How::Refresh, Want::Records, |context, answer| {
+    context.nodes(Request::new(How::Refresh, Want::Records), |context, answer| {
         let tally = &answer.tally;
         if refresh.json {
             context.out.write_all(&json::bytes(&Counts {

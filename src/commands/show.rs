@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::cli::Show;
-use crate::discovery::{Answer, How, Want, void_if_refused};
+use crate::discovery::{Answer, How, Request, Want, void_if_refused};
 use crate::model::live::Live;
 use crate::model::node::{Full, NodeId};
 use crate::model::selection::node_arg::single;
@@ -14,7 +14,7 @@ use super::{CommandContext, check_details, check_node_pattern};
 
 pub(super) fn run(show: &Show, context: &mut CommandContext<'_>) -> Result<()> {
     check_node_pattern(&show.node)?;
-    context.nodes(How::Get, Want::Full, |context, answer| {
+    context.nodes(Request::new(How::Get, Want::Full), |context, answer| {
         let (id, json) = find(&show.node, answer)?;
         if show.json {
             context.out.write_all(json)?;

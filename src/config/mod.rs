@@ -114,9 +114,7 @@ impl Config {
             timeout: access.timeout,
             deadline: access.deadline,
             shared: values.value(&SHARE)?,
-            stale_if_error: None,
             probe_from: PROBE_FROM,
-            moved: false,
         };
         let colour = values.said(&COLOR)?.unwrap_or_else(|| colour_of_variables(variable));
         let found = provenance(&values);

@@ -17,7 +17,7 @@ use super::answer::{Answer, Source};
 use super::assemble::{AssembledNodes, Assembler, Reused};
 use super::details::DetailOutcome;
 use super::lease::{Heartbeat, LeaseGuard};
-use super::{Discovery, Error, How, Want};
+use super::{Discovery, Error, How, Request};
 
 /// Of one fetch. Each may be refused because a newer index is known, or be torn by a restore.
 const LISTS: u32 = 4;
@@ -26,8 +26,7 @@ const LISTS: u32 = 4;
 struct Fetch<'a, 'h> {
     discovery: &'a Discovery,
     held: &'h mut LeaseGuard<'a>,
-    how: How,
-    want: Want,
+    request: Request,
     /// What details may be reused from; `None` once it proves nothing any more.
     base: Option<Base>,
     /// The ids of the base, also after it was dropped: they tell new nodes from changed ones.
@@ -57,12 +56,7 @@ struct FetchedNodes {
 
 impl Discovery {
     /// Asks Nomad, and publishes if there is a flight to publish under.
-    pub(super) fn fetch(
-        &self,
-        how: How,
-        want: Want,
-        flight: Option<Flight>,
-    ) -> Result<Answer, Error> {
+    pub(super) fn fetch(&self, request: Request, flight: Option<Flight>) -> Result<Answer, Error> {
         let lease = flight.as_ref().map(|flight| flight.lease().clone());
         let mut held = LeaseGuard::new(flight, &self.store, &self.leaving);
         let signal = Heartbeat::default();
@@ -74,7 +68,7 @@ impl Discovery {
                 // Without it another may take over after 3 s, as if the lease were lost.
                 drop(thread::Builder::new().spawn_scoped(scope, renew));
             }
-            Fetch::new(self, &mut held, how, want).run()
+            Fetch::new(self, &mut held, request).run()
         });
         if let Err(Error::Nomad(error)) = &result {
             self.void_if_refused(error, held.lease());
@@ -101,14 +95,13 @@ impl Discovery {
 }
 
 impl<'a, 'h> Fetch<'a, 'h> {
-    fn new(discovery: &'a Discovery, held: &'h mut LeaseGuard<'a>, how: How, want: Want) -> Self {
+    fn new(discovery: &'a Discovery, held: &'h mut LeaseGuard<'a>, request: Request) -> Self {
         let meta = held.flight.as_ref().and_then(Flight::meta);
         let known = meta.map(|meta| (meta.index, meta.rev.clone()));
         Self {
             discovery,
             held,
-            how,
-            want,
+            request,
             base: None,
             before: HashSet::new(),
             known,
@@ -138,12 +131,14 @@ impl<'a, 'h> Fetch<'a, 'h> {
 
     /// What the cache has, if nothing has changed since. `--force` uses nothing that is cached.
     fn unchanged(&mut self) -> Result<Option<FetchedNodes>, Error> {
-        let flight = self.held.flight.as_ref().filter(|_| self.how != How::Force);
+        let flight = self.held.flight.as_ref().filter(|_| self.request.how != How::Force);
         let Some((flight, meta)) = flight.and_then(|flight| Some((flight, flight.meta()?))) else {
             return Ok(None);
         };
-        let Some((sent, first)) = self.discovery.unmoved(meta)? else { return Ok(None) };
-        let nodes = self.discovery.as_cached(flight, meta, &first, self.want);
+        let Some((sent, first)) = self.discovery.unmoved(meta, self.request)? else {
+            return Ok(None);
+        };
+        let nodes = self.discovery.as_cached(flight, meta, &first, self.request.want);
         self.discovery.probes.note(nodes.is_none());
         Ok(nodes.map(|nodes| FetchedNodes { nodes, index: Some(meta.index), sent, same: true }))
     }
@@ -159,7 +154,7 @@ impl<'a, 'h> Fetch<'a, 'h> {
             .held
             .flight
             .as_ref()
-            .filter(|flight| flight.meta().is_some() && self.how != How::Force);
+            .filter(|flight| flight.meta().is_some() && self.request.how != How::Force);
         let Some(flight) = flight else { return self.list_found() };
         let (store, discovery) = (&self.discovery.store, self.discovery);
         self.lists += 1;
@@ -172,7 +167,7 @@ impl<'a, 'h> Fetch<'a, 'h> {
         });
         self.base = base.unwrap_or_else(|panic| resume_unwind(panic));
         if self.base.is_none() {
-            discovery.tell.verbose("the cached details are gone or damaged: all are asked for");
+            discovery.tell.verbose("the cached details are gone or damaged; all are fetched again");
         }
         self.before = self.base.iter().flat_map(|base| base.fulls.keys().cloned()).collect();
         let listed = listed?;
@@ -220,7 +215,7 @@ impl<'a, 'h> Fetch<'a, 'h> {
             let index = listed.1.index.unwrap_or(0);
             self.discovery
                 .tell
-                .note(format!("nomad index went back ({known} → {index}): cache rebuilt"));
+                .note(format!("the Nomad index went back ({known} → {index}); cache rebuilt"));
             self.reset = Some(rev);
             self.base = None;
         }
@@ -242,7 +237,7 @@ impl<'a, 'h> Fetch<'a, 'h> {
             if has_leader {
                 tell.verbose("the list has no usable X-Nomad-Index: not cached");
             } else {
-                tell.warning("nomad has no leader, data may be old");
+                tell.warning("Nomad has no leader; data may be old");
             }
         }
         self.held.fail(FailureClass::NotCacheable);
@@ -331,7 +326,7 @@ impl<'a, 'h> Fetch<'a, 'h> {
             // A clear or a newer fetch came in between. Ours is still true for whoever asked.
             Ok(Published::Fenced | Published::Rebase(_)) => {
                 self.discovery.tell.verbose(
-                    "not cached: a clear or a newer fetch came in between, or a right is missing \
+                    "not cached: a clear or a newer fetch came in between, or a permission is missing \
                      (nomad-clients doctor)",
                 );
                 self.held.done();

@@ -11,7 +11,7 @@ use crate::store::{Flight, Kept};
 
 use super::answer::Tally;
 use super::assemble::AssembledNodes;
-use super::{Discovery, Error, Policy, Want};
+use super::{Discovery, Error, Request, Want};
 
 /// For fewer nodes the list costs no more than the question.
 pub const PROBE_FROM: u64 = 200;
@@ -19,10 +19,14 @@ pub const PROBE_FROM: u64 = 200;
 impl Discovery {
     /// Nomad's first node, and when it was asked for, if the index of the nodes is still the one
     /// that the cache has. A partial publication is none that could stay as it is.
-    pub(super) fn unmoved(&self, meta: &Meta) -> Result<Option<(Instant, Stub)>, Error> {
-        let Policy { probe_from, moved, .. } = self.policy;
+    pub(super) fn unmoved(
+        &self,
+        meta: &Meta,
+        request: Request,
+    ) -> Result<Option<(Instant, Stub)>, Error> {
         let is_complete = meta.len > 0;
-        if moved || !is_complete || meta.count < probe_from || !self.probes.are_worth_it() {
+        let is_small = meta.count < self.policy.probe_from;
+        if request.moved || !is_complete || is_small || !self.probes.are_worth_it() {
             return Ok(None);
         }
         let sent = clock::now();

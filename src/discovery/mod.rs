@@ -3,7 +3,6 @@
 mod answer;
 mod assemble;
 mod details;
-mod error;
 mod fetch;
 mod index_probe;
 mod lease;
@@ -21,8 +20,7 @@ use crate::store::{
 };
 
 pub use crate::store::{How, Want};
-pub use answer::{Answer, Source, Tally};
-pub use error::Error;
+pub use answer::{Answer, Error, Source, Tally};
 pub use index_probe::PROBE_FROM;
 pub use lease::Shutdown;
 
@@ -52,12 +50,25 @@ pub struct Policy {
     pub deadline: Instant,
     /// All tokens of a cluster share the cache: then a refused token is nobody else's failure.
     pub shared: bool,
-    /// In an outage of Nomad an answer up to this age is better than none.
-    pub stale_if_error: Option<Duration>,
     /// A cache of this many nodes or more asks whether anything has changed before it asks for the list.
     pub probe_from: u64,
-    /// Something has changed for sure: that question is left out.
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Request {
+    pub how: How,
+    pub want: Want,
+    /// In an outage of Nomad an answer up to this age is better than none.
+    pub stale_if_error: Option<Duration>,
+    /// Something has changed for sure: whether anything has is not asked first.
     pub moved: bool,
+}
+
+impl Request {
+    pub fn new(how: How, want: Want) -> Self {
+        Self { how, want, stale_if_error: None, moved: false }
+    }
 }
 
 /// How one waits: `clock::sleep`, or what a test wants instead.
@@ -92,25 +103,25 @@ enum EnterOutcome {
 }
 
 impl Discovery {
-    /// The nodes, as fresh as `how` demands; with `Want::Full` the full records too.
+    /// The nodes, as fresh as `how` of the request demands.
     ///
     /// # Errors
     /// Nomad's failure (own, or of the fetch that was waited for), or the deadline. A cache that
     /// can't be used is never one.
-    pub fn nodes(&self, how: How, want: Want) -> Result<Answer, Error> {
+    pub fn nodes(&self, request: Request) -> Result<Answer, Error> {
         let began = clock::now();
-        let answered = self.turn(how, want).and_then(|turn| match turn {
+        let answered = self.turn(request).and_then(|turn| match turn {
             EnterOutcome::Answer(answer) => Ok(*answer),
-            EnterOutcome::Fetch(flight) => self.fetch(how, want, flight),
+            EnterOutcome::Fetch(flight) => self.fetch(request, flight),
         });
-        let mut answer = answered.or_else(|error| self.stale(error))?;
+        let mut answer = answered.or_else(|error| self.stale(error, request.stale_if_error))?;
         answer.tally.took = clock::since(began);
         answer.tally.nomad_calls = self.nomad.calls();
         Ok(answer)
     }
 
     /// The client's loop of the protocol, up to the point where somebody must fetch.
-    fn turn(&self, how: How, want: Want) -> Result<EnterOutcome, Error> {
+    fn turn(&self, Request { how, want, .. }: Request) -> Result<EnterOutcome, Error> {
         let mut wait = Wait::new(how);
         if how == How::Get {
             match self.store.look(want) {
@@ -208,9 +219,9 @@ impl Discovery {
     /// In an outage, and if it was asked for: the last answer, marked as what it is. Never for a
     /// refused token: old data is no answer to somebody whose rights were taken away. Nor for a
     /// setting that can't be used: it would stay unnoticed.
-    fn stale(&self, error: Error) -> Result<Answer, Error> {
+    fn stale(&self, error: Error, oldest: Option<Duration>) -> Result<Answer, Error> {
         let is_outage = error.class() == FailureClass::Outage && !error.is_of_settings();
-        let Some(oldest) = self.policy.stale_if_error.filter(|_| is_outage) else {
+        let Some(oldest) = oldest.filter(|_| is_outage) else {
             return Err(error);
         };
         let last = self.store.last().filter(|last| last.age <= oldest);

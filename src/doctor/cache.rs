@@ -65,12 +65,12 @@ pub(super) fn checks(
 ) -> Vec<Check> {
     let mut checks = Checks::of(Link::Cache);
     if place.choice == CacheMode::None {
-        let said = "none (--cache none): every run asks Nomad for everything";
-        checks.warning("state", said, "choose --cache auto, redis or local");
+        let said = "none (--cache none): every run fetches everything from Nomad";
+        checks.warning("state", said, "use --cache auto, redis or local");
         return checks.all;
     }
     let Some(answering) = answering else {
-        checks.skipped("state", "not known: nothing is cached here yet, or a link above is broken");
+        checks.skipped("state", "unknown: nothing is cached yet, or a check above failed");
         return checks.all;
     };
     for key in &answering.keys {
@@ -92,14 +92,14 @@ pub(super) fn checks(
 fn key(checks: &mut Checks, found: &KeyFound) {
     let KeyFound { key, kind, .. } = found;
     let whose = match found.whose {
-        KeyOwner::Ours => "ours",
-        KeyOwner::Others => "of another cluster or token",
-        KeyOwner::Everybodys => "of all",
+        KeyOwner::Ours => "this cluster",
+        KeyOwner::Others => "another cluster or token",
+        KeyOwner::Everybodys => "shared by all clusters",
     };
     let size = found.bytes.map(|size| format!("{}, ", bytes(size))).unwrap_or_default();
     if !found.is_right_kind {
-        let said = format!("{key}: {kind}, {size}no type of this program's: it is not served");
-        let advice = "run nomad-clients cache clear; if it comes back, somebody else uses the name: --cache-prefix gives others";
+        let said = format!("{key}: {kind}, {size}unexpected type; not served");
+        let advice = "run nomad-clients cache clear; if it comes back, another program uses this name: choose another with --cache-prefix";
         return checks.problem("key", said, advice);
     }
     // Who may not know the type need not read that.
@@ -110,12 +110,8 @@ fn key(checks: &mut Checks, found: &KeyFound) {
             checks.ok("key", format!("{key}: {kind}{size}{left} left, {whose}"));
         }
         None => {
-            let said = format!("{key}: {kind}{size}never expires, {whose}: it is not served");
-            checks.warning(
-                "key",
-                said,
-                "run nomad-clients cache clear: somebody else has written it",
-            );
+            let said = format!("{key}: {kind}{size}never expires, {whose}; not served");
+            checks.warning("key", said, "run nomad-clients cache clear: another program wrote it");
         }
     }
 }
@@ -134,10 +130,10 @@ fn state(checks: &mut Checks, place: &Place, answering: &Answering) {
     }
     let said = match (state, answering.why.as_deref()) {
         (Heat::Cold, Some(_)) if answering.others => {
-            "COLD: nothing is cached for this address and token; the plain names are another's".to_owned()
+            "COLD: nothing is cached for this address and token; the plain names belong to another cluster".to_owned()
         }
         (_, Some(why)) => {
-            let advice = "nomad-clients refresh writes it anew, as the next run does";
+            let advice = "run nomad-clients refresh, or wait for the next run: both rewrite it";
             return checks.warning("state", format!("not served: {why}"), advice);
         }
         (Heat::Hot, None) => {
@@ -170,8 +166,7 @@ fn moved(then: u64, now: u64) -> String {
 fn reading(checks: &mut Checks, time: Duration) {
     let said = format!("reading it takes {}", took(time));
     if time > SLOW {
-        let advice =
-            "the line to Redis is slow for so many nodes: use one nearer by, or --cache local";
+        let advice = "the connection to Redis is slow for this many nodes: use a closer one, or --cache local";
         checks.warning("read", said, advice);
     } else {
         checks.ok("read", said);
@@ -183,7 +178,7 @@ fn last_hour(checks: &mut Checks, stats: &Stats) {
     let (hits, misses) = (sum(|minute| minute.hits), sum(|minute| minute.misses));
     let all = hits.saturating_add(misses);
     if all == 0 {
-        return checks.skipped("last hour", "nobody asked");
+        return checks.skipped("last hour", "no requests");
     }
     let mean = |words: &str, us: u64, count: u64| {
         let mean = us.checked_div(count).map(Duration::from_micros);

@@ -26,7 +26,7 @@ pub(super) fn checks(found: &Provenance) -> Vec<Check> {
     match (&found.file, &found.usual) {
         (Some((path, keys)), _) if found.leaks => {
             let said = format!(
-                "{path}{}; others may read it, and it holds a password",
+                "{path}{}; other users can read it, and it contains a password",
                 sets(keys, &found.overruled)
             );
             checks.warning("file", said, format!("chmod 600 {path}"));
@@ -34,8 +34,8 @@ pub(super) fn checks(found: &Provenance) -> Vec<Check> {
         (Some((path, keys)), _) => {
             checks.ok("file", format!("{path}{}", sets(keys, &found.overruled)));
         }
-        (None, Some(usual)) => checks.ok("file", format!("none; one would be read from {usual}")),
-        (None, None) => checks.ok("file", "none: this user has no home folder"),
+        (None, Some(usual)) => checks.ok("file", format!("none; would be read from {usual}")),
+        (None, None) => checks.ok("file", "none: this user has no home directory"),
     }
     if !found.variables.is_empty() {
         checks.ok("variables", found.variables.join(", "));
@@ -54,7 +54,7 @@ fn options(checks: &mut Checks, options: &str, exposed: &[(&str, &str)]) {
     let typed: Vec<String> = exposed.iter().map(|(option, _)| format!("--{option}")).collect();
     let variables: Vec<&str> = exposed.iter().map(|(_, variable)| *variable).collect();
     let said = format!(
-        "{options}; others may see the password of {} in the list of processes",
+        "{options}; other users can see the password of {} in the process list",
         typed.join(" and of ")
     );
     checks.warning("options", said, format!("set {} instead", variables.join(" and ")));
@@ -64,7 +64,7 @@ fn sets(keys: &[String], overruled: &[(String, String)]) -> String {
     if keys.is_empty() {
         return " sets nothing".to_owned();
     }
-    let instead = overruled.iter().map(|(key, by)| format!(", but {key} is what {by} says"));
+    let instead = overruled.iter().map(|(key, by)| format!(", but {by} overrides {key}"));
     format!(" sets {}{}", keys.join(", "), instead.collect::<String>())
 }
 

@@ -28,19 +28,17 @@ pub(super) fn examined(place: &Place, is_spare: bool) -> FolderFindings {
         FolderState::Missing(Ok(())) => {
             checks.ok(
                 "folder",
-                format!("{path} is not there yet: the first run that needs it makes it"),
+                format!("{path} does not exist yet; the first run that needs it creates it"),
             );
             None
         }
         FolderState::Missing(Err(why)) => {
-            let advice = "let this user write there, or set XDG_CACHE_HOME to a folder of its own";
-            broken(&mut checks, &format!("{path} can't be made: {why}"), advice)
+            let advice = "make it writable for this user, or set XDG_CACHE_HOME";
+            broken(&mut checks, &format!("cannot create {path}: {why}"), advice)
         }
-        FolderState::Homeless => broken(
-            &mut checks,
-            "this user has no home folder to keep files in",
-            "set HOME or XDG_CACHE_HOME",
-        ),
+        FolderState::Homeless => {
+            broken(&mut checks, "this user has no home directory", "set HOME or XDG_CACHE_HOME")
+        }
         FolderState::Unusable(why) => {
             let is_folder =
                 place.folder.as_deref().is_some_and(|path| path.is_dir() && !path.is_symlink());
@@ -66,15 +64,14 @@ fn broken(checks: &mut Checks, said: &str, advice: &str) -> Option<Answering> {
 fn ready(checks: &mut Checks, path: &str, ready: &mut UsableFolder) -> Option<Answering> {
     let space = &ready.space;
     if ready.is_remote {
-        let said =
-            format!("{path} is on a network file system, where a lock can block: it is not used");
+        let said = format!("{path} is on a network file system, where a lock can block; not used");
         checks.problem("folder", said, "set XDG_CACHE_HOME to a folder on a disk of this machine");
     } else {
         checks.ok("folder", path);
     }
     checks.ok("mode", format!("{:04o}, owned by this user (uid {})", space.mode, space.owner));
     match &space.writable {
-        Ok(()) => checks.ok("writable", "files can be made in it"),
+        Ok(()) => checks.ok("writable", "files can be created"),
         Err(why) => {
             let advice = match why.as_str() {
                 "read-only file system" => {
@@ -82,7 +79,7 @@ fn ready(checks: &mut Checks, path: &str, ready: &mut UsableFolder) -> Option<An
                 }
                 _ => format!("chmod 700 {path}"),
             };
-            checks.problem("writable", format!("no file can be made in it: {why}"), advice);
+            checks.problem("writable", format!("cannot create files in it: {why}"), advice);
         }
     }
     let free = format!("{} free", bytes(space.free_bytes));
@@ -90,10 +87,10 @@ fn ready(checks: &mut Checks, path: &str, ready: &mut UsableFolder) -> Option<An
         0 => checks.problem(
             "space",
             "the disk is full",
-            "make room, or set XDG_CACHE_HOME to another disk",
+            "free some space, or set XDG_CACHE_HOME to another disk",
         ),
         1..LITTLE => {
-            checks.warning("space", free, "make room, or set XDG_CACHE_HOME to another disk");
+            checks.warning("space", free, "free some space, or set XDG_CACHE_HOME to another disk");
         }
         _ => checks.ok("space", free),
     }
@@ -128,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_disk_without_room() {
-        let advice = "make room, or set XDG_CACHE_HOME to another disk";
+        let advice = "free some space, or set XDG_CACHE_HOME to another disk";
         let full = format!("problem space: the disk is full → {advice}");
         assert_eq!(said(0, Ok(()), false), [full]);
         let little = format!("warning space: 1.0 MiB free → {advice}");
@@ -140,12 +137,12 @@ mod tests {
     fn a_folder_that_is_of_no_use() {
         let why = Err("permission denied");
         let problem =
-            "problem writable: no file can be made in it: permission denied → chmod 700 /f";
+            "problem writable: cannot create files in it: permission denied → chmod 700 /f";
         assert_eq!(said(LITTLE, why, false), [problem]);
         let why = Err("read-only file system");
-        let problem = "problem writable: no file can be made in it: read-only file system → mount it for writing, or set XDG_CACHE_HOME to another disk";
+        let problem = "problem writable: cannot create files in it: read-only file system → mount it for writing, or set XDG_CACHE_HOME to another disk";
         assert_eq!(said(LITTLE, why, false), [problem]);
-        let problem = "problem folder: /f is on a network file system, where a lock can block: it is not used → set XDG_CACHE_HOME to a folder on a disk of this machine";
+        let problem = "problem folder: /f is on a network file system, where a lock can block; not used → set XDG_CACHE_HOME to a folder on a disk of this machine";
         assert_eq!(said(LITTLE, Ok(()), true), [problem]);
     }
 }

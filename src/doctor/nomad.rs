@@ -123,14 +123,14 @@ impl NomadCheck<'_> {
         let access = self.access;
         let secret =
             access.token.is_some() || access.basic.is_some() || access.address.basic.is_some();
-        let plain = "use https:// in the address, and let Nomad speak TLS";
+        let plain = "use https:// in the address, and enable TLS in Nomad";
         match access.address.scheme {
             Scheme::Https if access.tls.skip_verify => self.checks.warning(
                 "tls",
                 "encrypted, but anybody can pretend to be Nomad: its certificate is not verified",
                 "unset NOMAD_SKIP_VERIFY and --tls-skip-verify, and name its authority with --ca-cert",
             ),
-            Scheme::Https => self.checks.ok("tls", "the certificate is good"),
+            Scheme::Https => self.checks.ok("tls", "the certificate is valid"),
             Scheme::Http if secret && !access.address.is_local() => {
                 self.checks.warning("tls", "none: the credentials travel unencrypted", plain);
             }
@@ -156,7 +156,7 @@ impl NomadCheck<'_> {
 
     fn no_leader(&mut self) -> bool {
         let said = "the servers have no leader: nothing can be listed";
-        let advice = "bring back a majority of the servers (nomad server members), then try again";
+        let advice = "restore a majority of the servers (nomad server members), then try again";
         self.checks.problem("leader", said, advice);
         false
     }
@@ -169,7 +169,7 @@ impl NomadCheck<'_> {
         match &glance {
             Ok(_) => self.checks.ok("permission", "may read nodes (node:read)"),
             Err(broken) if is_denied(&broken.error) => {
-                let advice = "let the token's policy have: node { policy = \"read\" }";
+                let advice = "let the token's policy contain: node { policy = \"read\" }";
                 self.checks.problem("permission", "may not read nodes (node:read)", advice);
             }
             Err(broken) => self.broken("permission", &broken.error, &[]),
@@ -190,7 +190,7 @@ impl NomadCheck<'_> {
         let renew = "log in again, and set NOMAD_TOKEN or --token-file";
         match (&self.access.token, denied) {
             (Some(_), _) if matches!(agent, Ok(Agent::TokenUnknown)) => {
-                self.checks.problem("token", "Nomad does not know it, or it has expired", renew);
+                self.checks.problem("token", "unknown to Nomad, or expired", renew);
             }
             (Some(_), false) if glance.is_ok() => self.checks.ok("token", "given and accepted"),
             (Some(_), true) => self.checks.warning(
@@ -201,7 +201,7 @@ impl NomadCheck<'_> {
             (Some(_), false) => self.checks.skipped("token", "given; needs permission"),
             (None, true) => self.checks.problem(
                 "token",
-                "none given, and Nomad wants one",
+                "none given, and Nomad requires one",
                 "set NOMAD_TOKEN or --token-file",
             ),
             (None, false) if glance.is_ok() => self.checks.ok("token", "none given, none needed"),
@@ -225,7 +225,7 @@ impl NomadCheck<'_> {
             }
             Ok(_) => self.checks.skipped(
                 "version",
-                "not told: the token has no agent:read, which nothing else needs",
+                "unknown: the token has no agent:read, which nothing else needs",
             ),
             Err(error) => self.checks.skipped("version", format!("not told: {}", error.what)),
         }
@@ -250,7 +250,8 @@ impl NomadCheck<'_> {
         self.clock = best.date.map(ClockReading::now);
         let said = format!("a list of one node takes {}", took(best.took));
         if best.took > SLOW {
-            let advice = "ask a server nearer by, or let one nomad-clients serve keep the cache fresh for all";
+            let advice =
+                "use a closer server, or run nomad-clients serve to keep the cache fresh for all";
             self.checks.warning("latency", said, advice);
         } else {
             self.checks.ok("latency", said);
@@ -277,11 +278,11 @@ fn is_denied(error: &Error) -> bool {
 fn usual_advice(kind: FailureKind) -> &'static str {
     match kind {
         FailureKind::Denied | FailureKind::Unauthorized => "set NOMAD_TOKEN or --token-file",
-        FailureKind::Outage => "look at the Nomad agent there, then try again",
+        FailureKind::Outage => "check the Nomad agent there, then try again",
         FailureKind::TimedOut => {
-            "is Nomad stopped or overloaded, or does a firewall swallow what is sent?"
+            "check whether Nomad is stopped or overloaded, or a firewall drops packets"
         }
         FailureKind::NotNomad => "set NOMAD_ADDR or pass --address: something else answers there",
-        FailureKind::Config => "repair that setting",
+        FailureKind::Config => "correct that setting",
     }
 }

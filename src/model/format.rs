@@ -12,12 +12,13 @@ pub(crate) fn took(time: Duration) -> String {
     }
 }
 
-/// `12 s`, `3 m 20 s`, `2 h 5 m`
+/// `12 s`, `3 m 20 s`, `2 h 5 m`, `400 d`
 pub(crate) fn span(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds} s"),
         60..3600 => format!("{} m {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} m", seconds / 3600, seconds % 3600 / 60),
+        3600..172_800 => format!("{} h {} m", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} d", seconds / 86_400),
     }
 }
 

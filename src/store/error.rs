@@ -11,18 +11,18 @@ pub const ACL: &str = "~nomad:clients* -@all +mget +get +set +del +hgetall +hset
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// What was given as the address of Redis is none; says why and holds no part of it.
-    #[error("not a redis address: {0}")]
+    #[error("invalid Redis address: {0}")]
     Address(&'static str),
     /// Nothing listens there, or the socket's file is gone.
-    #[error("refused")]
+    #[error("connection refused")]
     Refused,
     /// There is no route to it.
-    #[error("unreachable")]
+    #[error("host unreachable")]
     Unreachable,
     /// This user may not open the socket.
     #[error("permission denied")]
     SocketDenied,
-    #[error("its name can't be resolved")]
+    #[error("the host name cannot be resolved")]
     NoSuchHost,
     /// It did not answer in time.
     #[error("timed out after {}", span(*after))]
@@ -31,13 +31,13 @@ pub enum Error {
     #[error("timed out after {} (TLS handshake)", span(*after))]
     HandshakeTimedOut { after: Duration },
     /// It did not answer an earlier run, and was not asked again yet.
-    #[error("it did not answer a moment ago")]
+    #[error("timed out within the last 15 s; not tried again yet")]
     Silent,
     /// It was there and hung up without a word.
     #[error("connection lost")]
     Lost,
     /// It hung up in the midst of a reply.
-    #[error("connection lost in the midst of a reply")]
+    #[error("connection lost in the middle of a reply")]
     Truncated,
     /// Another failure of the connection, in the system's words.
     #[error("{0}")]
@@ -45,54 +45,54 @@ pub enum Error {
     #[error("tls: {0}")]
     Tls(TlsFailure),
     /// It answered plain Redis with an alert of TLS.
-    #[error("not a Redis server without TLS: use rediss://")]
+    #[error("the server uses TLS: use rediss://")]
     WantsTls,
     #[error("not a Redis server")]
     NotRedis,
     /// An HTTP server listens there.
-    #[error("not a Redis server: it speaks HTTP")]
+    #[error("an HTTP server, not a Redis server")]
     Http,
     /// A Sentinel, which watches over Redis servers and holds no data.
-    #[error("it is a Redis Sentinel, which holds no data")]
+    #[error("a Redis Sentinel, which holds no data")]
     Sentinel,
     /// It is there and asks for patience; nothing was done.
     #[error("busy: {0}")]
     Busy(Busy),
-    #[error("not a Redis server that has room: max number of clients reached")]
+    #[error("Redis has reached maxclients")]
     MaxClients,
-    #[error("redis refused the credentials")]
+    #[error("Redis rejected the credentials")]
     CredentialsRefused,
     /// This user was not granted a command or a key.
     #[error("{}", forbidden(.0))]
     NoRight(MissingRight),
     /// This server does not have the command, whoever asks.
-    #[error("it does not support {}", .0.as_deref().unwrap_or("a command of the scripts"))]
+    #[error("{} is not supported (a proxy?)", .0.as_deref().unwrap_or("a command of the scripts"))]
     NoCommand(Option<String>),
     /// An earlier run found that it does not have the command; it was not asked again yet.
-    #[error("it does not support {}", .0.as_deref().unwrap_or("a command of the scripts"))]
+    #[error("{} is not supported (a proxy?)", .0.as_deref().unwrap_or("a command of the scripts"))]
     Unfit(Option<String>),
-    #[error("redis is out of memory")]
+    #[error("Redis is out of memory")]
     OutOfMemory,
-    #[error("redis is a read-only replica")]
+    #[error("Redis is a read-only replica")]
     Replica,
-    #[error("redis can't save and refuses to write (MISCONF)")]
+    #[error("Redis cannot save and rejects writes (MISCONF)")]
     CannotSave,
-    #[error("redis misses replicas and refuses to write (NOREPLICAS)")]
+    #[error("Redis has too few replicas and rejects writes (NOREPLICAS)")]
     TooFewReplicas,
     /// Part of a Redis Cluster; the code that said so.
-    #[error("redis is a cluster ({0}), redis-cluster:// is not supported")]
+    #[error("Redis is a cluster ({0}); redis-cluster:// is not supported")]
     Cluster(&'static str),
     /// No replica has said in this time that it has it too.
-    #[error("no replica has confirmed it within {}", span(*within))]
+    #[error("no replica confirmed it within {}", span(*within))]
     Unconfirmed { within: Duration },
     /// Another error of Redis, or of who answers in its place: its code and its words.
     #[error("{}", said(code, text))]
     Answered { code: String, text: String },
     /// A reply that is not the protocol's; its words.
-    #[error("an answer that is not the protocol's: {0}")]
+    #[error("unexpected reply: {0}")]
     Unexpected(String),
     /// This user has no home.
-    #[error("no home folder to keep it in")]
+    #[error("no home directory")]
     NoHome,
     /// The cache folder can't be used; path and cause.
     #[error("{0}")]
@@ -132,6 +132,23 @@ impl Error {
     /// Whether it stayed silent until the time was over.
     pub fn is_timeout(&self) -> bool {
         matches!(self, Self::TimedOut { .. } | Self::HandshakeTimedOut { .. })
+    }
+
+    /// Whether there was no connection to ask anything.
+    pub fn is_unreachable(&self) -> bool {
+        self.is_timeout()
+            || matches!(
+                self,
+                Self::Refused
+                    | Self::Unreachable
+                    | Self::SocketDenied
+                    | Self::NoSuchHost
+                    | Self::Silent
+                    | Self::Lost
+                    | Self::Truncated
+                    | Self::Connection(_)
+                    | Self::Tls(_)
+            )
     }
 
     /// Whether it heard what it was asked, and refused.
@@ -202,7 +219,7 @@ impl TlsFailure {
     fn why(&self) -> &str {
         match self {
             Self::Plain => "the port does not speak TLS",
-            Self::Lost => "connection lost in the handshake",
+            Self::Lost => "connection lost during the handshake",
             Self::Files(why) | Self::Handshake { why, .. } => why,
         }
     }
@@ -211,7 +228,7 @@ impl TlsFailure {
         match self {
             Self::Plain | Self::Files(_) => None,
             Self::Lost => Some(
-                "look into Redis's log; if it wants a client certificate, pass --redis-client-cert and --redis-client-key",
+                "check the Redis log; if it requires a client certificate, pass --redis-client-cert and --redis-client-key",
             ),
             Self::Handshake { cure, .. } => Some(cure),
         }
@@ -278,16 +295,16 @@ fn forbidden(lack: &MissingRight) -> String {
     let what = match lack {
         MissingRight::Command(name) => name,
         MissingRight::InScript => "a command of the script",
-        MissingRight::Keys => "the keys: nomad:clients* not granted",
+        MissingRight::Keys => "access to the keys nomad:clients*",
     };
     // Only a database other than 0 needs it.
     let select = if what == "select" { " +select" } else { "" };
-    format!("redis does not permit {what} (the user needs {ACL}{select})")
+    format!("Redis does not permit {what} (the user needs {ACL}{select})")
 }
 
 fn said(code: &str, text: &str) -> String {
     match (code, text) {
-        (_, "") => format!("redis answered {code}"),
+        (_, "") => format!("Redis answered {code}"),
         ("ERR", text) => text.to_owned(),
         _ => format!("{code} {text}"),
     }

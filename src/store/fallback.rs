@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use crate::clock;
 use crate::model::node::NodeId;
@@ -12,24 +11,17 @@ use crate::model::snapshot::Snapshot;
 use crate::net::sync::lock;
 
 use super::files::LocalStore;
+use super::redis::RedisStore;
 use super::{
     Base, CLEAR_PATIENCE, Cleared, ClearedPlace, Enter, Entered, Error, ErrorKind, FailureClass,
-    Flight, Kept, Lease, Look, Present, Publication, Published, Sample, Stats, Store, Want,
+    Flight, Kept, Lease, Look, Present, Publication, Published, Sample, ShownList, Stats, Store,
+    Want,
 };
-
-/// A list that Redis has shown, or that was to be written there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ShownList {
-    /// `X-Nomad-Index` of the list, or the highest index among its details.
-    pub index: u64,
-    /// Since the list was asked for, or longer.
-    pub age: Duration,
-}
 
 /// One run's way to the cache: whichever store it falls back to, it stays with that one, because
 /// leases and revs of the one mean nothing in the other.
 pub struct FallbackStore {
-    redis: Arc<dyn Store>,
+    redis: Arc<RedisStore>,
     /// Somebody named this Redis: its absence is worth a warning.
     asked: bool,
     /// `Err`: why this machine can keep nothing.
@@ -39,14 +31,14 @@ pub struct FallbackStore {
     /// Whether the local store serves when Redis does not; it is cleared in any case.
     falls_back: bool,
     /// Redis could not be used in this run.
-    given_up: AtomicBool,
+    redis_failed: AtomicBool,
     /// Redis has answered in this run.
     answered: AtomicBool,
-    /// Redis broke off an answer: nothing is cached in this run, which is none of Redis' absence.
-    broken_off: AtomicBool,
-    /// What Redis has shown in this run, as far as the local store was told: its index, or that
-    /// there was nothing.
-    told: Mutex<Option<Option<u64>>>,
+    /// Redis ended in the middle of an answer: it is there, so the local store does not serve either.
+    truncated: AtomicBool,
+    /// What Redis has shown in this run, as far as the local store knows: its index, or that there
+    /// was nothing.
+    forgotten: Mutex<Option<Option<u64>>>,
     warned: AtomicBool,
     /// Tokens of the flights that the local store has given.
     local_flights: Mutex<HashSet<String>>,
@@ -55,7 +47,7 @@ pub struct FallbackStore {
 
 impl FallbackStore {
     pub fn new(
-        redis: Arc<dyn Store>,
+        redis: Arc<RedisStore>,
         local: Result<Arc<LocalStore>, Error>,
         tell: Notifier,
     ) -> Self {
@@ -65,10 +57,10 @@ impl FallbackStore {
             local,
             uncleared: None,
             falls_back: true,
-            given_up: AtomicBool::new(false),
+            redis_failed: AtomicBool::new(false),
             answered: AtomicBool::new(false),
-            broken_off: AtomicBool::new(false),
-            told: Mutex::default(),
+            truncated: AtomicBool::new(false),
+            forgotten: Mutex::default(),
             warned: AtomicBool::new(false),
             local_flights: Mutex::default(),
             tell,
@@ -94,36 +86,32 @@ impl FallbackStore {
     }
 
     /// Redis could not be used: who wants to try it again begins another run.
-    pub(super) fn has_given_up(&self) -> bool {
-        self.given_up.load(Ordering::Relaxed)
+    pub(super) fn has_failed(&self) -> bool {
+        self.redis_failed.load(Ordering::Relaxed)
     }
 
     /// Whether Redis could be used when it was last asked in this run; `None` before.
     pub(super) fn redis_works(&self) -> Option<bool> {
         let answered = self.answered.load(Ordering::Relaxed).then_some(true);
-        if self.has_given_up() { Some(false) } else { answered }
+        if self.has_failed() { Some(false) } else { answered }
     }
 
     /// The store to ask, or `None` if there is none left.
-    fn present_store(&self) -> Option<&dyn Store> {
-        if self.given_up.load(Ordering::Relaxed) { self.fallback() } else { Some(&*self.redis) }
+    fn current(&self) -> Option<&dyn Store> {
+        if self.has_failed() { self.fallback() } else { Some(&*self.redis) }
     }
 
     fn fallback(&self) -> Option<&dyn Store> {
-        let falls_back = self.falls_back && !self.broken_off.load(Ordering::Relaxed);
+        let falls_back = self.falls_back && !self.truncated.load(Ordering::Relaxed);
         let local = self.local.as_ref().ok().filter(|_| falls_back)?;
         Some(&**local)
     }
 
-    fn uses_redis(&self) -> bool {
-        !self.given_up.load(Ordering::Relaxed)
-    }
-
-    /// Notes what Redis said at a step that stands between question and answer.
+    /// Notes whether Redis can be used, by a step that an answer waits for.
     fn note<T>(&self, answer: &Result<T, Error>) {
         match answer {
             Ok(_) => self.answered.store(true, Ordering::Relaxed),
-            Err(error) => self.give_up(error),
+            Err(error) => self.fall_back(error),
         }
     }
 
@@ -131,40 +119,45 @@ impl FallbackStore {
     fn forget_older(&self, than: Option<ShownList>) {
         let Ok(local) = &self.local else { return };
         let index = than.map(|shown| shown.index);
-        let mut told = lock(&self.told);
-        let is_told = *told == Some(index) || (index.is_none() && told.is_some());
-        if !is_told {
-            *told = Some(index);
+        let mut forgotten = lock(&self.forgotten);
+        let is_known = *forgotten == Some(index) || (index.is_none() && forgotten.is_some());
+        if !is_known {
+            *forgotten = Some(index);
             local.forget(than);
         }
     }
 
-    fn give_up(&self, error: &Error) {
-        if self.given_up.swap(true, Ordering::Relaxed) {
+    /// From now on this run does without Redis.
+    fn fall_back(&self, error: &Error) {
+        if self.redis_failed.swap(true, Ordering::Relaxed) {
             return;
         }
+        let verb = if error.is_unreachable() { "reach" } else { "use" };
+        let failed = match error.kind() {
+            ErrorKind::Unavailable => {
+                format!("cannot {verb} Redis at {} ({error})", self.redis.address())
+            }
+            _ => error.to_string(),
+        };
         if *error == Error::Truncated {
-            self.broken_off.store(true, Ordering::Relaxed);
-            return self.tell.verbose(format!("redis unavailable ({error}): asking Nomad"));
+            self.truncated.store(true, Ordering::Relaxed);
+            return self.tell.verbose(format!("{failed}; asking Nomad"));
         }
         let is_absent = error.kind() == ErrorKind::Unavailable && !self.asked;
         let instead = match (&self.local, self.falls_back) {
-            (Ok(_), true) => "using local cache".to_owned(),
+            (Ok(_), true) => "using the local cache".to_owned(),
             // Nobody misses the Redis, but without files every run asks for everything.
             (Err(why), true) if is_absent => {
                 return self.tell_once(format!("no local cache: {why}"), false);
             }
-            (Err(why), true) => format!("no local cache ({why}): asking Nomad"),
+            (Err(why), true) => format!("no local cache ({why}); asking Nomad"),
             (_, false) => "asking Nomad".to_owned(),
         };
-        let text = match error.kind() {
-            ErrorKind::Unavailable => format!("redis unavailable ({error}): {instead}"),
-            _ => format!("{error}: {instead}"),
-        };
-        self.tell_once(text, is_absent || matches!(error, Error::Busy(_)));
+        let quietly = is_absent || matches!(error, Error::Busy(_));
+        self.tell_once(format!("{failed}; {instead}"), quietly);
     }
 
-    /// One warning a run; what nobody misses, or what passes by itself, only with `-v`.
+    /// At most one warning a run; `quietly`: only with `-v`.
     fn tell_once(&self, text: String, quietly: bool) {
         if quietly || self.warned.swap(true, Ordering::Relaxed) {
             self.tell.verbose(text);
@@ -173,15 +166,15 @@ impl FallbackStore {
         }
     }
 
-    /// Redis can be read and not be written: whoever asks fetches for himself.
-    fn alone(&self, error: &Error) -> Entered {
+    /// Redis can be read but not written: the run fetches, and nothing is cached.
+    fn uncached(&self, error: &Error) -> Entered {
         // What will be printed is newer than all that is here, and goes nowhere.
         if let Ok(local) = &self.local {
             local.forget(None);
         }
         // A failover may be under way.
         let passes = *error == Error::Replica;
-        self.tell_once(format!("{error}: nothing is cached"), passes);
+        self.tell_once(format!("{error}; nothing is cached"), passes);
         Entered::Alone
     }
 
@@ -212,7 +205,7 @@ impl FallbackStore {
         let lasts = error.is_timeout() || matches!(error, Error::NoCommand(_));
         let passes = error.kind() == ErrorKind::Unavailable && !lasts;
         let is_absent = error.kind() == ErrorKind::Unavailable && !self.asked;
-        self.tell_once(format!("cannot write the cache in redis: {error}"), passes || is_absent);
+        self.tell_once(format!("cannot write the cache in Redis: {error}"), passes || is_absent);
         if error.is_answer() {
             self.redis.release(lease);
         }
@@ -227,7 +220,7 @@ impl FallbackStore {
 
 impl Store for FallbackStore {
     fn look(&self, want: Want) -> Result<Look, Error> {
-        if self.uses_redis() {
+        if !self.has_failed() {
             let look = self.redis.look(want);
             self.note(&look);
             if let Ok(look) = look {
@@ -242,7 +235,7 @@ impl Store for FallbackStore {
     }
 
     fn present(&self) -> Result<Option<Present>, Error> {
-        if self.uses_redis() {
+        if !self.has_failed() {
             let present = self.redis.present();
             self.note(&present);
             if let Ok(present) = present {
@@ -256,12 +249,12 @@ impl Store for FallbackStore {
     }
 
     fn enter(&self, enter: &Enter<'_>) -> Result<Entered, Error> {
-        if self.uses_redis() {
+        if !self.has_failed() {
             match self.redis.enter(enter) {
                 Err(error)
                     if matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::ReadOnly) =>
                 {
-                    return Ok(self.alone(&error));
+                    return Ok(self.uncached(&error));
                 }
                 entered => {
                     self.note(&entered);
@@ -318,18 +311,18 @@ impl Store for FallbackStore {
         let there = self.redis.void(own);
         // A Redis that nobody asked for and that is not there holds nothing.
         let is_absent = |error: &Error| {
-            !self.asked && self.has_given_up() && error.kind() == ErrorKind::Unavailable
+            !self.asked && self.has_failed() && error.kind() == ErrorKind::Unavailable
         };
         let there = there.or_else(|error| if is_absent(&error) { Ok(()) } else { Err(error) });
         there.and(here)
     }
 
     fn partial(&self, waited: &str) -> Result<Option<Snapshot>, Error> {
-        self.present_store().map_or(Ok(None), |store| store.partial(waited))
+        self.current().map_or(Ok(None), |store| store.partial(waited))
     }
 
     fn last(&self) -> Option<Snapshot> {
-        self.present_store().and_then(Store::last)
+        self.current().and_then(Store::last)
     }
 
     fn clear(&self) -> Cleared {
@@ -349,10 +342,10 @@ impl Store for FallbackStore {
 
     /// Where the right can't be written, whoever asks has it: then nothing is shared.
     fn follow(&self, name: &str) -> Result<bool, Error> {
-        if self.uses_redis() {
+        if !self.has_failed() {
             match self.redis.follow(name) {
                 Ok(follows) => return Ok(follows),
-                Err(error) if error.kind() == ErrorKind::Unavailable => self.give_up(&error),
+                Err(error) if error.kind() == ErrorKind::Unavailable => self.fall_back(&error),
                 Err(_) => return Ok(true),
             }
         }
@@ -360,19 +353,19 @@ impl Store for FallbackStore {
     }
 
     fn unfollow(&self, name: &str) {
-        if let Some(store) = self.present_store() {
+        if let Some(store) = self.current() {
             store.unfollow(name);
         }
     }
 
     fn count(&self, sample: &Sample) {
-        if let Some(store) = self.present_store() {
+        if let Some(store) = self.current() {
             store.count(sample);
         }
     }
 
     fn stats(&self) -> Result<Stats, Error> {
-        if self.uses_redis() {
+        if !self.has_failed() {
             let stats = self.redis.stats();
             self.note(&stats);
             if stats.is_ok() || !self.falls_back {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::sum;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// The eleven fields of a meta line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,12 +47,10 @@ impl Meta {
             lag_ms: number(lag_ms)?,
         })
     }
-}
 
-impl Meta {
     /// Whether these are the very bytes of its `all`.
     pub(super) fn describes(&self, all: &[u8]) -> bool {
-        u64::try_from(all.len()) == Ok(self.len) && sum::of(all) == self.sum
+        u64::try_from(all.len()) == Ok(self.len) && sum(all) == self.sum
     }
 }
 
@@ -64,6 +62,17 @@ impl fmt::Display for Meta {
             "v1|{scope}|{epoch}|{rev}|{index:020}|{count}|{len}|{sum}|{hsum}|{ttl_ms}|{lag_ms}"
         )
     }
+}
+
+/// 16 hex digits of the XXH3-64 (seed 0) of `bytes`.
+pub fn sum(bytes: &[u8]) -> String {
+    format!("{:016x}", xxh3_64(bytes))
+}
+
+/// 16 hex digits of the sum modulo 2^64 of the XXH3-64 of every value; order does not matter.
+pub fn sum_of_values<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let sum = values.into_iter().fold(0_u64, |sum, value| sum.wrapping_add(xxh3_64(value)));
+    format!("{sum:016x}")
 }
 
 fn number(text: &str) -> Option<u64> {
@@ -80,7 +89,7 @@ fn is_word(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Meta;
+    use super::{Meta, sum, sum_of_values};
 
     const LINE: &str = "v1|461d06d093503eea63fe4daa04edd4d6|9f0c2b7711aa43de|N5b1f6c0d2a9e8847|00000000000000000042|1|81|224e887d9f2b135f|ed44475f82226ceb|60000|118";
 
@@ -107,5 +116,19 @@ mod tests {
             assert_eq!(Meta::parse(bad.as_bytes()), None, "{bad}");
         }
         assert_eq!(Meta::parse(&[0xff; 90]), None);
+    }
+
+    /// The vectors of the protocol.
+    #[test]
+    fn vectors() {
+        assert_eq!(sum(b""), "2d06800538d394c2");
+        assert_eq!(sum(b"abc"), "78af5f94892f3950");
+        assert_eq!(sum(b"[]"), "831154110e30ac6a");
+        assert_eq!(sum_of_values([&b"abc"[..], &b"[]"[..]]), "fbc0b3a5975fe5ba");
+        assert_eq!(sum_of_values([]), "0000000000000000");
+        let value =
+            br#"{"id":"6f1c36aa-0000-4000-8000-000000000001","name":"node-1","modify_index":42}"#;
+        assert_eq!(sum_of_values([&value[..]]), "ed44475f82226ceb");
+        assert_eq!(sum(&[b"[", &value[..], b"]"].concat()), "224e887d9f2b135f");
     }
 }

@@ -22,7 +22,6 @@ mod records;
 pub mod redis;
 mod report;
 pub mod scope;
-pub mod sum;
 mod validate;
 
 use std::path::PathBuf;
@@ -42,7 +41,7 @@ pub use flight::{Base, FailureClass, Flight, Kept, Lease, Publication, Published
 pub use open::{Stores, open};
 pub use probe_backoff::ProbeBackoff;
 pub use report::{
-    CacheState, Cleared, ClearedPlace, KeyStats, Memory, Minute, Present, Sample, Stats,
+    CacheState, Cleared, ClearedPlace, KeyStats, Memory, Minute, Present, Sample, ShownList, Stats,
 };
 
 /// Which store to use, where, and whose nodes it holds.

@@ -110,7 +110,7 @@ impl FallbackStores {
     fn run(&self) -> Arc<dyn Store> {
         let mut run = lock(&self.run);
         let before = run.take();
-        let has_failed = before.as_ref().is_some_and(|run| run.has_given_up());
+        let has_failed = before.as_ref().is_some_and(|run| run.has_failed());
         self.failures.fetch_add(u64::from(has_failed), Ordering::Relaxed);
         let before = before.filter(|_| !has_failed);
         let present = before.unwrap_or_else(|| Arc::new(self.begin()));
@@ -119,9 +119,9 @@ impl FallbackStores {
     }
 
     fn begin(&self) -> FallbackStore {
-        let redis: Arc<dyn Store> = Arc::<RedisStore>::clone(&self.redis);
         let uncleared = self.local.as_ref().err().and_then(|why| uncleared(&self.place, why));
-        let store = FallbackStore::new(redis, self.local.clone(), self.tell.clone());
+        let store =
+            FallbackStore::new(Arc::clone(&self.redis), self.local.clone(), self.tell.clone());
         let store = store.with_uncleared(uncleared);
         match self.place.choice {
             CacheMode::Redis => store.without_fallback(),

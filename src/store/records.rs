@@ -7,8 +7,8 @@ use crate::model::json::is_harmless;
 use crate::model::node::{FullJson, Fulls, NodeId};
 use crate::model::snapshot::Snapshot;
 
-use super::meta::Meta;
-use super::{Publication, sum};
+use super::Publication;
+use super::meta::{self, Meta};
 
 /// Fields and values of a hash, as they were read.
 pub(super) type Fields = Vec<(Vec<u8>, Vec<u8>)>;
@@ -18,7 +18,7 @@ pub(super) type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 /// field (two exchanged values have the same sum), and none could steer a terminal.
 pub(super) fn verified(meta: &Meta, fields: Fields) -> Option<Fulls> {
     let counted = u64::try_from(fields.len()).is_ok_and(|count| count == meta.count);
-    let hsum = || sum::of_values(fields.iter().map(|(_, value)| value.as_slice()));
+    let hsum = || meta::sum_of_values(fields.iter().map(|(_, value)| value.as_slice()));
     if !counted || hsum() != meta.hsum {
         return None;
     }
@@ -72,8 +72,7 @@ pub(super) fn difference<'a>(publication: &Publication<'a>) -> Difference<'a> {
 #[cfg(test)]
 mod tests {
     use super::verified;
-    use crate::store::meta::Meta;
-    use crate::store::sum;
+    use crate::store::meta::{self, Meta};
 
     const A: &str = "6f1c36aa-0000-4000-8000-00000000000a";
     const B: &str = "6f1c36aa-0000-4000-8000-00000000000b";
@@ -84,7 +83,7 @@ mod tests {
     }
 
     fn meta(of: &[(Vec<u8>, Vec<u8>)]) -> Meta {
-        let hsum = sum::of_values(of.iter().map(|(_, value)| value.as_slice()));
+        let hsum = meta::sum_of_values(of.iter().map(|(_, value)| value.as_slice()));
         let line = format!("v1|a|b|c|{:020}|{}|0|-|{hsum}|1|1", 1, of.len());
         Meta::parse(line.as_bytes()).unwrap()
     }

@@ -17,6 +17,15 @@ pub struct Present {
     pub since: Duration,
 }
 
+/// A list that Redis has shown, or that was to be written there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShownList {
+    /// `X-Nomad-Index` of the list, or the highest index among its details.
+    pub index: u64,
+    /// Since the list was asked for, or longer.
+    pub age: Duration,
+}
+
 /// Answered requests, for the statistics: one run's, or those of a moment of `serve`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sample {

@@ -6,7 +6,7 @@ use crate::model::json::is_harmless;
 use crate::model::snapshot::Snapshot;
 
 use super::meta::Meta;
-use super::{Present, scope::Scope, sum};
+use super::{Present, scope::Scope};
 
 /// What is wrong with an entry that is there and not served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,15 +27,15 @@ pub enum EntryFlaw {
 impl EntryFlaw {
     pub fn text(self) -> &'static str {
         match self {
-            Self::NoEpoch => "it has no epoch",
-            Self::NoMeta => "it has no meta line",
-            Self::UnreadableMeta => "its meta line is not readable",
-            Self::Others => "it holds the nodes of another cluster or token",
-            Self::Cleared => "it was cleared",
-            Self::WrongType => "its value is of the wrong type",
-            Self::WrongSum => "its sum is not right",
-            Self::Harmful => "it holds what no JSON of ours holds",
-            Self::WrongExpiry => "its expiry is not ours",
+            Self::NoEpoch => "no epoch",
+            Self::NoMeta => "no meta line",
+            Self::UnreadableMeta => "unreadable meta line",
+            Self::Others => "belongs to another cluster or token",
+            Self::Cleared => "was cleared",
+            Self::WrongType => "wrong type",
+            Self::WrongSum => "wrong checksum",
+            Self::Harmful => "contains control characters",
+            Self::WrongExpiry => "unexpected TTL",
         }
     }
 }
@@ -43,11 +43,20 @@ impl EntryFlaw {
 /// What LOOK read of one family of keys.
 #[derive(Debug, Clone, Default)]
 pub(super) struct StoredFamily {
-    pub meta: Option<Vec<u8>>,
+    pub meta: Option<Meta>,
+    /// There is something in the place of the meta line.
+    pub is_unreadable: bool,
     pub all: Option<Vec<u8>>,
     /// PTTL of `all` in milliseconds, asked *before* the values: -1 = never expires, -2 = absent.
     /// If a publication falls between, the age comes out too high, never too low.
     pub ttl_left: i64,
+}
+
+impl StoredFamily {
+    pub(super) fn read(line: Option<&[u8]>, all: Option<Vec<u8>>, ttl_left: i64) -> Self {
+        let meta = line.and_then(Meta::parse);
+        Self { is_unreadable: line.is_some() && meta.is_none(), meta, all, ttl_left }
+    }
 }
 
 /// Everything LOOK read.
@@ -129,26 +138,19 @@ pub(super) fn present(
 
 /// The family that is this scope's: the literal one if its meta names the scope, else the own one.
 fn choose(
-    literal: StoredFamily,
-    own: StoredFamily,
+    mut literal: StoredFamily,
+    mut own: StoredFamily,
     scope: &Scope,
 ) -> Result<(Meta, StoredFamily, bool), Miss> {
-    let mine = |family: &StoredFamily| {
-        let meta = family.meta.as_deref().and_then(Meta::parse);
-        meta.filter(|meta| meta.scope == scope.as_str())
-    };
-    if let Some(meta) = mine(&literal) {
+    let mine = |meta: &mut Meta| meta.scope == scope.as_str();
+    if let Some(meta) = literal.meta.take_if(mine) {
         return Ok((meta, literal, true));
     }
-    match mine(&own) {
+    match own.meta.take_if(mine) {
         Some(meta) => Ok((meta, own, false)),
-        None if literal.meta.as_deref().is_some_and(|line| Meta::parse(line).is_none()) => {
-            Err(Miss::ignored(EntryFlaw::UnreadableMeta))
-        }
-        None if literal.meta.is_none() && literal.ttl_left != -2 => {
-            Err(Miss::ignored(EntryFlaw::NoMeta))
-        }
+        None if literal.is_unreadable => Err(Miss::ignored(EntryFlaw::UnreadableMeta)),
         None if literal.meta.is_some() => Err(Miss::ignored(EntryFlaw::Others)),
+        None if literal.ttl_left != -2 => Err(Miss::ignored(EntryFlaw::NoMeta)),
         None => Err(Miss::default()),
     }
 }
@@ -172,7 +174,7 @@ fn usable(
         _ => return Err(Miss::default()),
     };
     let refuse = |why| Miss { refuse: Some(meta.rev.clone()), why };
-    if u64::try_from(all.len()).ok() != Some(meta.len) || sum::of(all) != meta.sum {
+    if !meta.describes(all) {
         return Err(refuse(Some(EntryFlaw::WrongSum)));
     }
     // Whoever may write there can make the sums right too.
@@ -202,16 +204,16 @@ mod tests {
     use std::time::Duration;
 
     use super::{EntryFlaw, Miss, StoredEntry, StoredFamily, Verdict, judge, present};
+    use crate::store::meta;
     use crate::store::scope::{Cluster, Scope};
-    use crate::store::sum;
 
     fn line(scope: &Scope, all: &str, lag: u64) -> Vec<u8> {
-        let (len, sum) = (all.len(), sum::of(all.as_bytes()));
+        let (len, sum) = (all.len(), meta::sum(all.as_bytes()));
         format!("v1|{scope}|ab|N1|{:020}|0|{len}|{sum}|{}|60000|{lag}", 7, "0".repeat(16)).into()
     }
 
     fn family(scope: &Scope, ttl_left: i64) -> StoredFamily {
-        StoredFamily { meta: Some(line(scope, "[1]", 100)), all: Some(b"[1]".to_vec()), ttl_left }
+        StoredFamily::read(Some(&line(scope, "[1]", 100)), Some(b"[1]".to_vec()), ttl_left)
     }
 
     fn verdict(change: impl Fn(&mut StoredEntry)) -> Verdict {
@@ -287,7 +289,9 @@ mod tests {
             (None, Some(EntryFlaw::Cleared))
         );
         assert_eq!(miss(|seen| seen.literal.meta = None), (None, Some(EntryFlaw::NoMeta)));
-        let junk = |seen: &mut StoredEntry| seen.literal.meta = Some(b"null".to_vec());
+        let junk = |seen: &mut StoredEntry| {
+            seen.literal = StoredFamily::read(Some(b"null"), Some(b"[1]".to_vec()), 50_000);
+        };
         assert_eq!(miss(junk), (None, Some(EntryFlaw::UnreadableMeta)));
     }
 

@@ -13,7 +13,7 @@ use crate::host::fault::{Fault, plan};
 use crate::model::node::{Fulls, NodeId};
 use crate::model::notice::Notifier;
 use crate::model::secret::Secret;
-use crate::store::fallback::ShownList;
+use crate::store::ShownList;
 use crate::store::scope::{Cluster, Scope};
 use crate::store::{
     BootClock, CacheMode, Enter, Entered, Error, Flight, How, Look, Place, Publication, Published,

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use nomad_clients::discovery::{Answer, Error, How, Source, Want};
+use nomad_clients::discovery::{Answer, Error, How, Request, Source, Want};
 use nomad_clients::model::node::{Detail, Full, Stub};
 use nomad_clients::model::notice::Level;
 use nomad_clients::nomad::{self, FailureKind};
@@ -114,7 +114,7 @@ fn an_index_that_went_back_drops_the_base() {
     let answer = world.ask(How::Refresh).unwrap();
     assert_eq!(world.nomad.asked(), ["list", "list", "node a"]);
     assert_eq!(rows(&answer), [row("a", "other life")]);
-    assert_eq!(world.told(Level::Note), ["nomad index went back (50 → 7): cache rebuilt"]);
+    assert_eq!(world.told(Level::Note), ["the Nomad index went back (50 → 7); cache rebuilt"]);
     assert_eq!(rows(&world.ask(How::Get).unwrap()), rows(&answer), "published");
 }
 
@@ -166,7 +166,7 @@ fn a_base_that_is_lost_is_told_and_one_that_breaks_down_is_not_swallowed() {
     world.ask(How::Get).unwrap();
     assert_eq!(world.told(Level::Verbose), Vec::<String>::new());
     assert_eq!(rows(&world.ask(How::Refresh).unwrap()), [row("a", "r4")]);
-    let told = "the cached details are gone or damaged: all are asked for";
+    let told = "the cached details are gone or damaged; all are fetched again";
     assert_eq!(world.told(Level::Verbose), [told]);
 
     world.store = Arc::new(OddStore::new(|| panic!("the base breaks down")));
@@ -276,7 +276,7 @@ fn a_refusal_voids_what_is_cached_for_the_token() {
         world.nomad.answer_list(Err(refused(kind)));
         let mut discovery = world.discovery(Duration::from_secs(30));
         discovery.policy.shared = shared;
-        assert!(discovery.nodes(How::Refresh, Want::Full).is_err());
+        assert!(discovery.nodes(Request::new(How::Refresh, Want::Full)).is_err());
         world.nomad.heal();
         world.nomad.asked();
         world.ask(How::Get).unwrap();
@@ -289,7 +289,7 @@ fn without_a_leader_nothing_is_cached() {
     let world = World::with(&[("a", 3)]);
     world.nomad.lose_leader();
     assert_eq!(rows(&world.ask(How::Get).unwrap()), [row("a", "r3")]);
-    assert_eq!(world.told(Level::Warning), ["nomad has no leader, data may be old"]);
+    assert_eq!(world.told(Level::Warning), ["Nomad has no leader; data may be old"]);
     world.nomad.asked();
     world.ask(How::Get).unwrap();
     assert_eq!(world.nomad.asked(), ["list", "node a"]);

@@ -92,7 +92,7 @@ fn d1_no_home_at_all() {
     let own = run.sandbox.command(["list", "--json"]);
     let other = OtherUser::of(&own);
     let output = other.command(&own).env_remove("HOME").output().unwrap();
-    let stderr = "warning: no local cache: no home folder to keep it in\n";
+    let stderr = "warning: no local cache: no home directory\n";
     assert_eq!(
         (String::from_utf8(output.stderr).unwrap().as_str(), output.status.code()),
         (stderr, Some(0))
@@ -127,7 +127,7 @@ fn d1_a_home_that_is_no_whole_path() {
     let run = Run::new();
     let mut command = run.sandbox.command(["list", "-o", "name"]);
     let output = command.env("HOME", "here").current_dir(run.parent()).output().unwrap();
-    let stderr = "warning: no local cache: no home folder to keep it in\n";
+    let stderr = "warning: no local cache: no home directory\n";
     let said = Output::from(output);
     assert_eq!((said.stderr.as_str(), said.code), (stderr, 0));
     assert!(!run.parent().join("here").exists());

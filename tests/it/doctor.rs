@@ -160,7 +160,7 @@ fn times_and_sizes_are_made_steady() {
 
 const HEALTHY: &str = "\
 Configuration
-  ok       file         none; one would be read from HOME/.config/nomad-clients/config.toml
+  ok       file         none; would be read from HOME/.config/nomad-clients/config.toml
   ok       variables    NOMAD_ADDR, REDIS_URL
 Nomad
   ok       address      NOMAD
@@ -186,13 +186,13 @@ Redis
 Files of this machine
   ok       folder       HOME/.cache/nomad-clients
   ok       mode         0700, owned by this user (uid ME)
-  ok       writable     files can be made in it
+  ok       writable     files can be created
   ok       space        SIZE free
 Cache
-  ok       key          nomad:clients:all: string, SIZE, TIME left, ours
-  ok       key          nomad:clients:hash: hash, SIZE, TIME left, ours
-  ok       key          nomad:clients:meta: string, SIZE, TIME left, ours
-  ok       key          nomad:clients:epoch: string, SIZE, TIME left, of all
+  ok       key          nomad:clients:all: string, SIZE, TIME left, this cluster
+  ok       key          nomad:clients:hash: hash, SIZE, TIME left, this cluster
+  ok       key          nomad:clients:meta: string, SIZE, TIME left, this cluster
+  ok       key          nomad:clients:epoch: string, SIZE, TIME left, shared by all clusters
   ok       state        HOT: 5 nodes, TIME old, served for TIME more without asking Nomad
   ok       nomad        nothing has changed there since it was cached (index 17)
   ok       read         reading it takes TIME
@@ -252,8 +252,8 @@ fn a_file_that_others_may_read_is_a_warning_and_its_password_is_not_shown() {
     let text = format!("redis = \"{}?pass=canary\"\nttl = \"30s\"\n", room.redis.url());
     let path = room.sandbox.write(".config/nomad-clients/config.toml", &text);
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
-    let warning = "warning configuration/file: HOME/.config/nomad-clients/config.toml sets redis, ttl, but redis is what REDIS_URL says; others may read it, and it holds a password → chmod 600 HOME/.config/nomad-clients/config.toml";
-    room.finds("", 0, &[warning, "skipped cache/last hour: nobody asked"]);
+    let warning = "warning configuration/file: HOME/.config/nomad-clients/config.toml sets redis, ttl, but REDIS_URL overrides redis; other users can read it, and it contains a password → chmod 600 HOME/.config/nomad-clients/config.toml";
+    room.finds("", 0, &[warning, "skipped cache/last hour: no requests"]);
     assert!(!room.run("doctor -vv").stdout.contains("canary"));
 }
 
@@ -266,7 +266,7 @@ fn where_settings_come_from_is_told_without_their_values() {
     );
     let said = room.run("doctor --timeout 20s --region global --json");
     let expected = concat!(
-        r#""checks":[{"link":"configuration","check":"file","state":"ok","said":"HOME/.config/nomad-clients/config.toml sets redis, region, ttl, but redis is what REDIS_URL says, but region is what --region says","advice":null},"#,
+        r#""checks":[{"link":"configuration","check":"file","state":"ok","said":"HOME/.config/nomad-clients/config.toml sets redis, region, ttl, but REDIS_URL overrides redis, but --region overrides region","advice":null},"#,
         r#"{"link":"configuration","check":"variables","state":"ok","said":"NOMAD_ADDR, REDIS_URL","advice":null},"#,
         r#"{"link":"configuration","check":"options","state":"ok","said":"--region, --timeout","advice":null},"#,
     );
@@ -279,14 +279,14 @@ fn a_password_that_was_typed_is_a_warning_and_is_not_shown() {
     let room = Room::new();
     let with = |url: &str, of: &str| url.replace("://", &format!("://{of}canary@"));
     let options = format!("--redis {}?pass=canary", room.redis.url());
-    let unneeded = "problem redis/credentials: redis refused the credentials → put the right ones into REDIS_URL or --redis: redis://USER:PASSWORD@HOST:PORT/0";
-    let warning = "warning configuration/options: --redis; others may see the password of --redis in the list of processes → set REDIS_URL instead";
+    let unneeded = "problem redis/credentials: Redis rejected the credentials → set the right ones in REDIS_URL or --redis: redis://USER:PASSWORD@HOST:PORT/0";
+    let warning = "warning configuration/options: --redis; other users can see the password of --redis in the process list → set REDIS_URL instead";
     let said = room.run(&format!("doctor --json {options}"));
     let found = troubles(&said.stdout);
     assert_eq!((&found[..2], said.code), (&[warning.to_owned(), unneeded.to_owned()][..], 1));
     let url = with(&crate::support::fake_redis::nobody(), ":");
     let both = format!("--redis {url} --address {}", with(&room.sim.address(), "me:"));
-    let warning = "warning configuration/options: --address, --redis; others may see the password of --address and of --redis in the list of processes → set NOMAD_ADDR and REDIS_URL instead";
+    let warning = "warning configuration/options: --address, --redis; other users can see the password of --address and of --redis in the process list → set NOMAD_ADDR and REDIS_URL instead";
     let said = room.run(&format!("doctor --json {both}"));
     assert_eq!((troubles(&said.stdout)[0].as_str(), said.stderr.as_str()), (warning, ""));
     for args in [options, both] {

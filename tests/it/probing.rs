@@ -5,7 +5,7 @@ mod recorded;
 
 use std::time::Duration;
 
-use nomad_clients::discovery::{Answer, How, PROBE_FROM, Source, Want};
+use nomad_clients::discovery::{Answer, How, PROBE_FROM, Request, Source, Want};
 use nomad_clients::model::node::Stub;
 use nomad_clients::model::notice::Level;
 use nomad_clients::nomad::{self, FailureKind};
@@ -74,7 +74,7 @@ fn an_index_that_went_back_leads_to_the_list() {
     world.nomad.set_index(5);
     let (_, asked) = refreshed(&world);
     assert_eq!(asked, ["first", "list", "list", "node a", "node b", "node c"]);
-    assert_eq!(world.told(Level::Note), ["nomad index went back (6 → 5): cache rebuilt"]);
+    assert_eq!(world.told(Level::Note), ["the Nomad index went back (6 → 5); cache rebuilt"]);
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn without_a_leader_the_list_decides() {
     world.nomad.lose_leader();
     let (_, asked) = refreshed(&world);
     assert_eq!(asked, ["first", "list"]);
-    assert_eq!(world.told(Level::Warning), ["nomad has no leader, data may be old"]);
+    assert_eq!(world.told(Level::Warning), ["Nomad has no leader; data may be old"]);
 }
 
 #[test]
@@ -158,9 +158,8 @@ fn who_wants_everything_anew_or_has_nothing_complete_asks_for_the_list() {
     assert_eq!(refreshed(&world).1, ["list", "node b"]);
     // Who follows Nomad has seen it move.
     let world = probed();
-    let mut discovery = world.discovery(Duration::from_secs(30));
-    discovery.policy.moved = true;
-    discovery.nodes(How::Refresh, Want::Records).unwrap();
+    let request = Request { moved: true, ..Request::new(How::Refresh, Want::Records) };
+    world.discovery(Duration::from_secs(30)).nodes(request).unwrap();
     assert_eq!(world.nomad.asked(), ["list"]);
 }
 
@@ -173,7 +172,7 @@ fn small_caches_ask_for_the_list_at_once() {
         world.nomad.be_probed(None);
         let mut discovery = world.discovery(Duration::from_secs(30));
         discovery.policy.probe_from = PROBE_FROM;
-        discovery.nodes(How::Refresh, Want::Records).unwrap();
+        discovery.nodes(Request::new(How::Refresh, Want::Records)).unwrap();
         assert_eq!(world.nomad.asked(), asked, "{count} nodes");
     }
 }
@@ -188,7 +187,7 @@ fn three_in_vain_are_enough_for_a_while() {
         let mut discovery = world.discovery(Duration::from_secs(30));
         let scope = Scope::of(&Cluster::default());
         discovery.probes = ProbeBackoff::new(Some(home.path().join("cache")), &scope);
-        discovery.nodes(How::Refresh, Want::Records).unwrap();
+        discovery.nodes(Request::new(How::Refresh, Want::Records)).unwrap();
         world.nomad.asked()
     };
     for index in 10..13 {
@@ -206,7 +205,7 @@ fn a_question_without_a_leader_is_not_in_vain() {
     let folder = home.path().join("cache");
     discovery.probes = ProbeBackoff::new(Some(folder.clone()), &Scope::of(&Cluster::default()));
     world.nomad.lose_leader();
-    discovery.nodes(How::Refresh, Want::Records).unwrap();
+    discovery.nodes(Request::new(How::Refresh, Want::Records)).unwrap();
     assert_eq!(world.nomad.asked(), ["first", "list"]);
     assert!(!folder.exists());
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nomad_clients::discovery::{Discovery, Error, How, Shutdown, Source, Want};
+use nomad_clients::discovery::{Discovery, Error, How, Request, Shutdown, Source, Want};
 use nomad_clients::model::node::{Detail, Full, NodeId};
 use nomad_clients::model::rows::Rows;
 use nomad_clients::nomad::{self, Listing};
@@ -132,7 +132,7 @@ fn a_panic_gives_the_lease_back() {
     let discovery =
         Discovery { nomad: Arc::new(Panics), ..world.discovery(Duration::from_secs(30)) };
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        discovery.nodes(How::Get, Want::Full)
+        discovery.nodes(Request::new(How::Get, Want::Full))
     }));
     assert!(panicked.is_err());
     let _ = world.another_flight("N2");
@@ -160,14 +160,15 @@ fn leaving_gives_the_lease_back() {
         }
     }
     let nomad = Arc::new(Leaves(leaving, Arc::clone(&world.store)));
-    Discovery { nomad, ..discovery }.nodes(How::Get, Want::Full).unwrap();
+    Discovery { nomad, ..discovery }.nodes(Request::new(How::Get, Want::Full)).unwrap();
 }
 
 #[test]
 fn who_waits_too_long_gives_up() {
     let world = World::with(&[("a", 3)]);
     let _flight = world.another_flight("N1");
-    let asked = world.discovery(Duration::from_millis(50)).nodes(How::Get, Want::Records);
+    let asked =
+        world.discovery(Duration::from_millis(50)).nodes(Request::new(How::Get, Want::Records));
     assert!(matches!(asked, Err(Error::TimedOut(_))), "{asked:?}");
     assert_eq!(world.nomad.asked(), Vec::<String>::new());
 }

@@ -10,7 +10,7 @@ use anyhow::{Error, Result};
 
 use crate::cli::List;
 use crate::config::typed_duration;
-use crate::discovery::How;
+use crate::discovery::{How, Request};
 use crate::error::{Exit, is_closed_pipe};
 use crate::model::node::{Full, NodeId};
 use crate::render::summary;
@@ -31,12 +31,12 @@ pub(super) fn run(list: &List, context: &mut CommandContext<'_>) -> Result<()> {
         _ => How::Get,
     };
     let stale = list.stale_if_error.as_deref();
-    context.config.policy.stale_if_error =
-        stale.map(|age| typed_duration("stale-if-error", age)).transpose()?;
+    let stale_if_error = stale.map(|age| typed_duration("stale-if-error", age)).transpose()?;
+    let request = Request { stale_if_error, ..Request::new(how, query.want) };
     if let Some(interval) = &list.watch {
-        return watch::run(&query, &output, how, typed_duration("watch", interval)?, context);
+        return watch::run(&query, &output, request, typed_duration("watch", interval)?, context);
     }
-    context.nodes(how, query.want, |context, answer| {
+    context.nodes(request, |context, answer| {
         warn_if_stale(answer, &context.notifier);
         // The cached bytes may be the output: then no node is looked at.
         let is_cached_output = output.is_record_json() && query.is_everything();

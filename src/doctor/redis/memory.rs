@@ -16,7 +16,7 @@ const LITTLE: u64 = 16 << 20;
 /// `None`: the user may not know.
 pub(super) fn check(checks: &mut Checks, memory: Option<Memory>) {
     let Some(Memory { used_bytes, max_bytes, policy }) = memory else {
-        let why = "not told: the user has no +info, which nothing else needs";
+        let why = "unknown: the user has no +info, which nothing else needs";
         return checks.skipped("memory", why);
     };
     let used = bytes(used_bytes);

@@ -61,7 +61,7 @@ struct RedisCheck<'a> {
 
 impl RedisCheck<'_> {
     fn walk(&mut self, store: &RedisStore) {
-        let named = if self.place.redis.asked { "" } else { ", which nobody has named" };
+        let named = if self.place.redis.asked { "" } else { " (default)" };
         self.checks.ok("address", format!("{}{named}", store.place()));
         let greeting = match store.greet(self.step()) {
             Ok(greeting) => greeting,
@@ -121,7 +121,7 @@ impl RedisCheck<'_> {
     fn unreached(&mut self, store: &RedisStore, error: &Error) {
         let is_missed = self.place.redis.asked || self.place.choice == CacheMode::Redis;
         if !is_missed && error.kind() == ErrorKind::Unavailable && !self.time.is_over() {
-            let said = format!("not there ({error}): the files of this machine are the cache");
+            let said = format!("not there ({error}); the local files are the cache");
             self.checks.skipped("reached", said);
             return self.checks.skip_all(&ALL[2..], "needs reached");
         }
@@ -137,7 +137,7 @@ impl RedisCheck<'_> {
         // A server with OpenSSL hangs up without a word when it is greeted without TLS.
         if *error == Error::Lost && store.place().starts_with("redis://") {
             let advice =
-                "write rediss:// in --redis or REDIS_URL if it speaks TLS; else look into its log";
+                "use rediss:// in --redis or REDIS_URL if it uses TLS; else check the Redis log";
             return self.stopped("reached", error, advice);
         }
         self.broken(store, "reached", error);
@@ -173,12 +173,12 @@ impl RedisCheck<'_> {
     fn encryption(&mut self, store: &RedisStore) {
         let (encrypted, near) = store.privacy();
         match (encrypted, near) {
-            (true, _) => self.checks.ok("tls", "the certificate is good"),
+            (true, _) => self.checks.ok("tls", "the certificate is valid"),
             (false, true) => self.checks.ok("tls", "not needed on this machine"),
             (false, false) if store.user().is_some() => self.checks.warning(
                 "tls",
                 "none: the password and the nodes travel unencrypted",
-                "use rediss:// in --redis, and let Redis speak TLS",
+                "use rediss:// in --redis, and enable TLS in Redis",
             ),
             (false, false) => self.checks.ok("tls", "none: plain redis"),
         }
@@ -188,24 +188,24 @@ impl RedisCheck<'_> {
     fn server(&mut self, greeting: &HelloReply) -> bool {
         let HelloReply { version, mode, role, .. } = greeting;
         if version.is_empty() {
-            let said = "older than Redis 6, which this program was not tried with";
+            let said = "older than Redis 6; not tested";
             self.checks.warning("version", said, "upgrade Redis");
             return true;
         }
         if mode == SENTINEL {
             let said = format!("{version}, a Sentinel, which holds no data");
-            let advice = "name the primary that it watches over with --redis";
+            let advice = "pass the address of its primary with --redis";
             self.checks.problem("version", said, advice);
             return false;
         }
         if mode == "cluster" {
             let said = format!("{version}, part of a Redis Cluster, which is not supported");
-            self.checks.problem("version", said, "name a Redis that is no cluster with --redis");
+            self.checks.problem("version", said, "pass a Redis that is not a cluster with --redis");
             return false;
         }
         if role == "replica" || role == "slave" {
             let said = format!("{version}, a replica: nothing can be cached in it");
-            self.checks.problem("version", said, "name the primary with --redis");
+            self.checks.problem("version", said, "pass the primary with --redis");
             return true;
         }
         self.checks.ok("version", version.clone());
@@ -215,7 +215,7 @@ impl RedisCheck<'_> {
     fn latency(&mut self, time: Duration) {
         let said = format!("a round trip takes {}", took(time));
         if time > SLOW {
-            let advice = "every run waits for it: use a Redis nearer by, or --cache local";
+            let advice = "use a closer Redis, or --cache local: every run waits for it";
             self.checks.warning("latency", said, advice);
         } else {
             self.checks.ok("latency", said);
@@ -227,15 +227,15 @@ impl RedisCheck<'_> {
         match store.skipped() {
             Some((Skipped::Silent, since)) => {
                 let said = format!(
-                    "it was silent {} s ago: runs on this machine do without it until 15 s after that",
+                    "timed out {} s ago; runs on this machine skip it for 15 s",
                     since.as_secs()
                 );
-                let advice = "wait 15 s; if it comes back, look at its latency and load";
+                let advice = "wait 15 s; if it happens again, check its latency and load";
                 self.checks.warning("silence", said, advice);
             }
             Some((Skipped::Lacks(command), since)) => {
                 let said = format!(
-                    "a run found no {} there {} s ago: runs on this machine do without it until 5 m after that",
+                    "{} was not supported {} s ago; runs on this machine skip Redis for 5 m",
                     command.as_deref().unwrap_or("command of the scripts"),
                     since.as_secs()
                 );
@@ -253,41 +253,45 @@ fn advice(error: &Error) -> String {
     }
     let text = match error {
         Error::CredentialsRefused => {
-            "put the right ones into REDIS_URL or --redis: redis://USER:PASSWORD@HOST:PORT/0"
+            "set the right ones in REDIS_URL or --redis: redis://USER:PASSWORD@HOST:PORT/0"
         }
-        Error::NoRight(_) => "let the user run it",
+        Error::NoRight(_) => "grant it to the user",
         Error::OutOfMemory => "raise maxmemory, or set maxmemory-policy allkeys-lru",
-        Error::TooFewReplicas => "bring its replicas back, or lower min-replicas-to-write",
-        Error::Replica => "name the primary with --redis",
+        Error::TooFewReplicas => "restore its replicas, or lower min-replicas-to-write",
+        Error::Replica => "pass the primary with --redis",
         Error::CannotSave => {
-            "look into Redis's log why it can't save: the disk, or the rights of its folder"
+            "check the Redis log: the disk may be full, or its directory not writable"
         }
         Error::Busy(with) => patience(*with),
-        Error::WantsTls => "write rediss:// in --redis or REDIS_URL",
+        Error::WantsTls => "use rediss:// in --redis or REDIS_URL",
         Error::Tls(TlsFailure::Plain) => {
-            "write redis:// in --redis or REDIS_URL, or let Redis speak TLS there"
+            "use redis:// in --redis or REDIS_URL, or enable TLS in Redis"
         }
         // One of the files, before anything was sent.
         Error::Tls(_) => {
-            "name other files with --redis-ca-cert, --redis-client-cert and --redis-client-key, or repair them"
+            "correct the files, or pass others with --redis-ca-cert, --redis-client-cert and --redis-client-key"
         }
         Error::HandshakeTimedOut { .. } => {
-            "write redis:// in --redis or REDIS_URL if it speaks no TLS"
+            "use redis:// in --redis or REDIS_URL if it does not use TLS"
         }
         Error::Refused => {
-            "start Redis there, name another with --redis or REDIS_URL, or choose --cache local"
+            "start Redis, pass another address with --redis or REDIS_URL, or use --cache local"
         }
         Error::TimedOut { .. } => {
-            "is it stopped or overloaded, or does a firewall swallow what is sent? runs do without it meanwhile"
+            "check whether Redis is stopped or overloaded, or a firewall drops packets; runs skip it meanwhile"
         }
-        Error::NotRedis => "name a Redis with --redis or REDIS_URL; rediss:// if it speaks TLS",
-        Error::Http => "name a Redis with --redis or REDIS_URL: its usual port is 6379",
-        Error::Sentinel => "name the primary that it watches over with --redis",
+        Error::NotRedis => {
+            "pass the address of a Redis with --redis or REDIS_URL; rediss:// if it uses TLS"
+        }
+        Error::Http => {
+            "pass the address of a Redis with --redis or REDIS_URL; its usual port is 6379"
+        }
+        Error::Sentinel => "pass the address of its primary with --redis",
         Error::NoCommand(_) | Error::Unfit(_) => {
-            "name a Redis that has it, without a proxy in front, or choose --cache local"
+            "use a Redis that supports it, without a proxy in front, or --cache local"
         }
-        Error::Cluster(_) => "name a Redis that is no cluster with --redis",
-        Error::MaxClients => "raise maxclients, or find out who keeps so many connections",
+        Error::Cluster(_) => "pass a Redis that is not a cluster with --redis",
+        Error::MaxClients => "raise maxclients, or find the clients that hold so many connections",
         _ => "check the address in --redis or REDIS_URL",
     };
     text.to_owned()
@@ -298,7 +302,7 @@ fn patience(with: Busy) -> &'static str {
     match with {
         Busy::Loading => "wait until it has loaded its data",
         Busy::Script => "wait until its script has ended, or end that with SCRIPT KILL",
-        Busy::MasterDown => "wait until it has its primary again, or name the primary with --redis",
+        Busy::MasterDown => "wait until it has its primary again, or pass the primary with --redis",
         Busy::ClusterDown | Busy::TryAgain => "wait until it is ready again",
     }
 }
@@ -338,7 +342,7 @@ mod tests {
         let said: Vec<(&str, &str)> =
             found[1..].iter().map(|check| (check.name.as_str(), check.said.as_str())).collect();
         let mut expected =
-            vec![("reached", "not there (refused): the files of this machine are the cache")];
+            vec![("reached", "not there (connection refused); the local files are the cache")];
         expected.extend(ALL[2..].iter().map(|name| (*name, "needs reached")));
         assert_eq!(said, expected);
     }

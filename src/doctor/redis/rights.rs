@@ -29,8 +29,8 @@ fn commands(checks: &mut Checks, rights: &Rights, user: &str, acl: &str) {
     }
     let reads_only = is_viewer(rights);
     if reads_only {
-        let said = "may run nothing that writes: reads what others cache, caches nothing";
-        let advice = format!("enough for a viewer; else: ACL SETUSER {user} {acl}");
+        let said = "may run no command that writes: uses what others cache, caches nothing";
+        let advice = format!("enough for a reader; otherwise: ACL SETUSER {user} {acl}");
         checks.warning("commands", said, advice);
     }
     for (serves, right) in rights.commands.iter().filter(|(_, right)| !right.granted) {
@@ -68,7 +68,7 @@ fn commands(checks: &mut Checks, rights: &Rights, user: &str, acl: &str) {
 fn missing(serves: Serves) -> &'static str {
     match serves {
         Serves::Reading | Serves::Writing => {
-            "remove its rename-command from redis.conf, or name a Redis without a proxy in front; else choose --cache local"
+            "remove its rename-command from redis.conf, or use a Redis without a proxy in front; else use --cache local"
         }
         _ => "remove its rename-command from redis.conf, or upgrade Redis",
     }

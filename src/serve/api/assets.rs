@@ -6,7 +6,7 @@ use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::header::{CACHE_CONTROL, ETAG, HeaderMap, HeaderValue};
 
-use crate::store::sum;
+use crate::store::meta;
 
 use crate::serve::http::body::BodyContent;
 use crate::serve::http::negotiate::{has, tagged};
@@ -33,7 +33,7 @@ const ASSETS: [(&str, &str, &str); 8] = [
 /// The entity tag of all files: they change together.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
     let all = ASSETS.iter().map(|(_, _, text)| *text).chain([PAGE]);
-    sum::of(all.collect::<String>().as_bytes())
+    meta::sum(all.collect::<String>().as_bytes())
 });
 
 pub(crate) fn page(headers: &HeaderMap) -> HttpResponse {

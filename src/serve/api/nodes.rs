@@ -18,7 +18,7 @@ use crate::serve::http::request::RequestContext;
 use crate::serve::http::response::{HttpResponse, JSON};
 use crate::serve::live::publication_cache::Fetched;
 use crate::serve::live::published::CachedPublication;
-use crate::store::{Sample, sum};
+use crate::store::{Sample, meta};
 
 use super::App;
 
@@ -129,7 +129,7 @@ impl SelectedNodes {
     /// The entity tag of the response to `query`; `None` if the nodes are not those of a publication.
     pub(crate) fn tag(&self, kind: &str, query: &str) -> Option<String> {
         let is_published = !self.publication.rev.is_empty() && self.missing().is_empty();
-        let query = if query.is_empty() { String::new() } else { sum::of(query.as_bytes()) };
+        let query = if query.is_empty() { String::new() } else { meta::sum(query.as_bytes()) };
         is_published.then(|| format!("{}{kind}{query}", self.publication.rev))
     }
 

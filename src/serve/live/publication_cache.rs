@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock;
 use crate::discovery::{
-    self, Answer, Discovery, How, NoProgress, Policy, Shutdown, Source, Tally, Want,
+    self, Answer, Discovery, How, NoProgress, Policy, Request, Shutdown, Source, Tally, Want,
     void_if_refused,
 };
 use crate::model::node::NodeId;
@@ -150,7 +150,8 @@ impl PublicationCache {
             let why = (ContactFailure::of_list(error), &*error.to_string());
             self.failed(Question::List, began, why);
         };
-        let answer = self.discovery(began, moved).nodes(how, want).inspect_err(failed)?;
+        let request = Request { moved, ..Request::new(how, want) };
+        let answer = self.discovery(began).nodes(request).inspect_err(failed)?;
         let Answer { snapshot, source, missing, tally, outage } = answer;
         match &outage {
             Some(outage) => failed(outage),
@@ -165,13 +166,13 @@ impl PublicationCache {
         Ok(Fetched { publication, age, source, tally, missing })
     }
 
-    fn discovery(&self, began: Instant, moved: bool) -> Discovery {
+    fn discovery(&self, began: Instant) -> Discovery {
         let Backend { nomad, stores, policy, probes, notifier, shutdown, .. } = &self.backend;
         let deadline = began.checked_add(policy.timeout).unwrap_or(policy.deadline);
         Discovery {
             nomad: Arc::new(nomad.again(deadline)),
             store: stores.run(),
-            policy: Policy { deadline, moved, ..*policy },
+            policy: Policy { deadline, ..*policy },
             probes: probes.clone(),
             tell: notifier.clone(),
             progress: Arc::new(NoProgress),

@@ -1,12 +1,19 @@
 //! What Redis has shown to this machine: nothing that is older is served from its files.
 
-use crate::store::fallback::ShownList;
+use std::time::Duration;
 
+use crate::store::ShownList;
+
+use super::LocalStore;
+use super::lease;
+use super::lease::LeaseAttempt;
 use super::snapshot_file::Header;
 
 const VERSION: &str = "v1";
 /// More than any note of this program.
-pub(super) const LONGEST: u64 = 512;
+const LONGEST: u64 = 512;
+/// This stands between a question and its answer from Redis.
+const FORGET_PATIENCE: Duration = Duration::from_millis(100);
 
 /// The note of one scope. Times are milliseconds since boot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,7 +30,7 @@ pub(super) struct Floor {
 
 impl Floor {
     /// `None` if it is another boot's, whose clock means nothing, or no note.
-    pub(super) fn parse(text: &str, boot_id: &str) -> Option<Self> {
+    fn parse(text: &str, boot_id: &str) -> Option<Self> {
         let mut words = text.strip_suffix('\n')?.split(' ');
         if words.next() != Some(VERSION) || words.next() != Some(boot_id) {
             return None;
@@ -33,7 +40,7 @@ impl Floor {
         Some(Self { at, index, listed, before })
     }
 
-    pub(super) fn line(&self, boot_id: &str) -> String {
+    fn line(&self, boot_id: &str) -> String {
         let Self { at, index, listed, before } = self;
         format!("{VERSION} {boot_id} {at} {index} {listed} {before}\n")
     }
@@ -47,7 +54,7 @@ impl Floor {
     }
 
     /// The note after Redis has shown this, too; `None` if it stays as it is.
-    pub(super) fn raised(&self, shown: ShownList, now: u64) -> Option<Self> {
+    fn raised(&self, shown: ShownList, now: u64) -> Option<Self> {
         let age = u64::try_from(shown.age.as_millis()).unwrap_or(u64::MAX);
         let listed = now.saturating_sub(age);
         let is_known = shown.index < self.index && listed <= self.listed;
@@ -57,8 +64,60 @@ impl Floor {
     }
 
     /// The note after Redis had nothing to show: the next list will be newer than all that is here.
-    pub(super) fn raised_to(&self, now: u64) -> Self {
+    fn raised_to(&self, now: u64) -> Self {
         Self { before: now.max(self.before), ..self.clone() }
+    }
+}
+
+impl LocalStore {
+    /// What Redis has shown.
+    pub(super) fn floor(&self) -> Floor {
+        let note = self.folder.read(&self.name("floor"), LONGEST);
+        let text = note.and_then(|note| String::from_utf8(note).ok());
+        text.and_then(|text| Floor::parse(&text, &self.boot.id)).unwrap_or_default()
+    }
+
+    /// Redis is used again. What is older here than what it has shown is served no more, and is
+    /// removed; `None`: it has nothing, and what comes next will be newer than anything here. A
+    /// flight goes on: as long as one is held, what it started from stays, and what it will bring
+    /// is served if it is not older. Best effort.
+    pub fn forget(&self, than: Option<ShownList>) {
+        // Before anything is looked at: a flight that begins after this lists after this.
+        let now = self.now();
+        let flown = self.name("flight");
+        if self.folder.len(&flown).is_none() || self.raised(than, now).is_none() {
+            return;
+        }
+        if than.is_none() && lease::is_held(&self.folder, &flown) {
+            return;
+        }
+        let Ok(writing) = self.folder.writing(FORGET_PATIENCE) else { return };
+        let Some(floor) = self.raised(than, now) else { return };
+        let line = floor.line(&self.boot.id);
+        let noted = writing.replace(&self.name("floor"), &[line.as_bytes()]).is_ok();
+        let is_older = self.known().header().is_some_and(|header| floor.is_above(header));
+        // As long as Redis has nothing it is a base. Without room for the note it must go all the
+        // same. Nobody begins to fly before that is done.
+        if is_older
+            && (than.is_some() || !noted)
+            && let Ok(LeaseAttempt::Free(_lock)) = lease::take(&self.folder, &flown)
+        {
+            self.remove_snapshot(&writing);
+        }
+    }
+
+    /// The note that must be written, if one must.
+    fn raised(&self, than: Option<ShownList>, now: u64) -> Option<Floor> {
+        let floor = self.floor();
+        match than {
+            Some(shown) => floor.raised(shown, now),
+            None => {
+                let known = self.known();
+                let floor = floor.raised_to(now);
+                let hides = |header| !known.is_outdated && floor.is_above(header);
+                known.header().is_some_and(hides).then_some(floor)
+            }
+        }
     }
 }
 

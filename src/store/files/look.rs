@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::model::node::{Fulls, NodeId};
 use crate::model::snapshot::Snapshot;
 use crate::store::records::{Fields, recorded, verified};
-use crate::store::validate::{Verdict, judge, present};
+use crate::store::validate::{self, Verdict, judge};
 use crate::store::{Flight, Kept, Look, Present, Want};
 
 use super::lease;
@@ -53,6 +53,41 @@ impl LocalEntry {
     }
 }
 
+pub(super) fn look(store: &LocalStore, want: Want) -> Look {
+    // A publication in between takes the named file away: then there is a new snapshot.
+    store.look_once(want).or_else(|_| store.look_once(want)).unwrap_or_else(|rev| {
+        store.ignored("its full records are missing or belong to another publication");
+        Look::Miss { refuse: Some(rev) }
+    })
+}
+
+pub(super) fn present(store: &LocalStore) -> Option<Present> {
+    let known = store.known();
+    let is_there = known.has_all && !known.is_outdated;
+    let header = known.header.as_ref().filter(|header| is_there && !header.is_void())?;
+    let epoch = known.epoch.clone().map(String::into_bytes);
+    validate::present(
+        header.seen(Vec::new(), epoch, store.now()),
+        &store.scope,
+        store.ttl,
+        Duration::ZERO,
+    )
+}
+
+/// What may be published anew, see [`Store::kept`](crate::store::Store::kept).
+pub(super) fn kept(store: &LocalStore, flight: &Flight, first: &NodeId) -> Option<Kept> {
+    let meta = flight.meta()?;
+    let (header, all) = store.open_snap()?.read().ok()?;
+    let keep = u64::try_from(store.detail_ttl.as_millis()).unwrap_or(u64::MAX);
+    let is_proved = store.now().saturating_sub(header.listed) <= keep;
+    if header.rev != meta.rev || !is_proved || !meta.describes(&all) {
+        return None;
+    }
+    let records = store.full_file(&header)?;
+    let first = lines(&records).find(|line| field(line) == first.as_str().as_bytes())?.to_vec();
+    Some(Kept { all, first: first.into() })
+}
+
 impl LocalStore {
     /// The snapshot's header, *then* the epoch: if they agree it was not cleared before the
     /// snapshot was read.
@@ -84,22 +119,6 @@ impl LocalStore {
         self.tell.verbose(format!("cache entry ignored: {why} ({})", self.folder.place()));
     }
 
-    pub(super) fn look_twice(&self, want: Want) -> Look {
-        // A publication in between takes the named file away: then there is a new snapshot.
-        self.look_once(want).or_else(|_| self.look_once(want)).unwrap_or_else(|rev| {
-            self.ignored("its full records are missing or of another publication");
-            Look::Miss { refuse: Some(rev) }
-        })
-    }
-
-    pub(super) fn present_now(&self) -> Option<Present> {
-        let known = self.known();
-        let is_there = known.has_all && !known.is_outdated;
-        let header = known.header.as_ref().filter(|header| is_there && !header.is_void())?;
-        let epoch = known.epoch.clone().map(String::into_bytes);
-        present(header.seen(Vec::new(), epoch, self.now()), &self.scope, self.ttl, Duration::ZERO)
-    }
-
     /// # Errors
     /// The publication whose full records were wanted and can't be had.
     pub(super) fn look_once(&self, want: Want) -> Result<Look, String> {
@@ -115,7 +134,7 @@ impl LocalStore {
             }
         };
         if self.floor().is_above(&header) {
-            self.ignored("redis has shown a newer one");
+            self.ignored("Redis has shown a newer one");
             return miss;
         }
         let epoch = self.folder.read(EPOCH, EPOCH_LONGEST);
@@ -151,20 +170,6 @@ impl LocalStore {
         let name =
             Some(&header.full).filter(|name| !name.contains('/') && name.ends_with(".full"))?;
         self.folder.read(name, FULLS_LONGEST)
-    }
-
-    /// What may be published anew, see [`Store::kept`](crate::store::Store::kept).
-    pub(super) fn kept_of(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
-        let meta = flight.meta()?;
-        let (header, all) = self.open_snap()?.read().ok()?;
-        let keep = u64::try_from(self.detail_ttl.as_millis()).unwrap_or(u64::MAX);
-        let is_proved = self.now().saturating_sub(header.listed) <= keep;
-        if header.rev != meta.rev || !is_proved || !meta.describes(&all) {
-            return None;
-        }
-        let records = self.full_file(&header)?;
-        let first = lines(&records).find(|line| field(line) == first.as_str().as_bytes())?.to_vec();
-        Some(Kept { all, first: first.into() })
     }
 
     /// A publication with its full records and without `all`.

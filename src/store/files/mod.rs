@@ -4,10 +4,8 @@
 //! is ever changed in place: whoever is killed leaves the old or the new.
 
 mod clear;
-mod counts;
 mod enter;
 mod floor;
-mod follow;
 pub(crate) mod inspect;
 #[cfg(test)]
 #[path = "../../../tests/faults/killed.rs"]
@@ -33,8 +31,7 @@ use super::{
 };
 use crate::host::folder::{Folder, plain};
 
-use follow::FollowerLock;
-use lease::Flights;
+use lease::{Flights, FollowerLock};
 use look::LocalEntry;
 use snapshot_file::Header;
 
@@ -92,7 +89,7 @@ impl LocalStore {
     /// CLEAR, given up at that moment.
     pub(super) fn clear_until(&self, until: Instant) -> Cleared {
         // The place stands beside it.
-        let outcome = self.clear_all(until).map_err(|error| Error::Files(plain(&error)));
+        let outcome = clear::clear(self, until).map_err(|error| Error::Files(plain(&error)));
         let place = self.folder.place();
         Cleared { places: vec![ClearedPlace { is_redis: false, place, outcome }] }
     }
@@ -105,11 +102,11 @@ impl LocalStore {
 
 impl Store for LocalStore {
     fn look(&self, want: Want) -> Result<Look, Error> {
-        Ok(self.look_twice(want))
+        Ok(look::look(self, want))
     }
 
     fn present(&self) -> Result<Option<Present>, Error> {
-        Ok(self.present_now())
+        Ok(look::present(self))
     }
 
     fn enter(&self, enter: &Enter<'_>) -> Result<Entered, Error> {
@@ -123,7 +120,7 @@ impl Store for LocalStore {
     }
 
     fn kept(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
-        self.kept_of(flight, first)
+        look::kept(self, flight, first)
     }
 
     fn publish(&self, flight: Flight, publication: &Publication<'_>) -> Result<Published, Error> {
@@ -143,7 +140,7 @@ impl Store for LocalStore {
     }
 
     fn void(&self, _: Option<&Lease>) -> Result<(), Error> {
-        self.void_scope().map_err(|error| self.cannot("write", &error))
+        clear::void(self).map_err(|error| self.cannot("write", &error))
     }
 
     fn partial(&self, waited: &str) -> Result<Option<Snapshot>, Error> {
@@ -174,10 +171,10 @@ impl Store for LocalStore {
     }
 
     fn count(&self, sample: &Sample) {
-        self.count_run(sample);
+        stats::count(self, sample);
     }
 
     fn stats(&self) -> Result<Stats, Error> {
-        Ok(self.all_stats())
+        Ok(stats::stats(self))
     }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::clock;
 use crate::host::folder::WriteLock;
-use crate::store::meta::Meta;
+use crate::store::meta::{self, Meta};
 use crate::store::records::difference;
-use crate::store::{Error, FailureClass, Flight, Publication, Published, sum};
+use crate::store::{Error, FailureClass, Flight, Publication, Published};
 
 use super::lease;
 use super::look::LocalEntry;
@@ -108,7 +108,7 @@ fn header(store: &LocalStore, flight: &Flight, new: &Publication<'_>) -> Header 
     let (rev, len, sum) = if new.partial {
         (format!("p{}", flight.watch), 0, "-".to_owned())
     } else {
-        (flight.watch.clone(), new.all.len() as u64, sum::of(new.all))
+        (flight.watch.clone(), new.all.len() as u64, meta::sum(new.all))
     };
     let now = store.now();
     let meta = Meta {
@@ -119,7 +119,7 @@ fn header(store: &LocalStore, flight: &Flight, new: &Publication<'_>) -> Header 
         count: new.fulls.len() as u64,
         len,
         sum,
-        hsum: sum::of_values(new.fulls.iter().map(|(_, full)| full.as_slice())),
+        hsum: meta::sum_of_values(new.fulls.iter().map(|(_, full)| full.as_slice())),
         ttl_ms: millis(store.ttl),
         lag_ms: lag(flight, new, now),
     };
@@ -225,7 +225,7 @@ fn floor(
 ) -> Header {
     let (count, hsum, full) = match present {
         Some(present) => (present.count, present.hsum.clone(), present.full.clone()),
-        None => (0, sum::of_values([]), String::new()),
+        None => (0, meta::sum_of_values([]), String::new()),
     };
     let meta = Meta {
         scope: store.scope.as_str().to_owned(),

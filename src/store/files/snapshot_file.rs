@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::folder::Folder;
 use crate::random;
-use crate::store::meta::Meta;
-use crate::store::sum;
+use crate::store::meta::{self, Meta};
 use crate::store::validate::{StoredEntry, StoredFamily};
 
 const VERSION: u8 = 2;
@@ -68,17 +67,17 @@ impl Opened {
         let file = match folder.file(name, OFlags::RDONLY) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(_) => return Err("it can't be opened"),
+            Err(_) => return Err("cannot be opened"),
         };
         let meta = file.metadata().ok().filter(std::fs::Metadata::is_file);
-        let len = meta.ok_or("it is no file")?.len();
+        let len = meta.ok_or("not a file")?.len();
         if len > LONGEST + HEADER_LONGEST {
-            return Err("it is larger than 256 MB");
+            return Err("larger than 256 MB");
         }
         let mut file = BufReader::new(file);
         let mut line = Vec::new();
         let read = file.by_ref().take(HEADER_LONGEST).read_until(b'\n', &mut line);
-        read.map_err(|_| "it can't be read")?;
+        read.map_err(|_| "cannot be read")?;
         let header = Header::parse(&line, scope, boot)?;
         Ok(Some(Self { header, file, rest: len.saturating_sub(line.len() as u64) }))
     }
@@ -92,7 +91,7 @@ impl Opened {
     pub(super) fn read(mut self) -> Result<(Header, Vec<u8>), &'static str> {
         let mut all = Vec::with_capacity(usize::try_from(self.rest).unwrap_or(0));
         let read = self.file.by_ref().take(LONGEST + 1).read_to_end(&mut all);
-        read.map_err(|_| "it can't be read")?;
+        read.map_err(|_| "cannot be read")?;
         Ok((self.header, all))
     }
 }
@@ -122,20 +121,19 @@ impl Header {
 
     /// `boot`: its name, and the milliseconds since.
     fn parse(line: &[u8], scope: &str, boot: (&str, u64)) -> Result<Self, &'static str> {
-        let line = line.strip_suffix(b"\n").ok_or("it has no header line")?;
-        let header: Self =
-            serde_json::from_slice(line).map_err(|_| "its header is not readable")?;
+        let line = line.strip_suffix(b"\n").ok_or("no header line")?;
+        let header: Self = serde_json::from_slice(line).map_err(|_| "unreadable header")?;
         if header.v != VERSION {
-            return Err("it is of another version");
+            return Err("written by another version");
         }
         if header.line() != [line, b"\n"].concat() {
-            return Err("its header is damaged");
+            return Err("damaged header");
         }
         if header.scope != scope {
-            return Err("it is of another cluster");
+            return Err("belongs to another cluster");
         }
         if header.boot_id != boot.0 || header.at > boot.1 {
-            return Err("it is of another boot of this machine");
+            return Err("written before the last boot");
         }
         Ok(header)
     }
@@ -143,7 +141,7 @@ impl Header {
     /// Holds nothing, and fences every flight that began before it.
     pub(super) fn void(epoch: String, scope: String, boot_id: &str, at: u64) -> Self {
         let (rev, none) = (format!("x{}", random::hex16()), "-".to_owned());
-        let hsum = sum::of_values([]);
+        let hsum = meta::sum_of_values([]);
         let boot_id = boot_id.to_owned();
         Self { v: VERSION, scope, epoch, boot_id, rev, sum: none, hsum, at, ..Self::default() }
     }
@@ -158,7 +156,7 @@ impl Header {
             serde_json::to_vec(header).expect("plain texts and numbers are always JSON")
         };
         let unchecked = Self { check: String::new(), ..self.clone() };
-        let check = sum::of(&text(&unchecked));
+        let check = meta::sum(&text(&unchecked));
         let mut line = text(&Self { check, ..unchecked });
         line.push(b'\n');
         line
@@ -182,7 +180,6 @@ impl Header {
 
     /// What LOOK would have read of a Redis that holds this: `all` expires, the rest lives on.
     pub(super) fn seen(&self, all: Vec<u8>, epoch: Option<Vec<u8>>, now: u64) -> StoredEntry {
-        let meta = Some(self.meta().to_string().into_bytes());
         let since = now.saturating_sub(self.at);
         let left = self.ttl.checked_sub(since).and_then(|left| i64::try_from(left).ok());
         let (all, ttl_left) = match left {
@@ -191,7 +188,7 @@ impl Header {
         };
         StoredEntry {
             epoch,
-            literal: StoredFamily { meta, all, ttl_left },
+            literal: StoredFamily { meta: Some(self.meta()), is_unreadable: false, all, ttl_left },
             own: StoredFamily::default(),
         }
     }
@@ -228,17 +225,17 @@ mod tests {
     #[test]
     fn any_other_line_says_why_it_is_ignored() {
         let reason = |header: Header| parsed(&header.line()).unwrap_err();
-        assert_eq!(reason(Header { v: 1, ..header() }), "it is of another version");
+        assert_eq!(reason(Header { v: 1, ..header() }), "written by another version");
         assert_eq!(
             reason(Header { scope: "x".to_owned(), ..header() }),
-            "it is of another cluster"
+            "belongs to another cluster"
         );
-        let elsewhere = "it is of another boot of this machine";
+        let elsewhere = "written before the last boot";
         assert_eq!(reason(Header { boot_id: "x".to_owned(), ..header() }), elsewhere);
         assert_eq!(reason(Header { at: 9001, ..header() }), elsewhere);
-        assert_eq!(parsed(b"").unwrap_err(), "it has no header line");
-        assert_eq!(parsed(b"null\n").unwrap_err(), "its header is not readable");
+        assert_eq!(parsed(b"").unwrap_err(), "no header line");
+        assert_eq!(parsed(b"null\n").unwrap_err(), "unreadable header");
         let young = String::from_utf8(header().line()).unwrap().replace(":5000,", ":8999,");
-        assert_eq!(parsed(young.as_bytes()).unwrap_err(), "its header is damaged");
+        assert_eq!(parsed(young.as_bytes()).unwrap_err(), "damaged header");
     }
 }

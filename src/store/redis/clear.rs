@@ -32,6 +32,32 @@ const AGAIN: Step = Step {
 
 const STILL: Step = Step { name: "GET", manner: Manner::Reads, ..AGAIN };
 
+/// Tries on fresh connections until it is done, can't be done, or 5 seconds are over.
+pub(super) fn clear(store: &RedisStore) -> Result<(), Error> {
+    let until = clock::now() + CLEAR_PATIENCE;
+    // Silence to the end: the length of the last try is of no interest, and whatever Redis
+    // said before it is of more.
+    let mut said = Error::TimedOut { after: CLEAR_PATIENCE };
+    loop {
+        let began = clock::now();
+        let outcome = store.clear_once(until);
+        let took = clock::now().duration_since(began).as_secs_f64() * 1000.0;
+        store.tell.call(format!("redis GET, DEL, ROLE: {took:.1} ms"));
+        match outcome {
+            Err(error) if error.may_pass() => {
+                if !error.is_timeout() {
+                    said = error;
+                }
+            }
+            settled => return settled,
+        }
+        if clock::now() + PAUSE >= until {
+            return Err(said);
+        }
+        clock::sleep(PAUSE);
+    }
+}
+
 impl RedisStore {
     pub(super) fn is_dead(&self, epoch: &[u8]) -> bool {
         self.dead.holds(epoch)
@@ -50,12 +76,12 @@ impl RedisStore {
         if !self.is_still_dead() {
             return true;
         }
-        self.ignored("it was cleared before, redis went back to an older state");
+        self.ignored("was cleared before; Redis went back to an older state");
         let before = self.dead.seen_before();
         let asked = self.ask(AGAIN, &self.clear_commands()[..2]);
         let cleared = asked.and_then(|replies| self.judge_clear(replies, &before, NOTE));
         if let Err(error) = &cleared {
-            self.tell.verbose(format!("cannot clear it again in redis: {error}"));
+            self.tell.verbose(format!("cannot clear it again in Redis: {error}"));
         }
         cleared.is_ok()
     }
@@ -65,32 +91,6 @@ impl RedisStore {
         let replies = self.ask(STILL, &self.clear_commands()[..1]);
         let epoch = replies.ok().and_then(|mut replies| bulk(replies.pop()?));
         epoch.is_none_or(|epoch| self.is_dead(&epoch))
-    }
-
-    /// Tries on fresh connections until it is done, can't be done, or 5 seconds are over.
-    pub(super) fn clear_until_sure(&self) -> Result<(), Error> {
-        let until = clock::now() + CLEAR_PATIENCE;
-        // Silence to the end: the length of the last try is of no interest, and whatever Redis
-        // said before it is of more.
-        let mut said = Error::TimedOut { after: CLEAR_PATIENCE };
-        loop {
-            let began = clock::now();
-            let outcome = self.clear_once(until);
-            let took = clock::now().duration_since(began).as_secs_f64() * 1000.0;
-            self.tell.call(format!("redis GET, DEL, ROLE: {took:.1} ms"));
-            match outcome {
-                Err(error) if error.may_pass() => {
-                    if !error.is_timeout() {
-                        said = error;
-                    }
-                }
-                settled => return settled,
-            }
-            if clock::now() + PAUSE >= until {
-                return Err(said);
-            }
-            clock::sleep(PAUSE);
-        }
     }
 
     fn clear_once(&self, until: Instant) -> Result<(), Error> {

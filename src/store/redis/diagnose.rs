@@ -12,7 +12,7 @@ use crate::store::{Error, Memory, Stats};
 
 use super::connection::{CONNECT, Manner};
 use super::errors::{self, of_reply, tame};
-use super::look::seen;
+use super::look::stored;
 use super::socket::TimeBudget;
 use super::stats::size;
 use super::{RedisStore, Step, bulk, command, int, refusal, text};
@@ -68,7 +68,7 @@ impl Ignored {
     pub fn text(self) -> &'static str {
         match self {
             Self::Flaw(flaw) => flaw.text(),
-            Self::BroughtBack => "it was cleared, and Redis has brought it back",
+            Self::BroughtBack => "was cleared, but Redis went back to an older state",
         }
     }
 }
@@ -219,16 +219,15 @@ impl RedisStore {
         if let Some(error) = refusal(&replies) {
             return Err(of_reply(error));
         }
-        let seen = seen(replies).ok_or(Error::NotRedis)?;
-        let meta = |line: &Option<Vec<u8>>| line.as_deref().and_then(Meta::parse);
-        let (literal, own) = (meta(&seen.literal.meta), meta(&seen.own.meta));
+        let entry = stored(replies).ok_or(Error::NotRedis)?;
+        let (literal, own) = (entry.literal.meta.clone(), entry.own.meta.clone());
         let mine = |meta: &&Meta| meta.scope == self.scope.as_str();
         let whose = match &literal {
             Some(meta) if !mine(&meta) => KeyOwner::Others,
             _ => KeyOwner::Ours,
         };
-        let is_dead = seen.epoch.as_deref().is_some_and(|epoch| self.is_dead(epoch));
-        let verdict = judge(seen, &self.scope, self.ttl, took);
+        let is_dead = entry.epoch.as_deref().is_some_and(|epoch| self.is_dead(epoch));
+        let verdict = judge(entry, &self.scope, self.ttl, took);
         let why = match verdict {
             _ if is_dead => Some(Ignored::BroughtBack),
             Verdict::Miss(miss) => miss.why.map(Ignored::Flaw),
@@ -237,7 +236,7 @@ impl RedisStore {
         let index = literal.as_ref().filter(mine).or(own.as_ref().filter(mine));
         let index = index.map(|meta| meta.index);
         let keys = self.found(whose, limit)?;
-        let stats = self.stats_by(&|| limit.step("the statistics"))?;
+        let stats = super::stats::stats(self, &|| limit.step("the statistics"))?;
         Ok(CacheEntry { keys, stats, why, index, took })
     }
 

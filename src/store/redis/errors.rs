@@ -221,7 +221,7 @@ mod tests {
         );
         let text =
             of("NOPERM this user has no permissions to run the 'select' command").to_string();
-        assert!(text.starts_with("redis does not permit select (the user needs ~nomad"), "{text}");
+        assert!(text.starts_with("Redis does not permit select (the user needs ~nomad"), "{text}");
         assert!(text.ends_with(" +select)"), "{text}");
     }
 
@@ -241,13 +241,13 @@ mod tests {
             assert_eq!(auth(reply), Error::CredentialsRefused, "{reply}");
         }
         assert_eq!(auth("DENIED hunter2"), answered("DENIED", ""));
-        assert_eq!(auth("DENIED hunter2").to_string(), "redis answered DENIED");
+        assert_eq!(auth("DENIED hunter2").to_string(), "Redis answered DENIED");
         assert_eq!(auth("LOADING hunter2"), Error::Busy(Busy::Loading));
         assert_eq!(auth("ERR max number of clients reached"), Error::MaxClients);
-        let unknown = "it does not support AUTH";
+        let unknown = "AUTH is not supported (a proxy?)";
         assert_eq!(auth("ERR unknown command 'hunter2'").to_string(), unknown);
         let denied = auth("NOPERM no right to 'hunter2'").to_string();
-        assert!(denied.starts_with("redis does not permit auth ("), "{denied}");
+        assert!(denied.starts_with("Redis does not permit auth ("), "{denied}");
     }
 
     /// Sentences of this program's own, said by a server.
@@ -258,9 +258,9 @@ mod tests {
             "timed out after lunch",
             "busy: LOADING",
             "connection lost",
-            "connection lost in the midst of a reply",
+            "connection lost in the middle of a reply",
             "tls: the certificate has expired",
-            "redis is a read-only replica",
+            "Redis is a read-only replica",
             "not a Redis server",
             "a word of -OOM in the midst",
         ] {

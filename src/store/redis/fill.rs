@@ -1,4 +1,4 @@
-//! Filling: ENTER, RENEW, PUBLISH, RELEASE and FAIL, each one script.
+//! Filling: ENTER, RENEW, PUBLISH, RELEASE, FAIL and VOID, each one script.
 
 use std::borrow::Cow;
 
@@ -6,11 +6,10 @@ use redis::{Cmd, Value};
 
 use crate::clock;
 use crate::random;
-use crate::store::meta::Meta;
+use crate::store::meta::{self, Meta};
 use crate::store::records::{Difference, difference};
 use crate::store::{
     Enter, Entered, Error, FailureClass, Flight, How, Lease, Publication, Published, RefusedRevs,
-    sum,
 };
 
 use super::connection::Manner;
@@ -24,13 +23,14 @@ const PUBLISH_LUA: &str = include_str!("scripts/publish.lua");
 pub(super) const RENEW_LUA: &str = include_str!("scripts/renew.lua");
 pub(super) const RELEASE_LUA: &str = include_str!("scripts/release.lua");
 const FAIL_LUA: &str = include_str!("scripts/fail.lua");
+const VOID_LUA: &str = include_str!("scripts/void.lua");
 
 const LEASE_MS: u64 = 3000;
 /// PUBLISH may take this long, and a second more for each 10 MB.
 const PUBLISH_MS: u64 = 2000;
 const BYTES_PER_MS: usize = 10_000;
 
-pub(super) const ENTER: Step = Step {
+const ENTER: Step = Step {
     name: "EVAL enter",
     budget: TimeBudget::flat(500),
     manner: Manner::Writes,
@@ -39,25 +39,92 @@ pub(super) const ENTER: Step = Step {
 const RENEW: Step = Step { name: "EVAL renew", on_the_way: false, ..ENTER };
 const RELEASE: Step = Step { name: "EVAL release", ..RENEW };
 const FAIL: Step = Step { name: "EVAL fail", ..RENEW };
+const VOID: Step = Step { name: "EVAL void", ..ENTER };
 const PUBLISH: Step = Step { name: "EVAL publish", ..RENEW };
 
-impl RedisStore {
-    /// A dead epoch is cleared and the question asked again, once a run. If that does not help,
-    /// the cache is not touched any more: what is published under a dead epoch is a miss here.
-    pub(super) fn enter_twice(&self, enter: &Enter<'_>) -> Result<Entered, Error> {
-        let entered = self.enter_once(enter)?;
-        if !self.is_under_dead_epoch(&entered) {
-            return Ok(entered);
-        }
-        if self.clear_again() {
-            let again = self.enter_once(enter)?;
-            if !self.is_under_dead_epoch(&again) {
-                return Ok(again);
-            }
-        }
-        Ok(Entered::Alone)
+/// A dead epoch is cleared and the question asked again, once a run. If that does not help,
+/// the cache is not touched any more: what is published under a dead epoch is a miss here.
+pub(super) fn enter(store: &RedisStore, enter: &Enter<'_>) -> Result<Entered, Error> {
+    let entered = store.enter_once(enter)?;
+    if !store.is_under_dead_epoch(&entered) {
+        return Ok(entered);
     }
+    if store.clear_again() {
+        let again = store.enter_once(enter)?;
+        if !store.is_under_dead_epoch(&again) {
+            return Ok(again);
+        }
+    }
+    Ok(Entered::Alone)
+}
 
+pub(super) fn publish(
+    store: &RedisStore,
+    flight: Flight,
+    publication: &Publication<'_>,
+) -> Result<Published, Error> {
+    // The copy that is kept travels only if Redis can't copy.
+    let sent = if publication.same { &[] } else { publication.all };
+    let words = store.publish_once(&flight, publication, sent)?;
+    let words = match words[..] == ["NOCOPY"] {
+        true => store.publish_once(&flight, publication, publication.all)?,
+        false => words,
+    };
+    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["OK"] => Ok(Published::Done),
+        ["OLDER", index, rev] => {
+            let index = index.parse().map_err(|_| store.strange(&[index]))?;
+            Ok(Published::Older { flight, index, rev: rev.to_owned() })
+        }
+        ["REBASE"] => Ok(Published::Rebase(flight)),
+        ["FENCED", ..] => Ok(Published::Fenced),
+        ref words => Err(store.strange(words)),
+    }
+}
+
+pub(super) fn renew(store: &RedisStore, lease: &Lease) -> Result<bool, Error> {
+    // A flight under another one's lease has nothing to renew.
+    if lease.solo {
+        return Ok(true);
+    }
+    let mut eval = store.eval_lease(RENEW_LUA, &lease.token);
+    eval.arg(LEASE_MS);
+    store.number(RENEW, &eval).map(|renewed| renewed == 1)
+}
+
+/// Best effort: a lease that stays ends by itself.
+pub(super) fn release(store: &RedisStore, token: &str) {
+    let given = store.number(RELEASE, &store.eval_lease(RELEASE_LUA, token));
+    // Who may not delete it can still mark it as one that nobody waits for.
+    if given.is_err_and(|error| error.is_within_script()) {
+        fail(store, token, FailureClass::NotCacheable);
+    }
+}
+
+pub(super) fn fail(store: &RedisStore, token: &str, class: FailureClass) {
+    let mut eval = store.eval_lease(FAIL_LUA, token);
+    eval.arg(class.number());
+    // Best effort: without it those who wait try for themselves when the lease ends.
+    let _ = store.number(FAIL, &eval);
+}
+
+/// `own`: its lease stays, so that those who wait for it can be told. Where nothing can be
+/// deleted, this host ignores what is there.
+pub(super) fn void(store: &RedisStore, own: Option<&Lease>) -> Result<(), Error> {
+    let mut eval = store.eval(VOID_LUA, 10);
+    eval.arg(store.scope.as_str()).arg(own.map_or("", |own| &own.token));
+    let voided = store.number(VOID, &eval).map(drop);
+    let Err(error) = &voided else { return Ok(()) };
+    if !store.refused.note() {
+        return voided;
+    }
+    store.tell.verbose(format!(
+        "cannot drop what is cached for this token in Redis ({error}): ignored on this machine from now on"
+    ));
+    Ok(())
+}
+
+impl RedisStore {
     fn is_under_dead_epoch(&self, entered: &Entered) -> bool {
         matches!(entered, Entered::Own(flight) if self.is_dead(flight.epoch.as_bytes()))
     }
@@ -79,7 +146,7 @@ impl RedisStore {
         let words = self.words(ENTER, &eval).map_err(|error| {
             // It may have stopped behind the lease, which nobody need wait for.
             if error.is_within_script() {
-                self.give_back(enter.token);
+                release(self, enter.token);
             }
             self.lacking(error)
         })?;
@@ -91,31 +158,7 @@ impl RedisStore {
         Ok(entered)
     }
 
-    pub(super) fn put(
-        &self,
-        flight: Flight,
-        publication: &Publication<'_>,
-    ) -> Result<Published, Error> {
-        // The copy that is kept travels only if Redis can't copy.
-        let sent = if publication.same { &[] } else { publication.all };
-        let words = self.put_once(&flight, publication, sent)?;
-        let words = match words[..] == ["NOCOPY"] {
-            true => self.put_once(&flight, publication, publication.all)?,
-            false => words,
-        };
-        match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            ["OK"] => Ok(Published::Done),
-            ["OLDER", index, rev] => {
-                let index = index.parse().map_err(|_| self.strange(&[index]))?;
-                Ok(Published::Older { flight, index, rev: rev.to_owned() })
-            }
-            ["REBASE"] => Ok(Published::Rebase(flight)),
-            ["FENCED", ..] => Ok(Published::Fenced),
-            ref words => Err(self.strange(words)),
-        }
-    }
-
-    fn put_once(
+    fn publish_once(
         &self,
         flight: &Flight,
         publication: &Publication<'_>,
@@ -123,8 +166,8 @@ impl RedisStore {
     ) -> Result<Vec<String>, Error> {
         let eval = self.publish_command(flight, publication, all);
         let whole = PUBLISH_MS + (eval.bytes() / BYTES_PER_MS) as u64;
-        let put = self.words(Step { budget: TimeBudget::flat(whole), ..PUBLISH }, &eval);
-        put.map_err(|error| self.lacking(error))
+        let words = self.words(Step { budget: TimeBudget::flat(whole), ..PUBLISH }, &eval);
+        words.map_err(|error| self.lacking(error))
     }
 
     fn publish_command<'a>(
@@ -140,7 +183,7 @@ impl RedisStore {
             publication.list_sent.saturating_duration_since(flight.entered),
         ));
         let Difference { gone, changed } = difference(publication);
-        let hsum = || sum::of_values(fulls.iter().map(|(_, full)| full.as_slice()));
+        let hsum = || meta::sum_of_values(fulls.iter().map(|(_, full)| full.as_slice()));
         let rev = same.map(|meta| &meta.rev).or(base.map(|base| &base.rev));
         let copy = match publication.keep {
             _ if same.is_some() => "same",
@@ -154,7 +197,7 @@ impl RedisStore {
             .arg(&flight.epoch);
         eval.arg(format!("{index:020}")).arg(format!("{eff:020}")).arg(reset.unwrap_or_default());
         eval.arg(millis(self.ttl).max(1)).arg(millis(self.detail_ttl).max(1)).arg(lag).arg(list_at);
-        eval.arg(u8::from(publication.partial)).arg(sum::of(all));
+        eval.arg(u8::from(publication.partial)).arg(meta::sum(all));
         eval.arg(same.map_or_else(hsum, |meta| meta.hsum.clone()));
         let rev = rev.map_or("", String::as_str);
         let mut tail = vec![Cow::Borrowed(sent), rev.as_bytes().into(), copy.as_bytes().into()];
@@ -164,33 +207,7 @@ impl RedisStore {
         Long { head: eval, tail }
     }
 
-    pub(super) fn renew_lease(&self, lease: &Lease) -> Result<bool, Error> {
-        // A flight under another one's lease has nothing to renew.
-        if lease.solo {
-            return Ok(true);
-        }
-        let mut eval = self.eval_lease(RENEW_LUA, &lease.token);
-        eval.arg(LEASE_MS);
-        self.number(RENEW, &eval).map(|renewed| renewed == 1)
-    }
-
-    /// Best effort: a lease that stays ends by itself.
-    pub(super) fn give_back(&self, token: &str) {
-        let given = self.number(RELEASE, &self.eval_lease(RELEASE_LUA, token));
-        // Who may not delete it can still mark it as one that nobody waits for.
-        if given.is_err_and(|error| error.is_within_script()) {
-            self.tell_waiters(token, FailureClass::NotCacheable);
-        }
-    }
-
-    pub(super) fn tell_waiters(&self, token: &str, class: FailureClass) {
-        let mut eval = self.eval_lease(FAIL_LUA, token);
-        eval.arg(class.number());
-        // Best effort: without it those who wait try for themselves when the lease ends.
-        let _ = self.number(FAIL, &eval);
-    }
-
-    pub(super) fn eval(&self, script: &str, keys: usize) -> Cmd {
+    fn eval(&self, script: &str, keys: usize) -> Cmd {
         let mut eval = redis::cmd("EVAL");
         eval.arg(script).arg(keys).arg(&self.keys.ten()[..keys]);
         eval
@@ -213,7 +230,7 @@ impl RedisStore {
         Error::Unexpected(self.said(&words.join(" ")))
     }
 
-    pub(super) fn number(&self, step: Step, eval: &Cmd) -> Result<i64, Error> {
+    fn number(&self, step: Step, eval: &Cmd) -> Result<i64, Error> {
         let reply = self.one(step, eval)?;
         super::int(&reply).ok_or_else(|| self.strange(&[]))
     }

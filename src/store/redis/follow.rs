@@ -19,23 +19,23 @@ const FOLLOW: Step = Step {
     on_the_way: true,
 };
 
-impl RedisStore {
-    /// One round trip: whoever holds it renews it, and it is taken if nobody does.
-    pub(super) fn take_or_keep(&self, name: &str) -> Result<bool, Error> {
-        let key = self.keys.follow.as_str();
-        let renew = command("EVAL", &[RENEW_LUA, "1", key, name, FOLLOW_MS]);
-        let take = command("SET", &[key, name, "NX", "PX", FOLLOW_MS]);
-        let replies = self.ask(FOLLOW, &[renew, take])?;
-        match &replies[..] {
-            [Value::Int(1), _] | [_, Value::Okay] => Ok(true),
-            [Value::ServerError(error), _] | [_, Value::ServerError(error)] => Err(of_reply(error)),
-            _ => Ok(false),
-        }
-    }
-
-    /// Best effort: it ends by itself.
-    pub(super) fn leave(&self, name: &str) {
-        let key = self.keys.follow.as_str();
-        let _ = self.ask(FOLLOW, &[command("EVAL", &[RELEASE_LUA, "1", key, name])]);
+/// One round trip: whoever holds it renews it, and it is taken if nobody does.
+pub(super) fn follow(store: &RedisStore, name: &str) -> Result<bool, Error> {
+    let key = store.keys.follow.as_str();
+    let renew = command("EVAL", &[RENEW_LUA, "1", key, name, FOLLOW_MS]);
+    let take = command("SET", &[key, name, "NX", "PX", FOLLOW_MS]);
+    let replies = store.ask(FOLLOW, &[renew, take])?;
+    match &replies[..] {
+        [Value::Int(1), _] | [_, Value::Okay] => Ok(true),
+        [Value::ServerError(error), _] | [_, Value::ServerError(error)] => Err(of_reply(error)),
+        _ => Ok(false),
     }
 }
+
+/// Best effort: it ends by itself.
+pub(super) fn unfollow(store: &RedisStore, name: &str) {
+    let key = store.keys.follow.as_str();
+    let _ = store.ask(FOLLOW, &[command("EVAL", &[RELEASE_LUA, "1", key, name])]);
+}
+
+impl RedisStore {}

@@ -10,7 +10,7 @@ use crate::model::snapshot::Snapshot;
 use crate::store::keys::Family;
 use crate::store::meta::Meta;
 use crate::store::records::{Fields, recorded, verified};
-use crate::store::validate::{Hit, StoredEntry, StoredFamily as Read, Verdict, judge, present};
+use crate::store::validate::{self, Hit, StoredEntry, StoredFamily, Verdict, judge};
 use crate::store::{Base, Error, Flight, Kept, Look, Present, Want};
 
 use super::connection::Manner;
@@ -35,56 +35,122 @@ pub(super) const HASH: Step = Step {
 const KEPT: Step = Step { name: "GET, HMGET", ..HASH };
 const PRESENT: Step = Step { name: "PTTL, PTTL, MGET (no values)", ..LOOK };
 const PARTIAL: Step = Step { name: "MGET", budget: TimeBudget::new(500, 3000), ..HASH };
+const OTHER_RECORDS: &str = "its full records belong to another publication";
 /// A partial publication is announced for so long: it can't be older when it is asked for.
 const PARTIAL_AGE: Duration = Duration::from_secs(2);
 
-impl RedisStore {
-    pub(super) fn look_for(&self, want: Want) -> Result<Look, Error> {
-        let before = self.dead.seen_before();
-        let sent = clock::now();
-        let mut commands = self.look_commands();
-        let step = match want {
-            Want::Records => LOOK,
-            Want::Full => {
-                commands.push(command("HGETALL", &[&self.keys.literal.hash]));
-                LOOK_FULL
-            }
-        };
-        let mut replies = self.ask(step, &commands)?;
-        let hash = replies.drain(3..).next();
-        if let Some(error) = refusal(&replies) {
-            return Err(self.refused(error));
+pub(super) fn look(store: &RedisStore, want: Want) -> Result<Look, Error> {
+    let sent = clock::now();
+    let mut commands = store.look_commands();
+    let step = match want {
+        Want::Records => LOOK,
+        Want::Full => {
+            commands.push(command("HGETALL", &[&store.keys.literal.hash]));
+            LOOK_FULL
         }
-        let seen = seen(replies).ok_or(Error::NotRedis)?;
-        if seen.epoch.as_deref().is_some_and(|epoch| self.is_dead(epoch)) {
-            self.clear_again();
-            return Ok(Look::Miss { refuse: None });
+    };
+    let Some((entry, hash)) = read(store, step, &commands)? else {
+        return Ok(Look::Miss { refuse: None });
+    };
+    match judge(entry, &store.scope, store.ttl, clock::since(sent)) {
+        Verdict::Hit(hit) if store.is_of_before_refusal(hit.snapshot.age) => {
+            Ok(Look::Miss { refuse: Some(hit.meta.rev) })
         }
-        self.dead.shows(&before, seen.epoch.as_deref());
-        match judge(seen, &self.scope, self.ttl, clock::now().duration_since(sent)) {
-            Verdict::Hit(hit) if self.is_of_before_refusal(hit.snapshot.age) => {
-                Ok(Look::Miss { refuse: Some(hit.meta.rev) })
-            }
-            Verdict::Hit(hit) if want == Want::Full => Ok(self.with_fulls(*hit, hash)),
-            Verdict::Hit(hit) => Ok(Look::Hit(hit.snapshot)),
-            Verdict::Miss(miss) => {
-                miss.why.inspect(|why| self.ignored(why.text()));
-                Ok(Look::Miss { refuse: miss.refuse })
-            }
+        Verdict::Hit(hit) if want == Want::Full => Ok(store.with_fulls(*hit, hash)),
+        Verdict::Hit(hit) => Ok(Look::Hit(hit.snapshot)),
+        Verdict::Miss(miss) => {
+            miss.why.inspect(|why| store.ignored(why.text()));
+            Ok(Look::Miss { refuse: miss.refuse })
         }
     }
+}
 
+/// What is there, and the hash if that was asked for too. A dead epoch is cleared again: then
+/// nothing counts.
+fn read(
+    store: &RedisStore,
+    step: Step,
+    commands: &[Cmd],
+) -> Result<Option<(StoredEntry, Option<Value>)>, Error> {
+    let before = store.dead.seen_before();
+    let mut replies = store.ask(step, commands)?;
+    let hash = replies.drain(3..).next();
+    if let Some(error) = refusal(&replies) {
+        return Err(store.refused(error));
+    }
+    let entry = stored(replies).ok_or(Error::NotRedis)?;
+    if entry.epoch.as_deref().is_some_and(|epoch| store.is_dead(epoch)) {
+        store.clear_again();
+        return Ok(None);
+    }
+    store.dead.shows(&before, entry.epoch.as_deref());
+    Ok(Some((entry, hash)))
+}
+
+pub(super) fn present(store: &RedisStore) -> Result<Option<Present>, Error> {
+    store.present_by(PRESENT)
+}
+
+pub(super) fn base(store: &RedisStore, flight: &Flight) -> Option<Base> {
+    let meta = flight.meta()?;
+    match store.fulls(meta, flight.literal) {
+        Ok(Some(fulls)) => {
+            return Some(Base { rev: meta.rev.clone(), fulls: fulls.into_iter().collect() });
+        }
+        Ok(None) => store.ignored(OTHER_RECORDS),
+        Err(error) => store.ignored(&error.to_string()),
+    }
+    None
+}
+
+/// The copy counts only if it is what the flight's meta describes.
+pub(super) fn kept(store: &RedisStore, flight: &Flight, first: &NodeId) -> Option<Kept> {
+    let meta = flight.meta()?;
+    let Family { kept, hash, .. } = store.keys.family(flight.literal);
+    let asked = [command("GET", &[kept]), command("HMGET", &[hash, first.as_str()])];
+    let replies =
+        store.ask(KEPT, &asked).inspect_err(|error| store.ignored(&error.to_string())).ok()?;
+    let [kept, Value::Array(mut firsts)] = <[Value; 2]>::try_from(replies).ok()? else {
+        return None;
+    };
+    let (all, first) = (bulk(kept)?, bulk(firsts.pop()?)?);
+    meta.describes(&all).then_some(Kept { all, first: first.into() })
+}
+
+pub(super) fn partial(store: &RedisStore, waited: &str) -> Result<Option<Snapshot>, Error> {
+    let sent = clock::now();
+    let keys = [&*store.keys.epoch, &store.keys.literal.meta, &store.keys.own.meta];
+    let replies = store.ask(PARTIAL, &[command("MGET", &keys)])?;
+    if let Some(error) = refusal(&replies) {
+        return Err(store.refused(error));
+    }
+    let Some(Value::Array(values)) = replies.into_iter().next() else { return Ok(None) };
+    let mut values = values.into_iter().map(bulk);
+    let Some(Some(epoch)) = values.next() else { return Ok(None) };
+    let announced = |meta: &Meta| {
+        meta.scope == store.scope.as_str()
+            && meta.epoch.as_bytes() == epoch
+            && meta.rev.strip_prefix('p') == Some(waited)
+    };
+    let metas = values.map(|line| line.as_deref().and_then(Meta::parse));
+    let found = metas.zip([true, false]).find(|(meta, _)| meta.as_ref().is_some_and(announced));
+    let Some((Some(meta), literal)) = found else { return Ok(None) };
+    if store.is_dead(&epoch) {
+        return Ok(None);
+    }
+    let fulls = store.fulls(&meta, literal)?;
+    let since = PARTIAL_AGE + clock::since(sent);
+    let partial = fulls.map(|fulls| recorded(&meta, fulls, since));
+    Ok(partial.filter(|partial| !store.is_of_before_refusal(partial.age)))
+}
+
+impl RedisStore {
     /// Whether this Redis answers now, whatever it did a moment ago.
     pub fn check(&self) -> Result<(), Error> {
         self.present_by(Step { on_the_way: false, ..PRESENT }).map(drop)
     }
 
-    pub(super) fn present_now(&self) -> Result<Option<Present>, Error> {
-        self.present_by(PRESENT)
-    }
-
     fn present_by(&self, step: Step) -> Result<Option<Present>, Error> {
-        let before = self.dead.seen_before();
         let sent = clock::now();
         let (literal, own) = (&self.keys.literal, &self.keys.own);
         let commands = [
@@ -92,21 +158,12 @@ impl RedisStore {
             command("PTTL", &[&own.all]),
             command("MGET", &[&self.keys.epoch, &literal.meta, &own.meta]),
         ];
-        let replies = self.ask(step, &commands)?;
-        if let Some(error) = refusal(&replies) {
-            return Err(self.refused(error));
-        }
-        let seen = seen_without_values(replies).ok_or(Error::NotRedis)?;
-        if seen.epoch.as_deref().is_some_and(|epoch| self.is_dead(epoch)) {
-            self.clear_again();
-            return Ok(None);
-        }
-        self.dead.shows(&before, seen.epoch.as_deref());
-        let present = present(seen, &self.scope, self.ttl, clock::now().duration_since(sent));
+        let Some((entry, _)) = read(self, step, &commands)? else { return Ok(None) };
+        let present = validate::present(entry, &self.scope, self.ttl, clock::since(sent));
         Ok(present.filter(|present| !self.is_of_before_refusal(present.age)))
     }
 
-    /// The expiries stand before the values, see [`Read::ttl_left`].
+    /// The expiries stand before the values, see [`StoredFamily::ttl_left`].
     pub(super) fn look_commands(&self) -> Vec<Cmd> {
         let (literal, own) = (&self.keys.literal, &self.keys.own);
         vec![
@@ -126,7 +183,7 @@ impl RedisStore {
                 let asked = clock::now();
                 let hash = self.hash(false);
                 // The age was computed before this question: its answer takes time as well.
-                let took = clock::now().duration_since(asked);
+                let took = clock::since(asked);
                 snapshot.age = snapshot.age.saturating_add(took);
                 snapshot.since = snapshot.since.saturating_add(took);
                 hash
@@ -137,7 +194,7 @@ impl RedisStore {
             Err(error) => self.ignored(&error.to_string()),
         }
         if snapshot.fulls.is_none() {
-            self.ignored("its full records are of another publication");
+            self.ignored(OTHER_RECORDS);
             return Look::Miss { refuse: Some(meta.rev) };
         }
         Look::Hit(snapshot)
@@ -152,95 +209,23 @@ impl RedisStore {
     pub(super) fn fulls(&self, meta: &Meta, literal: bool) -> Result<Option<Fulls>, Error> {
         Ok(verified(meta, fields(self.hash(literal)?)?))
     }
-
-    pub(super) fn base_of(&self, flight: &Flight) -> Option<Base> {
-        let meta = flight.meta()?;
-        match self.fulls(meta, flight.literal) {
-            Ok(Some(fulls)) => {
-                Some(Base { rev: meta.rev.clone(), fulls: fulls.into_iter().collect() })
-            }
-            Ok(None) => {
-                self.ignored("its full records are of another publication");
-                None
-            }
-            Err(error) => {
-                self.ignored(&error.to_string());
-                None
-            }
-        }
-    }
-
-    /// The copy counts only if it is what the flight's meta describes.
-    pub(super) fn kept_of(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
-        let meta = flight.meta()?;
-        let Family { kept, hash, .. } = self.keys.family(flight.literal);
-        let asked = [command("GET", &[kept]), command("HMGET", &[hash, first.as_str()])];
-        let replies =
-            self.ask(KEPT, &asked).inspect_err(|error| self.ignored(&error.to_string())).ok()?;
-        let [kept, Value::Array(mut firsts)] = <[Value; 2]>::try_from(replies).ok()? else {
-            return None;
-        };
-        let (all, first) = (bulk(kept)?, bulk(firsts.pop()?)?);
-        meta.describes(&all).then_some(Kept { all, first: first.into() })
-    }
-
-    pub(super) fn partial_of(&self, waited: &str) -> Result<Option<Snapshot>, Error> {
-        let sent = clock::now();
-        let keys = [&*self.keys.epoch, &self.keys.literal.meta, &self.keys.own.meta];
-        let replies = self.ask(PARTIAL, &[command("MGET", &keys)])?;
-        if let Some(error) = refusal(&replies) {
-            return Err(self.refused(error));
-        }
-        let Some(Value::Array(values)) = replies.into_iter().next() else { return Ok(None) };
-        let mut values = values.into_iter().map(bulk);
-        let Some(Some(epoch)) = values.next() else { return Ok(None) };
-        let announced = |meta: &Meta| {
-            meta.scope == self.scope.as_str()
-                && meta.epoch.as_bytes() == epoch
-                && meta.rev.strip_prefix('p') == Some(waited)
-        };
-        let metas = values.map(|line| line.as_deref().and_then(Meta::parse));
-        let found = metas.zip([true, false]).find(|(meta, _)| meta.as_ref().is_some_and(announced));
-        let Some((Some(meta), literal)) = found else { return Ok(None) };
-        if self.is_dead(&epoch) {
-            return Ok(None);
-        }
-        let fulls = self.fulls(&meta, literal)?;
-        let since = PARTIAL_AGE + clock::now().duration_since(sent);
-        let partial = fulls.map(|fulls| recorded(&meta, fulls, since));
-        Ok(partial.filter(|partial| !self.is_of_before_refusal(partial.age)))
-    }
 }
 
-/// `None` if these are not the replies to LOOK.
-pub(super) fn seen(replies: Vec<Value>) -> Option<StoredEntry> {
+/// `None` if these are not the replies to LOOK, or to the same question without the values.
+pub(super) fn stored(replies: Vec<Value>) -> Option<StoredEntry> {
     let [literal_left, own_left, Value::Array(values)] = <[Value; 3]>::try_from(replies).ok()?
     else {
         return None;
     };
-    let [epoch, literal_meta, literal_all, own_meta, own_all] =
-        <[Value; 5]>::try_from(values).ok()?.map(bulk);
-    let family = |meta, all, left| Some(Read { meta, all, ttl_left: int(&left)? });
-    Some(StoredEntry {
-        epoch,
-        literal: family(literal_meta, literal_all, literal_left)?,
-        own: family(own_meta, own_all, own_left)?,
-    })
-}
-
-/// The same of the question for what is present.
-fn seen_without_values(replies: Vec<Value>) -> Option<StoredEntry> {
-    let [literal_left, own_left, Value::Array(values)] = <[Value; 3]>::try_from(replies).ok()?
-    else {
-        return None;
+    let has_values = values.len() == 5;
+    let mut values = values.into_iter().map(bulk);
+    let epoch = values.next()?;
+    let mut family = |left: &Value| {
+        let line = values.next()?;
+        let all = if has_values { values.next()? } else { None };
+        Some(StoredFamily::read(line.as_deref(), all, int(left)?))
     };
-    let [epoch, literal_meta, own_meta] = <[Value; 3]>::try_from(values).ok()?.map(bulk);
-    let family = |meta, left| Some(Read { meta, all: None, ttl_left: int(&left)? });
-    Some(StoredEntry {
-        epoch,
-        literal: family(literal_meta, literal_left)?,
-        own: family(own_meta, own_left)?,
-    })
+    Some(StoredEntry { epoch, literal: family(&literal_left)?, own: family(&own_left)? })
 }
 
 /// The fields and values of HGETALL's reply.

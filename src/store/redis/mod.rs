@@ -14,7 +14,6 @@ mod stale;
 mod stats;
 mod tls;
 mod url;
-mod void;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -30,10 +29,11 @@ use crate::model::text::FOREIGN;
 use crate::net::sync::lock;
 
 use super::keys::Keys;
+use super::meta;
 use super::scope::Scope;
 use super::{
     Base, Cleared, ClearedPlace, Enter, Entered, Error, FailureClass, Flight, Kept, Lease, Look,
-    Place, Present, Publication, Published, RedisPlace, Sample, Snapshot, Stats, Store, Want, sum,
+    Place, Present, Publication, Published, RedisPlace, Sample, Snapshot, Stats, Store, Want,
 };
 use crate::host::cleared_epochs::ClearedEpochs;
 use crate::host::notes::Notes;
@@ -92,7 +92,7 @@ impl RedisStore {
     pub fn new(place: &Place, tell: Notifier) -> Result<Self, Error> {
         let target = parse_url(&place.redis.url)?;
         let notes = Notes::new(place.folder.clone());
-        let cache = sum::of(format!("{} {}", target.place(), place.prefix).as_bytes());
+        let cache = meta::sum(format!("{} {}", target.place(), place.prefix).as_bytes());
         Ok(Self {
             skip: RedisBackoff::new(notes.clone(), target.place()),
             refused: RefusedScope::new(notes.clone(), format!("{cache}-{}", place.scope.as_str())),
@@ -116,6 +116,11 @@ impl RedisStore {
         self.target.place()
     }
 
+    /// `HOST:PORT`, or the path of the socket.
+    pub(super) fn address(&self) -> String {
+        self.target.address()
+    }
+
     /// Sends `commands` and returns a reply for each, errors of Redis among them.
     fn ask(&self, step: Step, commands: &[impl Encode]) -> Result<Vec<Value>, Error> {
         let began = clock::now();
@@ -125,7 +130,7 @@ impl RedisStore {
             clock::sleep(PATIENCE);
         } else if quick && is_replica(&first) {
             // A name that moved to the new primary is only seen by a new connection.
-            self.lock_idle().clear();
+            lock(&self.idle).clear();
         } else {
             return first;
         }
@@ -197,7 +202,7 @@ impl RedisStore {
     /// An open connection that is still good.
     fn idle(&self) -> Option<Connection> {
         loop {
-            let mut connection = self.lock_idle().pop()?;
+            let mut connection = lock(&self.idle).pop()?;
             if connection.is_idle() {
                 return Some(connection);
             }
@@ -205,14 +210,10 @@ impl RedisStore {
     }
 
     fn keep(&self, connection: Connection) {
-        let mut idle = self.lock_idle();
+        let mut idle = lock(&self.idle);
         if idle.len() < IDLE_MAX {
             idle.push(connection);
         }
-    }
-
-    fn lock_idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
-        lock(&self.idle)
     }
 
     /// What the server says in data, on its way to people.
@@ -223,83 +224,91 @@ impl RedisStore {
     fn ignored(&self, why: &str) {
         self.tell.verbose(format!("cache entry ignored: {why}"));
     }
+
+    /// Whether Nomad has refused this token after that: such a list is not shown.
+    pub(super) fn is_of_before_refusal(&self, age: Duration) -> bool {
+        let is_refused = self.refused.covers(age);
+        if is_refused {
+            self.ignored("Nomad has refused this token since");
+        }
+        is_refused
+    }
 }
 
 impl Store for RedisStore {
     fn look(&self, want: Want) -> Result<Look, Error> {
-        self.look_for(want)
+        look::look(self, want)
     }
 
     fn present(&self) -> Result<Option<Present>, Error> {
-        self.present_now()
+        look::present(self)
     }
 
     fn enter(&self, enter: &Enter<'_>) -> Result<Entered, Error> {
-        self.enter_twice(enter)
+        fill::enter(self, enter)
     }
 
     fn base(&self, flight: &Flight) -> Option<Base> {
-        self.base_of(flight)
+        look::base(self, flight)
     }
 
     fn kept(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
-        self.kept_of(flight, first)
+        look::kept(self, flight, first)
     }
 
     fn publish(&self, flight: Flight, publication: &Publication<'_>) -> Result<Published, Error> {
-        let published = self.put(flight, publication);
+        let published = fill::publish(self, flight, publication);
         if published == Ok(Published::Done) {
-            let age = clock::now().saturating_duration_since(publication.list_sent);
-            self.refused.allowed(age);
+            self.refused.allowed(clock::since(publication.list_sent));
         }
         published
     }
 
     fn renew(&self, lease: &Lease) -> Result<bool, Error> {
-        self.renew_lease(lease)
+        fill::renew(self, lease)
     }
 
     fn release(&self, lease: &Lease) {
-        self.give_back(&lease.token);
+        fill::release(self, &lease.token);
     }
 
     fn fail(&self, lease: &Lease, class: FailureClass) {
-        self.tell_waiters(&lease.token, class);
+        fill::fail(self, &lease.token, class);
     }
 
     fn void(&self, own: Option<&Lease>) -> Result<(), Error> {
-        self.void_scope(own)
+        fill::void(self, own)
     }
 
     fn partial(&self, waited: &str) -> Result<Option<Snapshot>, Error> {
-        self.partial_of(waited)
+        look::partial(self, waited)
     }
 
     fn last(&self) -> Option<Snapshot> {
-        let last = self.last_publication();
+        let last = stale::last(self);
         let last = last.inspect_err(|error| self.ignored(&error.to_string())).ok().flatten();
         last.filter(|last| !self.is_of_before_refusal(last.age))
     }
 
     fn clear(&self) -> Cleared {
-        let outcome = self.clear_until_sure();
+        let outcome = clear::clear(self);
         Cleared { places: vec![ClearedPlace { is_redis: true, place: self.place(), outcome }] }
     }
 
     fn follow(&self, name: &str) -> Result<bool, Error> {
-        self.take_or_keep(name)
+        follow::follow(self, name)
     }
 
     fn unfollow(&self, name: &str) {
-        self.leave(name);
+        follow::unfollow(self, name);
     }
 
     fn count(&self, sample: &Sample) {
-        self.count_run(sample);
+        stats::count(self, sample);
     }
 
     fn stats(&self) -> Result<Stats, Error> {
-        self.all_stats()
+        stats::stats(self, &|| stats::STATS)
     }
 }
 

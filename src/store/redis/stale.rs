@@ -27,38 +27,35 @@ struct RemainingTtl {
     epoch: Option<u64>,
 }
 
-impl RedisStore {
-    pub(super) fn last_publication(&self) -> Result<Option<Snapshot>, Error> {
-        let sent = clock::now();
-        let (literal, own) = (&self.keys.literal, &self.keys.own);
-        let expiry = |key: &str| command("PTTL", &[key]);
-        let mut replies = self.ask(
-            LAST,
-            &[
-                expiry(&self.keys.epoch),
-                expiry(&literal.all),
-                expiry(&literal.meta),
-                expiry(&own.all),
-                expiry(&own.meta),
-                command("MGET", &[&self.keys.epoch, &literal.meta, &own.meta]),
-            ],
-        )?;
-        if let Some(error) = refusal(&replies) {
-            return Err(of_reply(error));
-        }
-        let (meta, literal) = self.described(replies.pop());
-        let Some(meta) =
-            meta.filter(|meta| is_complete(meta) && !self.is_dead(meta.epoch.as_bytes()))
-        else {
-            return Ok(None);
-        };
-        let Some(since) = since(&meta, &left(&replies, literal), millis(self.detail_ttl)) else {
-            return Ok(None);
-        };
-        let fulls = self.fulls(&meta, literal)?;
-        let since = Duration::from_millis(since).saturating_add(clock::now().duration_since(sent));
-        Ok(fulls.map(|fulls| recorded(&meta, fulls, since)))
+pub(super) fn last(store: &RedisStore) -> Result<Option<Snapshot>, Error> {
+    let sent = clock::now();
+    let (literal, own) = (&store.keys.literal, &store.keys.own);
+    let expiry = |key: &str| command("PTTL", &[key]);
+    let mut replies = store.ask(
+        LAST,
+        &[
+            expiry(&store.keys.epoch),
+            expiry(&literal.all),
+            expiry(&literal.meta),
+            expiry(&own.all),
+            expiry(&own.meta),
+            command("MGET", &[&store.keys.epoch, &literal.meta, &own.meta]),
+        ],
+    )?;
+    if let Some(error) = refusal(&replies) {
+        return Err(of_reply(error));
     }
+    let (meta, literal) = store.described(replies.pop());
+    let Some(meta) = meta.filter(|meta| is_complete(meta) && !store.is_dead(meta.epoch.as_bytes()))
+    else {
+        return Ok(None);
+    };
+    let Some(since) = since(&meta, &left(&replies, literal), millis(store.detail_ttl)) else {
+        return Ok(None);
+    };
+    let fulls = store.fulls(&meta, literal)?;
+    let since = Duration::from_millis(since).saturating_add(clock::now().duration_since(sent));
+    Ok(fulls.map(|fulls| recorded(&meta, fulls, since)))
 }
 
 /// A floor serves nothing, and a partial publication lacks what was asked for.

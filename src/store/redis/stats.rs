@@ -19,71 +19,67 @@ const MINUTES: u64 = 60;
 const FIELDS: [&str; 6] = ["hits", "hit_us", "misses", "miss_us", "nomad_calls", "follow_calls"];
 /// Nobody waits for the counters.
 const COUNT: TimeBudget = TimeBudget::flat(50);
-const STATS: Step = Step {
+pub(super) const STATS: Step = Step {
     name: "MGET, PTTL, STRLEN, HLEN, HMGET",
     budget: TimeBudget::new(500, 3000),
     manner: Manner::Reads,
     on_the_way: true,
 };
 
+/// In one write on the connection that the run has used, which ends here: the replies are not
+/// read.
+pub(super) fn count(store: &RedisStore, sample: &Sample) {
+    let Some(connection) = store.idle() else { return };
+    let key = store.keys.minute(clock::unix_seconds() / 60);
+    let add = |field: &str, by: u64| command("HINCRBY", &[&key, field, &by.to_string()]);
+    let mut commands = Vec::new();
+    if sample.hits > 0 {
+        commands.extend([add("hits", sample.hits), add("hit_us", sample.hit_us())]);
+    }
+    if sample.misses > 0 {
+        commands.extend([add("misses", sample.misses), add("miss_us", sample.miss_us())]);
+    }
+    if sample.misses > 0 || sample.nomad_calls > 0 {
+        commands.push(add("nomad_calls", sample.nomad_calls));
+    }
+    if sample.follow_calls > 0 {
+        commands.push(add("follow_calls", sample.follow_calls));
+    }
+    commands.push(command("EXPIRE", &[&key, KEPT_S]));
+    // Best effort: a count that is lost changes no answer.
+    let _ = connection.send(&commands, COUNT);
+}
+
+/// `step`: how each of the questions is asked.
+pub(super) fn stats(store: &RedisStore, step: &dyn Fn() -> Step) -> Result<Stats, Error> {
+    let (literal, own) = (&store.keys.literal, &store.keys.own);
+    let metas = command("MGET", &[&store.keys.epoch, &literal.meta, &own.meta]);
+    let now = clock::unix_seconds() / 60;
+    let minutes = now.saturating_sub(MINUTES - 1)..=now + 1;
+    let counts = minutes.clone().map(|minute| store.minute_command(minute));
+    let commands: Vec<Cmd> = std::iter::once(metas).chain(counts).collect();
+    let mut replies = store.ask(step(), &commands)?;
+    if let Some(error) = refusal(&replies[..1]) {
+        return Err(store.refused(error));
+    }
+    let counts = replies.split_off(1);
+    let (meta, literal) = store.described(replies.pop());
+    let keys = store.key_stats(step(), literal)?;
+    let age = store.ages(step(), meta.as_ref(), literal)?;
+    Ok(Stats {
+        kind: "redis",
+        place: store.place(),
+        state: age.state,
+        age: age.age,
+        fresh_for: age.fresh_for,
+        nodes: meta.map(|meta| meta.count),
+        keys,
+        memory: store.memory(step()).ok().flatten(),
+        minutes: minutes.zip(counts).filter_map(|(at, reply)| minute(at, &reply)).collect(),
+    })
+}
+
 impl RedisStore {
-    /// In one write on the connection that the run has used, which ends here: the replies are not
-    /// read.
-    pub(super) fn count_run(&self, sample: &Sample) {
-        let Some(connection) = self.idle() else { return };
-        let key = self.keys.minute(clock::unix_seconds() / 60);
-        let add = |field: &str, by: u64| command("HINCRBY", &[&key, field, &by.to_string()]);
-        let mut commands = Vec::new();
-        if sample.hits > 0 {
-            commands.extend([add("hits", sample.hits), add("hit_us", sample.hit_us())]);
-        }
-        if sample.misses > 0 {
-            commands.extend([add("misses", sample.misses), add("miss_us", sample.miss_us())]);
-        }
-        if sample.misses > 0 || sample.nomad_calls > 0 {
-            commands.push(add("nomad_calls", sample.nomad_calls));
-        }
-        if sample.follow_calls > 0 {
-            commands.push(add("follow_calls", sample.follow_calls));
-        }
-        commands.push(command("EXPIRE", &[&key, KEPT_S]));
-        // Best effort: a count that is lost changes no answer.
-        let _ = connection.send(&commands, COUNT);
-    }
-
-    pub(super) fn all_stats(&self) -> Result<Stats, Error> {
-        self.stats_by(&|| STATS)
-    }
-
-    /// `step`: how each of the questions is asked.
-    pub(super) fn stats_by(&self, step: &dyn Fn() -> Step) -> Result<Stats, Error> {
-        let (literal, own) = (&self.keys.literal, &self.keys.own);
-        let metas = command("MGET", &[&self.keys.epoch, &literal.meta, &own.meta]);
-        let now = clock::unix_seconds() / 60;
-        let minutes = now.saturating_sub(MINUTES - 1)..=now + 1;
-        let counts = minutes.clone().map(|minute| self.minute_command(minute));
-        let commands: Vec<Cmd> = std::iter::once(metas).chain(counts).collect();
-        let mut replies = self.ask(step(), &commands)?;
-        if let Some(error) = refusal(&replies[..1]) {
-            return Err(self.refused(error));
-        }
-        let counts = replies.split_off(1);
-        let (meta, literal) = self.described(replies.pop());
-        let keys = self.key_stats(step(), literal)?;
-        let age = self.ages(step(), meta.as_ref(), literal)?;
-        Ok(Stats {
-            kind: "redis",
-            place: self.place(),
-            state: age.state,
-            age: age.age,
-            fresh_for: age.fresh_for,
-            nodes: meta.map(|meta| meta.count),
-            keys,
-            memory: self.memory(step()).ok().flatten(),
-            minutes: minutes.zip(counts).filter_map(|(at, reply)| minute(at, &reply)).collect(),
-        })
-    }
-
     fn minute_command(&self, minute: u64) -> Cmd {
         let key = self.keys.minute(minute);
         command("HMGET", &[&[key.as_str()], &FIELDS[..]].concat())

@@ -39,20 +39,23 @@ impl Target {
 
     /// The address without credentials: `redis://localhost:6379/0`.
     pub fn place(&self) -> String {
+        let (address, db) = (self.address(), self.db);
         match &self.route {
-            RedisEndpoint::Tcp { host, port, tls } => {
-                let scheme = if *tls { "rediss" } else { "redis" };
-                let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-                format!("{scheme}://{host}:{port}/{}", self.db)
+            RedisEndpoint::Tcp { tls: true, .. } => format!("rediss://{address}/{db}"),
+            RedisEndpoint::Tcp { .. } => format!("redis://{address}/{db}"),
+            RedisEndpoint::Unix(_) if db == 0 => format!("unix://{address}"),
+            RedisEndpoint::Unix(_) => format!("unix://{address}?db={db}"),
+        }
+    }
+
+    /// `HOST:PORT`, or the path of the socket.
+    pub(super) fn address(&self) -> String {
+        match &self.route {
+            RedisEndpoint::Tcp { host, port, .. } if host.contains(':') => {
+                format!("[{host}]:{port}")
             }
-            RedisEndpoint::Unix(path) => {
-                let path = sanitised(&path.to_string_lossy()).into_owned();
-                if self.db == 0 {
-                    format!("unix://{path}")
-                } else {
-                    format!("unix://{path}?db={}", self.db)
-                }
-            }
+            RedisEndpoint::Tcp { host, port, .. } => format!("{host}:{port}"),
+            RedisEndpoint::Unix(path) => sanitised(&path.to_string_lossy()).into_owned(),
         }
     }
 

@@ -10,11 +10,10 @@ use crate::model::secret::Secret;
 use crate::model::selection::field::parse_list;
 use crate::model::snapshot::Snapshot;
 
-use super::meta::Meta;
+use super::meta::{self, Meta};
 use super::records::verified;
 use super::redis::parse_url;
 use super::scope::{Cluster, Scope};
-use super::sum;
 use super::validate::{Hit, StoredEntry, StoredFamily, Verdict, judge};
 
 const EPOCH: &str = "9f0c2b7711aa43de";
@@ -24,8 +23,8 @@ const TTL: Duration = Duration::from_secs(60);
 pub fn cached(bytes: &[u8]) {
     let (all, full) = split(bytes);
     let fields = full.map(|full| vec![(id(full), full.to_vec())]).unwrap_or_default();
-    let hsum = sum::of_values(fields.iter().map(|(_, value)| value.as_slice()));
-    let (count, len, sum) = (fields.len(), all.len(), sum::of(all));
+    let hsum = meta::sum_of_values(fields.iter().map(|(_, value)| value.as_slice()));
+    let (count, len, sum) = (fields.len(), all.len(), meta::sum(all));
     let scope = scope();
     let line = format!("v1|{scope}|{EPOCH}|N1|{:020}|{count}|{len}|{sum}|{hsum}|60000|9", 42);
     match judged(line.as_bytes(), all) {
@@ -67,7 +66,7 @@ pub fn meta(bytes: &[u8]) {
     }
     if let Some(Hit { meta, snapshot, .. }) = judged(line, all.unwrap_or_default()) {
         assert_eq!((meta.scope.as_str(), meta.epoch.as_str()), (scope().as_str(), EPOCH));
-        assert_eq!((meta.len, meta.sum), (snapshot.all.len() as u64, sum::of(&snapshot.all)));
+        assert_eq!((meta.len, meta.sum), (snapshot.all.len() as u64, meta::sum(&snapshot.all)));
         assert!(snapshot.since <= TTL, "what is too old is no hit");
     }
 }
@@ -117,8 +116,7 @@ fn scope() -> Scope {
 }
 
 fn judged(line: &[u8], all: &[u8]) -> Option<Hit> {
-    let literal =
-        StoredFamily { meta: Some(line.to_vec()), all: Some(all.to_vec()), ttl_left: 50_000 };
+    let literal = StoredFamily::read(Some(line), Some(all.to_vec()), 50_000);
     let seen = StoredEntry { epoch: Some(EPOCH.into()), literal, own: StoredFamily::default() };
     match judge(seen, &scope(), TTL, Duration::from_millis(3)) {
         Verdict::Hit(hit) => Some(*hit),

@@ -59,8 +59,8 @@ fn a_key_of_the_wrong_type_is_a_problem() {
     room.sandbox.stdout("list");
     room.redis.cli(&["DEL", "nomad:clients:all"]);
     room.redis.cli(&["LPUSH", "nomad:clients:all", "x"]);
-    let problem = "problem cache/key: nomad:clients:all: list, SIZE, no type of this program's: it is not served → run nomad-clients cache clear; if it comes back, somebody else uses the name: --cache-prefix gives others";
-    let why = "warning cache/state: not served: its value is of the wrong type → nomad-clients refresh writes it anew, as the next run does";
+    let problem = "problem cache/key: nomad:clients:all: list, SIZE, unexpected type; not served → run nomad-clients cache clear; if it comes back, another program uses this name: choose another with --cache-prefix";
+    let why = "warning cache/state: not served: wrong type → run nomad-clients refresh, or wait for the next run: both rewrite it";
     room.finds("", 1, &[problem, why]);
     // What is advised cures it.
     room.sandbox.stdout("cache clear");
@@ -72,8 +72,8 @@ fn a_key_that_never_expires_is_not_served() {
     let room = Room::new();
     room.sandbox.stdout("list");
     room.redis.cli(&["PERSIST", "nomad:clients:all"]);
-    let warning = "warning cache/key: nomad:clients:all: string, SIZE, never expires, ours: it is not served → run nomad-clients cache clear: somebody else has written it";
-    let why = "warning cache/state: not served: its expiry is not ours → nomad-clients refresh writes it anew, as the next run does";
+    let warning = "warning cache/key: nomad:clients:all: string, SIZE, never expires, this cluster; not served → run nomad-clients cache clear: another program wrote it";
+    let why = "warning cache/state: not served: unexpected TTL → run nomad-clients refresh, or wait for the next run: both rewrite it";
     room.finds("", 0, &[warning, why]);
 }
 
@@ -82,7 +82,7 @@ fn a_value_that_somebody_changed_is_not_served() {
     let room = Room::new();
     room.sandbox.stdout("list");
     room.redis.cli(&["SETRANGE", "nomad:clients:all", "5", "x"]);
-    let why = "warning cache/state: not served: its sum is not right → nomad-clients refresh writes it anew, as the next run does";
+    let why = "warning cache/state: not served: wrong checksum → run nomad-clients refresh, or wait for the next run: both rewrite it";
     room.finds("", 0, &[why]);
 }
 
@@ -95,17 +95,17 @@ fn the_keys_of_another_cluster_are_told_apart() {
     assert_eq!(
         lines[..5],
         [
-            "ok       key          nomad:clients:all: string, SIZE, TIME left, of another cluster or token",
-            "ok       key          nomad:clients:hash: hash, SIZE, TIME left, of another cluster or token",
-            "ok       key          nomad:clients:meta: string, SIZE, TIME left, of another cluster or token",
-            "ok       key          nomad:clients:epoch: string, SIZE, TIME left, of all",
-            "ok       state        COLD: nothing is cached for this address and token; the plain names are another's",
+            "ok       key          nomad:clients:all: string, SIZE, TIME left, another cluster or token",
+            "ok       key          nomad:clients:hash: hash, SIZE, TIME left, another cluster or token",
+            "ok       key          nomad:clients:meta: string, SIZE, TIME left, another cluster or token",
+            "ok       key          nomad:clients:epoch: string, SIZE, TIME left, shared by all clusters",
+            "ok       state        COLD: nothing is cached for this address and token; the plain names belong to another cluster",
         ]
     );
     // Then ours have names of their own.
     room.sandbox.stdout("list");
     let lines = cache(&room, "");
-    let ours = lines.iter().filter(|line| line.ends_with(" left, ours")).count();
+    let ours = lines.iter().filter(|line| line.ends_with(" left, this cluster")).count();
     assert_eq!(
         (ours, line(&lines, "state").starts_with("HOT: 5 nodes, ")),
         (3, true),
@@ -131,8 +131,7 @@ fn a_folder_that_is_open_to_others() {
     std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o755)).unwrap();
     let problem = "problem files/folder: cache folder HOME/.cache/nomad-clients: is open to others (mode 0755): chmod 700 it → chown it to this user and chmod 700 it, or remove it: HOME/.cache/nomad-clients";
     let skipped = "skipped files/mode writable space: needs folder";
-    let unknown =
-        "skipped cache/state: not known: nothing is cached here yet, or a link above is broken";
+    let unknown = "skipped cache/state: unknown: nothing is cached yet, or a check above failed";
     // Nobody misses the files while Redis answers.
     let check = |problem: &str| {
         let warning = problem.replacen("problem", "warning", 1);
@@ -149,7 +148,7 @@ fn a_folder_that_is_open_to_others() {
     check(problem);
     std::fs::remove_dir_all(room.sandbox.home().join(".cache")).unwrap();
     room.sandbox.write(".cache", "a file");
-    let problem = "problem files/folder: HOME/.cache/nomad-clients can't be made: HOME/.cache is no folder → let this user write there, or set XDG_CACHE_HOME to a folder of its own";
+    let problem = "problem files/folder: cannot create HOME/.cache/nomad-clients: HOME/.cache is not a directory → make it writable for this user, or set XDG_CACHE_HOME";
     check(problem);
     let mute = Room::new().with_url(&crate::support::fake_redis::nobody());
     mute.sandbox.write(".cache", "a file");
@@ -158,16 +157,17 @@ fn a_folder_that_is_open_to_others() {
     assert!(super::troubles(&said.stdout).contains(&problem.to_owned()), "{}", said.stdout);
 }
 
-const NOBODY: &str = "skipped cache/last hour: nobody asked";
+const NOBODY: &str = "skipped cache/last hour: no requests";
 
 /// A relative one is none: every folder that somebody stands in would get a cache of its own.
 #[test]
 fn no_home_folder() {
     let room = Room::new();
     let room = Room { sandbox: room.sandbox.with("HOME", "here"), ..room };
-    let warning = "warning files/folder: this user has no home folder to keep files in → set HOME or XDG_CACHE_HOME";
+    let warning =
+        "warning files/folder: this user has no home directory → set HOME or XDG_CACHE_HOME";
     room.finds("", 0, &[warning, "skipped files/mode writable space: needs folder", NOBODY]);
-    let file = r#"{"link":"configuration","check":"file","state":"ok","said":"none: this user has no home folder","advice":null}"#;
+    let file = r#"{"link":"configuration","check":"file","state":"ok","said":"none: this user has no home directory","advice":null}"#;
     assert!(room.run("doctor --json").stdout.contains(file));
 }
 
@@ -182,7 +182,7 @@ fn a_disk_that_is_full_or_nearly() {
     else {
         return;
     };
-    let advice = "make room, or set XDG_CACHE_HOME to another disk";
+    let advice = "free some space, or set XDG_CACHE_HOME to another disk";
     room.finds("", 0, &[&format!("warning files/space: SIZE free → {advice}"), NOBODY]);
     std::fs::write(folder.join("ballast"), vec![0; 1 << 20]).unwrap_err();
     room.finds("", 0, &[&format!("warning files/space: the disk is full → {advice}"), NOBODY]);
@@ -191,8 +191,7 @@ fn a_disk_that_is_full_or_nearly() {
 #[test]
 fn the_files_have_a_state_too() {
     let room = Room::new();
-    let missing =
-        "skipped cache/state: not known: nothing is cached here yet, or a link above is broken";
+    let missing = "skipped cache/state: unknown: nothing is cached yet, or a check above failed";
     room.finds("--cache local", 0, &[missing]);
     room.sandbox.stdout("list --cache local");
     let state = line(&cache(&room, "--cache local"), "state");

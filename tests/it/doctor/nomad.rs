@@ -11,7 +11,7 @@ use crate::support::tls_front;
 
 use super::{GOOD, Room};
 
-const ASKED: &str = "skipped cache/last hour: nobody asked";
+const ASKED: &str = "skipped cache/last hour: no requests";
 pub(super) const FROM_REACHED: &str =
     "skipped nomad/tls answer leader token permission version latency: needs reached";
 
@@ -176,7 +176,7 @@ fn an_error_of_others_is_harmless_text() {
     room.sim.fault(Where::Everything, Times::ALWAYS, Fault::status(500, text));
     let said = room.run("doctor");
     assert_eq!(said.code, 1);
-    let line = "  problem  answer       Nomad at NOMAD answered 500: boom \\u{1b}[31mred \\u{202e}\n                        → look at the Nomad agent there, then try again\n";
+    let line = "  problem  answer       Nomad at NOMAD answered 500: boom \\u{1b}[31mred \\u{202e}\n                        → check the Nomad agent there, then try again\n";
     assert!(said.stdout.contains(line), "{}", said.stdout);
 }
 
@@ -184,14 +184,14 @@ fn an_error_of_others_is_harmless_text() {
 fn no_leader_and_still_the_token_is_checked() {
     let room = Room::new();
     room.sim.cluster().leaderless = true;
-    let problem = "problem nomad/leader: the servers have no leader: nothing can be listed → bring back a majority of the servers (nomad server members), then try again";
+    let problem = "problem nomad/leader: the servers have no leader: nothing can be listed → restore a majority of the servers (nomad server members), then try again";
     room.finds("", 1, &[problem, ASKED]);
 }
 
 /// The list needs node:read, and nobody got so far.
 #[test]
 fn a_list_that_fails_says_nothing_of_the_token() {
-    let problem = "problem nomad/permission: Nomad at NOMAD answered 500: boom → look at the Nomad agent there, then try again";
+    let problem = "problem nomad/permission: Nomad at NOMAD answered 500: boom → check the Nomad agent there, then try again";
     let found = |given: &str| format!("skipped nomad/token: {given}; needs permission");
     let room = Room::new();
     room.sim.fault(Where::List, Times::ALWAYS, Fault::status(500, "boom"));
@@ -235,9 +235,9 @@ fn a_few_small_questions_are_all_that_nomad_is_asked() {
     assert!(words.contains(told));
 }
 
-const DENIED: &str = "problem nomad/permission: may not read nodes (node:read) → let the token's policy have: node { policy = \"read\" }";
+const DENIED: &str = "problem nomad/permission: may not read nodes (node:read) → let the token's policy contain: node { policy = \"read\" }";
 const HIDDEN: &str =
-    "skipped nomad/version: not told: the token has no agent:read, which nothing else needs";
+    "skipped nomad/version: unknown: the token has no agent:read, which nothing else needs";
 const NO_LATENCY: &str = "skipped nomad/latency: needs permission";
 
 #[test]
@@ -245,7 +245,7 @@ fn no_token_where_one_is_needed() {
     let room = Room::new();
     room.sim.cluster().tokens = Some(vec!["right".to_owned()].into_iter().collect());
     let problem =
-        "problem nomad/token: none given, and Nomad wants one → set NOMAD_TOKEN or --token-file";
+        "problem nomad/token: none given, and Nomad requires one → set NOMAD_TOKEN or --token-file";
     room.finds("", 1, &[problem, DENIED, HIDDEN, NO_LATENCY, ASKED]);
 }
 
@@ -272,7 +272,7 @@ fn a_token_that_has_expired() {
         Times::ALWAYS,
         Fault::status(500, said),
     );
-    let problem = "problem nomad/token: Nomad does not know it, or it has expired → log in again, and set NOMAD_TOKEN or --token-file";
+    let problem = "problem nomad/token: unknown to Nomad, or expired → log in again, and set NOMAD_TOKEN or --token-file";
     room.finds("", 1, &[problem, DENIED, HIDDEN, NO_LATENCY, ASKED]);
 }
 
@@ -281,7 +281,7 @@ fn a_nomad_that_is_slow_or_lags() {
     let room = Room::new();
     room.sim.fault(Where::List, Times::ALWAYS, Fault::Delay(Duration::from_millis(550)));
     room.sim.fault(Where::List, Times::ALWAYS, Fault::header("X-Nomad-Lastcontact", Some("7000")));
-    let slow = "warning nomad/latency: a list of one node takes TIME → ask a server nearer by, or let one nomad-clients serve keep the cache fresh for all";
+    let slow = "warning nomad/latency: a list of one node takes TIME → use a closer server, or run nomad-clients serve to keep the cache fresh for all";
     let lags = "warning nomad/contact: the server that answered has not heard from the leader for TIME → its answers may be old: ask another server, or wait";
     room.finds("", 0, &[slow, lags, ASKED]);
 }

@@ -13,15 +13,15 @@ use crate::support::tls_front;
 
 use super::{GOOD, Room};
 
-pub(super) const NOTHING: &str = "skipped cache/last hour: nobody asked";
+pub(super) const NOTHING: &str = "skipped cache/last hour: no requests";
 pub(super) const UNKNOWN: &str =
-    "skipped cache/state: not known: nothing is cached here yet, or a link above is broken";
+    "skipped cache/state: unknown: nothing is cached yet, or a check above failed";
 pub(super) const FROM_REACHED: &str =
     "skipped redis/tls credentials version latency commands keys writes memory: needs reached";
 const FROM_TLS: &str =
     "skipped redis/credentials version latency commands keys writes memory: needs tls";
 const NO_INFO: &str =
-    "skipped redis/memory: not told: the user has no +info, which nothing else needs";
+    "skipped redis/memory: unknown: the user has no +info, which nothing else needs";
 
 #[track_caller]
 pub(super) fn unreached(url: &str, why: &str) {
@@ -31,19 +31,21 @@ pub(super) fn unreached(url: &str, why: &str) {
 
 #[test]
 fn nobody_listens() {
-    let why = "refused → start Redis there, name another with --redis or REDIS_URL, or choose --cache local";
+    let why = "refused → start Redis, pass another address with --redis or REDIS_URL, or use --cache local";
     unreached(&nobody(), why);
 }
 
 #[test]
 fn the_name_has_no_address_or_something_else_answers() {
     let name = format!("redis://{}.invalid", "x".repeat(64));
-    unreached(&name, "its name can't be resolved → check the address in --redis or REDIS_URL");
-    let why =
-        "not a Redis server → name a Redis with --redis or REDIS_URL; rediss:// if it speaks TLS";
+    unreached(
+        &name,
+        "the host name cannot be resolved → check the address in --redis or REDIS_URL",
+    );
+    let why = "not a Redis server → pass the address of a Redis with --redis or REDIS_URL; rediss:// if it uses TLS";
     unreached(&FakeRedis::saying(b"SSH-2.0-x\r\n").url(), why);
     let silent = FakeRedis::silent();
-    let why = "timed out after TIME → is it stopped or overloaded, or does a firewall swallow what is sent? runs do without it meanwhile";
+    let why = "timed out after TIME → check whether Redis is stopped or overloaded, or a firewall drops packets; runs skip it meanwhile";
     unreached(&silent.url(), why);
 }
 
@@ -64,10 +66,10 @@ fn tls_that_fails() {
 fn plain_words_to_a_port_that_speaks_tls() {
     let server = RedisServer::start_with(&GOOD);
     let port = tls_front::start(server.socket(), "server.pem", false);
-    let problem = "problem redis/tls: not a Redis server without TLS: use rediss:// → write rediss:// in --redis or REDIS_URL";
+    let problem = "problem redis/tls: the server uses TLS: use rediss:// → use rediss:// in --redis or REDIS_URL";
     let room = Room::new().with_url(&format!("redis://localhost:{port}"));
     room.finds("", 1, &[problem, FROM_TLS, UNKNOWN]);
-    let why = "connection lost → write rediss:// in --redis or REDIS_URL if it speaks TLS; else look into its log";
+    let why = "connection lost → use rediss:// in --redis or REDIS_URL if it uses TLS; else check the Redis log";
     unreached(&FakeRedis::cut_off(b"").url(), why);
 }
 
@@ -80,10 +82,10 @@ fn tls_to_a_port_that_speaks_none() {
         room.finds(&ca, 1, &[&problem, FROM_TLS, UNKNOWN]);
     };
     let error = FakeRedis::saying(b"-ERR unknown command\r\n");
-    let why = "the port does not speak TLS → write redis:// in --redis or REDIS_URL, or let Redis speak TLS there";
+    let why = "the port does not speak TLS → use redis:// in --redis or REDIS_URL, or enable TLS in Redis";
     check(&error.url(), why);
     // Most greetings have no end of a line: Redis waits for it.
-    let why = "timed out after TIME (TLS handshake) → write redis:// in --redis or REDIS_URL if it speaks no TLS";
+    let why = "timed out after TIME (TLS handshake) → use redis:// in --redis or REDIS_URL if it does not use TLS";
     check(&FakeRedis::silent().url(), why);
 }
 
@@ -92,7 +94,7 @@ fn a_wrong_password() {
     let server = RedisServer::start_with(&["--requirepass", "secret"]);
     for url in [format!("{}?pass=wrong-canary", server.url()), server.url()] {
         let room = Room::new().with_url(&url);
-        let problem = "problem redis/credentials: redis refused the credentials → put the right ones into REDIS_URL or --redis: redis://USER:PASSWORD@HOST:PORT/0";
+        let problem = "problem redis/credentials: Redis rejected the credentials → set the right ones in REDIS_URL or --redis: redis://USER:PASSWORD@HOST:PORT/0";
         let skipped =
             "skipped redis/version latency commands keys writes memory: needs credentials";
         room.finds("", 1, &[problem, skipped, UNKNOWN]);
@@ -155,7 +157,7 @@ fn without_reading_nothing_is_known() {
 #[test]
 fn a_viewer_is_told_that_it_is_one() {
     let warning = format!(
-        "warning redis/commands: may run nothing that writes: reads what others cache, caches nothing → enough for a viewer; else: ACL SETUSER nc {ACL}"
+        "warning redis/commands: may run no command that writes: uses what others cache, caches nothing → enough for a reader; otherwise: ACL SETUSER nc {ACL}"
     );
     let skipped = "skipped redis/writes: needs commands";
     user(
@@ -171,7 +173,7 @@ fn a_viewer_is_told_that_it_is_one() {
     let url = format!("{}?user=nc&pass=pw", room.redis.url());
     let said = Room { sandbox: room.sandbox.with("REDIS_URL", &url), ..room }.run("doctor").stdout;
     assert!(
-        said.contains("  ok       key          nomad:clients:all: TIME left, ours\n"),
+        said.contains("  ok       key          nomad:clients:all: TIME left, this cluster\n"),
         "{said}"
     );
 }
@@ -186,7 +188,7 @@ fn a_database_that_may_not_be_chosen() {
     let room = Room::new().with_url(&format!("{}?user=nc&pass=pw&db=3", server.url()));
     let cure = format!("ACL SETUSER nc {ACL} +select");
     let problem = format!(
-        "problem redis/reached: redis does not permit select (the user needs {ACL} +select) → {cure}"
+        "problem redis/reached: Redis does not permit select (the user needs {ACL} +select) → {cure}"
     );
     room.finds("", 1, &[&problem, FROM_REACHED, UNKNOWN]);
     assert_eq!(server.cli(&cure.split(' ').collect::<Vec<_>>()), Value::Okay);
@@ -229,7 +231,7 @@ fn memory_without_a_maximum() {
 #[test]
 fn memory_that_is_full() {
     let room = Room::with_redis(&["--maxmemory", "1"]);
-    let writes = "problem redis/writes: redis is out of memory: nothing can be cached → raise maxmemory, or set maxmemory-policy allkeys-lru";
+    let writes = "problem redis/writes: Redis is out of memory: nothing can be cached → raise maxmemory, or set maxmemory-policy allkeys-lru";
     let memory = "problem redis/memory: SIZE of SIZE used, noeviction: full, nothing can be cached → raise maxmemory, or set maxmemory-policy allkeys-lru: an evicted cache is only cold";
     room.finds("", 1, &[writes, memory, NOTHING]);
     let room = Room::with_redis(&["--maxmemory", "1", "--maxmemory-policy", "volatile-ttl"]);
@@ -243,9 +245,9 @@ fn a_replica() {
     room.redis.cli(&["REPLICAOF", "127.0.0.1", "1"]);
     let version = super::version(&room);
     let problem = format!(
-        "problem redis/version: redis {version}, a replica: nothing can be cached in it → name the primary with --redis"
+        "problem redis/version: redis {version}, a replica: nothing can be cached in it → pass the primary with --redis"
     );
-    let writes = "problem redis/writes: redis is a read-only replica: nothing can be cached → name the primary with --redis";
+    let writes = "problem redis/writes: Redis is a read-only replica: nothing can be cached → pass the primary with --redis";
     room.finds("", 1, &[&problem, writes, NOTHING]);
 }
 
@@ -254,7 +256,7 @@ fn a_redis_that_is_far_away() {
     let room = Room::new();
     let relay = Relay::start(room.redis.socket(), |_| Treatment::Late(Duration::from_millis(60)));
     let room = room.with_url(&relay.url());
-    let warning = "warning redis/latency: a round trip takes TIME → every run waits for it: use a Redis nearer by, or --cache local";
+    let warning = "warning redis/latency: a round trip takes TIME → use a closer Redis, or --cache local: every run waits for it";
     room.finds("", 0, &[warning, NOTHING]);
 }
 
@@ -269,7 +271,7 @@ fn what_is_not_chosen_is_not_checked() {
     assert!(
         said.stdout.contains("\nRedis\n") && !said.stdout.contains("\nFiles of this machine\n")
     );
-    let warning = "warning cache/state: none (--cache none): every run asks Nomad for everything → choose --cache auto, redis or local";
+    let warning = "warning cache/state: none (--cache none): every run fetches everything from Nomad → use --cache auto, redis or local";
     room.finds("--cache none", 0, &[warning]);
 }
 
@@ -282,7 +284,7 @@ fn a_clock_that_is_off_and_a_server_that_falls_silent() {
     let answers: &'static [&'static [u8]] = vec![first, hello, hello, hello].leak();
     let fake = FakeRedis::scripted(answers);
     let room = Room::new().with_url(&fake.url());
-    let problem = "problem redis/commands: timed out after TIME → is it stopped or overloaded, or does a firewall swallow what is sent? runs do without it meanwhile";
+    let problem = "problem redis/commands: timed out after TIME → check whether Redis is stopped or overloaded, or a firewall drops packets; runs skip it meanwhile";
     let skipped = "skipped redis/keys writes memory: needs commands";
     let clock = "warning clock/redis: this machine's clock is TIME ahead of that of Redis → set the clock (NTP): certificates, tokens and the minutes of the statistics go by it; the age of what is cached does not";
     room.finds("", 1, &[problem, skipped, UNKNOWN, clock]);
@@ -302,7 +304,7 @@ pub(super) fn silent_before(room: Room) -> Room {
 
 #[test]
 fn a_redis_that_was_silent_a_moment_ago_is_left_alone_by_runs() {
-    let warning = "warning redis/silence: it was silent TIME ago: runs on this machine do without it until TIME after that → wait TIME; if it comes back, look at its latency and load";
+    let warning = "warning redis/silence: timed out TIME ago; runs on this machine skip it for TIME → wait TIME; if it comes back, look at its latency and load";
     silent_before(Room::new()).finds("", 0, &[warning, NOTHING]);
 }
 
@@ -315,7 +317,7 @@ fn a_redis_that_falls_silent_is_not_marked_for_later_runs() {
         _ => Treatment::Late(Duration::from_secs(1)),
     });
     let room = room.with_url(&relay.url());
-    let problem = "problem redis/memory: timed out after TIME → is it stopped or overloaded, or does a firewall swallow what is sent? runs do without it meanwhile";
+    let problem = "problem redis/memory: timed out after TIME → check whether Redis is stopped or overloaded, or a firewall drops packets; runs skip it meanwhile";
     room.finds("", 1, &[problem, UNKNOWN]);
     let relay = Relay::start(room.redis.socket(), |question| match question.number {
         0..8 => Treatment::Pass,

@@ -4,9 +4,9 @@ use crate::redis_rows::trouble::{self, Trouble};
 
 use super::Room;
 
-const NOTHING: &str = "skipped cache/last hour: nobody asked";
+const NOTHING: &str = "skipped cache/last hour: no requests";
 const UNKNOWN: &str =
-    "skipped cache/state: not known: nothing is cached here yet, or a link above is broken";
+    "skipped cache/state: unknown: nothing is cached yet, or a check above failed";
 const MEMORY: &str = "warning redis/memory: SIZE used, no maximum, noeviction → set maxmemory (10 KB a node is plenty) and maxmemory-policy allkeys-lru: an evicted cache is only cold";
 
 #[track_caller]
@@ -26,7 +26,7 @@ fn one_that_asks_for_patience_is_waited_for() {
         ),
         (
             trouble::master_down(),
-            "busy: MASTERDOWN → wait until it has its primary again, or name the primary with --redis",
+            "busy: MASTERDOWN → wait until it has its primary again, or pass the primary with --redis",
         ),
     ] {
         check(&trouble, &[&format!("problem redis/reached: {why}"), skipped, UNKNOWN]);
@@ -35,10 +35,10 @@ fn one_that_asks_for_patience_is_waited_for() {
 
 #[test]
 fn one_that_takes_no_writes_now_is_still_read() {
-    let why = "redis can't save and refuses to write (MISCONF): nothing can be cached → look into Redis's log why it can't save: the disk, or the rights of its folder";
+    let why = "Redis cannot save and rejects writes (MISCONF): nothing can be cached → check the Redis log: the disk may be full, or its directory not writable";
     let writes = format!("problem redis/writes: {why}");
     check(&trouble::cannot_save(), &[&writes, MEMORY, NOTHING]);
-    let why = "redis misses replicas and refuses to write (NOREPLICAS): nothing can be cached → bring its replicas back, or lower min-replicas-to-write";
+    let why = "Redis has too few replicas and rejects writes (NOREPLICAS): nothing can be cached → restore its replicas, or lower min-replicas-to-write";
     let writes = format!("problem redis/writes: {why}");
     check(&trouble::too_few_replicas(), &[&writes, MEMORY, NOTHING]);
 }
@@ -47,6 +47,6 @@ fn one_that_takes_no_writes_now_is_still_read() {
 #[test]
 fn one_older_than_redis_6() {
     let arguments = [&super::GOOD[..], &["--rename-command", "HELLO", ""]].concat();
-    let warning = "warning redis/version: older than Redis 6, which this program was not tried with → upgrade Redis";
+    let warning = "warning redis/version: older than Redis 6; not tested → upgrade Redis";
     Room::with_redis(&arguments).finds("", 0, &[warning, NOTHING]);
 }

@@ -13,7 +13,7 @@ const FROM_VERSION: &str = "skipped redis/latency commands keys writes memory: n
 #[test]
 fn an_http_server() {
     let http = FakeRedis::saying(b"HTTP/1.1 400 Bad Request\r\n\r\n");
-    let http_server = "not a Redis server: it speaks HTTP → name a Redis with --redis or REDIS_URL: its usual port is 6379";
+    let http_server = "an HTTP server, not a Redis server → pass the address of a Redis with --redis or REDIS_URL; its usual port is 6379";
     unreached(&http.url(), http_server);
     // Many wait for the end of a request, and then answer.
     let patient = FakeRedis::new(|mut client| {
@@ -35,7 +35,7 @@ fn part_of_a_cluster() {
     let room = Room::with_redis(&["--cluster-enabled", "yes"]);
     let version = super::version(&room);
     let problem = format!(
-        "problem redis/version: redis {version}, part of a Redis Cluster, which is not supported → name a Redis that is no cluster with --redis"
+        "problem redis/version: redis {version}, part of a Redis Cluster, which is not supported → pass a Redis that is not a cluster with --redis"
     );
     room.finds("", 1, &[&problem, FROM_VERSION, UNKNOWN]);
 }
@@ -46,7 +46,7 @@ fn a_sentinel_is_named() {
     let version = super::version(&room);
     let room = room.with_url(&sentinel.url());
     let problem = format!(
-        "problem redis/version: redis {version}, a Sentinel, which holds no data → name the primary that it watches over with --redis"
+        "problem redis/version: redis {version}, a Sentinel, which holds no data → pass the address of its primary with --redis"
     );
     room.finds("", 1, &[&problem, FROM_VERSION, UNKNOWN]);
 }
@@ -58,7 +58,7 @@ fn a_command_that_the_server_lacks_is_named() {
         |command: &str| Room::with_redis(&[&GOOD[..], &["--rename-command", command, ""]].concat());
     let problem = |name: &str| {
         format!(
-            "problem redis/commands: this server has no {name}: nothing can be cached → remove its rename-command from redis.conf, or name a Redis without a proxy in front; else choose --cache local"
+            "problem redis/commands: this server has no {name}: nothing can be cached → remove its rename-command from redis.conf, or use a Redis without a proxy in front; else use --cache local"
         )
     };
     let room = lacking("EVAL");
@@ -67,6 +67,6 @@ fn a_command_that_the_server_lacks_is_named() {
     lacking("COPY").finds("", 0, &[copy, NOTHING]);
     // A run leaves a mark.
     room.sandbox.run("list");
-    let mark = "warning redis/unfit: a run found no EVAL there TIME ago: runs on this machine do without it until TIME after that → see the commands below; once they are there, wait TIME";
+    let mark = "warning redis/unfit: EVAL was not supported TIME ago; runs on this machine skip Redis for TIME → see the commands below; once they are there, wait TIME";
     room.finds("", 1, &[mark, &problem("eval"), NOTHING]);
 }

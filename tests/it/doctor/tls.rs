@@ -8,7 +8,7 @@
 
 use crate::support::fake_redis::FakeRedis;
 use crate::support::pki::file;
-use crate::support::redis_server::RedisServer;
+use crate::support::redis_server::{RedisServer, without_redis};
 use crate::support::sandbox::{Output, Sandbox, failure};
 use crate::support::tls_front;
 
@@ -18,7 +18,7 @@ const NO_NOMAD: &str = "skipped nomad/answer leader token permission version lat
 const NO_REDIS: &str =
     "skipped redis/credentials version latency commands keys writes memory: needs tls";
 const UNKNOWN: &str =
-    "skipped cache/state: not known: nothing is cached here yet, or a link above is broken";
+    "skipped cache/state: unknown: nothing is cached yet, or a check above failed";
 
 /// As the words about Nomad are, those about Redis.
 pub(super) fn of_redis(text: &str) -> String {
@@ -58,8 +58,8 @@ pub(super) fn says_trusting(
     let stderr = format!("error: cannot reach Nomad at {address}: TLS: {why}\nhint: {cure}\n");
     let list = format!("list -o name {of_nomad} --cache none");
     assert_eq!(room.sandbox.run(&list), failure(5, &stderr));
-    let stderr =
-        format!("warning: redis unavailable (tls: {redis_why}: {redis_cure}): using local cache\n");
+    let why = format!("tls: {redis_why}: {redis_cure}");
+    let stderr = format!("warning: {}\n", without_redis(&url, "reach", &why));
     let sandbox = Sandbox::redis(&url).nomad(&room.sim.address());
     let stdout = "worker-1\nworker-2\nworker-3\nworker-4\nworker-5\n".to_owned();
     let said = sandbox.run(&format!("list -o name {of_redis}"));
@@ -151,7 +151,7 @@ fn a_redis_that_hangs_up_in_the_midst_of_a_handshake() {
     // The beginning of a record.
     let host = FakeRedis::cut_off(&[22, 3, 3, 0, 80, 2]).url();
     let room = Room::new().with_url(&host.replace("redis:", "rediss:"));
-    let problem = "problem redis/tls: connection lost in the handshake → look into Redis's log; if it wants a client certificate, pass --redis-client-cert and --redis-client-key";
+    let problem = "problem redis/tls: connection lost during the handshake → check the Redis log; if it requires a client certificate, pass --redis-client-cert and --redis-client-key";
     let ca = format!("--redis-ca-cert {}", file("ca.pem").display());
     room.finds(&ca, 1, &[problem, NO_REDIS, UNKNOWN]);
 }

@@ -120,23 +120,23 @@ fn written(bytes: &'static [u8]) -> impl FnOnce(&LocalBench, &Path) {
 
 #[test]
 fn what_is_no_snapshot_is_ignored_and_rewritten() {
-    ignored(written(b""), "it has no header line");
-    ignored(written(&[0; 5000]), "it has no header line");
-    ignored(written(b"null\n[]"), "its header is not readable");
-    ignored(written(b"\n[]"), "its header is not readable");
-    ignored(written(&[b'\n'; 100]), "its header is not readable");
+    ignored(written(b""), "no header line");
+    ignored(written(&[0; 5000]), "no header line");
+    ignored(written(b"null\n[]"), "unreadable header");
+    ignored(written(b"\n[]"), "unreadable header");
+    ignored(written(&[b'\n'; 100]), "unreadable header");
     let deep = |_: &LocalBench, path: &Path| {
         fs::write(path, ["[".repeat(4000), "\n".to_owned()].concat()).unwrap();
     };
-    ignored(deep, "its header is not readable");
-    ignored(|_, path| forge(path, r#""v":2"#, r#""v":1"#), "it is of another version");
+    ignored(deep, "unreadable header");
+    ignored(|_, path| forge(path, r#""v":2"#, r#""v":1"#), "written by another version");
     let age = |_: &LocalBench, path: &Path| forge(path, r#""ttl":60000"#, r#""ttl":-1"#);
-    ignored(age, "its header is not readable");
+    ignored(age, "unreadable header");
 }
 
 #[test]
 fn a_snapshot_of_another_boot_or_of_the_future_is_ignored() {
-    let elsewhere = "it is of another boot of this machine";
+    let elsewhere = "written before the last boot";
     ignored(|_, path| forge(path, r#""boot_id":"boot-1""#, r#""boot_id":"boot-2""#), elsewhere);
     ignored(|_, path| forge(path, r#""at":"#, r#""at":9"#), elsewhere);
 }
@@ -154,7 +154,7 @@ fn a_snapshot_of_another_cluster_is_ignored() {
             }
         }
     };
-    ignored(copied, "it is of another cluster");
+    ignored(copied, "belongs to another cluster");
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn a_huge_file_is_not_read() {
     let huge = |_: &LocalBench, path: &Path| {
         File::options().write(true).open(path).unwrap().set_len((256 << 20) + 4097).unwrap();
     };
-    ignored(huge, "it is larger than 256 MB");
+    ignored(huge, "larger than 256 MB");
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn a_folder_in_place_of_a_snapshot_is_ignored_and_the_publication_fails_cleanly(
     let (store, ear) = bench.heard();
     assert_eq!(seen(&*store, Want::Records), Err(None));
     let place = bench.folder().display().to_string();
-    assert_eq!(ear.heard(), [format!("Verbose: cache entry ignored: it is no file ({place})")]);
+    assert_eq!(ear.heard(), [format!("Verbose: cache entry ignored: not a file ({place})")]);
     let mut next = Process::new(store, 'N');
     next.own(How::Get);
     ear.heard();

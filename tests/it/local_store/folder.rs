@@ -94,7 +94,7 @@ fn another_users_folder_is_refused() {
 
 #[test]
 fn without_a_home_there_is_no_folder() {
-    assert_eq!(open(None).unwrap_err(), "no home folder to keep it in");
+    assert_eq!(open(None).unwrap_err(), "no home directory");
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn no_file_is_reached_through_a_link() {
     symlink(&aside, &snap).unwrap();
     let (store, ear) = bench.heard();
     assert_eq!(super::seen(&*store, nomad_clients::store::Want::Records), Err(None));
-    let why = format!("Verbose: cache entry ignored: it can't be opened ({})", place_of(&bench));
+    let why = format!("Verbose: cache entry ignored: cannot be opened ({})", place_of(&bench));
     assert_eq!(ear.heard(), [why]);
     drop(own);
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nomad_clients::clock;
 use nomad_clients::model::notice::Notifier;
-use nomad_clients::store::fallback::ShownList;
+use nomad_clients::store::ShownList;
 use nomad_clients::store::{
     CacheState, Entered, FailureClass, How, Minute, Published, Sample, Want,
 };

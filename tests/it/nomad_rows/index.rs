@@ -59,7 +59,7 @@ fn n15_a_lower_index_twice_is_a_cluster_that_was_restored() {
     room.sandbox.stdout("list --json");
     room.sim.cluster().restore(&saved);
     room.sim.asked();
-    let note = format!("note: nomad index went back ({after} → {before}): cache rebuilt\n");
+    let note = format!("note: the Nomad index went back ({after} → {before}); cache rebuilt\n");
     room.succeeds("list --json --refresh", &note, &EVERYTHING);
     let mut asked = room.sim.asked();
     asked.sort();
@@ -81,14 +81,14 @@ fn n15_a_rebuilt_cluster_is_told_once() {
     let said = room.run("refresh");
     assert_eq!(
         said.stderr,
-        format!("note: nomad index went back ({known} → {index}): cache rebuilt\n")
+        format!("note: the Nomad index went back ({known} → {index}); cache rebuilt\n")
     );
     assert_eq!((said.code, room.cached()), (0, EVERYTHING.map(str::to_owned).to_vec()));
     assert_eq!(room.sandbox.stdout("refresh"), "Updated: 0 new, 0 changed, 5 cached\n");
     assert_eq!(room.sandbox.stdout("refresh"), "Updated: 0 new, 0 changed, 5 cached\n");
 }
 
-const NO_LEADER: &str = "warning: nomad has no leader, data may be old\n";
+const NO_LEADER: &str = "warning: Nomad has no leader; data may be old\n";
 
 #[test]
 fn n16_a_list_without_a_leader_is_told_and_not_cached() {

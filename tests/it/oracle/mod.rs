@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use nomad_clients::model::node::{FullJson, Fulls, NodeId};
 use nomad_clients::model::snapshot::Snapshot;
-use nomad_clients::store::meta::Meta;
+use nomad_clients::store::meta::{self, Meta};
 use nomad_clients::store::scope::Scope;
 use nomad_clients::store::{
     Base, Cleared, ClearedPlace, Enter, Entered, Error, FailureClass, Flight, Kept, Lease, Look,
-    Place, Publication, Published, Sample, Stats, Store, Want, sum,
+    Place, Publication, Published, Sample, Stats, Store, Want,
 };
 
 use crate::support::redis_server::random;
@@ -143,14 +143,14 @@ struct Described<'a> {
 }
 
 fn describes(meta: &Meta, all: &[u8]) -> bool {
-    all.len() as u64 == meta.len && sum::of(all) == meta.sum
+    all.len() as u64 == meta.len && meta::sum(all) == meta.sum
 }
 
 /// The full records, if they are the very ones that `meta` was published with.
 fn fulls(space: &Space, meta: &Meta, keys: &Family, now: Instant) -> Option<Fulls> {
     let fields = space.hash(&keys.hash, now).cloned().unwrap_or_default();
     let is_whole = fields.len() as u64 == meta.count
-        && sum::of_values(fields.values().map(Vec::as_slice)) == meta.hsum;
+        && meta::sum_of_values(fields.values().map(Vec::as_slice)) == meta.hsum;
     let named = |(id, full): (Vec<u8>, Vec<u8>)| {
         let id = String::from_utf8(id).ok()?;
         let is_named = full.starts_with(format!(r#"{{"id":"{id}""#).as_bytes());

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use nomad_clients::store::meta::Meta;
+use nomad_clients::store::meta::{self, Meta};
 use nomad_clients::store::{
-    Enter, Entered, FailureClass, Flight, How, Publication, Published, RefusedRevs, sum,
+    Enter, Entered, FailureClass, Flight, How, Publication, Published, RefusedRevs,
 };
 
 use super::keys::{Family, Keys};
@@ -133,7 +133,7 @@ impl Script<'_> {
         }
         let same = flight.meta().filter(|_| new.same);
         let hsum = match (same, &meta) {
-            (None, _) => sum::of_values(new.fulls.iter().map(|(_, full)| full.as_slice())),
+            (None, _) => meta::sum_of_values(new.fulls.iter().map(|(_, full)| full.as_slice())),
             (Some(same), Some(meta)) if same.rev == meta.rev && self.count(&keys) == meta.count => {
                 meta.hsum.clone()
             }
@@ -168,7 +168,7 @@ impl Script<'_> {
             index: new.index,
             count: self.count(keys),
             len: new.all.len() as u64,
-            sum: sum::of(new.all),
+            sum: meta::sum(new.all),
             hsum,
             ttl_ms: ttl,
             lag_ms: u64::try_from(lag).unwrap_or(u64::MAX),
@@ -224,7 +224,7 @@ impl Script<'_> {
             count: meta.as_ref().map_or(0, |meta| meta.count),
             len: 0,
             sum: "-".to_owned(),
-            hsum: meta.map_or_else(|| sum::of_values([]), |meta| meta.hsum),
+            hsum: meta.map_or_else(|| meta::sum_of_values([]), |meta| meta.hsum),
             ttl_ms: 0,
             lag_ms: 0,
         };

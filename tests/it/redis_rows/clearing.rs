@@ -19,8 +19,8 @@ fn check(trouble: &Trouble, code: i32, why: &str) {
 
 #[test]
 fn r20_nobody_listens_or_answers() {
-    check(&trouble::refused(), 7, "refused");
-    check(&trouble::unknown_host(), 7, "its name can't be resolved");
+    check(&trouble::refused(), 7, "connection refused");
+    check(&trouble::unknown_host(), 7, "the host name cannot be resolved");
     check(&trouble::silent(), 7, "timed out after 5 s");
     check(&trouble::black_hole_on_connect(), 7, "timed out after 5 s");
 }
@@ -34,19 +34,19 @@ fn r20_tls_that_can_not_be_trusted() {
 
 #[test]
 fn r20_without_the_right_to_it() {
-    check(&trouble::wrong_password(), 4, "redis refused the credentials");
-    check(&trouble::user_off(), 4, "redis refused the credentials");
+    check(&trouble::wrong_password(), 4, "Redis rejected the credentials");
+    check(&trouble::user_off(), 4, "Redis rejected the credentials");
     let viewer = trouble::user(&["~nomad:clients*", "+mget", "+pttl"]);
-    check(&viewer, 4, &format!("redis does not permit del (the user needs {ACL})"));
-    let keys = "redis does not permit the keys: nomad:clients* not granted";
+    check(&viewer, 4, &format!("Redis does not permit del (the user needs {ACL})"));
+    let keys = "Redis does not permit access to the keys nomad:clients*";
     check(&trouble::user(&["~other*", "+@all"]), 4, &format!("{keys} (the user needs {ACL})"));
 }
 
 #[test]
 fn r20_a_redis_that_can_not_write() {
-    check(&trouble::replica(), 7, "redis is a read-only replica");
-    check(&trouble::cannot_save(), 7, "redis can't save and refuses to write (MISCONF)");
-    let alone = "redis misses replicas and refuses to write (NOREPLICAS)";
+    check(&trouble::replica(), 7, "Redis is a read-only replica");
+    check(&trouble::cannot_save(), 7, "Redis cannot save and rejects writes (MISCONF)");
+    let alone = "Redis has too few replicas and rejects writes (NOREPLICAS)";
     check(&trouble::too_few_replicas(), 7, alone);
 }
 
@@ -55,12 +55,12 @@ fn r20_a_redis_that_asks_for_patience() {
     check(&trouble::loading(), 7, "busy: LOADING");
     check(&trouble::busy(), 7, "busy: BUSY");
     check(&trouble::cluster_down(), 7, "busy: CLUSTERDOWN");
-    check(&trouble::master_down(), 7, "redis is a read-only replica");
+    check(&trouble::master_down(), 7, "Redis is a read-only replica");
 }
 
 #[test]
 fn r20_no_redis_server() {
-    check(&trouble::http_server(), 7, "not a Redis server: it speaks HTTP");
+    check(&trouble::http_server(), 7, "an HTTP server, not a Redis server");
 }
 
 /// Without memory Redis still deletes.

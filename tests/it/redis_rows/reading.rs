@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::Room;
 use super::trouble::{self, ACL, Trouble};
 use crate::support::redis_server::RedisServer;
+use crate::support::redis_server::without_redis;
 
 /// What the calls of a second list tell of what the first one cached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,13 +35,19 @@ fn check(trouble: &Trouble, warning: &str, cached: Cached) {
 /// Redis can't be used: the files of this machine are the cache.
 #[track_caller]
 fn check_local(trouble: &Trouble, why: &str) {
-    check(trouble, &format!("redis unavailable ({why}): using local cache"), Cached::Local);
+    check(trouble, &without_redis(&trouble.url, "reach", why), Cached::Local);
+}
+
+/// The same of one that is there.
+#[track_caller]
+fn check_unfit(trouble: &Trouble, why: &str) {
+    check(trouble, &without_redis(&trouble.url, "use", why), Cached::Local);
 }
 
 #[test]
 fn r2_nobody_listens() {
-    check_local(&trouble::refused(), "refused");
-    check_local(&trouble::unknown_host(), "its name can't be resolved");
+    check_local(&trouble::refused(), "connection refused");
+    check_local(&trouble::unknown_host(), "the host name cannot be resolved");
 }
 
 #[test]
@@ -59,7 +66,7 @@ fn r3_the_next_run_does_not_wait() {
     let said = room.sandbox.run("list -vv");
     assert!(!said.stderr.contains("redis LOOK"), "{}", said.stderr);
     assert!(
-        said.stderr.contains("warning: redis unavailable (it did not answer "),
+        said.stderr.contains("(timed out within the last 15 s; not tried again yet); using"),
         "{}",
         said.stderr
     );
@@ -78,7 +85,7 @@ fn r4_tls_that_can_not_be_trusted() {
 
 #[test]
 fn r5_credentials_that_are_refused() {
-    let warning = "redis refused the credentials: using local cache";
+    let warning = "Redis rejected the credentials; using the local cache";
     for trouble in [trouble::wrong_password(), trouble::no_password(), trouble::user_off()] {
         check(&trouble, warning, Cached::Local);
     }
@@ -87,17 +94,17 @@ fn r5_credentials_that_are_refused() {
 #[test]
 fn r6_a_viewer_is_told_on_a_miss_what_he_lacks() {
     let viewer = trouble::user(&["~nomad:clients*", "+mget", "+pttl"]);
-    let warning = format!("redis does not permit eval (the user needs {ACL}): nothing is cached");
+    let warning = format!("Redis does not permit eval (the user needs {ACL}); nothing is cached");
     check(&viewer, &warning, Cached::Nothing);
 }
 
 #[test]
 fn r7_keys_or_a_command_that_is_not_granted() {
     let needs = format!("(the user needs {ACL})");
-    let keys = "redis does not permit the keys: nomad:clients* not granted";
+    let keys = "Redis does not permit access to the keys nomad:clients*";
     let stranger = trouble::user(&["~other*", "+@all"]);
-    check(&stranger, &format!("{keys} {needs}: using local cache"), Cached::Local);
-    let inner = "cannot write the cache in redis: redis does not permit a command of the script";
+    check(&stranger, &format!("{keys} {needs}; using the local cache"), Cached::Local);
+    let inner = "cannot write the cache in Redis: Redis does not permit a command of the script";
     check(&trouble::member_without("+hset"), &format!("{inner} {needs}"), Cached::Nothing);
 }
 
@@ -109,7 +116,7 @@ fn r7_without_get_nothing_is_cached_and_v_says_why() {
     redis.cli(&["ACL", "SETUSER", "default", "-get"]);
     let said = Room::new(&redis.url()).sandbox.run("list -v -o id");
     let first = said.stderr.lines().next();
-    let why = "not cached: a clear or a newer fetch came in between, or a right is missing (nomad-clients doctor)";
+    let why = "not cached: a clear or a newer fetch came in between, or a permission is missing (nomad-clients doctor)";
     assert_eq!((first, said.code), (Some(why), 0));
 }
 
@@ -120,11 +127,11 @@ fn r8_a_replica_is_read_and_not_written() {
 
 #[test]
 fn r9_a_redis_that_refuses_to_write() {
-    let full = "redis is out of memory: nothing is cached";
+    let full = "Redis is out of memory; nothing is cached";
     check(&trouble::out_of_memory(), full, Cached::Nothing);
-    let unsaved = "redis can't save and refuses to write (MISCONF): nothing is cached";
+    let unsaved = "Redis cannot save and rejects writes (MISCONF); nothing is cached";
     check(&trouble::cannot_save(), unsaved, Cached::Nothing);
-    let alone = "redis misses replicas and refuses to write (NOREPLICAS): nothing is cached";
+    let alone = "Redis has too few replicas and rejects writes (NOREPLICAS); nothing is cached";
     check(&trouble::too_few_replicas(), alone, Cached::Nothing);
 }
 
@@ -139,16 +146,16 @@ fn r10_a_redis_that_asks_for_patience() {
 
 #[test]
 fn r11_a_cluster_is_named() {
-    let what = "redis is a cluster (CROSSSLOT), redis-cluster:// is not supported";
-    check_local(&trouble::cluster(), what);
+    let what = "Redis is a cluster (CROSSSLOT); redis-cluster:// is not supported";
+    check_unfit(&trouble::cluster(), what);
 }
 
 #[test]
 fn r17_no_redis_server() {
-    check_local(&trouble::http_server(), "not a Redis server: it speaks HTTP");
-    check_local(&trouble::garbage(), "not a Redis server");
-    let full = "not a Redis server that has room: max number of clients reached";
-    check_local(&trouble::no_room(), full);
+    check_unfit(&trouble::http_server(), "an HTTP server, not a Redis server");
+    check_unfit(&trouble::garbage(), "not a Redis server");
+    let full = "Redis has reached maxclients";
+    check_unfit(&trouble::no_room(), full);
 }
 
 #[test]

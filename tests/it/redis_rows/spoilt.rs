@@ -181,5 +181,5 @@ fn r12_with_v_the_reason_is_told() {
         room.sandbox.run("list --json -v")
     });
     let first = said.stderr.lines().next().unwrap_or_default();
-    assert_eq!(first, "cache entry ignored: its sum is not right");
+    assert_eq!(first, "cache entry ignored: wrong checksum");
 }

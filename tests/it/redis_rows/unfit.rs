@@ -2,6 +2,7 @@
 
 use super::Room;
 use crate::support::redis_server::RedisServer;
+use crate::support::redis_server::without_redis;
 
 fn without(command: &str) -> (RedisServer, Room) {
     let redis = RedisServer::start_with(&["--rename-command", command, ""]);
@@ -9,13 +10,14 @@ fn without(command: &str) -> (RedisServer, Room) {
     (redis, room)
 }
 
-const LOCAL: &str = ": using local cache\n";
-
 /// The first run finds it out, those that follow are answered from the files of this machine.
 #[test]
 fn without_scripts_the_files_are_the_cache() {
-    let (_redis, room) = without("EVAL");
-    let said = format!("warning: redis unavailable (it does not support EVAL){LOCAL}");
+    let (redis, room) = without("EVAL");
+    let said = format!(
+        "warning: {}\n",
+        without_redis(&redis.url(), "use", "EVAL is not supported (a proxy?)")
+    );
     room.lists("list --json", &said, 6);
     room.lists("list --json", &said, 0);
     // The mark is gone, and so it is found out again: what the files hold stays.
@@ -26,10 +28,10 @@ fn without_scripts_the_files_are_the_cache() {
 /// It shows only when everything was fetched: the next run fetches once more, for the files.
 #[test]
 fn without_a_command_of_the_last_script_the_files_are_the_cache() {
-    let (_redis, room) = without("HSET");
-    let lacks = "it does not support a command of the scripts";
-    room.lists("list --json", &format!("warning: cannot write the cache in redis: {lacks}\n"), 6);
-    let said = format!("warning: redis unavailable ({lacks}){LOCAL}");
+    let (redis, room) = without("HSET");
+    let lacks = "a command of the scripts is not supported (a proxy?)";
+    room.lists("list --json", &format!("warning: cannot write the cache in Redis: {lacks}\n"), 6);
+    let said = format!("warning: {}\n", without_redis(&redis.url(), "use", lacks));
     room.lists("list --json", &said, 6);
     room.lists("list --json", &said, 0);
 }

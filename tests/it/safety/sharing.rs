@@ -209,7 +209,7 @@ fn s10_the_rights_in_the_readme_are_enough_to_read() {
     let said = viewer.run("list --json");
     assert_eq!((said.stdout, said.code), (all, 0));
     assert!(
-        said.stderr.starts_with("warning: redis does not permit eval (the user needs "),
+        said.stderr.starts_with("warning: Redis does not permit eval (the user needs "),
         "{}",
         said.stderr
     );

@@ -4,6 +4,7 @@ use nomad_sim::{Fleet, Listen, Options, Sim};
 
 use crate::support::pki::file;
 use crate::support::redis_server::RedisServer;
+use crate::support::redis_server::without_redis;
 use crate::support::sandbox::{Output, Sandbox, failure};
 use crate::support::tls_front;
 
@@ -81,7 +82,7 @@ fn s20_redis_is_verified_whatever_is_said_of_nomad() {
     let sandbox = Sandbox::redis(&redis.url).nomad(&sim.address());
     let sandbox = sandbox.with("NOMAD_SKIP_VERIFY", "true");
     let why = "tls: the certificate is of an unknown authority: pass --redis-ca-cert";
-    let stderr = format!("warning: redis unavailable ({why}): using local cache\n");
+    let stderr = format!("warning: {}\n", without_redis(&redis.url, "reach", why));
     let args = format!("list -o name --redis-ca-cert {}", shown("other-ca.pem"));
     let names = "worker-1\nworker-2\nworker-3\nworker-4\nworker-5\n";
     assert_eq!(sandbox.run(&args), good(names, &stderr));
@@ -178,7 +179,7 @@ fn left_alone(url: &str, server: &RedisServer, options: &str, why: &str) {
     let sim = Sim::start(Fleet::recorded());
     let sandbox = Sandbox::redis(url).nomad(&sim.address());
     let all = Sandbox::local().nomad(&sim.address()).stdout("list --json");
-    let stderr = format!("warning: redis unavailable ({why}): using local cache\n");
+    let stderr = format!("warning: {}\n", without_redis(url, "reach", why));
     assert_eq!(sandbox.run(&format!("list --json {options}")), good(&all, &stderr));
     assert_eq!(server.int(&["DBSIZE"]), 0, "nothing was written without TLS");
     let stderr = format!(

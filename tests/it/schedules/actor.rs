@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use nomad_clients::discovery::{Answer, Discovery, Error, How, NoProgress, Policy, Shutdown, Want};
+use nomad_clients::discovery::{
+    Answer, Discovery, Error, How, NoProgress, Policy, Request, Shutdown, Want,
+};
 use nomad_clients::model::node::Stub;
 use nomad_clients::model::notice::{Level, Notifier};
 use nomad_clients::nomad::Nomad;
@@ -16,6 +18,8 @@ use nomad_clients::store::{Lease, ProbeBackoff, Store};
 use super::gate::{Gate, Over};
 use super::oracles;
 use super::world::{Listed, SCOPES, Shown, World};
+
+const TIMEOUT: Duration = Duration::from_secs(600);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -203,7 +207,10 @@ impl Actor {
         }
         let want = if self.kind == Kind::Full { Want::Full } else { Want::Records };
         let how = self.notes().how.unwrap_or(self.kind.how());
-        let answer = self.discovery(store, nomad).nodes(how, want);
+        let answer = self.discovery(store, nomad).nodes(Request {
+            stale_if_error: self.temper.stale.then_some(TIMEOUT),
+            ..Request::new(how, want)
+        });
         if !self.is_alive() {
             return;
         }
@@ -214,19 +221,16 @@ impl Actor {
     }
 
     fn discovery(self: &Arc<Self>, store: Arc<dyn Store>, nomad: Arc<dyn Nomad>) -> Discovery {
-        let timeout = Duration::from_secs(600);
         let (sleeper, teller) = (Arc::clone(self), Arc::clone(self));
         Discovery {
             nomad,
             store,
             policy: Policy {
                 concurrency: 1,
-                timeout,
-                deadline: Instant::now() + timeout,
+                timeout: TIMEOUT,
+                deadline: Instant::now() + TIMEOUT,
                 shared: false,
-                stale_if_error: self.temper.stale.then_some(timeout),
                 probe_from: 0,
-                moved: false,
             },
             probes: ProbeBackoff::new(None, &Scope::of(&Cluster::default())),
             tell: Notifier::new(move |remark| {

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use nomad_clients::model::node::{Detail, Facts, Full, FullJson, Fulls, NodeId};
 use nomad_clients::model::rows::Rows;
 use nomad_clients::model::snapshot::Snapshot;
-use nomad_clients::store::meta::Meta;
+use nomad_clients::store::meta::{self, Meta};
 use nomad_clients::store::{
     Base, Cleared, Enter, Entered, Error, FailureClass, Flight, How, Kept, Lease, Look,
-    Publication, Published, Sample, Stats, Store, Want, sum,
+    Publication, Published, Sample, Stats, Store, Want,
 };
 
 use crate::support::bench::scope;
@@ -92,7 +92,7 @@ impl FaultyClient {
         self.actor.gate.must_pass("HGETALL");
         let fields = self.ground.hash(&self.key(literal, "hash"));
         let counted = fields.len() as u64 == meta.count;
-        let summed = sum::of_values(fields.values().map(Vec::as_slice)) == meta.hsum;
+        let summed = meta::sum_of_values(fields.values().map(Vec::as_slice)) == meta.hsum;
         let taken = match self.client {
             Client::Unverified => true,
             Client::OnlyCounted => counted,

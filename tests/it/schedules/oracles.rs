@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use nomad_clients::discovery::{Answer, Error, How, Source};
 use nomad_clients::model::node::{FullJson, Fulls, NodeId, Record};
 use nomad_clients::model::snapshot::Snapshot;
-use nomad_clients::store::meta::Meta;
-use nomad_clients::store::{Publication, sum};
+use nomad_clients::store::Publication;
+use nomad_clients::store::meta::{self, Meta};
 
 use super::actor::{Actor, summary};
 use super::cluster::Marked;
@@ -226,7 +226,7 @@ pub(super) fn published(
 pub(super) fn is_readable(meta: &Meta, hash: &BTreeMap<String, Vec<u8>>) -> bool {
     let begins =
         |(id, full): (&str, &Vec<u8>)| full.starts_with(format!("{{\"id\":\"{id}\"").as_bytes());
-    sum::of_values(hash.values().map(Vec::as_slice)) == meta.hsum && named(hash).all(begins)
+    meta::sum_of_values(hash.values().map(Vec::as_slice)) == meta.hsum && named(hash).all(begins)
 }
 
 fn named(hash: &BTreeMap<String, Vec<u8>>) -> impl Iterator<Item = (&str, &Vec<u8>)> {

@@ -16,7 +16,7 @@ use crate::support::bench::{Bench as _, NoticeRecorder, place};
 use crate::support::fake_redis::{FakeRedis, nobody};
 use crate::support::local_bench::LocalBench;
 use crate::support::process::{Process, X, records};
-use crate::support::redis_server::RedisServer;
+use crate::support::redis_server::{RedisServer, without_redis};
 
 const EMPTY: Look = Look::Miss { refuse: None };
 
@@ -65,7 +65,8 @@ fn without_redis_the_local_store_serves_and_one_warning_says_so() {
     assert!(run.store.renew(run.flight().lease()).unwrap());
     assert_eq!(run.put(5, &records(&[(X, 3)])), Published::Done);
     assert!(run.hit().is_some());
-    assert_eq!(ear.heard(), ["Warning: redis unavailable (refused): using local cache"]);
+    let warning = without_redis(&url, "reach", "connection refused");
+    assert_eq!(ear.heard(), [format!("Warning: {warning}")]);
     let (next, _) = Run::new(&url, &local).process();
     assert!(next.hit().is_some());
     assert_eq!(next.store.stats().unwrap().kind, "local");
@@ -74,40 +75,45 @@ fn without_redis_the_local_store_serves_and_one_warning_says_so() {
 #[test]
 fn redis_that_nobody_asked_for_is_not_missed() {
     let local = LocalBench::new();
-    let (run, ear) = Run::new(&nobody(), &local).map(FallbackStore::unasked).process();
+    let url = nobody();
+    let (run, ear) = Run::new(&url, &local).map(FallbackStore::unasked).process();
     assert_eq!(run.store.look(Want::Records).unwrap(), EMPTY);
-    assert_eq!(ear.heard(), ["Verbose: redis unavailable (refused): using local cache"]);
+    let remark = without_redis(&url, "reach", "connection refused");
+    assert_eq!(ear.heard(), [format!("Verbose: {remark}")]);
     assert_eq!(outcomes(run.store.clear()), [files(&local)]);
 }
 
 #[test]
 fn redis_or_nothing() {
     let local = LocalBench::new();
-    let (mut run, ear) = Run::new(&nobody(), &local).map(FallbackStore::without_fallback).process();
+    let url = nobody();
+    let (mut run, ear) = Run::new(&url, &local).map(FallbackStore::without_fallback).process();
     assert_eq!(run.store.look(Want::Records).unwrap(), EMPTY);
     assert!(matches!(run.come(How::Get), Entered::Alone));
     assert_eq!(run.store.partial("Nabc").unwrap(), None);
-    assert_eq!(ear.heard(), ["Warning: redis unavailable (refused): asking Nomad"]);
-    assert_eq!(run.store.stats().unwrap_err().to_string(), "refused");
+    let warning = without_redis(&url, "reach", "connection refused");
+    let warning = warning.replace("using the local cache", "asking Nomad");
+    assert_eq!(ear.heard(), [format!("Warning: {warning}")]);
+    assert_eq!(run.store.stats().unwrap_err().to_string(), "connection refused");
 }
 
 #[test]
 fn a_machine_that_can_keep_nothing_says_why() {
+    let url = nobody();
     let heard = |change: fn(FallbackStore) -> FallbackStore| {
         let ear = NoticeRecorder::default();
-        let redis = Arc::new(RedisStore::new(&place("a0", &nobody()), ear.tell()).unwrap());
+        let redis = Arc::new(RedisStore::new(&place("a0", &url), ear.tell()).unwrap());
         let store = change(FallbackStore::new(redis, Err(Error::NoHome), ear.tell()));
         let mut run = Process::new(Arc::new(store), 'N');
         assert!(matches!(run.come(How::Get), Entered::Alone));
         ear.heard()
     };
-    let both = "Warning: redis unavailable (refused): no local cache (no home folder to keep it in): asking Nomad";
-    assert_eq!(heard(|store| store), [both]);
+    let both = without_redis(&url, "reach", "connection refused");
+    let both =
+        both.replace("using the local cache", "no local cache (no home directory); asking Nomad");
+    assert_eq!(heard(|store| store), [format!("Warning: {both}")]);
     // Nobody asked for that Redis, but now every run asks for everything.
-    assert_eq!(
-        heard(FallbackStore::unasked),
-        ["Warning: no local cache: no home folder to keep it in"]
-    );
+    assert_eq!(heard(FallbackStore::unasked), ["Warning: no local cache: no home directory"]);
 }
 
 #[test]
@@ -133,8 +139,8 @@ fn r5_refused_credentials_are_told_even_if_nobody_asked() {
     let server = RedisServer::start_with(&["--requirepass", "secret"]);
     let (run, ear) = Run::new(&server.url(), &local).map(FallbackStore::unasked).process();
     assert_eq!(run.store.look(Want::Records).unwrap(), EMPTY);
-    assert_eq!(ear.heard(), ["Warning: redis refused the credentials: using local cache"]);
-    let refused = Err("redis refused the credentials".to_owned());
+    assert_eq!(ear.heard(), ["Warning: Redis rejected the credentials; using the local cache"]);
+    let refused = Err("Redis rejected the credentials".to_owned());
     assert_eq!(outcomes(run.store.clear()), [(server.url(), refused), files(&local)]);
 }
 
@@ -149,8 +155,8 @@ fn r6_a_viewer_fetches_alone() {
     assert_eq!(ear.heard(), <[&str; 0]>::default());
     assert!(matches!(run.come(How::Get), Entered::Alone));
     let [warning] = ear.heard().try_into().unwrap();
-    assert!(warning.starts_with("Warning: redis does not permit eval (the user needs ~nomad:"));
-    assert!(warning.ends_with("): nothing is cached"), "{warning}");
+    assert!(warning.starts_with("Warning: Redis does not permit eval (the user needs ~nomad:"));
+    assert!(warning.ends_with("); nothing is cached"), "{warning}");
 }
 
 #[test]
@@ -160,7 +166,7 @@ fn r8_a_replica_is_no_reason_to_worry() {
     server.cli(&["REPLICAOF", "127.0.0.1", "1"]);
     let (mut run, ear) = Run::new(&server.url(), &local).process();
     assert!(matches!(run.come(How::Get), Entered::Alone));
-    assert_eq!(ear.heard(), ["Verbose: redis is a read-only replica: nothing is cached"]);
+    assert_eq!(ear.heard(), ["Verbose: Redis is a read-only replica; nothing is cached"]);
 }
 
 #[test]
@@ -171,7 +177,7 @@ fn r9_memory_runs_out_while_a_fetch_is_under_way() {
     run.own(How::Get);
     server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
     assert_eq!(run.put(5, &records(&[(X, 3)])), Published::Fenced);
-    assert_eq!(ear.heard(), ["Warning: cannot write the cache in redis: redis is out of memory"]);
+    assert_eq!(ear.heard(), ["Warning: cannot write the cache in Redis: Redis is out of memory"]);
     assert_eq!(server.int(&["EXISTS", "nomad:clients:all", "nomad:clients:meta"]), 0);
     let lease = format!("nomad:clients:lease:{}", crate::support::bench::scope("a0"));
     assert_eq!(server.int(&["EXISTS", &lease]), 0, "nobody need wait for it");
@@ -185,7 +191,8 @@ fn r10_a_server_that_loads_is_worth_no_warning() {
     let loading = FakeRedis::scripted(&[LOADING, LOADING]);
     let (run, ear) = Run::new(&loading.url(), &local).process();
     assert_eq!(run.store.look(Want::Records).unwrap(), EMPTY);
-    assert_eq!(ear.heard(), ["Verbose: redis unavailable (busy: LOADING): using local cache"]);
+    let remark = without_redis(&loading.url(), "use", "busy: LOADING");
+    assert_eq!(ear.heard(), [format!("Verbose: {remark}")]);
 }
 
 /// Gone between ENTER and PUBLISH: the answer is not affected, and it is not written elsewhere.
@@ -197,7 +204,7 @@ fn a_flight_stays_with_the_store_that_gave_it() {
     run.own(How::Get);
     server.kill();
     assert_eq!(run.put(5, &records(&[(X, 3)])), Published::Fenced);
-    assert_eq!(ear.heard(), ["Verbose: cannot write the cache in redis: refused"]);
+    assert_eq!(ear.heard(), ["Verbose: cannot write the cache in Redis: connection refused"]);
     let (next, _) = Run::new(&nobody(), &local).process();
     assert_eq!(next.hit(), None);
 }
@@ -259,7 +266,7 @@ fn r20_a_clear_names_what_could_not_be_done() {
     let local = LocalBench::new();
     let url = nobody();
     let (run, _) = Run::new(&url, &local).process();
-    let refused = (format!("{url}/0"), Err("refused".to_owned()));
+    let refused = (format!("{url}/0"), Err("connection refused".to_owned()));
     assert_eq!(outcomes(run.store.clear()), [refused, files(&local)]);
     let server = RedisServer::start();
     let (run, _) = Run::new(&server.url(), &local).process();

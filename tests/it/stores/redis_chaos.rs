@@ -123,13 +123,13 @@ fn the_reason_is_told() {
         assert_eq!(own.whole(), None);
         ear.heard().join(", ").replace("Verbose: cache entry ignored: ", "")
     };
-    assert_eq!(told("all", "bit flip"), "its sum is not right");
-    assert_eq!(told("all", "wrong type"), "its value is of the wrong type");
-    assert_eq!(told("all", "never expires"), "its expiry is not ours");
+    assert_eq!(told("all", "bit flip"), "wrong checksum");
+    assert_eq!(told("all", "wrong type"), "wrong type");
+    assert_eq!(told("all", "never expires"), "unexpected TTL");
     assert_eq!(told("all", "absent"), "");
-    assert_eq!(told("meta", "absent"), "it has no meta line");
-    assert_eq!(told("meta", "version 2"), "its meta line is not readable");
-    assert_eq!(told("epoch", "absent"), "it has no epoch");
-    assert_eq!(told("epoch", "garbage"), "it was cleared");
-    assert_eq!(told("hash", "empty"), "its full records are of another publication");
+    assert_eq!(told("meta", "absent"), "no meta line");
+    assert_eq!(told("meta", "version 2"), "unreadable meta line");
+    assert_eq!(told("epoch", "absent"), "no epoch");
+    assert_eq!(told("epoch", "garbage"), "was cleared");
+    assert_eq!(told("hash", "empty"), "its full records belong to another publication");
 }

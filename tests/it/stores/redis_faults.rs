@@ -55,10 +55,14 @@ pub(super) fn clear(store: &Arc<RedisStore>) -> Result<(), Error> {
 
 #[test]
 fn r2_nobody_listens() {
-    check(&nobody(), ErrorKind::Unavailable, "refused");
-    check("unix:///nowhere/redis.sock", ErrorKind::Unavailable, "refused");
-    check("redis://no-such-host.invalid", ErrorKind::Unavailable, "its name can't be resolved");
-    assert_eq!(clear(&store(&nobody())).unwrap_err().to_string(), "refused");
+    check(&nobody(), ErrorKind::Unavailable, "connection refused");
+    check("unix:///nowhere/redis.sock", ErrorKind::Unavailable, "connection refused");
+    check(
+        "redis://no-such-host.invalid",
+        ErrorKind::Unavailable,
+        "the host name cannot be resolved",
+    );
+    assert_eq!(clear(&store(&nobody())).unwrap_err().to_string(), "connection refused");
 }
 
 #[test]
@@ -75,14 +79,14 @@ fn r3_silence_ends_in_time_and_the_next_run_does_not_wait_for_it() {
     );
     let began = Instant::now();
     let error = open().look(Want::Records).unwrap_err();
-    assert_eq!(error.to_string(), "it did not answer a moment ago");
+    assert_eq!(error.to_string(), "timed out within the last 15 s; not tried again yet");
     assert!(began.elapsed() < Duration::from_millis(400));
     // Who wants to know whether it is back asks.
     assert_eq!(open().check().unwrap_err().to_string(), "timed out after 500 ms");
     let mut elsewhere = place.clone();
     elsewhere.redis.url = nomad_clients::model::secret::Secret::new(nobody());
     let other = RedisStore::new(&elsewhere, Notifier::nobody()).unwrap();
-    assert_eq!(other.look(Want::Records).unwrap_err().to_string(), "refused");
+    assert_eq!(other.look(Want::Records).unwrap_err().to_string(), "connection refused");
 }
 
 #[test]
@@ -129,7 +133,7 @@ fn a_drip_is_silence() {
 #[test]
 fn r5_wrong_credentials() {
     let server = RedisServer::start_with(&["--requirepass", "secret"]);
-    let refused = "redis refused the credentials";
+    let refused = "Redis rejected the credentials";
     check(&server.url(), ErrorKind::Credentials, refused);
     check(&format!("{}?pass=wrong", server.url()), ErrorKind::Credentials, refused);
     check(&format!("{}?user=nobody&pass=secret", server.url()), ErrorKind::Credentials, refused);
@@ -161,7 +165,7 @@ fn r8_a_replica_can_be_read() {
     let error = store.enter(&enter).unwrap_err();
     assert_eq!(
         (error.kind(), &*error.to_string()),
-        (ErrorKind::ReadOnly, "redis is a read-only replica")
+        (ErrorKind::ReadOnly, "Redis is a read-only replica")
     );
     assert_eq!(clear(&store).unwrap_err().kind(), ErrorKind::ReadOnly);
     // The failover is over: the same store goes on.
@@ -179,7 +183,7 @@ fn r9_out_of_memory_can_be_read_and_cleared() {
     assert!(owner.hit().is_some());
     let other = store(&server.url());
     server.cli(&["DEL", "nomad:clients:all"]);
-    check_enter(&other, ErrorKind::ReadOnly, "redis is out of memory");
+    check_enter(&other, ErrorKind::ReadOnly, "Redis is out of memory");
     clear(&other).unwrap();
     assert_eq!(server.int(&["DBSIZE"]), 0);
 }
@@ -189,7 +193,7 @@ fn r9_too_few_replicas_refuse_the_clear_too() {
     let server = RedisServer::start_with(&["--min-replicas-to-write", "1"]);
     let store = store(&server.url());
     assert_eq!(store.look(Want::Records).unwrap(), EMPTY);
-    let what = "redis misses replicas and refuses to write (NOREPLICAS)";
+    let what = "Redis has too few replicas and rejects writes (NOREPLICAS)";
     check_enter(&store, ErrorKind::ReadOnly, what);
     assert_eq!(clear(&store).unwrap_err().to_string(), what);
 }
@@ -205,7 +209,7 @@ fn r10_a_server_that_loads_is_asked_once_more() {
 #[test]
 fn r11_a_cluster_is_named() {
     const MOVED: &[u8] = b"-MOVED 1 h:1\r\n-MOVED 1 h:1\r\n-CROSSSLOT x\r\n";
-    let what = "redis is a cluster (MOVED), redis-cluster:// is not supported";
+    let what = "Redis is a cluster (MOVED); redis-cluster:// is not supported";
     check(&FakeRedis::saying(MOVED).url(), ErrorKind::Unavailable, what);
 }
 
@@ -213,10 +217,10 @@ fn r11_a_cluster_is_named() {
 fn r17_not_a_redis_server() {
     let what = "not a Redis server";
     let http = FakeRedis::saying(b"HTTP/1.1 400 Bad Request\r\n\r\n").url();
-    check(&http, ErrorKind::Unavailable, "not a Redis server: it speaks HTTP");
+    check(&http, ErrorKind::Unavailable, "an HTTP server, not a Redis server");
     check(&FakeRedis::saying(b"\x16\x04\x01\x00\x02\x02\x50").url(), ErrorKind::Unavailable, what);
     let alert = FakeRedis::saying(b"\x15\x03\x01\x00\x02\x02\x50").url();
-    check(&alert, ErrorKind::Unavailable, "not a Redis server without TLS: use rediss://");
+    check(&alert, ErrorKind::Unavailable, "the server uses TLS: use rediss://");
     check(&FakeRedis::saying(b":1\r\n:1\r\n:1\r\n").url(), ErrorKind::Unavailable, what);
     check(&FakeRedis::saying(b"+OK\r\n+OK\r\n+OK\r\n").url(), ErrorKind::Unavailable, what);
     let huge = FakeRedis::cut_off(b"*2147483647\r\n*2147483647\r\n$9223372036854775807\r\n");
@@ -238,7 +242,7 @@ fn r17_no_room_for_one_more() {
         assert!(Instant::now() < until, "the only client was not let in");
         only = std::os::unix::net::UnixStream::connect(server.socket()).unwrap();
     }
-    let what = "not a Redis server that has room: max number of clients reached";
+    let what = "Redis has reached maxclients";
     check(&server.url(), ErrorKind::Unavailable, what);
     drop(only);
 }
@@ -249,7 +253,7 @@ fn r19_a_reply_that_is_cut_off() {
     check(
         &FakeRedis::cut_off(start).url(),
         ErrorKind::Unavailable,
-        "connection lost in the midst of a reply",
+        "connection lost in the middle of a reply",
     );
 }
 
@@ -268,7 +272,7 @@ fn r22_a_replica_that_does_not_confirm() {
     let error = clear(&store(&server.url())).unwrap_err();
     assert_eq!(
         (error.kind(), &*error.to_string()),
-        (ErrorKind::Unavailable, "no replica has confirmed it within 500 ms")
+        (ErrorKind::Unavailable, "no replica confirmed it within 500 ms")
     );
 }
 
@@ -310,7 +314,7 @@ fn a_dead_epoch_is_never_published_under() {
     assert_ne!(own.flight().epoch(), dead);
     assert_eq!(
         ear.heard(),
-        ["Verbose: cache entry ignored: it was cleared before, redis went back to an older state"]
+        ["Verbose: cache entry ignored: was cleared before; Redis went back to an older state"]
     );
     back(());
     assert!(matches!(own.come(How::Get), Entered::Alone));

@@ -74,7 +74,7 @@ fn a_plain_port_is_no_tls_port_and_the_other_way_round() {
     let error = look(&format!("redis://localhost:{port}"), |_| ()).unwrap_err();
     assert_eq!(
         (error.kind(), &*error.to_string()),
-        (ErrorKind::Unavailable, "not a Redis server without TLS: use rediss://")
+        (ErrorKind::Unavailable, "the server uses TLS: use rediss://")
     );
 }
 

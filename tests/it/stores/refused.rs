@@ -133,7 +133,7 @@ fn what_can_neither_be_voided_nor_noted_is_told() {
     let elsewhere = host.elsewhere("a0");
     let (denied, _) = run(&host.place("a0", VIEWER, None));
     let why = denied.store.void(None).unwrap_err().to_string();
-    assert!(why.starts_with("redis does not permit eval"), "{why}");
+    assert!(why.starts_with("Redis does not permit eval"), "{why}");
     assert_eq!(denied.hit(), None, "this process knows it");
     assert!(elsewhere.hit().is_some());
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nomad_clients::clock;
 use nomad_clients::model::notice::Notifier;
 use nomad_clients::store::files::LocalStore;
-use nomad_clients::store::{BootClock, Lease, Look, Place, Store, sum};
+use nomad_clients::store::{BootClock, Lease, Look, Place, Store, meta};
 use tempfile::TempDir;
 
 use super::bench::{Bench, NoticeRecorder, Part, Saved, place, scope};
@@ -83,7 +83,7 @@ pub(crate) fn forge(path: &Path, old: &str, new: &str) {
     assert!(line.contains(old), "{line}");
     let line = line.replacen(old, new, 1);
     let (start, _) = line.split_once(r#""check":""#).unwrap();
-    let check = sum::of(format!(r#"{start}"check":""}}"#).as_bytes());
+    let check = meta::sum(format!(r#"{start}"check":""}}"#).as_bytes());
     let line = format!(r#"{start}"check":"{check}"}}"#);
     fs::write(path, [line.as_bytes(), &bytes[end..]].concat()).unwrap();
 }

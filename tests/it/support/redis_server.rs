@@ -173,3 +173,12 @@ fn run(folder: &TempDir, arguments: &[&str]) -> Child {
         .spawn()
         .expect("these tests need redis-server: apt-get install redis-server")
 }
+
+/// What a run says that uses the local cache instead of the Redis of this URL; `verb`: reach or use.
+pub(crate) fn without_redis(url: &str, verb: &str, why: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap();
+    let rest = rest.split('?').next().unwrap();
+    let address = if scheme == "unix" { rest } else { rest.split('/').next().unwrap() };
+    let address = address.rsplit('@').next().unwrap();
+    format!("cannot {verb} Redis at {address} ({why}); using the local cache")
+}

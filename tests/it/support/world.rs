@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use nomad_clients::discovery::{Answer, Discovery, Error, How, NoProgress, Policy, Shutdown, Want};
+use nomad_clients::discovery::{
+    Answer, Discovery, Error, How, NoProgress, Policy, Request, Shutdown, Want,
+};
 use nomad_clients::model::node::Record;
 use nomad_clients::model::notice::{Level, Notifier};
 use nomad_clients::nomad::{self, Listing};
@@ -47,9 +49,7 @@ impl World {
                 timeout,
                 deadline: Instant::now() + timeout,
                 shared: false,
-                stale_if_error: None,
                 probe_from: 0,
-                moved: false,
             },
             probes: ProbeBackoff::new(None, &Scope::of(&Cluster::default())),
             tell: Notifier::new(move |remark| {
@@ -63,9 +63,9 @@ impl World {
 
     /// Asks, content with an answer up to this age in an outage.
     pub(crate) fn ask_stale(&self, how: How, oldest: Duration) -> Result<Answer, Error> {
-        let mut discovery = self.discovery(Duration::from_secs(30));
-        discovery.policy.stale_if_error = Some(oldest);
-        discovery.nodes(how, Want::Full)
+        let stale_if_error = Some(oldest);
+        let request = Request { stale_if_error, ..Request::new(how, Want::Full) };
+        self.discovery(Duration::from_secs(30)).nodes(request)
     }
 
     /// Asks, and does `meanwhile` once, when it first waits for another's fetch.
@@ -81,11 +81,11 @@ impl World {
             }
         };
         Discovery { sleep: Arc::new(sleep), ..self.discovery(Duration::from_secs(30)) }
-            .nodes(how, Want::Full)
+            .nodes(Request::new(how, Want::Full))
     }
 
     pub(crate) fn ask(&self, how: How) -> Result<Answer, Error> {
-        self.discovery(Duration::from_secs(30)).nodes(how, Want::Full)
+        self.discovery(Duration::from_secs(30)).nodes(Request::new(how, Want::Full))
     }
 
     pub(crate) fn told(&self, level: Level) -> Vec<String> {

@@ -16,7 +16,7 @@ use anyhow::Result;
 use crate::clock;
 use crate::commands::{CommandContext, check_details, warn_if_stale};
 use crate::config;
-use crate::discovery::{self, Answer, Discovery, How, NoProgress};
+use crate::discovery::{self, Answer, Discovery, NoProgress, Request};
 use crate::error::{Exit, Hinted as _, is_closed_pipe};
 use crate::model::node::{Full, NodeId};
 use crate::render::{Format, stdout};
@@ -33,7 +33,7 @@ const TICK: Duration = Duration::from_millis(100);
 struct Watch<'a> {
     query: &'a ListQuery,
     output: &'a ListOutput,
-    how: How,
+    request: Request,
     interval: Duration,
     /// What the last round found; `None` before the first.
     known: Option<KnownNodes>,
@@ -64,7 +64,7 @@ enum Change<'a> {
 pub(super) fn run(
     query: &ListQuery,
     output: &ListOutput,
-    how: How,
+    request: Request,
     interval: Duration,
     context: &mut CommandContext<'_>,
 ) -> Result<()> {
@@ -84,7 +84,7 @@ pub(super) fn run(
     let notices = NoticeBuffer::default();
     context.notifier = notices.notifier();
     let screen = is_screen.then(|| WatchScreen::new(interval, !query.arguments.is_empty()));
-    let mut watch = Watch { query, output, how, interval, known: None, screen, notices };
+    let mut watch = Watch { query, output, request, interval, known: None, screen, notices };
     let result = watch.run(context);
     watch.notices.show_all(context);
     result
@@ -134,12 +134,12 @@ impl Watch<'_> {
         discovery: &Discovery,
         context: &mut CommandContext<'_>,
     ) -> Result<Answer> {
-        let (how, want) = (self.how, self.query.want);
+        let request = self.request;
         let (sender, receiver) = sync_channel(1);
         thread::scope(|scope| {
-            let ask = move || drop(sender.send(discovery.nodes(how, want)));
+            let ask = move || drop(sender.send(discovery.nodes(request)));
             let Ok(thread) = thread::Builder::new().spawn_scoped(scope, ask) else {
-                return Ok(discovery.nodes(how, want)?);
+                return Ok(discovery.nodes(request)?);
             };
             loop {
                 match receiver.recv_timeout(TICK) {
