@@ -132,7 +132,7 @@ fn steady(text: &str) -> String {
     while at + 1 < words.len() {
         let unit: String = words[at + 1].chars().take_while(char::is_ascii_alphabetic).collect();
         let name = match unit.as_str() {
-            "ms" | "s" | "m" | "h" => "TIME",
+            "ms" | "s" | "m" | "h" | "d" => "TIME",
             "B" | "KiB" | "MiB" | "GiB" => "SIZE",
             _ => "",
         };

@@ -63,9 +63,9 @@ pub fn inspect_folder(place: &Place) -> FolderState {
 /// In the first folder above it that is there.
 fn can_be_made(path: &Path) -> Result<(), String> {
     let above = path.ancestors().skip(1).find(|above| above.exists());
-    let above = above.ok_or("no folder above it is there")?;
+    let above = above.ok_or("no parent directory exists")?;
     if !above.is_dir() {
-        return Err(format!("{} is no folder", crate::host::folder::shown(above)));
+        return Err(format!("{} is not a directory", crate::host::folder::shown(above)));
     }
     Folder::may_write(above)
         .map_err(|error| format!("{}: {}", crate::host::folder::shown(above), plain(&error)))

@@ -156,7 +156,7 @@ fn a_certificate_file_that_is_missing() {
     room.finds(
         "--ca-cert none.pem",
         1,
-        &["problem nomad/settings: cannot read none.pem: no such file or directory → repair that setting", skipped, ASKED],
+        &["problem nomad/settings: cannot read none.pem: no such file or directory → correct that setting", skipped, ASKED],
     );
 }
 

@@ -31,7 +31,7 @@ pub(super) fn unreached(url: &str, why: &str) {
 
 #[test]
 fn nobody_listens() {
-    let why = "refused → start Redis, pass another address with --redis or REDIS_URL, or use --cache local";
+    let why = "connection refused → start Redis, pass another address with --redis or REDIS_URL, or use --cache local";
     unreached(&nobody(), why);
 }
 
@@ -197,7 +197,7 @@ fn a_database_that_may_not_be_chosen() {
     assert_eq!(server.cli(&viewer.split(' ').collect::<Vec<_>>()), Value::Okay);
     let said = room.run("doctor --json").stdout;
     assert!(
-        super::troubles(&said)[0].ends_with(&format!("→ enough for a viewer; else: {cure}")),
+        super::troubles(&said)[0].ends_with(&format!("→ enough for a reader; otherwise: {cure}")),
         "{said}"
     );
 }
@@ -304,7 +304,7 @@ pub(super) fn silent_before(room: Room) -> Room {
 
 #[test]
 fn a_redis_that_was_silent_a_moment_ago_is_left_alone_by_runs() {
-    let warning = "warning redis/silence: timed out TIME ago; runs on this machine skip it for TIME → wait TIME; if it comes back, look at its latency and load";
+    let warning = "warning redis/silence: timed out TIME ago; runs on this machine skip it for TIME → wait TIME; if it happens again, check its latency and load";
     silent_before(Room::new()).finds("", 0, &[warning, NOTHING]);
 }
 

@@ -180,5 +180,6 @@ pub(crate) fn without_redis(url: &str, verb: &str, why: &str) -> String {
     let rest = rest.split('?').next().unwrap();
     let address = if scheme == "unix" { rest } else { rest.split('/').next().unwrap() };
     let address = address.rsplit('@').next().unwrap();
-    format!("cannot {verb} Redis at {address} ({why}); using the local cache")
+    let port = if scheme == "unix" || address.contains(':') { "" } else { ":6379" };
+    format!("cannot {verb} Redis at {address}{port} ({why}); using the local cache")
 }
