@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::model::format::{bytes, count, span, took};
-use crate::store::redis::{CacheEntry, EntryFlaw, Ignored, KeyFound, KeyOwner};
-use crate::store::{CacheMode, CacheState as Heat, KeyStats, Minute, Place, Stats};
+use crate::store::redis::{CacheEntry, KeyFound, KeyOwner};
+use crate::store::{CacheMode, CacheState as Heat, Minute, Place, Stats};
 
 use super::{Check, Checks, Link};
 
@@ -13,79 +13,31 @@ const SLOW: Duration = Duration::from_millis(500);
 /// Fewer runs than this say nothing of the rule.
 const FEW: u64 = 10;
 
-/// The cache that answers now.
-pub(super) struct Answering {
-    keys: Vec<KeyFound>,
-    stats: Stats,
-    /// The plain names are another's: nothing of ours can be there.
-    others: bool,
-    why: Option<String>,
-    index: Option<u64>,
-    /// How long the reading took, where it is more than a file.
-    took: Option<Duration>,
-}
-
-impl Answering {
-    pub(super) fn redis(entry: CacheEntry) -> Self {
-        Self {
-            keys: entry.keys,
-            stats: entry.stats,
-            others: entry.why == Some(Ignored::Flaw(EntryFlaw::Others)),
-            why: entry.why.map(|why| why.text().to_owned()),
-            index: entry.index,
-            took: Some(entry.took),
-        }
-    }
-
-    pub(super) fn files(stats: Stats, why: Option<String>) -> Self {
-        let found = |file: &KeyStats| KeyFound {
-            key: file.key.clone(),
-            kind: file.kind.to_owned(),
-            is_right_kind: true,
-            bytes: file.bytes,
-            ttl: file.ttl,
-            whose: KeyOwner::Ours,
-        };
-        Self {
-            keys: stats.keys.iter().map(found).collect(),
-            stats,
-            others: false,
-            why,
-            index: None,
-            took: None,
-        }
-    }
-}
-
 /// `index` is that of Nomad now.
-pub(super) fn checks(
-    place: &Place,
-    answering: Option<&Answering>,
-    index: Option<u64>,
-) -> Vec<Check> {
+pub(super) fn checks(place: &Place, entry: Option<&CacheEntry>, index: Option<u64>) -> Vec<Check> {
     let mut checks = Checks::of(Link::Cache);
     if place.choice == CacheMode::None {
         let said = "none (--cache none): every run fetches everything from Nomad";
         checks.warning("state", said, "use --cache auto, redis or local");
         return checks.all;
     }
-    let Some(answering) = answering else {
+    let Some(entry) = entry else {
         checks.skipped("state", "unknown: nothing is cached yet, or a check above failed");
         return checks.all;
     };
-    for key in &answering.keys {
+    for key in &entry.keys {
         self::key(&mut checks, key);
     }
-    state(&mut checks, place, answering);
+    state(&mut checks, place, entry);
     if let (Heat::Hot | Heat::Stale, Some(then), Some(now)) =
-        (answering.stats.state, answering.index, index)
+        (entry.stats.state, entry.index, index)
     {
         checks.ok("nomad", moved(then, now));
     }
-    if let Some(time) = answering.took {
+    if let Some(time) = entry.took {
         reading(&mut checks, time);
     }
-    last_hour(&mut checks, &answering.stats);
+    last_hour(&mut checks, &entry.stats);
     checks.all
 }
 
@@ -116,8 +68,8 @@ fn key(checks: &mut Checks, found: &KeyFound) {
     }
 }
 
-fn state(checks: &mut Checks, place: &Place, answering: &Answering) {
-    let Stats { state, age, fresh_for, nodes, .. } = &answering.stats;
+fn state(checks: &mut Checks, place: &Place, entry: &CacheEntry) {
+    let Stats { state, age, fresh_for, nodes, .. } = &entry.stats;
     let old = age.map(|age| format!("{} old", span(age.as_secs()))).unwrap_or_default();
     let nodes = count(nodes.unwrap_or(0), "node");
     if place.ttl.is_zero() {
@@ -128,8 +80,8 @@ fn state(checks: &mut Checks, place: &Place, answering: &Answering) {
             advice,
         );
     }
-    let said = match (state, answering.why.as_deref()) {
-        (Heat::Cold, Some(_)) if answering.others => {
+    let said = match (state, entry.why.as_deref()) {
+        (Heat::Cold, Some(_)) if entry.is_of_others => {
             "COLD: nothing is cached for this address and token; the plain names belong to another cluster".to_owned()
         }
         (_, Some(why)) => {

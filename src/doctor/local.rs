@@ -4,26 +4,20 @@ use std::path::Path;
 
 use crate::model::format::bytes;
 use crate::model::text::first_line;
-use crate::store::inspect_folder;
-use crate::store::{FolderState, Place, UsableFolder};
+use crate::store::redis::{CacheEntry, KeyFound, KeyOwner};
+use crate::store::{FolderState, KeyStats, Place, Stats, UsableFolder, inspect_folder};
 
-use super::cache::Answering;
-use super::{Check, CheckStatus, Checks, Link};
+use super::{CheckStatus, Checks, Findings, Link};
 
 /// Less than this, and the nodes of a large cluster do not fit.
 const LITTLE: u64 = 64 << 20;
 const NAMES: [&str; 4] = ["folder", "mode", "writable", "space"];
 
-pub(super) struct FolderFindings {
-    pub(super) checks: Vec<Check>,
-    pub(super) answering: Option<Answering>,
-}
-
 /// `is_spare`: Redis is the cache, and nobody misses these files while it answers.
-pub(super) fn examined(place: &Place, is_spare: bool) -> FolderFindings {
+pub(super) fn examined(place: &Place, is_spare: bool) -> Findings {
     let mut checks = Checks::of(Link::Files);
     let path = place.folder.as_deref().map(shown).unwrap_or_default();
-    let answering = match inspect_folder(place) {
+    let entry = match inspect_folder(place) {
         FolderState::Ready(mut ready) => self::ready(&mut checks, &path, &mut ready),
         FolderState::Missing(Ok(())) => {
             checks.ok(
@@ -52,16 +46,16 @@ pub(super) fn examined(place: &Place, is_spare: bool) -> FolderFindings {
     };
     let problems = checks.all.iter_mut().filter(|check| check.state == CheckStatus::Problem);
     problems.filter(|_| is_spare).for_each(|check| check.state = CheckStatus::Warning);
-    FolderFindings { checks: checks.all, answering }
+    Findings { checks: checks.all, entry, ..Findings::default() }
 }
 
-fn broken(checks: &mut Checks, said: &str, advice: &str) -> Option<Answering> {
+fn broken(checks: &mut Checks, said: &str, advice: &str) -> Option<CacheEntry> {
     checks.problem(NAMES[0], said, advice);
     checks.skip_all(&NAMES[1..], "needs folder");
     None
 }
 
-fn ready(checks: &mut Checks, path: &str, ready: &mut UsableFolder) -> Option<Answering> {
+fn ready(checks: &mut Checks, path: &str, ready: &mut UsableFolder) -> Option<CacheEntry> {
     let space = &ready.space;
     if ready.is_remote {
         let said = format!("{path} is on a network file system, where a lock can block; not used");
@@ -95,7 +89,20 @@ fn ready(checks: &mut Checks, path: &str, ready: &mut UsableFolder) -> Option<An
         _ => checks.ok("space", free),
     }
     let why = ready.ignored.take();
-    ready.stats.take().map(|stats| Answering::files(stats, why))
+    ready.stats.take().map(|stats| entry(stats, why))
+}
+
+fn entry(stats: Stats, why: Option<String>) -> CacheEntry {
+    let found = |file: &KeyStats| KeyFound {
+        key: file.key.clone(),
+        kind: file.kind.to_owned(),
+        is_right_kind: true,
+        bytes: file.bytes,
+        ttl: file.ttl,
+        whose: KeyOwner::Ours,
+    };
+    let keys = stats.keys.iter().map(found).collect();
+    CacheEntry { keys, stats, is_of_others: false, why, index: None, took: None }
 }
 
 fn shown(path: &Path) -> String {

@@ -14,18 +14,24 @@ use std::panic::resume_unwind;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
+
 use crate::model::notice::Notifier;
 use crate::model::text::printable;
 use crate::nomad::Access;
+use crate::store::redis::CacheEntry;
 use crate::store::{CacheMode, Place};
+
+use clock::ClockReading;
 
 pub(crate) use configuration::{Provenance, unconfigured};
 
 /// One thing that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Check {
     pub(crate) link: Link,
     /// Unique within the link, unless it is that of a key or of a right.
+    #[serde(rename = "check")]
     pub(crate) name: String,
     pub(crate) state: CheckStatus,
     /// What is so.
@@ -35,7 +41,8 @@ pub(crate) struct Check {
 }
 
 /// The parts of the chain, in the order in which they are shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Link {
     Configuration,
     Nomad,
@@ -50,21 +57,10 @@ pub(crate) enum Link {
 impl Link {
     pub(crate) const ALL: [Self; 6] =
         [Self::Configuration, Self::Nomad, Self::Redis, Self::Files, Self::Cache, Self::Clock];
-
-    /// As JSON has it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Configuration => "configuration",
-            Self::Nomad => "nomad",
-            Self::Redis => "redis",
-            Self::Files => "files",
-            Self::Cache => "cache",
-            Self::Clock => "clock",
-        }
-    }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum CheckStatus {
     Ok,
     /// Works, and could be better.
@@ -92,6 +88,17 @@ pub(crate) struct Subject {
     pub(crate) access: Access,
     pub(crate) place: Place,
     pub(crate) tell: Notifier,
+}
+
+/// What was found out about one link, and what others need of it.
+#[derive(Default)]
+struct Findings {
+    checks: Vec<Check>,
+    /// The cache that answers now.
+    entry: Option<CacheEntry>,
+    /// Of Nomad's list, as it is now.
+    index: Option<u64>,
+    clock: Option<ClockReading>,
 }
 
 /// Checks of one link, in the order in which they were made.
@@ -175,12 +182,12 @@ pub(crate) fn examined(case: &Subject) -> Vec<Check> {
         });
         (nomad, redis)
     });
-    let answering = redis.as_ref().and_then(|redis| redis.answering.as_ref());
-    let files = uses_files.then(|| local::examined(&case.place, answering.is_some()));
-    let answering = answering.or(files.as_ref().and_then(|files| files.answering.as_ref()));
-    let cache = cache::checks(&case.place, answering, nomad.index);
-    let clock = clock::checks(nomad.clock, redis.as_ref().and_then(|redis| redis.clock));
-    let redis = redis.map(|redis| redis.checks).unwrap_or_default();
-    let files = files.map(|files| files.checks).unwrap_or_default();
-    [configuration::checks(&case.found), nomad.checks, redis, files, cache, clock].concat()
+    let redis = redis.unwrap_or_default();
+    let files = uses_files.then(|| local::examined(&case.place, redis.entry.is_some()));
+    let files = files.unwrap_or_default();
+    let entry = redis.entry.as_ref().or(files.entry.as_ref());
+    let cache = cache::checks(&case.place, entry, nomad.index);
+    let clock = clock::checks(nomad.clock, redis.clock);
+    let configuration = configuration::checks(&case.found);
+    [configuration, nomad.checks, redis.checks, files.checks, cache, clock].concat()
 }

@@ -12,15 +12,7 @@ use crate::nomad::{
 };
 
 use super::clock::ClockReading;
-use super::{Checks, Link, NO_TIME, TimeLeft};
-
-/// What was found out, and what others compare with it.
-pub(super) struct NomadFindings {
-    pub(super) checks: Vec<super::Check>,
-    /// Of the list, as it is now.
-    pub(super) index: Option<u64>,
-    pub(super) clock: Option<ClockReading>,
-}
+use super::{Checks, Findings, Link, NO_TIME, TimeLeft};
 
 /// Slower than this, Nomad is what people wait for.
 const SLOW: Duration = Duration::from_millis(500);
@@ -28,7 +20,7 @@ const SLOW: Duration = Duration::from_millis(500);
 const OLDEST: &str = "1.6.0";
 const ASKS: u32 = 3;
 
-pub(super) fn examined(access: &Access, time: TimeLeft, tell: &Notifier) -> NomadFindings {
+pub(super) fn examined(access: &Access, time: TimeLeft, tell: &Notifier) -> Findings {
     let mut way =
         NomadCheck { access, time, checks: Checks::of(Link::Nomad), index: None, clock: None };
     // An examination writes nothing, not even its place among the connections of this host.
@@ -37,7 +29,7 @@ pub(super) fn examined(access: &Access, time: TimeLeft, tell: &Notifier) -> Noma
         Ok(nomad) => way.walk(&nomad),
         Err(error) => way.broken("settings", &error, &ALL),
     }
-    NomadFindings { checks: way.checks.all, index: way.index, clock: way.clock }
+    Findings { checks: way.checks.all, index: way.index, clock: way.clock, entry: None }
 }
 
 const ALL: [&str; 9] =

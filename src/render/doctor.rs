@@ -26,7 +26,7 @@ pub(crate) fn doctor_json(checks: &[Check]) -> Vec<u8> {
         ok: count(CheckStatus::Problem) == 0,
         problems: count(CheckStatus::Problem),
         warnings: count(CheckStatus::Warning),
-        checks: checks.iter().map(ReportLine::of).collect(),
+        checks,
     })
 }
 
@@ -35,28 +35,7 @@ struct Report<'a> {
     ok: bool,
     problems: usize,
     warnings: usize,
-    checks: Vec<ReportLine<'a>>,
-}
-
-#[derive(Serialize)]
-struct ReportLine<'a> {
-    link: &'static str,
-    check: &'a str,
-    state: &'static str,
-    said: &'a str,
-    advice: Option<&'a str>,
-}
-
-impl<'a> ReportLine<'a> {
-    fn of(check: &'a Check) -> Self {
-        Self {
-            link: check.link.name(),
-            check: &check.name,
-            state: check.state.name(),
-            said: &check.said,
-            advice: check.advice.as_deref(),
-        }
-    }
+    checks: &'a [Check],
 }
 
 /// The report for people.

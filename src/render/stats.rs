@@ -66,8 +66,8 @@ pub(crate) fn stats_json(stats: &Stats, cluster: &ClusterSection) -> Vec<u8> {
         age_ms: stats.age.map(millis),
         fresh_for_ms: stats.fresh_for.map(millis),
         nodes: stats.nodes,
-        keys: stats.keys.iter().map(KeySection::of).collect(),
-        memory: stats.memory.as_ref().map(Used::of),
+        keys: &stats.keys,
+        memory: stats.memory.as_ref(),
         last_hour: LastHour {
             hits: hour.hits,
             misses: hour.misses,
@@ -89,8 +89,8 @@ struct StatsPage<'a> {
     age_ms: Option<u64>,
     fresh_for_ms: Option<u64>,
     nodes: Option<u64>,
-    keys: Vec<KeySection<'a>>,
-    memory: Option<Used<'a>>,
+    keys: &'a [KeyStats],
+    memory: Option<&'a Memory>,
     last_hour: LastHour,
 }
 
@@ -99,34 +99,6 @@ struct CacheSection<'a> {
     kind: &'static str,
     #[serde(rename = "where")]
     place: &'a str,
-}
-
-#[derive(Serialize)]
-struct KeySection<'a> {
-    key: &'a str,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    bytes: Option<u64>,
-    ttl_ms: Option<u64>,
-}
-
-impl<'a> KeySection<'a> {
-    fn of(key: &'a KeyStats) -> Self {
-        Self { key: &key.key, kind: key.kind, bytes: key.bytes, ttl_ms: key.ttl.map(millis) }
-    }
-}
-
-#[derive(Serialize)]
-struct Used<'a> {
-    used_bytes: u64,
-    max_bytes: u64,
-    policy: &'a str,
-}
-
-impl<'a> Used<'a> {
-    fn of(memory: &'a Memory) -> Self {
-        Self { used_bytes: memory.used_bytes, max_bytes: memory.max_bytes, policy: &memory.policy }
-    }
 }
 
 #[derive(Serialize)]

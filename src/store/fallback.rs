@@ -107,11 +107,24 @@ impl FallbackStore {
         Some(&**local)
     }
 
-    /// Notes whether Redis can be used, by a step that an answer waits for.
-    fn note<T>(&self, answer: &Result<T, Error>) {
+    /// Asks Redis at a step that an answer waits for; `None` if it can't be used in this run.
+    fn ask_redis<T>(&self, ask: impl FnOnce(&RedisStore) -> Result<T, Error>) -> Option<T> {
+        if self.has_failed() {
+            return None;
+        }
+        self.noted(ask(&self.redis))
+    }
+
+    fn noted<T>(&self, answer: Result<T, Error>) -> Option<T> {
         match answer {
-            Ok(_) => self.answered.store(true, Ordering::Relaxed),
-            Err(error) => self.fall_back(error),
+            Ok(answer) => {
+                self.answered.store(true, Ordering::Relaxed);
+                Some(answer)
+            }
+            Err(error) => {
+                self.fall_back(&error);
+                None
+            }
         }
     }
 
@@ -220,55 +233,42 @@ impl FallbackStore {
 
 impl Store for FallbackStore {
     fn look(&self, want: Want) -> Result<Look, Error> {
-        if !self.has_failed() {
-            let look = self.redis.look(want);
-            self.note(&look);
-            if let Ok(look) = look {
-                // That nothing is there shows only in ENTER whether something ever can be.
-                if let Look::Hit(hit) = &look {
-                    self.forget_older(Some(ShownList { index: hit.index, age: hit.age }));
-                }
-                return Ok(look);
+        if let Some(look) = self.ask_redis(|redis| redis.look(want)) {
+            // That nothing is there shows only in ENTER whether something ever can be.
+            if let Look::Hit(hit) = &look {
+                self.forget_older(Some(ShownList { index: hit.index, age: hit.age }));
             }
+            return Ok(look);
         }
         self.fallback().map_or(Ok(Look::Miss { refuse: None }), |local| local.look(want))
     }
 
     fn present(&self) -> Result<Option<Present>, Error> {
-        if !self.has_failed() {
-            let present = self.redis.present();
-            self.note(&present);
-            if let Ok(present) = present {
-                if let Some(shown) = &present {
-                    self.forget_older(Some(ShownList { index: shown.index, age: shown.age }));
-                }
-                return Ok(present);
+        if let Some(present) = self.ask_redis(RedisStore::present) {
+            if let Some(shown) = &present {
+                self.forget_older(Some(ShownList { index: shown.index, age: shown.age }));
             }
+            return Ok(present);
         }
         self.fallback().map_or(Ok(None), Store::present)
     }
 
     fn enter(&self, enter: &Enter<'_>) -> Result<Entered, Error> {
-        if !self.has_failed() {
-            match self.redis.enter(enter) {
-                Err(error)
-                    if matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::ReadOnly) =>
-                {
-                    return Ok(self.uncached(&error));
-                }
-                entered => {
-                    self.note(&entered);
-                    if let Ok(entered) = entered {
-                        // What there is to hit is told by the look that follows.
-                        if !matches!(entered, Entered::Hit { .. }) {
-                            self.forget_older(None);
-                        }
-                        return Ok(entered);
-                    }
-                }
-            }
+        if self.has_failed() {
+            return self.enter_local(enter);
         }
-        self.enter_local(enter)
+        let entered = match self.redis.enter(enter) {
+            Err(error) if matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::ReadOnly) => {
+                return Ok(self.uncached(&error));
+            }
+            entered => self.noted(entered),
+        };
+        let Some(entered) = entered else { return self.enter_local(enter) };
+        // What there is to hit is told by the look that follows.
+        if !matches!(entered, Entered::Hit { .. }) {
+            self.forget_older(None);
+        }
+        Ok(entered)
     }
 
     fn base(&self, flight: &Flight) -> Option<Base> {
@@ -366,10 +366,16 @@ impl Store for FallbackStore {
 
     fn stats(&self) -> Result<Stats, Error> {
         if !self.has_failed() {
-            let stats = self.redis.stats();
-            self.note(&stats);
-            if stats.is_ok() || !self.falls_back {
-                return stats;
+            match self.redis.stats() {
+                Err(error) if !self.falls_back => {
+                    self.fall_back(&error);
+                    return Err(error);
+                }
+                stats => {
+                    if let Some(stats) = self.noted(stats) {
+                        return Ok(stats);
+                    }
+                }
             }
         }
         match (self.fallback(), &self.local) {

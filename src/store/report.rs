@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+
 use super::Error;
 
 /// A publication that is fresh, without its bytes.
@@ -124,17 +126,24 @@ impl CacheState {
 }
 
 /// One key (or file) of the cache. `ttl` is `None` if it never expires.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeyStats {
     pub key: String,
     /// `string`, `hash` or `file`.
+    #[serde(rename = "type")]
     pub kind: &'static str,
     /// `None` = this user may not know.
     pub bytes: Option<u64>,
+    #[serde(rename = "ttl_ms", serialize_with = "in_millis")]
     pub ttl: Option<Duration>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::ref_option, reason = "serde passes the field as it is")]
+fn in_millis<S: Serializer>(time: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+    time.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)).serialize(to)
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Memory {
     pub used_bytes: u64,
     /// 0 = no limit.

@@ -10,7 +10,7 @@ use super::{Present, scope::Scope};
 
 /// What is wrong with an entry that is there and not served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EntryFlaw {
+pub(super) enum EntryFlaw {
     NoEpoch,
     NoMeta,
     UnreadableMeta,
@@ -22,10 +22,12 @@ pub enum EntryFlaw {
     /// Control characters, which no JSON of this program's holds.
     Harmful,
     WrongExpiry,
+    /// Redis went back to what it held before a clear.
+    BroughtBack,
 }
 
 impl EntryFlaw {
-    pub fn text(self) -> &'static str {
+    pub(super) fn text(self) -> &'static str {
         match self {
             Self::NoEpoch => "no epoch",
             Self::NoMeta => "no meta line",
@@ -36,6 +38,7 @@ impl EntryFlaw {
             Self::WrongSum => "wrong checksum",
             Self::Harmful => "contains control characters",
             Self::WrongExpiry => "unexpected TTL",
+            Self::BroughtBack => "was cleared, but Redis went back to an older state",
         }
     }
 }

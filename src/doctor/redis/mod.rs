@@ -8,12 +8,11 @@ use std::time::Duration;
 use crate::model::format::took;
 use crate::model::notice::Notifier;
 use crate::store::error::{Busy, Error, ErrorKind, TlsFailure};
-use crate::store::redis::{HelloReply, RedisStore, SENTINEL, Skipped};
+use crate::store::redis::{CacheEntry, HelloReply, RedisStore, SENTINEL, Skipped};
 use crate::store::{CacheMode, Place};
 
-use super::cache::Answering;
 use super::clock::ClockReading;
-use super::{Check, Checks, Link, NO_TIME, TimeLeft};
+use super::{Checks, Findings, Link, NO_TIME, TimeLeft};
 
 /// A run that is slower than this is slower than people notice.
 const SLOW: Duration = Duration::from_millis(50);
@@ -32,21 +31,15 @@ const ALL: [&str; 10] = [
     "memory",
 ];
 
-pub(super) struct RedisFindings {
-    pub(super) checks: Vec<Check>,
-    pub(super) clock: Option<ClockReading>,
-    pub(super) answering: Option<Answering>,
-}
-
-pub(super) fn examined(place: &Place, time: TimeLeft, tell: &Notifier) -> RedisFindings {
+pub(super) fn examined(place: &Place, time: TimeLeft, tell: &Notifier) -> Findings {
     let checks = Checks::of(Link::Redis);
     let mut way =
-        RedisCheck { place, time, given: Duration::ZERO, checks, clock: None, answering: None };
+        RedisCheck { place, time, given: Duration::ZERO, checks, clock: None, entry: None };
     match RedisStore::new(place, tell.clone()) {
         Ok(store) => way.walk(&store),
         Err(error) => way.stopped("address", &error, &advice(&error)),
     }
-    RedisFindings { checks: way.checks.all, clock: way.clock, answering: way.answering }
+    Findings { checks: way.checks.all, clock: way.clock, entry: way.entry, index: None }
 }
 
 struct RedisCheck<'a> {
@@ -56,7 +49,7 @@ struct RedisCheck<'a> {
     given: Duration,
     checks: Checks,
     clock: Option<ClockReading>,
-    answering: Option<Answering>,
+    entry: Option<CacheEntry>,
 }
 
 impl RedisCheck<'_> {
@@ -93,7 +86,7 @@ impl RedisCheck<'_> {
             Err(error) => return self.broken(store, "memory", &error),
         }
         match store.entry(self.step()) {
-            Ok(entry) => self.answering = Some(Answering::redis(entry)),
+            Ok(entry) => self.entry = Some(entry),
             // Told above: with its command or key.
             Err(error) if error.kind() == ErrorKind::Forbidden => {}
             Err(error) => self.broken(store, "entry", &error),

@@ -6,6 +6,7 @@ use redis::{Cmd, Value};
 
 use crate::clock;
 use crate::host::redis_backoff::Skipped;
+use crate::store::keys::Family;
 use crate::store::meta::Meta;
 use crate::store::validate::{EntryFlaw, Verdict, judge};
 use crate::store::{Error, Memory, Stats};
@@ -56,34 +57,19 @@ pub struct KeyFound {
     pub whose: KeyOwner,
 }
 
-/// Why an entry that is there is not served, beyond its age.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ignored {
-    Flaw(EntryFlaw),
-    /// Redis went back to what it held before a clear.
-    BroughtBack,
-}
-
-impl Ignored {
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::Flaw(flaw) => flaw.text(),
-            Self::BroughtBack => "was cleared, but Redis went back to an older state",
-        }
-    }
-}
-
-/// The cache of this scope in this Redis.
+/// The cache of this scope.
 #[derive(Debug, Clone)]
 pub struct CacheEntry {
     pub keys: Vec<KeyFound>,
     pub stats: Stats,
+    /// The plain names are another's: nothing of this scope can be there.
+    pub is_of_others: bool,
     /// Why nothing is served from it, if there is a reason beyond its age.
-    pub why: Option<Ignored>,
-    /// The index of Nomad that it was published with.
+    pub why: Option<String>,
+    /// The index of Nomad that it was published with, where that is known.
     pub index: Option<u64>,
-    /// How long it took to read what a run reads.
-    pub took: Duration,
+    /// How long it took to read what a run reads, where that is more than a file.
+    pub took: Option<Duration>,
 }
 
 const ROUNDS: usize = 3;
@@ -229,38 +215,33 @@ impl RedisStore {
         let is_dead = entry.epoch.as_deref().is_some_and(|epoch| self.is_dead(epoch));
         let verdict = judge(entry, &self.scope, self.ttl, took);
         let why = match verdict {
-            _ if is_dead => Some(Ignored::BroughtBack),
-            Verdict::Miss(miss) => miss.why.map(Ignored::Flaw),
+            _ if is_dead => Some(EntryFlaw::BroughtBack),
+            Verdict::Miss(miss) => miss.why,
             Verdict::Hit(_) => None,
         };
         let index = literal.as_ref().filter(mine).or(own.as_ref().filter(mine));
         let index = index.map(|meta| meta.index);
         let keys = self.found(whose, limit)?;
         let stats = super::stats::stats(self, &|| limit.step("the statistics"))?;
-        Ok(CacheEntry { keys, stats, why, index, took })
+        let (is_of_others, took) = (why == Some(EntryFlaw::Others), Some(took));
+        let why = why.map(|why| why.text().to_owned());
+        Ok(CacheEntry { keys, stats, is_of_others, why, index, took })
     }
 
     fn found(&self, literal: KeyOwner, limit: CheckDeadline) -> Result<Vec<KeyFound>, Error> {
-        let (first, own, keys) = (&self.keys.literal, &self.keys.own, &self.keys);
-        let mut names = vec![
-            (&first.all, "string", literal),
-            (&first.hash, "hash", literal),
-            (&first.kept, "string", literal),
-            (&first.meta, "string", literal),
-        ];
-        if first != own {
-            let ours = KeyOwner::Ours;
-            names.extend([
-                (&own.all, "string", ours),
-                (&own.hash, "hash", ours),
-                (&own.kept, "string", ours),
-                (&own.meta, "string", ours),
-            ]);
+        let keys = &self.keys;
+        let of = |Family { all, hash, kept, meta }, owner| {
+            let kinds = [(all, "string"), (hash, "hash"), (kept, "string"), (meta, "string")];
+            kinds.map(|(key, kind)| (key, kind, owner))
+        };
+        let mut names = Vec::from(of(keys.literal.clone(), literal));
+        if keys.literal != keys.own {
+            names.extend(of(keys.own.clone(), KeyOwner::Ours));
         }
         names.extend([
-            (&keys.epoch, "string", KeyOwner::Everybodys),
-            (&keys.lease, "string", KeyOwner::Ours),
-            (&keys.follow, "string", KeyOwner::Ours),
+            (keys.epoch.clone(), "string", KeyOwner::Everybodys),
+            (keys.lease.clone(), "string", KeyOwner::Ours),
+            (keys.follow.clone(), "string", KeyOwner::Ours),
         ]);
         let ask = |key: &str| -> [Cmd; 5] {
             [
@@ -275,7 +256,7 @@ impl RedisStore {
         let replies = self.ask(limit.step("PTTL, STRLEN, HLEN, TYPE, MEMORY"), &commands)?;
         let found = names.into_iter().zip(replies.chunks_exact(5));
         Ok(found
-            .filter_map(|((key, wanted, whose), replies)| key_found(key, wanted, whose, replies))
+            .filter_map(|((key, wanted, whose), replies)| key_found(&key, wanted, whose, replies))
             .collect())
     }
 }

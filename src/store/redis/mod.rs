@@ -45,8 +45,7 @@ use connection::{CONNECT, Connection, Manner};
 use resp::write::Encode;
 use socket::TimeBudget;
 
-pub use super::validate::EntryFlaw;
-pub use diagnose::{CacheEntry, HelloReply, Ignored, KeyFound, KeyOwner, SENTINEL};
+pub use diagnose::{CacheEntry, HelloReply, KeyFound, KeyOwner, SENTINEL};
 pub use rights::{Right, Rights, Serves};
 pub use url::{Target, parse_url};
 

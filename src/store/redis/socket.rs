@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -43,14 +44,10 @@ impl TimeBudget {
     }
 }
 
-enum StreamSocket {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
 /// A connected socket under a budget.
 pub(super) struct BudgetedSocket {
-    socket: StreamSocket,
+    /// Also of a unix socket, which is read and written in the same way.
+    socket: TcpStream,
     budget: TimeBudget,
     since: Instant,
     received: u64,
@@ -61,12 +58,11 @@ impl BudgetedSocket {
     pub(super) fn open(route: &RedisEndpoint, time: Duration) -> io::Result<Self> {
         let until = clock::now() + time;
         let socket = match route {
-            RedisEndpoint::Tcp { host, port, .. } => {
-                StreamSocket::Tcp(connect(host, *port, until, time)?)
-            }
+            RedisEndpoint::Tcp { host, port, .. } => connect(host, *port, until, time)?,
             RedisEndpoint::Unix(path) => {
                 let path = path.clone();
-                StreamSocket::Unix(within(until, time, move || UnixStream::connect(path))?)
+                let socket = within(until, time, move || UnixStream::connect(path))?;
+                TcpStream::from(OwnedFd::from(socket))
             }
         };
         let flat = TimeBudget { first: time, whole: time };
@@ -87,16 +83,9 @@ impl BudgetedSocket {
     /// lost: the connection can't be used any more.
     pub(super) fn is_idle(&mut self) -> bool {
         let mut byte = [0];
-        self.set_nonblocking(true).is_ok()
+        self.socket.set_nonblocking(true).is_ok()
             && matches!(self.socket.read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
-            && self.set_nonblocking(false).is_ok()
-    }
-
-    fn set_nonblocking(&self, on: bool) -> io::Result<()> {
-        match &self.socket {
-            StreamSocket::Tcp(socket) => socket.set_nonblocking(on),
-            StreamSocket::Unix(socket) => socket.set_nonblocking(on),
-        }
+            && self.socket.set_nonblocking(false).is_ok()
     }
 
     /// What is left, or the error that names the budget which is used up.
@@ -111,14 +100,7 @@ impl Read for BudgetedSocket {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         loop {
             let left = self.left()?;
-            let got = match &mut self.socket {
-                StreamSocket::Tcp(socket) => {
-                    socket.set_read_timeout(Some(left)).and_then(|()| socket.read(buf))
-                }
-                StreamSocket::Unix(socket) => {
-                    socket.set_read_timeout(Some(left)).and_then(|()| socket.read(buf))
-                }
-            };
+            let got = self.socket.set_read_timeout(Some(left)).and_then(|()| self.socket.read(buf));
             match got {
                 Err(error) if is_pause(&error) => {}
                 got => {
@@ -138,14 +120,8 @@ impl Write for BudgetedSocket {
             if left.is_zero() {
                 return Err(late(self.budget.whole));
             }
-            let put = match &mut self.socket {
-                StreamSocket::Tcp(socket) => {
-                    socket.set_write_timeout(Some(left)).and_then(|()| socket.write(buf))
-                }
-                StreamSocket::Unix(socket) => {
-                    socket.set_write_timeout(Some(left)).and_then(|()| socket.write(buf))
-                }
-            };
+            let put =
+                self.socket.set_write_timeout(Some(left)).and_then(|()| self.socket.write(buf));
             match put {
                 Err(error) if is_pause(&error) => {}
                 put => return put,
@@ -155,15 +131,6 @@ impl Write for BudgetedSocket {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-impl Read for StreamSocket {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(socket) => socket.read(buf),
-            Self::Unix(socket) => socket.read(buf),
-        }
     }
 }
 
