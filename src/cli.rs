@@ -6,9 +6,9 @@ mod serve;
 mod settings;
 
 use std::ffi::OsString;
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, Write as _};
 
-use clap::error::{ContextKind, ErrorKind as Wrong};
+use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::model::text::sanitised;
@@ -190,15 +190,15 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Erro
 fn no_built_in_jq(error: &clap::Error) -> Option<clap::Error> {
     let typed = error.get(ContextKind::InvalidArg)?.to_string();
     let jq = match (error.kind(), typed.as_str()) {
-        (Wrong::UnknownArgument, "--jq") => "jq",
-        (Wrong::UnknownArgument, "-r" | "--raw-output") => "jq -r",
+        (ErrorKind::UnknownArgument, "--jq") => "jq",
+        (ErrorKind::UnknownArgument, "-r" | "--raw-output") => "jq -r",
         _ => return None,
     };
     let what = format!(
         "unexpected argument '{typed}': there is no built-in jq\n\
          hint: pipe the JSON into jq: nomad-clients list --json | {jq} 'FILTER'\n"
     );
-    Some(clap::Error::raw(Wrong::UnknownArgument, what))
+    Some(clap::Error::raw(ErrorKind::UnknownArgument, what))
 }
 
 /// Characters of a line that says what is wrong with what was typed.
@@ -221,12 +221,12 @@ pub fn say(said: &clap::Error) -> u8 {
         said.print()
     };
     match printed.map_err(stdout::failed) {
-        Err(why) if !said.use_stderr() && why.kind() != ErrorKind::BrokenPipe => {
+        Err(why) if !said.use_stderr() && why.kind() != io::ErrorKind::BrokenPipe => {
             let _ = writeln!(io::stderr(), "error: {why}");
             1
         }
         // What was typed is fine; the answer to a shell that asks could not be written.
-        _ if said.kind() == Wrong::Io => 1,
+        _ if said.kind() == ErrorKind::Io => 1,
         _ => u8::try_from(said.exit_code()).unwrap_or(2),
     }
 }

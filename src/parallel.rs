@@ -6,7 +6,7 @@ use std::thread;
 
 /// For fewer bytes a thread costs more than it saves.
 const SHARE: usize = 1 << 20;
-const MOST: usize = 8;
+const MAX_THREADS: usize = 8;
 /// What one thread reads at a time.
 const PIECE: usize = 128 << 10;
 
@@ -15,7 +15,7 @@ pub(crate) fn shares(bytes: usize) -> usize {
     let cores = || thread::available_parallelism().map_or(1, NonZero::get);
     match bytes / SHARE {
         0 | 1 => 1,
-        shares => shares.min(cores()).min(MOST),
+        shares => shares.min(cores()).min(MAX_THREADS),
     }
 }
 

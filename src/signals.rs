@@ -31,8 +31,8 @@ pub(crate) fn watch(shutdown: Arc<Shutdown>, console: Arc<Console>) {
         let signals = Signals::new([SIGINT, SIGTERM]);
         let _ = ready.send(());
         let Ok(mut signals) = signals else { return };
-        if let Some(signal) = signals.forever().find(|_| !shutdown.is_told()) {
-            shutdown.leave();
+        if let Some(signal) = signals.forever().find(|_| !shutdown.run_handler()) {
+            shutdown.release_lease();
             console.clear();
             console.flush();
             end(128 + signal);

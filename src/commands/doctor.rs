@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write};
 use anyhow::{Error, Result};
 
 use crate::cli::Doctor;
-use crate::doctor::{self, Check, CheckStatus, Subject};
+use crate::doctor::{self, Check, CheckStatus, Targets};
 use crate::error::{self, ProblemFound};
 use crate::model::notice::{Level, Notifier};
 use crate::render::{self, OutputStyle};
@@ -15,11 +15,11 @@ use super::CommandContext;
 pub(super) fn run(options: &Doctor, context: &mut CommandContext<'_>) -> Result<()> {
     // Only calls are notices here: what would be a warning elsewhere is a check.
     let notifier = context.notifier.clone();
-    let subject = Subject {
+    let subject = Targets {
         found: context.config.found.clone(),
         access: context.config.access.clone(),
         place: context.config.place.clone(),
-        tell: Notifier::new(move |notice| {
+        notifier: Notifier::new(move |notice| {
             if notice.level == Level::Call {
                 notifier.call(notice.text);
             }

@@ -116,9 +116,9 @@ impl CommandContext<'_> {
             store: self.store()?,
             policy: self.config.policy,
             probes: self.config.place.probes(),
-            tell: self.notifier.clone(),
+            notifier: self.notifier.clone(),
             progress: Arc::<Console>::clone(&self.console),
-            leaving: Arc::clone(&self.shutdown),
+            shutdown: Arc::clone(&self.shutdown),
             sleep: Arc::new(clock::sleep),
         })
     }

@@ -46,7 +46,7 @@ pub(super) fn run(serve: &Serve, context: &mut CommandContext<'_>) -> Result<()>
     };
     let served = serve::run(settings, backend, context.out);
     // Others must not wait for a fetch that was under way.
-    context.shutdown.leave();
+    context.shutdown.release_lease();
     if let Some(text) = lock(&limiter).take_suppressed() {
         context.notifier.warning(text);
     }

@@ -116,7 +116,7 @@ impl Config {
             shared: values.value(&SHARE)?,
             probe_from: PROBE_FROM,
         };
-        let colour = values.said(&COLOR)?.unwrap_or_else(|| colour_of_variables(variable));
+        let colour = values.given(&COLOR)?.unwrap_or_else(|| colour_of_variables(variable));
         let found = provenance(&values);
         Ok(Self {
             access,
@@ -157,7 +157,7 @@ fn access(values: &Values, began: Instant) -> Result<Access, Error> {
     Ok(Access {
         proxy: proxy.map(Secret::new),
         address,
-        region: values.said(&REGION)?.filter(|region| !region.is_empty()),
+        region: values.given(&REGION)?.filter(|region| !region.is_empty()),
         token: token::token(values, &TOKEN_FILE, deadline)?,
         basic: variable("NOMAD_HTTP_AUTH").map(|pair| {
             let (user, password) = pair.split_once(':').unwrap_or((&pair, ""));
@@ -168,7 +168,7 @@ fn access(values: &Values, began: Instant) -> Result<Access, Error> {
             ca_path: values.path(&CA_PATH),
             client_cert: values.path(&CLIENT_CERT),
             client_key: values.path(&CLIENT_KEY),
-            server_name: values.said(&TLS_SERVER_NAME)?,
+            server_name: values.given(&TLS_SERVER_NAME)?,
             skip_verify: values.value(&TLS_SKIP_VERIFY)?,
         },
         compress: values.value(&COMPRESS)?,
@@ -181,14 +181,14 @@ fn access(values: &Values, began: Instant) -> Result<Access, Error> {
 
 fn place(values: &Values, access: &Access, folder: Option<PathBuf>) -> Result<Place, Error> {
     let choice = values.value(&CACHE)?;
-    let own = values.said(&CACHE_PREFIX)?;
+    let own = values.given(&CACHE_PREFIX)?;
     let ttl = values.value(&TTL)?;
     Ok(Place {
         choice,
         redis: RedisPlace {
             url: values.value(&REDIS)?,
             // Who chooses Redis as the cache asks for it as much as who names one.
-            asked: choice == CacheMode::Redis || values.found(&REDIS.setting).is_some(),
+            is_configured: choice == CacheMode::Redis || values.found(&REDIS.setting).is_some(),
             ca_cert: values.path(&REDIS_CA_CERT),
             client_cert: values.path(&REDIS_CLIENT_CERT),
             client_key: values.path(&REDIS_CLIENT_KEY),

@@ -82,7 +82,7 @@ impl Values {
     }
 
     /// What was said; `None` if nothing was.
-    pub(super) fn said<T>(&self, of: &Typed<T>) -> Result<Option<T>, Error> {
+    pub(super) fn given<T>(&self, of: &Typed<T>) -> Result<Option<T>, Error> {
         let Some((texts, origin)) = self.texts(of)? else { return Ok(None) };
         let text = texts.last().map(String::as_str).unwrap_or_default();
         (of.check)(text).map(Some).map_err(|why| origin.error(&why))
@@ -92,7 +92,7 @@ impl Values {
     pub(super) fn value<T>(&self, of: &Typed<T>) -> Result<T, Error> {
         let default = || (of.check)(of.setting.default.unwrap_or_default());
         let default = || default().map_err(|why| Exit::Config.error(why));
-        self.said(of)?.map_or_else(default, Ok)
+        self.given(of)?.map_or_else(default, Ok)
     }
 
     /// A path, which need not be UTF-8, or what a variable holds in its stead.

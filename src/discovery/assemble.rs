@@ -13,7 +13,7 @@ use super::details::DetailOutcome;
 pub(super) struct AssembledNodes {
     /// JSON array of records.
     pub(super) all: Vec<u8>,
-    /// Full records as JSON; `None` = as the cache has them, and nobody wants them.
+    /// Full records as JSON; `None` = unchanged in the cache and not wanted.
     pub(super) fulls: Option<Fulls>,
     pub(super) tally: Tally,
     pub(super) missing: Vec<(NodeId, String)>,
@@ -25,7 +25,7 @@ pub(super) struct AssembledNodes {
 pub(super) enum Reused {
     /// All of it.
     Row(NodeRow),
-    /// Its details, while the stub says more than the indexes do.
+    /// Only its details: the indexes are the same, but the stub has newer status fields.
     Facts(Box<Facts>),
 }
 
@@ -81,7 +81,7 @@ impl Assembler {
         }
     }
 
-    /// What was not cached was known before and has changed, or it is new.
+    /// A node that was not reused is `changed` if the base has its ID, else `new`.
     pub(super) fn nodes(self, before: &HashSet<NodeId>) -> AssembledNodes {
         let known = self.rows.iter().filter(|row| before.contains(row.id())).count();
         let tally = Tally {

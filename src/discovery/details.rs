@@ -84,7 +84,7 @@ impl Discovery {
                 Err(error) if tries == TRIES || self.time_left().is_zero() => {
                     return Ok(DetailOutcome::Failed(error));
                 }
-                Err(error) => self.tell.verbose(format!("asking again: {error}")),
+                Err(error) => self.notifier.verbose(format!("asking again: {error}")),
             }
             (self.sleep)(PAUSE * tries);
             tries += 1;

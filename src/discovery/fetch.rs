@@ -19,15 +19,15 @@ use super::details::DetailOutcome;
 use super::lease::{Heartbeat, LeaseGuard};
 use super::{Discovery, Error, How, Request};
 
-/// Of one fetch. Each may be refused because a newer index is known, or be torn by a restore.
+/// Lists per fetch: each may be refused because a newer index is known, or be torn by a restore.
 const LISTS: u32 = 4;
 
 /// One fetch under way.
 struct Fetch<'a, 'h> {
     discovery: &'a Discovery,
-    held: &'h mut LeaseGuard<'a>,
+    lease_guard: &'h mut LeaseGuard<'a>,
     request: Request,
-    /// What details may be reused from; `None` once it proves nothing any more.
+    /// The cached details that may be reused; `None` after a restore, when they prove nothing.
     base: Option<Base>,
     /// The ids of the base, also after it was dropped: they tell new nodes from changed ones.
     before: HashSet<NodeId>,
@@ -43,14 +43,14 @@ struct Fetch<'a, 'h> {
     published: Option<String>,
 }
 
-/// Nodes that may be published, and what they were found by.
+/// Nodes that may be published, and the list that they are from.
 struct FetchedNodes {
     nodes: AssembledNodes,
-    /// Of the table of nodes; `None` = not cacheable.
+    /// Index of the table of nodes; `None` = not cacheable.
     index: Option<u64>,
-    /// When that was asked for.
+    /// When the list was requested.
     sent: Instant,
-    /// They are what the cache has.
+    /// The cache holds the same nodes.
     same: bool,
 }
 
@@ -58,7 +58,7 @@ impl Discovery {
     /// Asks Nomad, and publishes if there is a flight to publish under.
     pub(super) fn fetch(&self, request: Request, flight: Option<Flight>) -> Result<Answer, Error> {
         let lease = flight.as_ref().map(|flight| flight.lease().clone());
-        let mut held = LeaseGuard::new(flight, &self.store, &self.leaving);
+        let mut held = LeaseGuard::new(flight, &self.store, &self.shutdown);
         let signal = Heartbeat::default();
         let result = thread::scope(|scope| {
             let _until_here = signal.renewing();
@@ -86,8 +86,8 @@ impl Discovery {
         Ok((sent, self.nomad.stubs()?))
     }
 
-    /// Nomad's failure is everybody's; the end of our own time, settings of our own, or a token that
-    /// others need not share, is not.
+    /// Others share Nomad's failures. They do not share our deadline, our settings or (with `--share
+    /// cluster`) our token.
     fn is_shared(&self, error: &Error) -> bool {
         let private = self.policy.shared && error.class() == FailureClass::Denied;
         !private && !error.is_of_settings() && !self.time_left().is_zero()
@@ -100,7 +100,7 @@ impl<'a, 'h> Fetch<'a, 'h> {
         let known = meta.map(|meta| (meta.index, meta.rev.clone()));
         Self {
             discovery,
-            held,
+            lease_guard: held,
             request,
             base: None,
             before: HashSet::new(),
@@ -129,16 +129,16 @@ impl<'a, 'h> Fetch<'a, 'h> {
         Err(Error::Unsettled(LISTS))
     }
 
-    /// What the cache has, if nothing has changed since. `--force` uses nothing that is cached.
+    /// The cached nodes, if nothing has changed since. `--force` uses nothing that is cached.
     fn unchanged(&mut self) -> Result<Option<FetchedNodes>, Error> {
-        let flight = self.held.flight.as_ref().filter(|_| self.request.how != How::Force);
+        let flight = self.lease_guard.flight.as_ref().filter(|_| self.request.how != How::Force);
         let Some((flight, meta)) = flight.and_then(|flight| Some((flight, flight.meta()?))) else {
             return Ok(None);
         };
-        let Some((sent, first)) = self.discovery.unmoved(meta, self.request)? else {
+        let Some((sent, first)) = self.discovery.probe_unchanged(meta, self.request)? else {
             return Ok(None);
         };
-        let nodes = self.discovery.as_cached(flight, meta, &first, self.request.want);
+        let nodes = self.discovery.republish_cached(flight, meta, &first, self.request.want);
         self.discovery.probes.note(nodes.is_none());
         Ok(nodes.map(|nodes| FetchedNodes { nodes, index: Some(meta.index), sent, same: true }))
     }
@@ -148,10 +148,10 @@ impl<'a, 'h> Fetch<'a, 'h> {
         self.found(listed)
     }
 
-    /// The base is read while Nomad answers. `--force` uses nothing that is cached.
+    /// Reads the base while Nomad answers. `--force` uses nothing that is cached.
     fn base_and_found(&mut self) -> Result<Option<FetchedNodes>, Error> {
         let flight = self
-            .held
+            .lease_guard
             .flight
             .as_ref()
             .filter(|flight| flight.meta().is_some() && self.request.how != How::Force);
@@ -167,7 +167,9 @@ impl<'a, 'h> Fetch<'a, 'h> {
         });
         self.base = base.unwrap_or_else(|panic| resume_unwind(panic));
         if self.base.is_none() {
-            discovery.tell.verbose("the cached details are gone or damaged; all are fetched again");
+            discovery
+                .notifier
+                .verbose("the cached details are gone or damaged; all are fetched again");
         }
         self.before = self.base.iter().flat_map(|base| base.fulls.keys().cloned()).collect();
         let listed = listed?;
@@ -175,7 +177,7 @@ impl<'a, 'h> Fetch<'a, 'h> {
         self.found(listed)
     }
 
-    /// What a list leads to; `None` if everything must be listed again.
+    /// The nodes of a list; `None` if the list must be requested again.
     fn found(&mut self, listed: (Instant, Listing)) -> Result<Option<FetchedNodes>, Error> {
         let (sent, listing) = self.settled(listed)?;
         self.check_cluster(&listing);
@@ -200,21 +202,21 @@ impl<'a, 'h> Fetch<'a, 'h> {
         let lower = |listing: &Listing| listing.index.is_some_and(|index| index < known);
         // What two lists have shown already needs no third.
         let confirmed = self.reset.as_ref() == Some(&rev);
-        if self.held.flight.is_none() || !lower(&listed.1) || confirmed {
+        if self.lease_guard.flight.is_none() || !lower(&listed.1) || confirmed {
             return Ok(listed);
         }
         if self.lists >= LISTS {
             return Err(Error::Unsettled(LISTS));
         }
         let index = listed.1.index.unwrap_or(0);
-        self.discovery.tell.verbose(format!(
+        self.discovery.notifier.verbose(format!(
             "the list is older than the cache (index {index}, known {known}): asked again"
         ));
         let listed = self.list()?;
         if lower(&listed.1) {
             let index = listed.1.index.unwrap_or(0);
             self.discovery
-                .tell
+                .notifier
                 .note(format!("the Nomad index went back ({known} → {index}); cache rebuilt"));
             self.reset = Some(rev);
             self.base = None;
@@ -233,17 +235,17 @@ impl<'a, 'h> Fetch<'a, 'h> {
             self.base = None;
         }
         if !mem::replace(&mut self.uncacheable, true) {
-            let tell = &self.discovery.tell;
+            let tell = &self.discovery.notifier;
             if has_leader {
                 tell.verbose("the list has no usable X-Nomad-Index: not cached");
             } else {
                 tell.warning("Nomad has no leader; data may be old");
             }
         }
-        self.held.fail(FailureClass::NotCacheable);
+        self.lease_guard.fail(FailureClass::NotCacheable);
     }
 
-    /// Two clusters behind one name, without a token, are one scope: nothing of the other's is used.
+    /// Two clusters behind one address share a scope if no token is used: never mix their nodes.
     fn check_cluster(&mut self, listing: &Listing) {
         let strange = |base: &Base| {
             base.fulls.len() >= 3
@@ -251,15 +253,15 @@ impl<'a, 'h> Fetch<'a, 'h> {
                 && !listing.stubs.iter().any(|stub| base.fulls.contains_key(&stub.id))
         };
         if self.base.take_if(|base| strange(base)).is_some() {
-            self.discovery.tell.warning(
+            self.discovery.notifier.warning(
                 "none of the cached nodes is listed any more: if two clusters share this address, \
                  give each its own --cache-prefix",
             );
         }
     }
 
-    /// The details that are still good, and the answers for all others. `None` if the source went
-    /// back in between.
+    /// Reuses details that are still valid and fetches the others. `None` if Nomad went back in time
+    /// meanwhile.
     fn nodes(&self, listing: &Listing) -> Result<Option<AssembledNodes>, Error> {
         let reused = reusable(self.base.as_ref(), &listing.stubs);
         let stubs = listing.stubs.iter().zip(&reused);
@@ -267,13 +269,13 @@ impl<'a, 'h> Fetch<'a, 'h> {
             stubs.filter(|(_, facts)| facts.is_none()).map(|(stub, _)| stub).collect();
         let outcomes = self.discovery.details(&asked)?;
         if outcomes.iter().any(|outcome| matches!(outcome, DetailOutcome::Torn)) {
-            self.discovery.tell.verbose("a detail is older than its list: asked again");
+            self.discovery.notifier.verbose("a detail is older than its list: asked again");
             return Ok(None);
         }
         for (stub, _) in
             asked.iter().zip(&outcomes).filter(|(_, it)| matches!(it, DetailOutcome::Gone))
         {
-            self.discovery.tell.verbose(format!("node {} is gone since the list", stub.id));
+            self.discovery.notifier.verbose(format!("node {} is gone since the list", stub.id));
         }
         let mut outcomes = outcomes.into_iter();
         let mut builder = Assembler::of(listing.index);
@@ -291,7 +293,7 @@ impl<'a, 'h> Fetch<'a, 'h> {
     fn publish(&mut self, found: &FetchedNodes) -> bool {
         let FetchedNodes { nodes, index, sent, .. } = found;
         let Some(index) = *index else { return true };
-        let Some(flight) = self.held.flight.take() else { return true };
+        let Some(flight) = self.lease_guard.flight.take() else { return true };
         let watch = flight.watch().to_owned();
         let partial = !nodes.missing.is_empty();
         let mut publication = Publication {
@@ -309,7 +311,7 @@ impl<'a, 'h> Fetch<'a, 'h> {
         let store = &self.discovery.store;
         let published = match store.publish(flight, &publication) {
             Ok(Published::Rebase(flight)) if found.same => {
-                self.held.flight = Some(flight);
+                self.lease_guard.flight = Some(flight);
                 return false;
             }
             Ok(Published::Rebase(flight)) => {
@@ -320,19 +322,19 @@ impl<'a, 'h> Fetch<'a, 'h> {
         };
         match published {
             Ok(Published::Done) => {
-                self.held.done();
+                self.lease_guard.done();
                 self.published = Some(if partial { format!("p{watch}") } else { watch });
             }
             // A clear or a newer fetch came in between. Ours is still true for whoever asked.
             Ok(Published::Fenced | Published::Rebase(_)) => {
-                self.discovery.tell.verbose(
+                self.discovery.notifier.verbose(
                     "not cached: a clear or a newer fetch came in between, or a permission is missing \
                      (nomad-clients doctor)",
                 );
-                self.held.done();
+                self.lease_guard.done();
             }
             Ok(Published::Older { flight, index, rev }) => {
-                self.held.flight = Some(flight);
+                self.lease_guard.flight = Some(flight);
                 self.known = Some((index, rev));
                 return false;
             }
@@ -341,15 +343,15 @@ impl<'a, 'h> Fetch<'a, 'h> {
         true
     }
 
-    /// The answer is unaffected. A server that is gone is not asked to release the lease: it
+    /// The answer is unaffected. A Redis that is gone is not asked to release the lease, which
     /// expires by itself.
     fn not_cached(&mut self, error: &store::Error) {
         // Where it is told why nothing can be written that was said already.
         if error.kind() != store::ErrorKind::ReadOnly {
-            self.discovery.tell.verbose(format!("not cached: {error}"));
+            self.discovery.notifier.verbose(format!("not cached: {error}"));
         }
         if error.kind() == store::ErrorKind::Unavailable {
-            self.held.done();
+            self.lease_guard.done();
         }
     }
 

@@ -13,20 +13,20 @@ use super::answer::Tally;
 use super::assemble::AssembledNodes;
 use super::{Discovery, Error, Request, Want};
 
-/// For fewer nodes the list costs no more than the question.
+/// For fewer nodes the list costs no more than the probe.
 pub const PROBE_FROM: u64 = 200;
 
 impl Discovery {
-    /// Nomad's first node, and when it was asked for, if the index of the nodes is still the one
-    /// that the cache has. A partial publication is none that could stay as it is.
-    pub(super) fn unmoved(
+    /// Sends the index probe. `Some` if Nomad's index is still the cached one: the time of the
+    /// request and Nomad's first node. Never for a partial publication.
+    pub(super) fn probe_unchanged(
         &self,
         meta: &Meta,
         request: Request,
     ) -> Result<Option<(Instant, Stub)>, Error> {
         let is_complete = meta.len > 0;
         let is_small = meta.count < self.policy.probe_from;
-        if request.moved || !is_complete || is_small || !self.probes.are_worth_it() {
+        if request.skip_probe || !is_complete || is_small || !self.probes.are_worth_it() {
             return Ok(None);
         }
         let sent = clock::now();
@@ -46,10 +46,10 @@ impl Discovery {
         Ok(None)
     }
 
-    /// The nodes of the cache, if Nomad's first node is among them and says the same: a cluster that
-    /// was rebuilt may have the very index. Were it the same node, too, the list would still be asked
-    /// for once in the time that details are kept: for no longer does the store keep what this needs.
-    pub(super) fn as_cached(
+    /// The cached nodes, if Nomad's first node matches the cached one: a rebuilt cluster can have the
+    /// same index. If its first node is the same too, the change is noticed when the copy expires
+    /// (`--detail-ttl`).
+    pub(super) fn republish_cached(
         &self,
         flight: &Flight,
         meta: &Meta,

@@ -1,4 +1,4 @@
-//! A lease that is held: renewed while the fetch runs, given back however the run ends.
+//! The lease of a fetch: renewed while the fetch runs, released however the run ends.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,29 +9,29 @@ use crate::store::{FailureClass, Flight, Lease, Store};
 /// The protocol renews a lease of 3 s every second.
 const RENEW_EVERY: Duration = Duration::from_secs(1);
 
-/// What must be done when the process is told to end.
+/// What SIGINT and SIGTERM must do before the process ends.
 #[derive(Default)]
 pub struct Shutdown {
     /// The lease that must be released.
     held: Mutex<Option<(Arc<dyn Store>, Lease)>>,
-    /// How one ends who still has something to finish.
-    instead: Mutex<Option<Box<dyn Fn() + Send>>>,
+    /// Replaces the release of the lease (`serve` drains its connections first).
+    handler: Mutex<Option<Box<dyn Fn() + Send>>>,
 }
 
 impl Shutdown {
-    /// From now on a signal calls this and does nothing else.
-    pub fn instead(&self, end: impl Fn() + Send + 'static) {
-        *lock(&self.instead) = Some(Box::new(end));
+    /// Sets the function that a signal calls instead of releasing the lease.
+    pub fn set_handler(&self, end: impl Fn() + Send + 'static) {
+        *lock(&self.handler) = Some(Box::new(end));
     }
 
-    /// Whether somebody was told to end by himself. Called by the signal thread.
-    pub fn is_told(&self) -> bool {
-        let end = lock(&self.instead);
+    /// Calls the handler; `false` if none is set. Called by the signal thread.
+    pub fn run_handler(&self) -> bool {
+        let end = lock(&self.handler);
         end.as_ref().map(|end| end()).is_some()
     }
 
     /// Releases the lease that is held at this moment, if one is. Called by the signal thread.
-    pub fn leave(&self) {
+    pub fn release_lease(&self) {
         let held = lock(&self.held).take();
         if let Some((store, lease)) = held {
             store.release(&lease);
@@ -39,15 +39,15 @@ impl Shutdown {
     }
 }
 
-/// The right to fill, or (without a flight) the wish to know for oneself. Dropping it releases
-/// the lease, so an error or a panic on the way never leaves one behind.
+/// Holds the lease of a flight, if there is one, and releases it on drop, also after an error or a
+/// panic.
 pub(super) struct LeaseGuard<'a> {
     /// `None` without a flight, and while it is published.
     pub(super) flight: Option<Flight>,
     /// The lease, until it has ended.
     lease: Option<Lease>,
     store: &'a Arc<dyn Store>,
-    leaving: &'a Shutdown,
+    shutdown: &'a Shutdown,
 }
 
 impl<'a> LeaseGuard<'a> {
@@ -58,7 +58,7 @@ impl<'a> LeaseGuard<'a> {
     ) -> Self {
         let lease = flight.as_ref().map(|flight| flight.lease().clone());
         *lock(&leaving.held) = lease.clone().map(|lease| (Arc::clone(store), lease));
-        Self { flight, lease, store, leaving }
+        Self { flight, lease, store, shutdown: leaving }
     }
 
     /// Tells those who wait, and holds no lease any more.
@@ -74,7 +74,7 @@ impl<'a> LeaseGuard<'a> {
 
     /// The lease ended with its publication.
     pub(super) fn done(&mut self) -> Option<Lease> {
-        lock(&self.leaving.held).take();
+        lock(&self.shutdown.held).take();
         self.flight = None;
         self.lease.take()
     }
@@ -94,7 +94,7 @@ pub(super) struct HeartbeatGuard<'a>(&'a Heartbeat);
 #[derive(Default)]
 pub(super) struct Heartbeat {
     over: Mutex<bool>,
-    rung: Condvar,
+    stopped: Condvar,
 }
 
 impl Heartbeat {
@@ -103,8 +103,10 @@ impl Heartbeat {
     pub(super) fn renew(&self, store: &dyn Store, lease: &Lease) {
         let mut over = lock(&self.over);
         while !*over {
-            let waited =
-                self.rung.wait_timeout(over, RENEW_EVERY).unwrap_or_else(PoisonError::into_inner);
+            let waited = self
+                .stopped
+                .wait_timeout(over, RENEW_EVERY)
+                .unwrap_or_else(PoisonError::into_inner);
             let timed_out = waited.1.timed_out();
             over = waited.0;
             if timed_out && !*over {
@@ -124,6 +126,6 @@ impl Heartbeat {
 impl Drop for HeartbeatGuard<'_> {
     fn drop(&mut self) {
         *lock(&self.0.over) = true;
-        self.0.rung.notify_all();
+        self.0.stopped.notify_all();
     }
 }

@@ -32,10 +32,10 @@ pub struct Discovery {
     pub store: Arc<dyn Store>,
     pub policy: Policy,
     pub probes: ProbeBackoff,
-    pub tell: Notifier,
+    pub notifier: Notifier,
     pub progress: Arc<dyn Progress>,
-    /// Where a flight is left for the case that the process is told to end.
-    pub leaving: Arc<Shutdown>,
+    /// Told of each lease, so that a signal can release it.
+    pub shutdown: Arc<Shutdown>,
     pub sleep: Sleep,
 }
 
@@ -54,36 +54,36 @@ pub struct Policy {
     pub probe_from: u64,
 }
 
-/// What is asked for.
+/// What the caller wants.
 #[derive(Debug, Clone, Copy)]
 pub struct Request {
     pub how: How,
     pub want: Want,
-    /// In an outage of Nomad an answer up to this age is better than none.
+    /// In an outage of Nomad, answer with a list of up to this age.
     pub stale_if_error: Option<Duration>,
-    /// Something has changed for sure: whether anything has is not asked first.
-    pub moved: bool,
+    /// Skip the index probe: something has changed for sure.
+    pub skip_probe: bool,
 }
 
 impl Request {
     pub fn new(how: How, want: Want) -> Self {
-        Self { how, want, stale_if_error: None, moved: false }
+        Self { how, want, stale_if_error: None, skip_probe: false }
     }
 }
 
-/// How one waits: `clock::sleep`, or what a test wants instead.
+/// How to wait: `clock::sleep`, except in tests.
 pub type Sleep = Arc<dyn Fn(Duration) + Send + Sync>;
 
-/// Where the details under way are reported: a bar on a terminal, or nowhere.
+/// Receives the progress of the details: a bar on a terminal, or nothing.
 pub trait Progress: Send + Sync {
-    /// `total` details are asked for.
+    /// `total` details will be requested.
     fn begin(&self, total: usize);
-    /// One more was answered.
+    /// One more detail has arrived.
     fn advance(&self);
     fn end(&self);
 }
 
-/// Nobody sees a bar.
+/// Shows no progress.
 #[derive(Debug)]
 pub struct NoProgress;
 
@@ -95,7 +95,7 @@ impl Progress for NoProgress {
     fn end(&self) {}
 }
 
-/// What ENTER led to.
+/// The outcome of ENTER.
 enum EnterOutcome {
     Answer(Box<Answer>),
     /// Fetch; with a flight the result may be published.
@@ -120,7 +120,7 @@ impl Discovery {
         Ok(answer)
     }
 
-    /// The client's loop of the protocol, up to the point where somebody must fetch.
+    /// The loop of the protocol, up to the point where this run must fetch.
     fn turn(&self, Request { how, want, .. }: Request) -> Result<EnterOutcome, Error> {
         let mut wait = Wait::new(how);
         if how == How::Get {
@@ -145,7 +145,7 @@ impl Discovery {
         Err(Error::TimedOut(self.policy.timeout))
     }
 
-    /// What one reply of ENTER means; `None` = ask again.
+    /// Acts on one reply of ENTER; `None` = enter again.
     fn step(
         &self,
         entered: Entered,
@@ -171,7 +171,7 @@ impl Discovery {
         }
     }
 
-    /// ENTER says that something fresh is there: read it. What can't be used is refused from now on.
+    /// Reads what ENTER said is fresh. A publication that cannot be used is refused from now on.
     fn served(&self, rev: &str, want: Want, wait: &mut Wait) -> Option<EnterOutcome> {
         match self.store.look(want) {
             // A third publication came in between, and it is one that must not serve: ask again.
@@ -196,7 +196,7 @@ impl Discovery {
         answer::partial(snapshot, wait).map(EnterOutcome::answer)
     }
 
-    /// The records that are cached at this moment, to count what another's fetch changed.
+    /// The cached records, to count what the fetch of another process changed.
     fn seen(&self) -> Option<Vec<u8>> {
         match self.store.look(Want::Records) {
             Ok(Look::Hit(snapshot)) => Some(snapshot.all),
@@ -207,18 +207,18 @@ impl Discovery {
     /// Nomad may have refused the token of this run: whoever has it is shown nothing from the cache
     /// any more. Where all tokens share the cache it is the others' as well.
     pub fn void_if_refused(&self, error: &nomad::Error, own: Option<&Lease>) {
-        void_if_refused((&*self.store, &self.policy), error, own, &self.tell);
+        void_if_refused((&*self.store, &self.policy), error, own, &self.notifier);
     }
 
-    /// Trouble with the cache never changes what a list answers.
+    /// A failing cache never changes the answer of a list.
     fn uncached(&self, error: &crate::store::Error) -> EnterOutcome {
-        self.tell.warning(format!("cache not used: {error}"));
+        self.notifier.warning(format!("cache not used: {error}"));
         EnterOutcome::Fetch(None)
     }
 
-    /// In an outage, and if it was asked for: the last answer, marked as what it is. Never for a
-    /// refused token: old data is no answer to somebody whose rights were taken away. Nor for a
-    /// setting that can't be used: it would stay unnoticed.
+    /// With `--stale-if-error`, in an outage: the last list, marked as stale. Never if Nomad refused
+    /// the token (its rights may have been revoked) or if a setting is unusable (it would go
+    /// unnoticed).
     fn stale(&self, error: Error, oldest: Option<Duration>) -> Result<Answer, Error> {
         let is_outage = error.class() == FailureClass::Outage && !error.is_of_settings();
         let Some(oldest) = oldest.filter(|_| is_outage) else {
@@ -254,13 +254,13 @@ impl EnterOutcome {
     }
 }
 
-/// The random name of one run's flight; `F` marks those that nobody waits behind.
+/// A random token for a flight; `F` marks those of `--force`, for which nobody waits.
 fn token(how: How) -> String {
     let kind = if how == How::Force { 'F' } else { 'N' };
     format!("{kind}{}", random::hex16())
 }
 
-/// At the start nothing is refused, except that a refresh takes nothing that is there already.
+/// At the start nothing is refused, except that a refresh accepts nothing that is cached already.
 fn refuse_at_first(how: How) -> RefusedRevs {
     if how == How::Refresh { RefusedRevs::Everything } else { RefusedRevs::Revs(Vec::new()) }
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::model::format::{bytes, count, span, took};
 use crate::store::redis::{CacheEntry, KeyFound, KeyOwner};
-use crate::store::{CacheMode, CacheState as Heat, Minute, Place, Stats};
+use crate::store::{CacheMode, CacheState, Minute, Place, Stats};
 
-use super::{Check, Checks, Link};
+use super::{Check, Checks, Section};
 
 /// Longer than this, and reading is what people wait for.
 const SLOW: Duration = Duration::from_millis(500);
@@ -15,7 +15,7 @@ const FEW: u64 = 10;
 
 /// `index` is that of Nomad now.
 pub(super) fn checks(place: &Place, entry: Option<&CacheEntry>, index: Option<u64>) -> Vec<Check> {
-    let mut checks = Checks::of(Link::Cache);
+    let mut checks = Checks::of(Section::Cache);
     if place.choice == CacheMode::None {
         let said = "none (--cache none): every run fetches everything from Nomad";
         checks.warning("state", said, "use --cache auto, redis or local");
@@ -29,7 +29,7 @@ pub(super) fn checks(place: &Place, entry: Option<&CacheEntry>, index: Option<u6
         self::key(&mut checks, key);
     }
     state(&mut checks, place, entry);
-    if let (Heat::Hot | Heat::Stale, Some(then), Some(now)) =
+    if let (CacheState::Hot | CacheState::Stale, Some(then), Some(now)) =
         (entry.stats.state, entry.index, index)
     {
         checks.ok("nomad", moved(then, now));
@@ -81,28 +81,28 @@ fn state(checks: &mut Checks, place: &Place, entry: &CacheEntry) {
         );
     }
     let said = match (state, entry.why.as_deref()) {
-        (Heat::Cold, Some(_)) if entry.is_of_others => {
+        (CacheState::Cold, Some(_)) if entry.is_of_others => {
             "COLD: nothing is cached for this address and token; the plain names belong to another cluster".to_owned()
         }
         (_, Some(why)) => {
             let advice = "run nomad-clients refresh, or wait for the next run: both rewrite it";
             return checks.warning("state", format!("not served: {why}"), advice);
         }
-        (Heat::Hot, None) => {
+        (CacheState::Hot, None) => {
             let left = span(fresh_for.map_or(0, |left| left.as_secs()));
             format!("HOT: {nodes}, {old}, served for {left} more without asking Nomad")
         }
-        (Heat::Stale, None) => {
+        (CacheState::Stale, None) => {
             format!("STALE: {nodes}, {old}, no longer served (--ttl {}): the next run asks Nomad what has changed", typed(place.ttl))
         }
-        (Heat::Cold, None) => {
+        (CacheState::Cold, None) => {
             "COLD: nothing is cached for this address and token: the next run asks Nomad for everything".to_owned()
         }
     };
     checks.ok("state", said);
 }
 
-fn word(state: Heat) -> String {
+fn word(state: CacheState) -> String {
     state.name().to_uppercase()
 }
 

@@ -3,7 +3,7 @@
 use crate::clock;
 use crate::model::format::span;
 
-use super::{Check, Checks, Link};
+use super::{Check, Checks, Section};
 
 /// Certificates and tokens end by the clock: seconds do not matter, minutes do.
 const OFF: u64 = 10;
@@ -22,7 +22,7 @@ impl ClockReading {
 }
 
 pub(super) fn checks(nomad: Option<ClockReading>, redis: Option<ClockReading>) -> Vec<Check> {
-    let mut checks = Checks::of(Link::Clock);
+    let mut checks = Checks::of(Section::Clock);
     for (name, whose, reading) in [("nomad", "Nomad's", nomad), ("redis", "that of Redis", redis)] {
         if let Some(reading) = reading {
             compare(&mut checks, name, whose, reading);

@@ -1,6 +1,6 @@
 //! Where the settings come from. Values are not shown: they may be secrets.
 
-use super::{Check, Checks, Link};
+use super::{Check, Checks, Section};
 
 /// Where `config` found settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(crate) struct Provenance {
 }
 
 pub(super) fn checks(found: &Provenance) -> Vec<Check> {
-    let mut checks = Checks::of(Link::Configuration);
+    let mut checks = Checks::of(Section::Configuration);
     match (&found.file, &found.usual) {
         (Some((path, keys)), _) if found.leaks => {
             let said = format!(
@@ -70,9 +70,9 @@ fn sets(keys: &[String], overruled: &[(String, String)]) -> String {
 
 /// The report when the settings can't even be read.
 pub(crate) fn unconfigured(what: &str, hint: Option<&str>) -> Vec<Check> {
-    let mut checks = Checks::of(Link::Configuration);
+    let mut checks = Checks::of(Section::Configuration);
     checks.problem("settings", what, hint.unwrap_or("correct it where it is set"));
-    let others = Link::ALL.into_iter().filter(|link| *link != Link::Configuration);
+    let others = Section::ALL.into_iter().filter(|link| *link != Section::Configuration);
     let skipped = others.flat_map(|link| {
         let mut checks = Checks::of(link);
         checks.skipped("all", "needs settings");

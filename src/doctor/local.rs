@@ -7,7 +7,7 @@ use crate::model::text::first_line;
 use crate::store::redis::{CacheEntry, KeyFound, KeyOwner};
 use crate::store::{FolderState, KeyStats, Place, Stats, UsableFolder, inspect_folder};
 
-use super::{CheckStatus, Checks, Findings, Link};
+use super::{CheckStatus, Checks, Findings, Section};
 
 /// Less than this, and the nodes of a large cluster do not fit.
 const LITTLE: u64 = 64 << 20;
@@ -15,7 +15,7 @@ const NAMES: [&str; 4] = ["folder", "mode", "writable", "space"];
 
 /// `is_spare`: Redis is the cache, and nobody misses these files while it answers.
 pub(super) fn examined(place: &Place, is_spare: bool) -> Findings {
-    let mut checks = Checks::of(Link::Files);
+    let mut checks = Checks::of(Section::Files);
     let path = place.folder.as_deref().map(shown).unwrap_or_default();
     let entry = match inspect_folder(place) {
         FolderState::Ready(mut ready) => self::ready(&mut checks, &path, &mut ready),
@@ -112,14 +112,14 @@ fn shown(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::{LITTLE, ready};
-    use crate::doctor::{CheckStatus, Checks, Link};
+    use crate::doctor::{CheckStatus, Checks, Section};
     use crate::store::{FolderSpace, UsableFolder};
 
     /// The lines of a folder with so much room, into which may be written or not.
     fn said(free_bytes: u64, writable: Result<(), &str>, is_remote: bool) -> Vec<String> {
         let writable = writable.map_err(str::to_owned);
         let space = FolderSpace { mode: 0o700, owner: 7, free_bytes, writable };
-        let mut checks = Checks::of(Link::Files);
+        let mut checks = Checks::of(Section::Files);
         let mut found = UsableFolder { space, is_remote, stats: None, ignored: None };
         assert!(ready(&mut checks, "/f", &mut found).is_none());
         let all = checks.all.into_iter().filter(|check| check.state != CheckStatus::Ok);

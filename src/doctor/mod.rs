@@ -29,7 +29,7 @@ pub(crate) use configuration::{Provenance, unconfigured};
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Check {
-    pub(crate) link: Link,
+    pub(crate) link: Section,
     /// Unique within the link, unless it is that of a key or of a right.
     #[serde(rename = "check")]
     pub(crate) name: String,
@@ -43,7 +43,7 @@ pub(crate) struct Check {
 /// The parts of the chain, in the order in which they are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Link {
+pub(crate) enum Section {
     Configuration,
     Nomad,
     Redis,
@@ -54,7 +54,7 @@ pub(crate) enum Link {
     Clock,
 }
 
-impl Link {
+impl Section {
     pub(crate) const ALL: [Self; 6] =
         [Self::Configuration, Self::Nomad, Self::Redis, Self::Files, Self::Cache, Self::Clock];
 }
@@ -83,11 +83,11 @@ impl CheckStatus {
 }
 
 /// What is to be examined.
-pub(crate) struct Subject {
+pub(crate) struct Targets {
     pub(crate) found: Provenance,
     pub(crate) access: Access,
     pub(crate) place: Place,
-    pub(crate) tell: Notifier,
+    pub(crate) notifier: Notifier,
 }
 
 /// What was found out about one link, and what others need of it.
@@ -103,12 +103,12 @@ struct Findings {
 
 /// Checks of one link, in the order in which they were made.
 struct Checks {
-    link: Link,
+    link: Section,
     all: Vec<Check>,
 }
 
 impl Checks {
-    fn of(link: Link) -> Self {
+    fn of(link: Section) -> Self {
         Self { link, all: Vec::new() }
     }
 
@@ -167,14 +167,14 @@ impl TimeLeft {
 }
 
 /// Nomad and Redis are asked side by side.
-pub(crate) fn examined(case: &Subject) -> Vec<Check> {
+pub(crate) fn examined(case: &Targets) -> Vec<Check> {
     let time = TimeLeft { until: case.access.deadline };
     let uses_redis = matches!(case.place.choice, CacheMode::Auto | CacheMode::Redis);
     let uses_files = matches!(case.place.choice, CacheMode::Auto | CacheMode::Local);
-    let redis = || redis::examined(&case.place, time, &case.tell);
+    let redis = || redis::examined(&case.place, time, &case.notifier);
     let (nomad, redis) = thread::scope(|scope| {
         let thread = uses_redis.then(|| thread::Builder::new().spawn_scoped(scope, redis));
-        let nomad = nomad::examined(&case.access, time, &case.tell);
+        let nomad = nomad::examined(&case.access, time, &case.notifier);
         let redis = thread.map(|thread| match thread {
             Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
             // Where no thread can be made, one after the other.

@@ -12,7 +12,7 @@ use crate::nomad::{
 };
 
 use super::clock::ClockReading;
-use super::{Checks, Findings, Link, NO_TIME, TimeLeft};
+use super::{Checks, Findings, NO_TIME, Section, TimeLeft};
 
 /// Slower than this, Nomad is what people wait for.
 const SLOW: Duration = Duration::from_millis(500);
@@ -22,7 +22,7 @@ const ASKS: u32 = 3;
 
 pub(super) fn examined(access: &Access, time: TimeLeft, tell: &Notifier) -> Findings {
     let mut way =
-        NomadCheck { access, time, checks: Checks::of(Link::Nomad), index: None, clock: None };
+        NomadCheck { access, time, checks: Checks::of(Section::Nomad), index: None, clock: None };
     // An examination writes nothing, not even its place among the connections of this host.
     let alone = Access { folder: None, ..access.clone() };
     match HttpNomad::open(alone, tell.clone()).and_then(HttpNomad::ready) {

@@ -173,7 +173,7 @@ impl Column {
     }
 
     /// Whether the column is hidden on a terminal if all its cells have such texts.
-    pub(super) fn is_silent(&self, text: &str) -> bool {
+    pub(super) fn is_empty(&self, text: &str) -> bool {
         let Self::Standard(column) = self else { return false };
         match column.head {
             "Pool" => text == "default" || text == "-",

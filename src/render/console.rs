@@ -20,7 +20,7 @@ const BACKLOG: usize = 256 << 10;
 /// Work that takes less time shows no bar, which would only flash.
 const UNSEEN: Duration = Duration::from_millis(150);
 /// How long the end of the process waits for these lines to be written.
-const FAREWELL: Duration = Duration::from_secs(2);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The messages that people see besides the data.
 pub(crate) struct Console {
@@ -55,7 +55,7 @@ impl Console {
     /// At the end of the process, writes the lines that still wait, if stderr is read soon.
     pub(crate) fn flush(&self) {
         if let Some(backlog) = self.backlog.get() {
-            backlog.flush(FAREWELL);
+            backlog.flush(FLUSH_TIMEOUT);
         }
     }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::doctor::{Check, CheckStatus, Link};
+use crate::doctor::{Check, CheckStatus, Section};
 use crate::model::format::count;
 use crate::model::json;
 
@@ -40,7 +40,7 @@ struct Report<'a> {
 
 /// The report for people.
 pub(crate) fn doctor(to: &mut dyn Write, checks: &[Check], look: &OutputStyle) -> io::Result<()> {
-    for link in Link::ALL {
+    for link in Section::ALL {
         let mut checks = checks.iter().filter(|check| check.link == link).peekable();
         if checks.peek().is_some() {
             writeln!(to, "{}", Tone::Strong.painted(head(link), look.colour))?;
@@ -52,14 +52,14 @@ pub(crate) fn doctor(to: &mut dyn Write, checks: &[Check], look: &OutputStyle) -
     writeln!(to, "\n{}", summary(checks))
 }
 
-fn head(link: Link) -> &'static str {
+fn head(link: Section) -> &'static str {
     match link {
-        Link::Configuration => "Configuration",
-        Link::Nomad => "Nomad",
-        Link::Redis => "Redis",
-        Link::Files => "Files of this machine",
-        Link::Cache => "Cache",
-        Link::Clock => "Clock",
+        Section::Configuration => "Configuration",
+        Section::Nomad => "Nomad",
+        Section::Redis => "Redis",
+        Section::Files => "Files of this machine",
+        Section::Cache => "Cache",
+        Section::Clock => "Clock",
     }
 }
 
@@ -127,7 +127,7 @@ fn wrapped(text: &str, width: Option<usize>, margin: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::{doctor, summary, wrapped};
-    use crate::doctor::{Check, CheckStatus, Link};
+    use crate::doctor::{Check, CheckStatus, Section};
     use crate::render::OutputStyle;
 
     #[test]
@@ -146,7 +146,7 @@ mod tests {
         let said = |states: &[CheckStatus]| {
             let check = |state: &CheckStatus| {
                 let (name, said) = ("x".to_owned(), String::new());
-                Check { link: Link::Redis, name, state: *state, said, advice: None }
+                Check { link: Section::Redis, name, state: *state, said, advice: None }
             };
             summary(&states.iter().map(check).collect::<Vec<_>>())
         };
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn colour_is_not_the_only_sign_and_goes_away() {
         let check = Check {
-            link: Link::Redis,
+            link: Section::Redis,
             name: "reached".to_owned(),
             state: CheckStatus::Problem,
             said: "refused".to_owned(),

@@ -69,7 +69,7 @@ pub(crate) fn table(
     if style.width.is_some() {
         shorten_ids(&columns, &mut rows);
         if !sheet.named {
-            leave_out_silent(&mut columns, &mut rows);
+            hide_empty_columns(&mut columns, &mut rows);
         }
     }
     if style.headers {
@@ -119,9 +119,9 @@ fn shorten_ids(columns: &[Column], rows: &mut [TableRow<'_>]) {
 }
 
 /// Leaves out the columns that say nothing of any node.
-fn leave_out_silent(columns: &mut Vec<Column>, rows: &mut [TableRow<'_>]) {
+fn hide_empty_columns(columns: &mut Vec<Column>, rows: &mut [TableRow<'_>]) {
     for at in (0..columns.len()).rev() {
-        if rows.iter().all(|row| columns[at].is_silent(&row[at].0)) {
+        if rows.iter().all(|row| columns[at].is_empty(&row[at].0)) {
             columns.remove(at);
             rows.iter_mut().for_each(|row| drop(row.remove(at)));
         }

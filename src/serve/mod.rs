@@ -85,7 +85,7 @@ pub(crate) fn run(settings: Settings, backend: Backend, out: &mut dyn Write) -> 
     let runtime = http::runtime::runtime().map_err(Error::Io)?;
     let (stopping, stop) = watch::channel(Stop::No);
     // Before anybody can know that it runs.
-    backend.shutdown.instead(move || stopping.send_modify(|stop| *stop = stop.next()));
+    backend.shutdown.set_handler(move || stopping.send_modify(|stop| *stop = stop.next()));
     for socket in &sockets {
         writeln!(out, "listening on {}", socket.name_below(&settings.base))
             .map_err(Error::Output)?;

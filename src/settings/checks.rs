@@ -8,7 +8,7 @@ use crate::model::text::{first_line, unknown};
 use crate::store::redis;
 
 /// Far beyond every use, and small enough for every clock and every Redis.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+const MAX_DURATION: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// `90s`, `5m`, `1m30s`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
@@ -19,7 +19,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let parsed = text.parse::<jiff::SignedDuration>().ok();
     let duration = parsed.and_then(|parsed| Duration::try_from(parsed).ok());
     match duration {
-        Some(duration) if duration > LONGEST => Err("must be at most a year".to_owned()),
+        Some(duration) if duration > MAX_DURATION => Err("must be at most a year".to_owned()),
         Some(duration) => Ok(duration),
         None => Err(format!("{shown:?} is not a duration; write 90s, 5m or 1m30s")),
     }

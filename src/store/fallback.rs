@@ -13,20 +13,20 @@ use crate::net::sync::lock;
 use super::files::LocalStore;
 use super::redis::RedisStore;
 use super::{
-    Base, CLEAR_PATIENCE, Cleared, ClearedPlace, Enter, Entered, Error, ErrorKind, FailureClass,
+    Base, CLEAR_TIMEOUT, Cleared, ClearedPlace, Enter, Entered, Error, ErrorKind, FailureClass,
     Flight, Kept, Lease, Look, Present, Publication, Published, Sample, ShownList, Stats, Store,
     Want,
 };
 
-/// One run's way to the cache: whichever store it falls back to, it stays with that one, because
-/// leases and revs of the one mean nothing in the other.
+/// The cache of one run: Redis, or the local files once Redis has failed. A run never goes back,
+/// because leases and revs of one store mean nothing in the other.
 pub struct FallbackStore {
     redis: Arc<RedisStore>,
-    /// Somebody named this Redis: its absence is worth a warning.
-    asked: bool,
-    /// `Err`: why this machine can keep nothing.
+    /// The user configured this Redis, so its absence is worth a warning.
+    is_configured: bool,
+    /// `Err`: why nothing can be cached on this machine.
     local: Result<Arc<LocalStore>, Error>,
-    /// The files of this machine where they can't be used now and may be later: not cleared, and why.
+    /// Local files that cannot be cleared now and may be used later, and why.
     uncleared: Option<ClearedPlace>,
     /// Whether the local store serves when Redis does not; it is cleared in any case.
     falls_back: bool,
@@ -34,7 +34,8 @@ pub struct FallbackStore {
     redis_failed: AtomicBool,
     /// Redis has answered in this run.
     answered: AtomicBool,
-    /// Redis ended in the middle of an answer: it is there, so the local store does not serve either.
+    /// Redis cut off a reply: it is up, so the local store is not used, and nothing is cached in this
+    /// run.
     truncated: AtomicBool,
     /// What Redis has shown in this run, as far as the local store knows: its index, or that there
     /// was nothing.
@@ -42,7 +43,7 @@ pub struct FallbackStore {
     warned: AtomicBool,
     /// Tokens of the flights that the local store has given.
     local_flights: Mutex<HashSet<String>>,
-    tell: Notifier,
+    notifier: Notifier,
 }
 
 impl FallbackStore {
@@ -53,7 +54,7 @@ impl FallbackStore {
     ) -> Self {
         Self {
             redis,
-            asked: true,
+            is_configured: true,
             local,
             uncleared: None,
             falls_back: true,
@@ -63,29 +64,29 @@ impl FallbackStore {
             forgotten: Mutex::default(),
             warned: AtomicBool::new(false),
             local_flights: Mutex::default(),
-            tell,
+            notifier: tell,
         }
     }
 
-    /// Nobody named this Redis: if it is not there, nobody misses it.
+    /// The default Redis: no warning if it is not there.
     #[must_use]
     pub fn unasked(self) -> Self {
-        Self { asked: false, ..self }
+        Self { is_configured: false, ..self }
     }
 
-    /// There are files of this machine that can't be used now.
+    /// Local files exist that cannot be used now.
     #[must_use]
     pub fn with_uncleared(self, uncleared: Option<ClearedPlace>) -> Self {
         Self { uncleared, ..self }
     }
 
-    /// Redis or nothing: without it every run asks Nomad.
+    /// `--cache redis`: without Redis every run asks Nomad.
     #[must_use]
     pub fn without_fallback(self) -> Self {
         Self { falls_back: false, ..self }
     }
 
-    /// Redis could not be used: who wants to try it again begins another run.
+    /// Whether Redis has failed in this run; only another run tries it again.
     pub(super) fn has_failed(&self) -> bool {
         self.redis_failed.load(Ordering::Relaxed)
     }
@@ -128,7 +129,7 @@ impl FallbackStore {
         }
     }
 
-    /// Redis has shown this, or has nothing: from now on nothing older is served from the files.
+    /// Redis has shown this list, or has none: from now on the files serve nothing older.
     fn forget_older(&self, than: Option<ShownList>) {
         let Ok(local) = &self.local else { return };
         let index = than.map(|shown| shown.index);
@@ -140,7 +141,7 @@ impl FallbackStore {
         }
     }
 
-    /// From now on this run does without Redis.
+    /// Stops using Redis in this run.
     fn fall_back(&self, error: &Error) {
         if self.redis_failed.swap(true, Ordering::Relaxed) {
             return;
@@ -154,9 +155,9 @@ impl FallbackStore {
         };
         if *error == Error::Truncated {
             self.truncated.store(true, Ordering::Relaxed);
-            return self.tell.verbose(format!("{failed}; asking Nomad"));
+            return self.notifier.verbose(format!("{failed}; asking Nomad"));
         }
-        let is_absent = error.kind() == ErrorKind::Unavailable && !self.asked;
+        let is_absent = error.kind() == ErrorKind::Unavailable && !self.is_configured;
         let instead = match (&self.local, self.falls_back) {
             (Ok(_), true) => "using the local cache".to_owned(),
             // Nobody misses the Redis, but without files every run asks for everything.
@@ -173,9 +174,9 @@ impl FallbackStore {
     /// At most one warning a run; `quietly`: only with `-v`.
     fn tell_once(&self, text: String, quietly: bool) {
         if quietly || self.warned.swap(true, Ordering::Relaxed) {
-            self.tell.verbose(text);
+            self.notifier.verbose(text);
         } else {
-            self.tell.warning(text);
+            self.notifier.warning(text);
         }
     }
 
@@ -212,12 +213,12 @@ impl FallbackStore {
         Ok(entered)
     }
 
-    /// What can't be published is printed all the same. The lease is given back, so that those who
-    /// wait need not wait for its end.
+    /// A list that cannot be published is printed all the same. The lease is released, so that
+    /// waiting processes need not wait for its expiry.
     fn unpublished(&self, lease: &Lease, error: &Error) -> Published {
         let lasts = error.is_timeout() || matches!(error, Error::NoCommand(_));
         let passes = error.kind() == ErrorKind::Unavailable && !lasts;
-        let is_absent = error.kind() == ErrorKind::Unavailable && !self.asked;
+        let is_absent = error.kind() == ErrorKind::Unavailable && !self.is_configured;
         self.tell_once(format!("cannot write the cache in Redis: {error}"), passes || is_absent);
         if error.is_answer() {
             self.redis.release(lease);
@@ -225,9 +226,9 @@ impl FallbackStore {
         Published::Fenced
     }
 
-    /// A Redis that nobody asked for and that refuses the connection was no cache.
+    /// A default Redis that refuses the connection never held a cache.
     fn was_no_cache(&self, place: &ClearedPlace) -> bool {
-        !self.asked && place.outcome == Err(Error::Refused)
+        !self.is_configured && place.outcome == Err(Error::Refused)
     }
 }
 
@@ -305,13 +306,13 @@ impl Store for FallbackStore {
         self.of(lease).fail(lease, class);
     }
 
-    /// In every place, whichever serves now.
+    /// Clears every store, whichever is in use.
     fn void(&self, own: Option<&Lease>) -> Result<(), Error> {
         let here = self.local.as_ref().map_or(Ok(()), |local| local.void(own));
         let there = self.redis.void(own);
         // A Redis that nobody asked for and that is not there holds nothing.
         let is_absent = |error: &Error| {
-            !self.asked && self.has_failed() && error.kind() == ErrorKind::Unavailable
+            !self.is_configured && self.has_failed() && error.kind() == ErrorKind::Unavailable
         };
         let there = there.or_else(|error| if is_absent(&error) { Ok(()) } else { Err(error) });
         there.and(here)
@@ -326,7 +327,7 @@ impl Store for FallbackStore {
     }
 
     fn clear(&self) -> Cleared {
-        let until = clock::now() + CLEAR_PATIENCE;
+        let until = clock::now() + CLEAR_TIMEOUT;
         let mut cleared = self.redis.clear();
         cleared.places.retain(|place| !self.was_no_cache(place));
         match &self.local {
@@ -340,7 +341,7 @@ impl Store for FallbackStore {
         cleared
     }
 
-    /// Where the right can't be written, whoever asks has it: then nothing is shared.
+    /// If the election cannot be written, every process follows by itself.
     fn follow(&self, name: &str) -> Result<bool, Error> {
         if !self.has_failed() {
             match self.redis.follow(name) {

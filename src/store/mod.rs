@@ -83,14 +83,14 @@ pub struct RedisPlace {
     /// `redis://`, `rediss://` or `unix://`; may hold a password.
     pub url: Secret,
     /// Somebody named this Redis (option, variable, file): its absence is worth a warning.
-    pub asked: bool,
+    pub is_configured: bool,
     pub ca_cert: Option<PathBuf>,
     pub client_cert: Option<PathBuf>,
     pub client_key: Option<PathBuf>,
 }
 
 /// How long a clear may take in all, the files of this machine included.
-pub(crate) const CLEAR_PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const CLEAR_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One method per step of the protocol, the same for every kind of store. Every method is bounded
 /// in time by the protocol's budgets. Calls may come from several threads at once.

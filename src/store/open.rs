@@ -33,7 +33,7 @@ struct FallbackStores {
     redis: Arc<RedisStore>,
     local: Result<Arc<LocalStore>, Error>,
     place: Place,
-    tell: Notifier,
+    notifier: Notifier,
     /// The present run; another one begins when it could not use Redis.
     run: Mutex<Option<Arc<FallbackStore>>>,
     /// Runs that could not.
@@ -59,7 +59,7 @@ impl Stores {
                 redis: Arc::new(RedisStore::new(place, tell.clone())?),
                 local: open_local(place, tell),
                 place: place.clone(),
-                tell: tell.clone(),
+                notifier: tell.clone(),
                 run: Mutex::default(),
                 failures: AtomicU64::new(0),
             })),
@@ -83,7 +83,7 @@ impl Stores {
         let works = run.as_ref().and_then(|run| run.redis_works());
         // Another run begins only after one that failed.
         let works = works.or_else(|| (self.failures() > 0).then_some(false));
-        works.filter(|works| *works || falling.place.redis.asked)
+        works.filter(|works| *works || falling.place.redis.is_configured)
     }
 
     /// Whether the cache that somebody asked for can be used.
@@ -92,7 +92,9 @@ impl Stores {
     /// Why not.
     pub fn check(&self) -> Result<(), Error> {
         match &self.0 {
-            OpenedStore::Falling(falling) if falling.place.redis.asked => falling.redis.check(),
+            OpenedStore::Falling(falling) if falling.place.redis.is_configured => {
+                falling.redis.check()
+            }
             _ => self.run().present().map(drop),
         }
     }
@@ -121,11 +123,11 @@ impl FallbackStores {
     fn begin(&self) -> FallbackStore {
         let uncleared = self.local.as_ref().err().and_then(|why| uncleared(&self.place, why));
         let store =
-            FallbackStore::new(Arc::clone(&self.redis), self.local.clone(), self.tell.clone());
+            FallbackStore::new(Arc::clone(&self.redis), self.local.clone(), self.notifier.clone());
         let store = store.with_uncleared(uncleared);
         match self.place.choice {
             CacheMode::Redis => store.without_fallback(),
-            _ if !self.place.redis.asked => store.unasked(),
+            _ if !self.place.redis.is_configured => store.unasked(),
             _ => store,
         }
     }

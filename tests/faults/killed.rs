@@ -44,7 +44,7 @@ impl Home {
     fn store(&self) -> LocalStore {
         let redis = RedisPlace {
             url: Secret::new(""),
-            asked: false,
+            is_configured: false,
             ca_cert: None,
             client_cert: None,
             client_key: None,

@@ -158,7 +158,7 @@ fn who_wants_everything_anew_or_has_nothing_complete_asks_for_the_list() {
     assert_eq!(refreshed(&world).1, ["list", "node b"]);
     // Who follows Nomad has seen it move.
     let world = probed();
-    let request = Request { moved: true, ..Request::new(How::Refresh, Want::Records) };
+    let request = Request { skip_probe: true, ..Request::new(How::Refresh, Want::Records) };
     world.discovery(Duration::from_secs(30)).nodes(request).unwrap();
     assert_eq!(world.nomad.asked(), ["list"]);
 }

@@ -142,11 +142,11 @@ fn a_panic_gives_the_lease_back() {
 fn leaving_gives_the_lease_back() {
     let world = World::with(&[("a", 3)]);
     let discovery = world.discovery(Duration::from_secs(30));
-    let leaving = Arc::clone(&discovery.leaving);
+    let leaving = Arc::clone(&discovery.shutdown);
     struct Leaves(Arc<Shutdown>, Arc<dyn Store>);
     impl nomad::Nomad for Leaves {
         fn stubs(&self) -> Result<Listing, nomad::Error> {
-            self.0.leave();
+            self.0.release_lease();
             let refuse = RefusedRevs::Everything;
             let enter = Enter { token: "N2", how: How::Refresh, refuse: &refuse, waited: None };
             assert!(matches!(self.1.enter(&enter), Ok(Entered::Own(_))), "the lease is free again");

@@ -48,13 +48,13 @@ pub(super) fn check(checks: &mut Checks, memory: Option<Memory>) {
 #[cfg(test)]
 mod tests {
     use super::check;
-    use crate::doctor::{CheckStatus, Checks, Link};
+    use crate::doctor::{CheckStatus, Checks, Section};
     use crate::store::Memory;
 
     #[test]
     fn a_full_server_matters_as_its_policy_says() {
         let said = |used_bytes: u64, policy: &str| {
-            let mut checks = Checks::of(Link::Redis);
+            let mut checks = Checks::of(Section::Redis);
             let policy = policy.to_owned();
             let (used_bytes, max_bytes) = (used_bytes << 20, 1000 << 20);
             check(&mut checks, Some(Memory { used_bytes, max_bytes, policy }));
@@ -64,7 +64,7 @@ mod tests {
         let end = |text: &str| Some(text.to_owned());
         assert_eq!(said(899, "noeviction"), (CheckStatus::Ok, None));
         assert_eq!(said(900, "noeviction"), (CheckStatus::Warning, end("nearly full")));
-        let mut checks = Checks::of(Link::Redis);
+        let mut checks = Checks::of(Section::Redis);
         let (used_bytes, max_bytes, policy) = (1 << 20, 3 << 20, "noeviction".to_owned());
         check(&mut checks, Some(Memory { used_bytes, max_bytes, policy }));
         assert_eq!(

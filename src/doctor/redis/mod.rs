@@ -12,7 +12,7 @@ use crate::store::redis::{CacheEntry, HelloReply, RedisStore, SENTINEL, Skipped}
 use crate::store::{CacheMode, Place};
 
 use super::clock::ClockReading;
-use super::{Checks, Findings, Link, NO_TIME, TimeLeft};
+use super::{Checks, Findings, NO_TIME, Section, TimeLeft};
 
 /// A run that is slower than this is slower than people notice.
 const SLOW: Duration = Duration::from_millis(50);
@@ -32,7 +32,7 @@ const ALL: [&str; 10] = [
 ];
 
 pub(super) fn examined(place: &Place, time: TimeLeft, tell: &Notifier) -> Findings {
-    let checks = Checks::of(Link::Redis);
+    let checks = Checks::of(Section::Redis);
     let mut way =
         RedisCheck { place, time, given: Duration::ZERO, checks, clock: None, entry: None };
     match RedisStore::new(place, tell.clone()) {
@@ -54,7 +54,7 @@ struct RedisCheck<'a> {
 
 impl RedisCheck<'_> {
     fn walk(&mut self, store: &RedisStore) {
-        let named = if self.place.redis.asked { "" } else { " (default)" };
+        let named = if self.place.redis.is_configured { "" } else { " (default)" };
         self.checks.ok("address", format!("{}{named}", store.place()));
         let greeting = match store.greet(self.step()) {
             Ok(greeting) => greeting,
@@ -112,7 +112,7 @@ impl RedisCheck<'_> {
 
     /// Nobody misses a Redis that nobody named: the files of this machine are the cache.
     fn unreached(&mut self, store: &RedisStore, error: &Error) {
-        let is_missed = self.place.redis.asked || self.place.choice == CacheMode::Redis;
+        let is_missed = self.place.redis.is_configured || self.place.choice == CacheMode::Redis;
         if !is_missed && error.kind() == ErrorKind::Unavailable && !self.time.is_over() {
             let said = format!("not there ({error}); the local files are the cache");
             self.checks.skipped("reached", said);
@@ -319,8 +319,13 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = Secret::new(format!("redis://{}", listener.local_addr().unwrap()));
         drop(listener);
-        let redis =
-            RedisPlace { url, asked: false, ca_cert: None, client_cert: None, client_key: None };
+        let redis = RedisPlace {
+            url,
+            is_configured: false,
+            ca_cert: None,
+            client_cert: None,
+            client_key: None,
+        };
         let place = Place {
             choice: CacheMode::Auto,
             redis,

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::field::{self, Field, KNOWN};
 
 /// Each column is part of each row.
-const MOST: usize = 100;
+const MAX_COLUMNS: usize = 100;
 
 /// Columns that were named.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +33,8 @@ impl Columns {
         }
         let mut named = HashSet::new();
         fields.retain(|field| named.insert(field.name().to_owned()));
-        if fields.len() > MOST {
-            return Err(format!("at most {MOST} columns can be named"));
+        if fields.len() > MAX_COLUMNS {
+            return Err(format!("at most {MAX_COLUMNS} columns can be named"));
         }
         Ok(Some(Self { fields, adds }))
     }

@@ -3,10 +3,10 @@
 use crate::model::work_limit::WorkLimit;
 
 /// Characters of a pattern with wildcards.
-pub const LONGEST: usize = 256;
+pub const MAX_PATTERN_CHARS: usize = 256;
 
 /// A state for each character of the pattern, and the one behind the last.
-const WORDS: usize = LONGEST / 64 + 1;
+const WORDS: usize = MAX_PATTERN_CHARS / 64 + 1;
 
 /// A pattern for texts: `*` is any text, `?` one character, `[a-z]` one of these, `[!a-z]`
 /// none of these. A `[` without its `]` stands for itself.
@@ -58,8 +58,8 @@ impl Pattern {
         if !is_glob(text) {
             return Ok(Self::literal(text));
         }
-        if text.chars().nth(LONGEST).is_some() {
-            return Err(format!("a pattern may have at most {LONGEST} characters"));
+        if text.chars().nth(MAX_PATTERN_CHARS).is_some() {
+            return Err(format!("a pattern may have at most {MAX_PATTERN_CHARS} characters"));
         }
         Ok(Self { text: text.to_owned(), wild: Some(Automaton::of(text)) })
     }
@@ -210,7 +210,7 @@ fn set_of(rest: &[char]) -> Option<(Single, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{LONGEST, Pattern};
+    use super::{MAX_PATTERN_CHARS, Pattern};
     use crate::model::work_limit::WorkLimit;
 
     fn fits(pattern: &str, text: &str) -> bool {
@@ -250,16 +250,16 @@ mod tests {
         ] {
             assert_eq!(fits(pattern, text), expected, "{pattern} {text}");
         }
-        assert!(!fits(&"*a".repeat(LONGEST / 2), &"a".repeat(LONGEST / 2 - 1)));
-        assert!(fits(&"?".repeat(LONGEST), &"é".repeat(LONGEST)));
-        assert!(!fits(&"?".repeat(LONGEST), &"é".repeat(LONGEST + 1)));
+        assert!(!fits(&"*a".repeat(MAX_PATTERN_CHARS / 2), &"a".repeat(MAX_PATTERN_CHARS / 2 - 1)));
+        assert!(fits(&"?".repeat(MAX_PATTERN_CHARS), &"é".repeat(MAX_PATTERN_CHARS)));
+        assert!(!fits(&"?".repeat(MAX_PATTERN_CHARS), &"é".repeat(MAX_PATTERN_CHARS + 1)));
     }
 
     #[test]
     fn patterns_have_an_end_and_texts_have_none() {
-        let why = Pattern::parse(&"*".repeat(LONGEST + 1)).unwrap_err();
+        let why = Pattern::parse(&"*".repeat(MAX_PATTERN_CHARS + 1)).unwrap_err();
         assert_eq!(why, "a pattern may have at most 256 characters");
-        assert!(Pattern::parse(&"[".repeat(LONGEST)).is_ok());
+        assert!(Pattern::parse(&"[".repeat(MAX_PATTERN_CHARS)).is_ok());
         assert!(fits(&"x".repeat(5000), &"x".repeat(5000)));
     }
 

@@ -40,7 +40,7 @@ pub(crate) const PAGE: [&str; 10] = [
 ];
 
 /// The longest value of a parameter, or name of a node, in bytes.
-pub(crate) const LONGEST: usize = 1024;
+pub(crate) const MAX_PARAMETER_BYTES: usize = 1024;
 
 /// The other parameters of a list.
 pub(crate) const OTHERS: [&str; 6] = ["dc", "columns", "full", "limit", "refresh", "force"];
@@ -92,8 +92,10 @@ pub(crate) fn node_query(query: &str, fetches: bool) -> Result<NodeQuery, Proble
     let (mut columns, mut limit) = (Vec::new(), None);
     let (mut refresh, mut force) = (false, false);
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        if value.len() > LONGEST {
-            return Err(Problem::bad_request(format!("a value is longer than {LONGEST} bytes")));
+        if value.len() > MAX_PARAMETER_BYTES {
+            return Err(Problem::bad_request(format!(
+                "a value is longer than {MAX_PARAMETER_BYTES} bytes"
+            )));
         }
         let value = value.into_owned();
         match &*name {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::model::selection::glob::Pattern;
 use crate::serve::http::problem::Problem;
 
-use super::parameters::{self, LONGEST, NodeQuery, PAGE, only};
+use super::parameters::{self, MAX_PARAMETER_BYTES, NodeQuery, PAGE, only};
 
 /// Every path and its methods; GET includes HEAD, and OPTIONS is always allowed.
 pub(crate) const ROUTES: [(&str, &[&str]); 14] = [
@@ -138,7 +138,7 @@ fn template(path: &str) -> Option<(&'static str, Result<String, RouteError>)> {
 }
 
 fn decoded(text: &str) -> Result<String, RouteError> {
-    if text.len() > LONGEST {
+    if text.len() > MAX_PARAMETER_BYTES {
         return Err(RouteError::NotFound);
     }
     let bad = |why: &str| RouteError::Bad(Problem::bad_request(why));

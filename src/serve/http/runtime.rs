@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
 /// Threads for blocking calls: Redis, Nomad, files.
-const MOST: usize = 32;
+const MAX_THREADS: usize = 32;
 /// One for the long poll; the others for short calls, and for workers that get no thread of their own.
 const FEWEST: usize = 4;
 /// Descriptors that must be available.
@@ -26,7 +26,7 @@ const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
 pub(crate) fn runtime() -> io::Result<Runtime> {
     let runtime = Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(MOST)
+        .max_blocking_threads(MAX_THREADS)
         .thread_keep_alive(FOR_EVER)
         .build()?;
     // For a few connections, to Nomad and Redis too: closed at once.

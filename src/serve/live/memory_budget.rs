@@ -10,7 +10,7 @@ use super::error::AnswerError;
 
 /// For the whole process, in bytes. The current publication does not count: it is in memory without
 /// any request.
-pub(crate) const MOST: usize = 256 << 20;
+pub(crate) const MAX_BYTES: usize = 256 << 20;
 /// A response may always have this many bytes, whatever the others have: connections are few.
 pub(crate) const SMALL: usize = 64 << 10;
 
@@ -45,7 +45,7 @@ impl MemoryBudget {
 
     /// Whether bytes in memory may be sent; `publication` is the size of the one that they are from.
     pub(crate) fn check(&self, publication: usize) -> Result<(), AnswerError> {
-        let fits = self.used().saturating_sub(publication) <= MOST;
+        let fits = self.used().saturating_sub(publication) <= MAX_BYTES;
         fits.then_some(()).ok_or(AnswerError::OutOfMemory)
     }
 }
@@ -100,7 +100,8 @@ impl GrowingBytes {
             let capacity = needed.max(2 * bytes.capacity());
             let growth = capacity.saturating_sub(charge.bytes);
             let room = |used: usize| {
-                let fits = used.saturating_sub(self.publication).saturating_add(growth) <= MOST;
+                let fits =
+                    used.saturating_sub(self.publication).saturating_add(growth) <= MAX_BYTES;
                 (fits || capacity <= SMALL).then_some(used + growth)
             };
             let (order, used) = (Ordering::Relaxed, &charge.budget.0);
@@ -136,7 +137,7 @@ impl io::Write for GrowingBytes {
 mod tests {
     use std::sync::Arc;
 
-    use super::{BudgetedBytes, GrowingBytes, MOST, MemoryBudget, SMALL};
+    use super::{BudgetedBytes, GrowingBytes, MAX_BYTES, MemoryBudget, SMALL};
 
     #[test]
     fn bytes_count_once_until_the_last_who_shares_them_is_gone() {
@@ -154,14 +155,14 @@ mod tests {
     fn what_is_made_stays_within_the_bound_and_small_answers_are_always_made() {
         let budget = MemoryBudget::default();
         let shown = budget.charge(50 << 20);
-        let others = budget.charge(MOST - (1 << 20));
+        let others = budget.charge(MAX_BYTES - (1 << 20));
         let mut growing = GrowingBytes::new(&budget, 50 << 20);
         let piece = vec![0; 100 << 10];
         let added = (0..20).take_while(|_| growing.add(&piece).is_ok()).count();
         assert!((5..=10).contains(&added), "{added} pieces of 100 KB in 1 MB");
-        assert!(budget.used() <= MOST + (50 << 20));
+        assert!(budget.used() <= MAX_BYTES + (50 << 20));
         let bytes = BudgetedBytes::bytes(Arc::new(growing.done()));
-        assert_eq!(budget.used() - (50 << 20) - (MOST - (1 << 20)), bytes.len());
+        assert_eq!(budget.used() - (50 << 20) - (MAX_BYTES - (1 << 20)), bytes.len());
         let full = budget.charge(1 << 20);
         assert!(budget.check(50 << 20).is_err());
         let mut small = GrowingBytes::new(&budget, 50 << 20);

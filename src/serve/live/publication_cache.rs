@@ -150,7 +150,7 @@ impl PublicationCache {
             let why = (ContactFailure::of_list(error), &*error.to_string());
             self.failed(Question::List, began, why);
         };
-        let request = Request { moved, ..Request::new(how, want) };
+        let request = Request { skip_probe: moved, ..Request::new(how, want) };
         let answer = self.discovery(began).nodes(request).inspect_err(failed)?;
         let Answer { snapshot, source, missing, tally, outage } = answer;
         match &outage {
@@ -174,9 +174,9 @@ impl PublicationCache {
             store: stores.run(),
             policy: Policy { deadline, ..*policy },
             probes: probes.clone(),
-            tell: notifier.clone(),
+            notifier: notifier.clone(),
             progress: Arc::new(NoProgress),
-            leaving: Arc::clone(shutdown),
+            shutdown: Arc::clone(shutdown),
             sleep: Arc::new(clock::sleep),
         }
     }

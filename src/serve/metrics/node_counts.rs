@@ -21,7 +21,7 @@ const SERIES: usize = 1_000;
 /// Replaces values that are not distinguished.
 const OTHER: &str = "other";
 /// Longer values are cut, in characters.
-const LONGEST: usize = 100;
+const MAX_LABEL_CHARS: usize = 100;
 
 /// Counts nodes by their labels; every node is in one of the series.
 pub(crate) fn count(nodes: &[impl Borrow<Full>]) -> Vec<(Series, i64)> {
@@ -34,7 +34,7 @@ pub(crate) fn count(nodes: &[impl Borrow<Full>]) -> Vec<(Series, i64)> {
     for (labels, count) in counts {
         let mut at = 0..LABELS.len();
         let text = labels.map(|value| match at.next() {
-            Some(at) if common[at].contains(value) => first_line(value, LONGEST),
+            Some(at) if common[at].contains(value) => first_line(value, MAX_LABEL_CHARS),
             _ => OTHER.to_owned(),
         });
         *series.entry(text).or_default() += count;

@@ -8,7 +8,7 @@ use crate::host::folder::WriteLock;
 use crate::random;
 
 use super::snapshot_file::Header;
-use super::{EPOCH, LocalStore, PATIENCE};
+use super::{EPOCH, LOCK_TIMEOUT, LocalStore};
 
 pub(super) fn clear(store: &LocalStore, until: Instant) -> io::Result<()> {
     let writing = store.folder.writing(until.saturating_duration_since(clock::now()))?;
@@ -22,7 +22,7 @@ pub(super) fn clear(store: &LocalStore, until: Instant) -> io::Result<()> {
 
 /// What replaces the snapshot fences every flight that began before, ours too.
 pub(super) fn void(store: &LocalStore) -> io::Result<()> {
-    let writing = store.folder.writing(PATIENCE)?;
+    let writing = store.folder.writing(LOCK_TIMEOUT)?;
     let (snap, scope) = (store.name("snap"), store.scope.as_str().to_owned());
     let Some(epoch) = store.known_epoch() else { return Ok(()) };
     let void = Header::void(epoch, scope, &store.boot.id, store.now()).line();

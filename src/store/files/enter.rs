@@ -7,7 +7,7 @@ use crate::store::{Enter, Entered, Error, Flight, How, RefusedRevs};
 
 use super::lease;
 use super::lease::{LeaseAttempt, LeaseHolder};
-use super::{EPOCH, LocalEntry, LocalStore, PATIENCE};
+use super::{EPOCH, LOCK_TIMEOUT, LocalEntry, LocalStore};
 
 pub(super) fn enter(store: &LocalStore, enter: &Enter<'_>) -> Result<Entered, Error> {
     let epoch = epoch(store)?;
@@ -25,7 +25,7 @@ pub(super) fn enter(store: &LocalStore, enter: &Enter<'_>) -> Result<Entered, Er
     }
 }
 
-/// Nobody else flies.
+/// No other flight is under way.
 fn alone(
     store: &LocalStore,
     enter: &Enter<'_>,
@@ -46,8 +46,8 @@ fn alone(
     Ok(own(store, enter, known, epoch, None))
 }
 
-/// Another holds the lock. Who forces waits for nobody, and nobody waits for one who is stopped:
-/// they work without the lock, and their publication is fenced like every other.
+/// Another process holds the lock. `--force`, and any run whose holder has stopped, goes on
+/// without it; fencing protects the publication.
 fn beside(store: &LocalStore, enter: &Enter<'_>, epoch: String, holder: LeaseHolder) -> Entered {
     let known = store.known();
     // Seen twice: between taking the lock and signing, an owner shows what another left there.
@@ -58,7 +58,7 @@ fn beside(store: &LocalStore, enter: &Enter<'_>, epoch: String, holder: LeaseHol
             rev: known.valid(store).map(|it| it.rev.clone()),
         };
     }
-    store.tell.verbose(format!("working beside {}", holder.token));
+    store.notifier.verbose(format!("working beside {}", holder.token));
     store.flights.beside(enter.token, known.last_published(store), store.now());
     // `F`, because a refresh that waits for the lock must not take it for a later flight's.
     let watch = format!("F{}", &enter.token.get(1..).unwrap_or_default());
@@ -100,7 +100,8 @@ fn epoch(store: &LocalStore) -> Result<String, Error> {
     if let Some(epoch) = store.known_epoch() {
         return Ok(epoch);
     }
-    let writing = store.folder.writing(PATIENCE).map_err(|error| store.cannot("write", &error))?;
+    let writing =
+        store.folder.writing(LOCK_TIMEOUT).map_err(|error| store.cannot("write", &error))?;
     if let Some(epoch) = store.known_epoch() {
         return Ok(epoch);
     }

@@ -11,8 +11,8 @@ use super::snapshot_file::Header;
 
 const VERSION: &str = "v1";
 /// More than any note of this program.
-const LONGEST: u64 = 512;
-/// This stands between a question and its answer from Redis.
+const MAX_NOTE_BYTES: u64 = 512;
+/// Short, because a run with Redis waits for it.
 const FORGET_PATIENCE: Duration = Duration::from_millis(100);
 
 /// The note of one scope. Times are milliseconds since boot.
@@ -72,7 +72,7 @@ impl Floor {
 impl LocalStore {
     /// What Redis has shown.
     pub(super) fn floor(&self) -> Floor {
-        let note = self.folder.read(&self.name("floor"), LONGEST);
+        let note = self.folder.read(&self.name("floor"), MAX_NOTE_BYTES);
         let text = note.and_then(|note| String::from_utf8(note).ok());
         text.and_then(|text| Floor::parse(&text, &self.boot.id)).unwrap_or_default()
     }

@@ -15,8 +15,8 @@ use crate::store::FailureClass;
 
 /// How long a failure is told to those who waited for it, in milliseconds.
 const FAILURE_MS: u64 = 2000;
-/// A live owner signs every second. One who has not for so long is stopped, or the machine slept:
-/// the lease is lost, as in Redis. In milliseconds.
+/// A live holder renews every second. After this time (in milliseconds) without a renewal the
+/// holder is stopped, or the machine slept: the lease has expired, as in Redis.
 const SIGNED_MS: u64 = 5000;
 /// The file has two lines of this length: whose flight it is, or how it ended; what was published last.
 const LENGTH: usize = 64;
@@ -45,10 +45,10 @@ pub(super) struct LastPublished {
     pub(super) noted: Option<String>,
 }
 
-/// What came of the try to take the lease.
+/// The outcome of an attempt to take the lease.
 #[derive(Debug)]
 pub(super) enum LeaseAttempt {
-    /// The lock is held now, and nobody has been told whose it is.
+    /// This process holds the lock; its token is not written yet.
     Free(Lock),
     /// Another flight holds it.
     Held(LeaseHolder),
@@ -77,7 +77,7 @@ impl LeaseHolder {
         told(&self.said, waited, now)
     }
 
-    /// It is stopped: whoever waits for it waits in vain.
+    /// The holder is stopped: waiting for it is pointless.
     pub(super) fn is_stopped(&self, now: u64) -> bool {
         self.signed.is_some_and(|signed| is_over(signed, now))
     }
@@ -97,13 +97,13 @@ pub(super) fn take(folder: &Folder, name: &str) -> io::Result<LeaseAttempt> {
     })
 }
 
-/// Whether somebody holds the lock at this moment.
+/// Whether the lock is held at this moment.
 pub(super) fn is_held(folder: &Folder, name: &str) -> bool {
     let file = folder.file(name, OFlags::RDWR);
     file.is_ok_and(|file| matches!(Lock::take(file), Ok(Err(_))))
 }
 
-/// The class with which the flight `waited` failed, if it did so a moment ago.
+/// Why the flight `waited` failed, if it did so a moment ago.
 pub(super) fn failure(lock: &Lock, waited: &str, now: u64) -> Option<FailureClass> {
     told(&said(lock.file()), waited, now)
 }
@@ -128,11 +128,11 @@ pub(super) fn note(folder: &Folder, name: &str, rev: &str) -> io::Result<()> {
 }
 
 impl Flights {
-    /// From now on the flight is this one's.
+    /// Writes the token of this flight.
     ///
     /// # Errors
-    /// Its name can't be written. Then it must not fly: who can't see whose flight it is takes it
-    /// for a later one.
+    /// The token cannot be written. Then the lease must be given up, because others would attribute
+    /// the flight to the previous holder.
     pub(super) fn hold(
         &self,
         token: &str,
@@ -151,7 +151,7 @@ impl Flights {
         self.lock().insert(token.to_owned(), LocalFlight { lock: None, published, signed: now });
     }
 
-    /// Signs again; `false` if the flight is lost.
+    /// Renews the lease; `false` if it is lost.
     pub(super) fn renew(&self, token: &str, now: u64) -> bool {
         let mut flights = self.lock();
         let Some(begun) = flights.get_mut(token) else { return false };
@@ -180,12 +180,12 @@ impl Flights {
         }
     }
 
-    /// Gives the lease back.
+    /// Releases the lease.
     pub(super) fn release(&self, token: &str) {
         self.lock().remove(token);
     }
 
-    /// Gives the lease back and tells those who waited for it.
+    /// Releases the lease and reports the failure to waiting processes.
     pub(super) fn fail(&self, token: &str, class: FailureClass, now: u64) {
         let begun = self.lock().remove(token);
         if let Some(lock) = begun.and_then(|begun| begun.lock) {

@@ -10,11 +10,11 @@ use crate::store::{Flight, Kept, Look, Present, Want};
 
 use super::lease;
 use super::lease::LastPublished;
-use super::snapshot_file::{Header, LONGEST, Opened};
+use super::snapshot_file::{Header, MAX_SNAPSHOT_BYTES, Opened};
 use super::{EPOCH, EPOCH_LONGEST, LocalStore};
 
 /// Full records are a few times as large as `all`.
-const FULLS_LONGEST: u64 = 8 * LONGEST;
+const FULLS_LONGEST: u64 = 8 * MAX_SNAPSHOT_BYTES;
 
 /// What is known of the cache at one moment, without the bytes of `all`.
 #[derive(Debug, Default)]
@@ -116,7 +116,7 @@ impl LocalStore {
     }
 
     fn ignored(&self, why: &str) {
-        self.tell.verbose(format!("cache entry ignored: {why} ({})", self.folder.place()));
+        self.notifier.verbose(format!("cache entry ignored: {why} ({})", self.folder.place()));
     }
 
     /// # Errors

@@ -25,7 +25,7 @@ use crate::model::snapshot::Snapshot;
 
 use super::scope::Scope;
 use super::{
-    Base, BootClock, CLEAR_PATIENCE, Cleared, ClearedPlace, Enter, Entered, Error, FailureClass,
+    Base, BootClock, CLEAR_TIMEOUT, Cleared, ClearedPlace, Enter, Entered, Error, FailureClass,
     Flight, Kept, Lease, Look, NodeId, Place, Present, Publication, Published, Sample, Stats,
     Store, Want,
 };
@@ -37,8 +37,8 @@ use snapshot_file::Header;
 
 const EPOCH: &str = "epoch";
 const EPOCH_LONGEST: u64 = 64;
-/// Writing takes milliseconds; whoever keeps the lock longer is stopped or gone mad.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Writes take milliseconds; a lock that is held longer belongs to a stopped process.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The cache in the files of one user.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ pub struct LocalStore {
     boot: BootClock,
     flights: Flights,
     follower: FollowerLock,
-    tell: Notifier,
+    notifier: Notifier,
 }
 
 impl LocalStore {
@@ -74,7 +74,7 @@ impl LocalStore {
             boot,
             flights: Flights::default(),
             follower: FollowerLock::default(),
-            tell,
+            notifier: tell,
         })
     }
 
@@ -86,7 +86,7 @@ impl LocalStore {
         format!("{}.{ending}", self.scope)
     }
 
-    /// CLEAR, given up at that moment.
+    /// CLEAR, with a deadline.
     pub(super) fn clear_until(&self, until: Instant) -> Cleared {
         // The place stands beside it.
         let outcome = clear::clear(self, until).map_err(|error| Error::Files(plain(&error)));
@@ -157,7 +157,7 @@ impl Store for LocalStore {
     }
 
     fn clear(&self) -> Cleared {
-        self.clear_until(clock::now() + CLEAR_PATIENCE)
+        self.clear_until(clock::now() + CLEAR_TIMEOUT)
     }
 
     fn follow(&self, _: &str) -> Result<bool, Error> {

@@ -12,7 +12,7 @@ use crate::store::{Error, FailureClass, Flight, Publication, Published};
 use super::lease;
 use super::look::LocalEntry;
 use super::snapshot_file::Header;
-use super::{LocalStore, PATIENCE};
+use super::{LOCK_TIMEOUT, LocalStore};
 
 /// Publishes if nothing happened since the flight began; else makes sure that nothing older than
 /// what is about to be printed is served. Only an older index leaves the flight its lease.
@@ -29,13 +29,13 @@ pub(super) fn publish(
     published.map_err(|error| {
         let error = store.cannot("write", &error);
         // The answer is unaffected, but every run will ask Nomad until somebody looks into it.
-        store.tell.warning(error.to_string());
+        store.notifier.warning(error.to_string());
         error
     })
 }
 
 fn try_publish(store: &LocalStore, flight: Flight, new: &Publication<'_>) -> io::Result<Published> {
-    let writing = store.folder.writing(PATIENCE)?;
+    let writing = store.folder.writing(LOCK_TIMEOUT)?;
     let known = store.known();
     let present = known.last_published(store);
     let unbroken = store.flights.is_unbroken(&flight.lease.token, &present, store.now());

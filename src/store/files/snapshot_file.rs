@@ -15,7 +15,7 @@ const VERSION: u8 = 2;
 /// More than any header line of this program.
 const HEADER_LONGEST: u64 = 4096;
 /// As large as an answer of Nomad's may be.
-pub(super) const LONGEST: u64 = 256 << 20;
+pub(super) const MAX_SNAPSHOT_BYTES: u64 = 256 << 20;
 
 /// What the header line says of the publication.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,7 +71,7 @@ impl Opened {
         };
         let meta = file.metadata().ok().filter(std::fs::Metadata::is_file);
         let len = meta.ok_or("not a file")?.len();
-        if len > LONGEST + HEADER_LONGEST {
+        if len > MAX_SNAPSHOT_BYTES + HEADER_LONGEST {
             return Err("larger than 256 MB");
         }
         let mut file = BufReader::new(file);
@@ -90,7 +90,7 @@ impl Opened {
     /// The header and the bytes of `all`, which are not yet compared with their sum.
     pub(super) fn read(mut self) -> Result<(Header, Vec<u8>), &'static str> {
         let mut all = Vec::with_capacity(usize::try_from(self.rest).unwrap_or(0));
-        let read = self.file.by_ref().take(LONGEST + 1).read_to_end(&mut all);
+        let read = self.file.by_ref().take(MAX_SNAPSHOT_BYTES + 1).read_to_end(&mut all);
         read.map_err(|_| "cannot be read")?;
         Ok((self.header, all))
     }

@@ -15,7 +15,7 @@ use super::snapshot_file::Header;
 
 /// Beyond this the lines of before the last hour are dropped, in bytes.
 const TRIMMED: u64 = 64 << 10;
-const LONGEST: u64 = 4 << 20;
+const MAX_STATS_BYTES: u64 = 4 << 20;
 const HOUR: u64 = 60;
 
 pub(super) fn count(store: &LocalStore, sample: &Sample) {
@@ -91,7 +91,7 @@ fn append(folder: &Folder, name: &str, sample: &Sample, minute: u64) -> Option<u
 
 /// Keeps the lines of the last hour.
 fn trim(writing: &WriteLock<'_>, folder: &Folder, name: &str, minute: u64) {
-    let text = folder.read(name, LONGEST).unwrap_or_default();
+    let text = folder.read(name, MAX_STATS_BYTES).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let kept: String = text.split_inclusive('\n').filter(|line| is_recent(line, minute)).collect();
     // Whoever appends at this moment is lost: it is a statistic.
@@ -100,7 +100,7 @@ fn trim(writing: &WriteLock<'_>, folder: &Folder, name: &str, minute: u64) {
 
 /// The minutes of the last hour that have counts, oldest first.
 fn minutes(folder: &Folder, name: &str, minute: u64) -> Vec<Minute> {
-    let text = folder.read(name, LONGEST).unwrap_or_default();
+    let text = folder.read(name, MAX_STATS_BYTES).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let mut minutes = BTreeMap::new();
     for line in text.lines().filter(|line| is_recent(line, minute)) {

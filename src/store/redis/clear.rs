@@ -7,7 +7,7 @@ use redis::{Cmd, Value};
 use crate::clock;
 use crate::host::cleared_epochs::SeenBefore;
 use crate::net::sync::lock;
-use crate::store::{CLEAR_PATIENCE, Error};
+use crate::store::{CLEAR_TIMEOUT, Error};
 
 use super::connection::{CONNECT, Connection, Manner};
 use super::errors::of_reply;
@@ -34,15 +34,15 @@ const STILL: Step = Step { name: "GET", manner: Manner::Reads, ..AGAIN };
 
 /// Tries on fresh connections until it is done, can't be done, or 5 seconds are over.
 pub(super) fn clear(store: &RedisStore) -> Result<(), Error> {
-    let until = clock::now() + CLEAR_PATIENCE;
+    let until = clock::now() + CLEAR_TIMEOUT;
     // Silence to the end: the length of the last try is of no interest, and whatever Redis
     // said before it is of more.
-    let mut said = Error::TimedOut { after: CLEAR_PATIENCE };
+    let mut said = Error::TimedOut { after: CLEAR_TIMEOUT };
     loop {
         let began = clock::now();
         let outcome = store.clear_once(until);
         let took = clock::now().duration_since(began).as_secs_f64() * 1000.0;
-        store.tell.call(format!("redis GET, DEL, ROLE: {took:.1} ms"));
+        store.notifier.call(format!("redis GET, DEL, ROLE: {took:.1} ms"));
         match outcome {
             Err(error) if error.may_pass() => {
                 if !error.is_timeout() {
@@ -81,7 +81,7 @@ impl RedisStore {
         let asked = self.ask(AGAIN, &self.clear_commands()[..2]);
         let cleared = asked.and_then(|replies| self.judge_clear(replies, &before, NOTE));
         if let Err(error) = &cleared {
-            self.tell.verbose(format!("cannot clear it again in Redis: {error}"));
+            self.notifier.verbose(format!("cannot clear it again in Redis: {error}"));
         }
         cleared.is_ok()
     }

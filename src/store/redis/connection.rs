@@ -93,16 +93,16 @@ impl Connection {
     pub(super) fn speaks_http(mut self, budget: TimeBudget) -> bool {
         self.begin(budget);
         let asked = self.wire.get_mut().stream.write_all(b"HEAD / HTTP/1.0\r\n\r\n");
-        asked.is_ok() && self.wire.fill_buf().is_ok_and(|said| stranger(said) == Error::Http)
+        asked.is_ok() && self.wire.fill_buf().is_ok_and(|said| not_redis(said) == Error::Http)
     }
 
     /// Whether it can be used for another exchange.
     pub(super) fn is_idle(&mut self) -> bool {
-        self.wire.buffer().is_empty() && self.wire.get_mut().stream.line().is_idle()
+        self.wire.buffer().is_empty() && self.wire.get_mut().stream.socket().is_idle()
     }
 
     fn begin(&mut self, budget: TimeBudget) {
-        self.wire.get_mut().stream.line().begin(budget);
+        self.wire.get_mut().stream.socket().begin(budget);
     }
 
     fn round<C: Encode>(
@@ -130,10 +130,10 @@ impl Connection {
 
     fn reply(&mut self) -> Result<Value, Error> {
         read::read(&mut self.wire, &self.mask).map_err(|_| {
-            let strange = stranger(self.wire.buffer());
+            let strange = not_redis(self.wire.buffer());
             let wire = self.wire.get_mut();
             match wire.failure.take().unwrap_or(strange) {
-                Error::Lost if wire.stream.line().has_received() => Error::Truncated,
+                Error::Lost if wire.stream.socket().has_received() => Error::Truncated,
                 failure => failure,
             }
         })
@@ -141,7 +141,7 @@ impl Connection {
 }
 
 /// Who begins an answer like this.
-fn stranger(said: &[u8]) -> Error {
+fn not_redis(said: &[u8]) -> Error {
     if said.starts_with(&ALERT) {
         Error::WantsTls
     } else if HTTP.iter().any(|start| said.starts_with(start)) {
@@ -197,7 +197,7 @@ enum Stream {
 }
 
 impl Stream {
-    fn line(&mut self) -> &mut BudgetedSocket {
+    fn socket(&mut self) -> &mut BudgetedSocket {
         match self {
             Self::Plain(line) => line,
             Self::Tls(tls) => tls.line(),

@@ -12,7 +12,7 @@ use crate::store::validate::{EntryFlaw, Verdict, judge};
 use crate::store::{Error, Memory, Stats};
 
 use super::connection::{CONNECT, Manner};
-use super::errors::{self, of_reply, tame};
+use super::errors::{self, of_reply, printable_line};
 use super::look::stored;
 use super::socket::TimeBudget;
 use super::stats::size;
@@ -266,7 +266,7 @@ fn key_found(key: &str, wanted: &str, whose: KeyOwner, replies: &[Value]) -> Opt
     let left = int(replies.first()?).filter(|left| *left != -2)?;
     let [length, fields, kind, memory] = replies.get(1..5)? else { return None };
     let kind = match kind {
-        Value::SimpleString(kind) => tame(kind),
+        Value::SimpleString(kind) => printable_line(kind),
         // Whoever may not ask for the type may ask for a length, which only one type has.
         _ if int(length).is_some() => "string".to_owned(),
         _ if int(fields).is_some() => "hash".to_owned(),

@@ -27,7 +27,7 @@ pub(super) fn of_io(error: &io::Error) -> Error {
         | io::ErrorKind::BrokenPipe
         | io::ErrorKind::NotConnected
         | io::ErrorKind::UnexpectedEof => Error::Lost,
-        _ if inner.is_some() => Error::Connection(tame(&error.to_string())),
+        _ if inner.is_some() => Error::Connection(printable_line(&error.to_string())),
         _ => Error::Connection(reason(error)),
     }
 }
@@ -84,10 +84,11 @@ fn of_words(details: &str) -> Error {
 fn answered(code: &str, details: &str) -> Error {
     let is_code = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
     match code.len() <= 32 && code.bytes().all(is_code) {
-        true => Error::Answered { code: code.to_owned(), text: tame(details) },
-        false => {
-            Error::Answered { code: "ERR".to_owned(), text: tame(&format!("{code} {details}")) }
-        }
+        true => Error::Answered { code: code.to_owned(), text: printable_line(details) },
+        false => Error::Answered {
+            code: "ERR".to_owned(),
+            text: printable_line(&format!("{code} {details}")),
+        },
     }
 }
 
@@ -145,7 +146,7 @@ pub(super) fn asks_for_patience(error: &ServerError) -> bool {
 }
 
 /// Foreign text: its first line, harmless. What was sent is hidden in it already.
-pub(super) fn tame(text: &str) -> String {
+pub(super) fn printable_line(text: &str) -> String {
     foreign(text)
 }
 

@@ -118,7 +118,7 @@ pub(super) fn void(store: &RedisStore, own: Option<&Lease>) -> Result<(), Error>
     if !store.refused.note() {
         return voided;
     }
-    store.tell.verbose(format!(
+    store.notifier.verbose(format!(
         "cannot drop what is cached for this token in Redis ({error}): ignored on this machine from now on"
     ));
     Ok(())

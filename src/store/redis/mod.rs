@@ -50,7 +50,7 @@ pub use rights::{Right, Rights, Serves};
 pub use url::{Target, parse_url};
 
 /// A server that loads its data, or fails over, is asked once more after this.
-const PATIENCE: Duration = Duration::from_millis(100);
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// No second try after a first one that took longer: Nomad is waiting to be asked.
 const QUICK: Duration = Duration::from_millis(250);
 /// Connections kept between steps.
@@ -72,7 +72,7 @@ pub struct RedisStore {
     cleared_again: Mutex<Option<Instant>>,
     skip: RedisBackoff,
     refused: RefusedScope,
-    tell: Notifier,
+    notifier: Notifier,
 }
 
 /// How one step of the protocol talks to Redis.
@@ -106,7 +106,7 @@ impl RedisStore {
             idle: Mutex::default(),
             dead: ClearedEpochs::new(notes, cache),
             cleared_again: Mutex::default(),
-            tell,
+            notifier: tell,
         })
     }
 
@@ -126,7 +126,7 @@ impl RedisStore {
         let first = self.ask_once(step, commands);
         let quick = clock::now().duration_since(began) < QUICK;
         if quick && wants_patience(&first) {
-            clock::sleep(PATIENCE);
+            clock::sleep(RETRY_PAUSE);
         } else if quick && is_replica(&first) {
             // A name that moved to the new primary is only seen by a new connection.
             lock(&self.idle).clear();
@@ -145,8 +145,10 @@ impl RedisStore {
         });
         let took = clock::now().duration_since(began).as_secs_f64() * 1000.0;
         match &answer {
-            Ok(_) => self.tell.call(format!("redis {}: {took:.1} ms", step.name)),
-            Err(error) => self.tell.call(format!("redis {}: {error} ({took:.1} ms)", step.name)),
+            Ok(_) => self.notifier.call(format!("redis {}: {took:.1} ms", step.name)),
+            Err(error) => {
+                self.notifier.call(format!("redis {}: {error} ({took:.1} ms)", step.name))
+            }
         }
         if step.on_the_way && answer.as_ref().is_err_and(Error::is_timeout) {
             self.skip.set(&Skipped::Silent);
@@ -221,7 +223,7 @@ impl RedisStore {
     }
 
     fn ignored(&self, why: &str) {
-        self.tell.verbose(format!("cache entry ignored: {why}"));
+        self.notifier.verbose(format!("cache entry ignored: {why}"));
     }
 
     /// Whether Nomad has refused this token after that: such a list is not shown.

@@ -16,7 +16,7 @@ use crate::net::tls_failure::{TlsPeer, TlsTrouble};
 use crate::store::RedisPlace;
 use crate::store::error::{Error, TlsFailure};
 
-use super::errors::{of_io, tame};
+use super::errors::{of_io, printable_line};
 use super::socket::BudgetedSocket;
 
 const REDIS: TlsPeer = TlsPeer {
@@ -64,7 +64,7 @@ fn roots(ca_cert: Option<&Path>) -> Result<RootCertStore, Error> {
 fn client(cert: &Path, key: &Path, provider: &Arc<CryptoProvider>) -> Result<CertifiedKey, Error> {
     let certs = certificates(cert)?;
     let pem = read(key)?;
-    let shown = |path: &Path| tame(&path.display().to_string());
+    let shown = |path: &Path| printable_line(&path.display().to_string());
     let flawed = |flaw: KeyFlaw| files(flaw.told(&shown(key), &shown(cert)));
     let der = client_key::from_pem(&pem).map_err(flawed)?;
     client_key::certified(certs, der, provider).map_err(flawed)
@@ -80,7 +80,7 @@ fn read(file: &Path) -> Result<Vec<u8>, Error> {
 }
 
 fn wrong(file: &Path, why: &str) -> Error {
-    files(format!("cannot read {}: {}", file.display(), tame(why)))
+    files(format!("cannot read {}: {}", file.display(), printable_line(why)))
 }
 
 fn files(why: impl Into<String>) -> Error {

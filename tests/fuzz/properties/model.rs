@@ -75,7 +75,7 @@ fn assert_cheap(typed: &str, nodes: &[Full], work: &WorkLimit) {
 pub fn pattern(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let (pattern, text) = text.split_once('\n').unwrap_or((&text, ""));
-    let is_long = glob::is_glob(pattern) && pattern.chars().count() > glob::LONGEST;
+    let is_long = glob::is_glob(pattern) && pattern.chars().count() > glob::MAX_PATTERN_CHARS;
     let parsed = Pattern::parse(pattern);
     assert_eq!(parsed.is_err(), is_long, "{pattern:?}");
     let Ok(parsed) = parsed else { return };

@@ -156,7 +156,7 @@ impl Actor {
     /// Ctrl-C: gives back the lease that is held, if one is.
     pub(super) fn leave(&self) {
         self.notes().fate = Ending::Leaving;
-        self.leaving.leave();
+        self.leaving.release_lease();
         self.notes().fate = Ending::Dead;
     }
 
@@ -233,13 +233,13 @@ impl Actor {
                 probe_from: 0,
             },
             probes: ProbeBackoff::new(None, &Scope::of(&Cluster::default())),
-            tell: Notifier::new(move |remark| {
+            notifier: Notifier::new(move |remark| {
                 let trouble =
                     remark.level == Level::Warning && remark.text.starts_with("cache not used");
                 teller.world().disturbed |= trouble && teller.is_alive();
             }),
             progress: Arc::new(NoProgress),
-            leaving: Arc::clone(&self.leaving),
+            shutdown: Arc::clone(&self.leaving),
             sleep: Arc::new(move |_| {
                 if sleeper.notes().failing == 0 {
                     sleeper.gate.must_pass("SLEEP");

@@ -89,7 +89,7 @@ pub(crate) fn place(scope_name: &str, url: &str) -> Place {
         choice: CacheMode::Redis,
         redis: RedisPlace {
             url: Secret::new(url),
-            asked: true,
+            is_configured: true,
             ca_cert: None,
             client_cert: None,
             client_key: None,

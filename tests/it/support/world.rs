@@ -52,11 +52,11 @@ impl World {
                 probe_from: 0,
             },
             probes: ProbeBackoff::new(None, &Scope::of(&Cluster::default())),
-            tell: Notifier::new(move |remark| {
+            notifier: Notifier::new(move |remark| {
                 remarks.lock().unwrap().push((remark.level, remark.text));
             }),
             progress: Arc::new(NoProgress),
-            leaving: Arc::new(Shutdown::default()),
+            shutdown: Arc::new(Shutdown::default()),
             sleep: Arc::new(|_| std::thread::yield_now()),
         }
     }

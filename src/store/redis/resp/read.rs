@@ -9,7 +9,7 @@ use redis::{Value, parse_redis_value};
 use crate::model::mask::Mask;
 
 /// Redis itself allows a value of 512 MB.
-const LONGEST: usize = 512 << 20;
+const MAX_BULK_BYTES: usize = 512 << 20;
 /// What is read into memory of one value, as of an answer of Nomad's: a longer one is read past, and
 /// counts as nothing. Anybody who may write to the Redis can put it there.
 const LONGEST_KEPT: usize = 256 << 20;
@@ -20,7 +20,7 @@ const COST: usize = size_of::<Value>();
 /// A line that is no value: a status, a number, an error.
 const LONGEST_LINE: usize = 64 << 10;
 /// More values than any reply of the protocol has.
-const MOST: usize = 16 << 20;
+const MAX_ELEMENTS: usize = 16 << 20;
 /// A reply holds lists of values, nothing deeper.
 const DEEPEST: usize = 4;
 
@@ -40,7 +40,7 @@ fn value(
     let line = line(from)?;
     let (kind, rest) = line.split_first().ok_or_else(strange)?;
     match kind {
-        b'$' => match length(rest, LONGEST)? {
+        b'$' => match length(rest, MAX_BULK_BYTES)? {
             Some(length) if length > LONGEST_KEPT.min(*room) => skip(from, length),
             Some(length) => {
                 *room -= length;
@@ -48,7 +48,7 @@ fn value(
             }
             None => Ok(Value::Nil),
         },
-        b'*' => match length(rest, MOST)? {
+        b'*' => match length(rest, MAX_ELEMENTS)? {
             Some(count) if depth > 0 => {
                 let values = (0..count).map(|_| value(from, depth - 1, room, mask));
                 values.collect::<io::Result<_>>().map(Value::Array)
