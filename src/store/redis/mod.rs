@@ -147,7 +147,7 @@ impl RedisStore {
         match &answer {
             Ok(_) => self.notifier.call(format!("redis {}: {took:.1} ms", step.name)),
             Err(error) => {
-                self.notifier.call(format!("redis {}: {error} ({took:.1} ms)", step.name))
+                self.notifier.call(format!("redis {}: {error} ({took:.1} ms)", step.name));
             }
         }
         if step.on_the_way && answer.as_ref().is_err_and(Error::is_timeout) {

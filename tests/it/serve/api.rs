@@ -211,7 +211,7 @@ fn alive_and_ready() {
         crate::support::sandbox::Sandbox::redis(&room.redis.url()).nomad(&room.sim.address());
     let served = crate::support::served::Served::start(&sandbox, "--no-follow");
     let ready = served.get("/readyz");
-    assert_eq!((ready.status, ready.text()), (200, "ready\ndegraded: cache: refused\n"));
+    assert_eq!((ready.status, ready.text()), (200, "ready\ndegraded: cache: connection refused\n"));
     assert_eq!(served.get("/healthz").status, 200);
     assert_eq!(served.get("/api/clients").status, 200, "the files of this machine serve");
 }
