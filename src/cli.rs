@@ -29,7 +29,7 @@ Examples:
   nomad-clients list --address https://nomad.example.com:4646 --json
   nomad-clients serve";
 
-/// List the client nodes of a Nomad cluster from a cache that tells its age
+/// List the client nodes of a Nomad cluster, with metadata and resources, from a cache
 ///
 /// The first run fetches everything from Nomad. Later runs are answered from Redis, or from local
 /// files if there is no Redis, and fetch only the nodes that changed.
@@ -48,7 +48,8 @@ pub enum Command {
     /// List the nodes, from the cache while it is fresh
     ///
     /// Filters of different options must all match. Within one option, commas and repetition mean OR,
-    /// except that every --meta and --attr must match. Finding no nodes is not an error.
+    /// except that every --driver, --meta and --attr must match; in --meta and --attr a comma is part
+    /// of the value. Finding no nodes is not an error.
     #[command(visible_aliases = ["clients", "ls"], after_help = list::EXAMPLES)]
     List(Box<List>),
 

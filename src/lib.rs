@@ -1,4 +1,4 @@
-//! Lists the client nodes of a Nomad cluster from a cache that always tells its age.
+//! Lists the client nodes of a Nomad cluster with metadata and resources, from a cache.
 //!
 //! [`cli`] is the command line, `config` the settings, `commands` what they do. [`discovery`]
 //! decides: cache or Nomad. [`nomad`] and [`store`] are the two outside worlds, one small trait

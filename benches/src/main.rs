@@ -55,7 +55,7 @@ fn ended(result: Result<()>) -> ExitCode {
 fn table(program: &Path, word: &str) -> Result<()> {
     let program = program.canonicalize()?;
     println!("{}\n", measure::machine());
-    println!("| path | peer | ours | peer's | reached | goal | |");
+    println!("| path | peer | ours | peer's | ratio | goal | |");
     println!("|---|---|---:|---:|---:|---:|---|");
     for (_, subject) in SUBJECTS.iter().filter(|(name, _)| name.contains(word)) {
         for row in subject(&program)? {

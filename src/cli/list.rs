@@ -19,7 +19,7 @@ pub struct List {
     #[arg(value_name = "NODE")]
     pub nodes: Vec<String>,
 
-    /// Ask Nomad now: one call, plus one for each new or changed node
+    /// Ask Nomad now: 1 + changed calls (one more from 200 nodes on, if any changed)
     #[arg(long, conflicts_with = "force")]
     pub refresh: bool,
 
@@ -31,7 +31,7 @@ pub struct List {
     #[arg(long)]
     pub allow_partial: bool,
 
-    /// If Nomad is unavailable, print the last answer up to this age, with a warning
+    /// If Nomad is unreachable, print a cached list that is at most this old, with a warning
     #[arg(long, value_name = "AGE")]
     pub stale_if_error: Option<String>,
 

@@ -52,7 +52,7 @@ pub(super) fn warnings(found: &Provenance) -> Vec<String> {
         format!("others may read {path}, which holds a password: chmod 600 {path}")
     });
     let typed = found.exposed.iter().map(|(option, variable)| {
-        format!("others may see the password of --{option} in the list of processes: set {variable} instead")
+        format!("the password in --{option} is visible in the process list; use {variable}")
     });
     file.into_iter().chain(typed).collect()
 }

@@ -70,7 +70,7 @@ settings! {
         "Read the ACL token from this file; NOMAD_TOKEN can be used instead",
         {
             kind: SecretFile, variable: Some("NOMAD_TOKEN"),
-            detail: Some("There is no option for the token itself, because others can read command lines. A named pipe is read until --timeout.")
+            detail: Some("There is no option for the token itself, because others can read command lines. FILE may be a named pipe; reading it counts toward --timeout.")
         };
     CA_CERT: PathBuf = "ca-cert", to_path,
         "Trust the certificate authorities in this PEM file for Nomad",
@@ -107,7 +107,10 @@ settings! {
         { kind: File };
     CACHE: CacheMode = "cache", |text| named("cache", text, &CACHES),
         "Choose the cache: auto (Redis, or local files without it), redis, local or none",
-        { kind: OneOf("WHERE", &names(&CACHES)), variable: Some("NOMAD_CLIENTS_CACHE"), default: Some("auto") };
+        {
+            kind: OneOf("WHERE", &names(&CACHES)), variable: Some("NOMAD_CLIENTS_CACHE"), default: Some("auto"),
+            detail: Some("With redis, runs that cannot use Redis ask Nomad each time.")
+        };
     CACHE_PREFIX: String = "cache-prefix", prefix,
         "Name the Redis keys nomad:clients:NAME:… to separate caches in one database",
         { kind: Text("NAME"), variable: Some("NOMAD_CLIENTS_PREFIX") };
@@ -133,7 +136,7 @@ settings! {
         "Fetch details of up to N nodes at the same time, 1 to 100",
         {
             kind: Number, default: Some("16"),
-            detail: Some("All runs of one user on one host share 64 connections to a Nomad, which allows 100 per address.")
+            detail: Some("Nomad allows 100 connections per client address, so all runs of a user on one host together open at most 64.")
         };
     CONFIG: PathBuf = "config", to_path,
         "Read this configuration file",
@@ -182,10 +185,10 @@ pub(super) const OTHER_VARIABLES: [(&str, &str); 16] = [
     ("CLICOLOR", "If 0, use no colours"),
     ("CLICOLOR_FORCE", "If set and not 0, use colours even without a terminal"),
     ("NOMAD_CLI_FORCE_COLOR", "Like CLICOLOR_FORCE"),
-    ("XDG_CACHE_HOME", "Directory of the cache directory nomad-clients [default: ~/.cache]"),
+    ("XDG_CACHE_HOME", "Parent of the nomad-clients cache directory [default: ~/.cache]"),
     ("XDG_CONFIG_HOME", "Directory of nomad-clients/config.toml [default: ~/.config]"),
     ("SSL_CERT_FILE", "PEM file with certificate authorities to trust instead of the system's"),
-    ("SSL_CERT_DIR", "Directories of such files, separated by colons"),
+    ("SSL_CERT_DIR", "Directories with CA certificates in PEM files, separated by colons"),
 ];
 
 const CACHES: [(&str, CacheMode); 4] = [

@@ -213,8 +213,14 @@ pub(super) fn list_columns(out: &mut dyn Write) -> Result<()> {
         let short = known.short.unwrap_or("-");
         rows.push([known.key, short, known.meaning].map(str::to_owned).into());
         if let Some(inner) = known.inner {
-            let meaning = format!("one of them, as {}.{inner}", known.short.unwrap_or(known.key));
-            rows.push(vec![format!("{}.{inner}", known.key), "-".to_owned(), meaning]);
+            let short = known.short.map_or("-".to_owned(), |short| format!("{short}.{inner}"));
+            let meaning = match known.key {
+                "meta" => "one metadata value",
+                "attributes" => "one attribute",
+                "drivers" => "the state of one driver",
+                _ => "one value",
+            };
+            rows.push(vec![format!("{}.{inner}", known.key), short, meaning.to_owned()]);
         }
     }
     let style = OutputStyle { width: None, colour: false, headers: true, secrets: false };

@@ -42,7 +42,7 @@ pub const KNOWN: [FieldSpec; 27] = [
     plain("id", "UUID"),
     plain("name", "name of the node"),
     plain("status", "initializing, ready, down or disconnected"),
-    plain("status_description", "what Nomad says of the status"),
+    plain("status_description", "Nomad's explanation of the status"),
     plain("eligibility", "eligible or ineligible for new work"),
     plain("drain", "whether it is draining"),
     short("datacenter", "dc", "datacenter"),
@@ -59,21 +59,17 @@ pub const KNOWN: [FieldSpec; 27] = [
     map("drivers", "NAME", "task drivers: healthy, unhealthy or undetected"),
     map("meta", "KEY", "metadata"),
     map("last_drain", "status", "the last drain: status, started_at, updated_at, accessor_id"),
-    plain("create_index", "index at which it registered first"),
-    plain("modify_index", "index of its last change"),
+    plain("create_index", "Raft index of its registration"),
+    plain("modify_index", "Raft index of its last change"),
     full(FieldSpec {
         short: Some("attr"),
-        ..map("attributes", "KEY", "attributes that it found out")
+        ..map("attributes", "KEY", "attributes detected by the client")
     }),
-    full(map(
-        "resources",
-        "memory_mb",
-        "what it has in all: cpu_mhz, cpu_cores, memory_mb, disk_mb",
-    )),
+    full(map("resources", "memory_mb", "total resources: cpu_mhz, cpu_cores, memory_mb, disk_mb")),
     full(map(
         "reserved",
         "memory_mb",
-        "what it keeps from tasks: cpu_mhz, memory_mb, disk_mb, ports",
+        "reserved resources, not for tasks: cpu_mhz, memory_mb, disk_mb, ports",
     )),
     full(map("host_volumes", "NAME", "host volumes")),
     full(map("host_networks", "NAME", "host networks")),

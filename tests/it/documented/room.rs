@@ -25,7 +25,7 @@ const NOT_RUN: [(&str, &str); 23] = [
     ("cargo build --release --locked", "builds for minutes"),
     ("cargo build --release --locked --target x86_64-unknown-linux-musl", "builds for minutes"),
     (
-        "cargo run -p nomad-sim -- serve --fleet generated:1000 --churn 500",
+        "cargo run -p nomad-sim -- serve --listen 127.0.0.1:0 --fleet generated:1000 --churn 500",
         "serves until it is killed",
     ),
     ("rustup target add x86_64-unknown-linux-musl", "downloads"),

@@ -254,7 +254,7 @@ fn s6_a_password_that_was_typed_is_worth_a_warning() {
     let said = sandbox.run(&format!("list -o name --redis {}?pass=canary", redis.url()));
     let warning = |option: &str, variable: &str| {
         format!(
-            "warning: other users can see the password of --{option} in the process list: set {variable} instead\n"
+            "warning: the password in --{option} is visible in the process list; use {variable}\n"
         )
     };
     assert_eq!((said.stderr, said.code), (warning("redis", "REDIS_URL"), 0));
