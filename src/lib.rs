@@ -14,6 +14,7 @@ pub mod discovery;
 mod doctor;
 mod error;
 mod host;
+mod input_file;
 pub mod model;
 mod net;
 pub mod nomad;

@@ -20,6 +20,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::discovery::{self, Answer, Discovery, Request, Shutdown, Source};
 use crate::error::{Exit, Hinted as _};
+use crate::model::format;
 use crate::model::node::NodeId;
 use crate::model::notice::Notifier;
 use crate::model::selection::glob::Pattern;
@@ -153,7 +154,7 @@ fn check_node_pattern(node: &str) -> Result<()> {
 /// Stale nodes are never shown without a warning.
 fn warn_if_stale(answer: &Answer, notifier: &Notifier) {
     if let Some(outage) = &answer.outage {
-        let age = summary::age(answer.snapshot.age);
+        let age = format::age(answer.snapshot.age);
         notifier.warning(format!("showing the nodes of {age} ago: {outage}"));
     }
 }

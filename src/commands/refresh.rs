@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::cli::Refresh;
 use crate::discovery::{How, Request, Want};
+use crate::model::format::millis;
 use crate::model::json;
 use crate::render::summary;
 
@@ -21,7 +22,7 @@ pub(super) fn run(refresh: &Refresh, context: &mut CommandContext<'_>) -> Result
                 cached: tally.cached,
                 gone: tally.gone,
                 nomad_calls: tally.nomad_calls,
-                took_ms: u64::try_from(tally.took.as_millis()).unwrap_or(u64::MAX),
+                took_ms: millis(tally.took),
             }))?;
             context.out.write_all(b"\n")?;
         } else {

@@ -9,9 +9,9 @@ use serde::de::IntoDeserializer as _;
 use toml::de::{self, DeTable};
 
 use crate::error::{Error, Exit, Hinted as _};
-use crate::host::input_file;
+use crate::input_file;
 use crate::model::selection::node_arg::distance;
-use crate::model::text::first_line;
+use crate::model::text::{display_path, first_line};
 use crate::settings::{SETTINGS, Setting, ValueKind};
 
 /// What a file says, each value as the option of that name would be typed.
@@ -76,7 +76,7 @@ impl File {
     /// The file and the line that hold `key`.
     pub(super) fn place(&self, key: &str) -> String {
         let line = self.values.get(key).map(|(_, line)| format!(":{line}")).unwrap_or_default();
-        format!("{}{line}", self.path.as_deref().map(shown).unwrap_or_default())
+        format!("{}{line}", self.path.as_deref().map(display_path).unwrap_or_default())
     }
 }
 
@@ -91,13 +91,13 @@ fn line(text: &str, at: usize) -> usize {
 
 fn unreadable(path: &Path, why: &str) -> Error {
     Exit::Config
-        .error(format!("cannot read the configuration ({}): {why}", shown(path)))
+        .error(format!("cannot read the configuration ({}): {why}", display_path(path)))
         .hinted("repair that file, or name another one with --config FILE")
 }
 
 /// The line that is wrong is named, never quoted: it may hold a secret.
 fn invalid(path: &Path, line: usize, what: &str) -> Error {
-    Exit::Config.error(format!("invalid configuration ({}:{line}): {what}", shown(path)))
+    Exit::Config.error(format!("invalid configuration ({}:{line}): {what}", display_path(path)))
 }
 
 /// The known keys that are like this one.
@@ -116,8 +116,4 @@ fn nearest_keys(key: &str) -> String {
 fn is_open(path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     fs::metadata(path).is_ok_and(|meta| meta.mode() & 0o077 != 0)
-}
-
-pub(super) fn shown(path: &Path) -> String {
-    first_line(&path.to_string_lossy(), 400)
 }

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Exit};
-use crate::host::input_file;
+use crate::input_file;
+use crate::model::text::display_path;
 use crate::nomad::Access;
 use crate::nomad::address::Scheme;
 use crate::store::{RedisPlace, redis};
 
-use super::file::shown;
 use super::values::variable;
 
 /// Those that this run may read: that they are missing, or hold nothing of use, is told where they
@@ -46,5 +46,5 @@ fn checked(path: &Path, longest: u64) -> Result<(), Error> {
 }
 
 fn unreadable(path: &Path, why: &str) -> Error {
-    Exit::Config.error(format!("cannot read {}: {why}", shown(path)))
+    Exit::Config.error(format!("cannot read {}: {why}", display_path(path)))
 }

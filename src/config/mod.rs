@@ -23,6 +23,7 @@ use crate::doctor::Provenance;
 use crate::error::{Error, Exit, Hinted as _};
 use crate::model::notice::Level;
 use crate::model::secret::Secret;
+use crate::model::text::display_path;
 use crate::nomad::address::{Address, Scheme};
 use crate::nomad::{Access, TlsSettings};
 use crate::render::{ClusterSection, Format};
@@ -86,7 +87,7 @@ impl Config {
             (false, _) => Some(Level::Call),
         };
         let mut config = Self::of(values, level, cache, began)?;
-        config.found.usual = usual.as_deref().map(file::shown);
+        config.found.usual = usual.as_deref().map(display_path);
         Ok(config)
     }
 
@@ -211,7 +212,7 @@ fn check_tls(address: &Address, redis: Option<&RedisPlace>) -> Result<(), Error>
         return refused(format!("http to {address}"), "use https:// in the address");
     }
     let redis = redis.and_then(|redis| redis::parse_url(&redis.url).ok());
-    match redis.filter(|redis| !redis.is_encrypted() && !redis.is_on_this_machine()) {
+    match redis.filter(|redis| !redis.is_encrypted() && !redis.is_local()) {
         Some(redis) => refused(format!("redis to {}", redis.place()), "use rediss:// in --redis"),
         None => Ok(()),
     }

@@ -2,11 +2,11 @@
 
 use crate::doctor::Provenance;
 use crate::model::secret::Secret;
+use crate::model::text::display_path;
 use crate::nomad::address::Address;
 use crate::settings::{SETTINGS, variables};
 use crate::store::redis;
 
-use super::file::shown;
 use super::values::{Origin, Values, variable};
 
 pub(super) fn provenance(values: &Values) -> Provenance {
@@ -25,7 +25,7 @@ pub(super) fn provenance(values: &Values) -> Provenance {
     });
     Provenance {
         overruled,
-        file: values.file.path.as_deref().map(|path| (shown(path), values.file.keys())),
+        file: values.file.path.as_deref().map(|path| (display_path(path), values.file.keys())),
         usual: None,
         leaks: values.file.is_open && values.file.any(holds_password),
         exposed: exposed.collect(),

@@ -6,6 +6,7 @@ use crate::cli::Serve;
 use crate::error::{Error, Exit, Hinted as _};
 use crate::model::notice::Level;
 use crate::model::secret::Secret;
+use crate::net::endpoint::Endpoint;
 use crate::serve::{BasePath, Listen, Settings, SocketAccess};
 use crate::settings::{ACCESS_TOKEN_FILE, duration};
 
@@ -37,8 +38,11 @@ pub(crate) fn serving(serve: &Serve, config: &Config) -> Result<Settings, Error>
     }
     let interval = serve.follow_interval.as_deref().map(duration).transpose();
     let interval = interval.map_err(|why| Origin::Typed("follow-interval").error(&why))?;
-    let names: Result<Vec<String>, Error> =
-        serve.allowed_host.iter().map(|name| host(name)).collect();
+    let host = |name: &String| {
+        let wrong = |_| Origin::Typed("allowed-host").error("must be a host name, or NAME:PORT");
+        Endpoint::parse(name).map_err(wrong)
+    };
+    let names: Result<Vec<Endpoint>, Error> = serve.allowed_host.iter().map(host).collect();
     let mut warnings = Vec::new();
     let inherited = inherited(&mut warnings)?;
     Ok(Settings {
@@ -111,15 +115,4 @@ fn inherited(warnings: &mut Vec<String>) -> Result<usize, Error> {
     }
     let count = count.parse().ok().filter(|count| *count <= HANDED);
     count.ok_or_else(|| wrong(COUNT, &format!("must be a number of sockets from 0 to {HANDED}")))
-}
-
-fn host(name: &str) -> Result<String, Error> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
-    // An IPv6 address stands in brackets, so what follows the last colon outside them is a port.
-    let port = name.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.ends_with(']'));
-    let has_port = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
-    if name.is_empty() || !name.bytes().all(plain) || !has_port {
-        return Err(Origin::Typed("allowed-host").error("must be a host name, or NAME:PORT"));
-    }
-    Ok(name.to_ascii_lowercase())
 }

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::error::{Error, Exit};
-use crate::host::input_file;
+use crate::input_file;
 use crate::model::secret::Secret;
+use crate::model::text::display_path;
 use crate::settings::Typed;
 
-use super::file::shown;
 use super::values::{Origin, Values};
 
 /// The token, from its file or its variable. A pipe is waited for until then.
@@ -27,9 +27,9 @@ pub(super) fn token(
 
 fn in_file(path: &Path, until: Instant) -> Result<Secret, Error> {
     let text = input_file::read_or_receive(path, input_file::TOKEN, until).map_err(|why| {
-        Exit::Config.error(format!("cannot read the token file ({}): {why}", shown(path)))
+        Exit::Config.error(format!("cannot read the token file ({}): {why}", display_path(path)))
     })?;
-    checked(&String::from_utf8_lossy(&text), &shown(path))
+    checked(&String::from_utf8_lossy(&text), &display_path(path))
 }
 
 /// What is sent as a header holds no spaces and no line breaks.

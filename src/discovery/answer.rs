@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use crate::model::format::limit;
 use crate::model::node::{Full, NodeId, Record};
 use crate::model::rows::Rows;
 use crate::model::snapshot::Snapshot;
@@ -65,7 +66,7 @@ pub enum Error {
     #[error("cannot get the details of {failed} of {total} nodes: {why}")]
     Details { failed: usize, total: usize, why: String },
     /// The deadline passed while another's fetch was waited for.
-    #[error("cannot get the nodes: timed out after {}s while waiting for a concurrent refresh", .0.as_secs_f32())]
+    #[error("cannot get the nodes: timed out after {} while waiting for a concurrent refresh", limit(*.0))]
     TimedOut(Duration),
     /// No list agreed with its details and with what is known to be newer.
     #[error(

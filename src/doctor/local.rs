@@ -1,9 +1,7 @@
 //! The cache folder of this user.
 
-use std::path::Path;
-
 use crate::model::format::bytes;
-use crate::model::text::first_line;
+use crate::model::text::display_path;
 use crate::store::redis::{CacheEntry, KeyFound, KeyOwner};
 use crate::store::{FolderState, KeyStats, Place, Stats, UsableFolder, inspect_folder};
 
@@ -16,7 +14,7 @@ const NAMES: [&str; 4] = ["folder", "mode", "writable", "space"];
 /// `is_spare`: Redis is the cache, and nobody misses these files while it answers.
 pub(super) fn examined(place: &Place, is_spare: bool) -> Findings {
     let mut checks = Checks::of(Section::Files);
-    let path = place.folder.as_deref().map(shown).unwrap_or_default();
+    let path = place.folder.as_deref().map(display_path).unwrap_or_default();
     let entry = match inspect_folder(place) {
         FolderState::Ready(mut ready) => self::ready(&mut checks, &path, &mut ready),
         FolderState::Missing(Ok(())) => {
@@ -103,10 +101,6 @@ fn entry(stats: Stats, why: Option<String>) -> CacheEntry {
     };
     let keys = stats.keys.iter().map(found).collect();
     CacheEntry { keys, stats, is_of_others: false, why, index: None, took: None }
-}
-
-fn shown(path: &Path) -> String {
-    first_line(&path.to_string_lossy(), 400)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The clock of this boot: what several processes of one machine share.
+//! The clock of this boot, which the processes of one machine share.
 
 use std::fmt;
 use std::path::Path;
@@ -10,20 +10,20 @@ use crate::random;
 use super::notes::Notes;
 
 const NAME: &str = "boot";
-/// As many seconds the wall clock may have been set in one boot; no machine boots so fast twice.
-const SET: u64 = 10;
+/// By how many seconds the wall clock may change during a boot; no machine reboots as fast.
+const CLOCK_CHANGE_MAX: u64 = 10;
 
-/// What tells the time of this machine's boot; tests hand in one that they can move.
+/// The time since this machine booted; tests use one that they can set.
 #[derive(Clone)]
 pub struct BootClock {
     /// Milliseconds since boot.
     pub now: Arc<dyn Fn() -> u64 + Send + Sync>,
-    /// Names the boot: the clock of another one means nothing.
+    /// Identifies the boot: times of another one cannot be compared.
     pub id: String,
 }
 
 impl BootClock {
-    /// `folder`: where the name is noted if the system does not name its boots.
+    /// `folder`: where an id is noted if the system has none.
     pub fn of_this_boot(folder: Option<&Path>) -> Self {
         let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
         let noted = || noted(folder, clock::boot_ms(), clock::unix_seconds());
@@ -36,8 +36,8 @@ impl BootClock {
     }
 }
 
-/// The name that a run of this boot has noted in that folder, or a new one. Where none can be noted,
-/// nothing else can be kept for another run either.
+/// The id that a run of this boot has noted in that directory, or a new one. If it cannot be noted,
+/// nothing else is kept for other runs either.
 fn noted(folder: Option<&Path>, boot_ms: u64, unix: u64) -> String {
     let mut id = random::hex16();
     let notes = Notes::new(folder.map(Path::to_owned));
@@ -46,7 +46,7 @@ fn noted(folder: Option<&Path>, boot_ms: u64, unix: u64) -> String {
         return id;
     }
     notes.replace(NAME, |note| {
-        // Another run may have noted one meanwhile.
+        // Another run may have noted one in the meantime.
         let note = note.filter(|note| found(note).is_some());
         let note = note.unwrap_or_else(|| format!("{id} {boot_ms} {unix}\n"));
         id = found(&note).unwrap_or_default();
@@ -55,15 +55,15 @@ fn noted(folder: Option<&Path>, boot_ms: u64, unix: u64) -> String {
     id
 }
 
-/// The name in a note of this very boot: one that began when this one did, by clocks that are set
-/// now and then, and that was not longer ago than this one is old.
+/// The id in a note of this boot: of one that began at the same time, as far as a wall clock that may
+/// be set can tell, and that was not already older.
 fn of_same_boot(note: &str, boot_ms: u64, unix: u64) -> Option<&str> {
     let words: Vec<&str> = note.split_whitespace().collect();
     let [id, noted_ms, noted_unix] = words.try_into().ok()?;
     let (noted_ms, noted_unix): (u64, u64) = (noted_ms.parse().ok()?, noted_unix.parse().ok()?);
     let began = |unix: u64, ms: u64| unix.saturating_sub(ms / 1000);
     let apart = began(unix, boot_ms).abs_diff(began(noted_unix, noted_ms));
-    (noted_ms <= boot_ms && apart <= SET).then_some(id)
+    (noted_ms <= boot_ms && apart <= CLOCK_CHANGE_MAX).then_some(id)
 }
 
 impl fmt::Debug for BootClock {

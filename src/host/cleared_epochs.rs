@@ -1,8 +1,8 @@
-//! The guard against the return of what was cleared: epochs that must never be believed again.
+//! Protects against the return of cleared data: epochs that are never accepted again.
 //!
-//! A Redis can go back to the past: a restart from an older dump, a failover to a replica that
-//! missed the deletion. Nonces are never used twice: an epoch that this host has cleared, or that it
-//! has seen replaced by another, is over for ever.
+//! A Redis can return to an earlier state: a restart from an older dump, a failover to a replica that
+//! missed the deletion. Nonces are never reused, so an epoch that this host has cleared, or has seen
+//! replaced by another, has ended for good.
 
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -14,28 +14,28 @@ use super::epoch_file::{EpochBook, is_nonce};
 use super::notes::{Notes, Unwritten};
 
 const NAME: &str = "dead-epochs";
-/// This stands between a question and its answer.
-const PATIENCE: Duration = Duration::from_millis(250);
-/// Those of this process that are kept in memory.
-const OWN: usize = 4096;
+/// How long to wait for the lock: the user waits for it too.
+const LOCK_WAIT: Duration = Duration::from_millis(250);
+/// The most epochs of this process that are kept in memory.
+const OWN_MAX: usize = 4096;
 
-/// The epochs that are over, as far as this host knows.
+/// The epochs that have ended, as far as this host knows.
 #[derive(Debug)]
 pub(crate) struct ClearedEpochs {
     notes: Notes,
-    /// Names the cache: which Redis, and under which prefix.
+    /// Identifies the cache: which Redis, with which prefix.
     cache: String,
     own: Mutex<ProcessEpochs>,
 }
 
-/// What this process knows, for hosts where no note can be written.
+/// What this process noted itself, in case no note can be written.
 #[derive(Debug, Default)]
 struct ProcessEpochs {
     dead: Vec<String>,
     seen: Option<String>,
 }
 
-/// What this host had seen before a question was asked.
+/// What this host had seen before a request to Redis.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct SeenBefore(Vec<String>);
 
@@ -49,7 +49,7 @@ impl ClearedEpochs {
             || self.text().is_some_and(|text| EpochBook::holds(&text, epoch))
     }
 
-    /// To be asked before Redis is: whatever Redis shows then is later than this.
+    /// Call it before the request to Redis: what Redis shows is later then.
     pub(crate) fn seen_before(&self) -> SeenBefore {
         let noted = self.text().and_then(|text| EpochBook::seen_in(&text, &self.cache));
         let mut seen: Vec<String> = self.own().seen.clone().into_iter().collect();
@@ -57,8 +57,7 @@ impl ClearedEpochs {
         SeenBefore(seen)
     }
 
-    /// Redis shows this epoch now, or none: what was seen before and is another one was replaced.
-    /// Best effort.
+    /// Redis shows this epoch now, or none: another one that was seen before was replaced. Best effort.
     pub(crate) fn shows(&self, before: &SeenBefore, now: Option<&[u8]>) {
         let now = now.and_then(nonce);
         // The usual case.
@@ -75,9 +74,9 @@ impl ClearedEpochs {
             own.bury(&replaced);
             own.seen = now.map(str::to_owned);
         }
-        let _ = self.change(PATIENCE, |book| {
+        let _ = self.change(LOCK_WAIT, |book| {
             book.bury(&replaced);
-            // Another process may have seen a later one meanwhile.
+            // Another process may have seen a later one in the meantime.
             let noted = book.seen(&self.cache);
             if noted.is_none_or(|noted| before.0.iter().any(|seen| seen == noted)) {
                 book.see(&self.cache, now);
@@ -85,10 +84,10 @@ impl ClearedEpochs {
         });
     }
 
-    /// A clear has found this epoch, and deleted it. What this host had seen before is over, too.
+    /// A clear has deleted this epoch. What this host had seen before has ended, too.
     ///
     /// # Errors
-    /// It can't be noted within `limit`, and why. A host without a folder remembers nothing.
+    /// Why it cannot be noted within `limit`. A host without a cache directory notes nothing.
     pub(crate) fn cleared(
         &self,
         before: &SeenBefore,
@@ -147,12 +146,12 @@ impl ProcessEpochs {
                 self.dead.push((*epoch).to_owned());
             }
         }
-        let excess = self.dead.len().saturating_sub(OWN);
+        let excess = self.dead.len().saturating_sub(OWN_MAX);
         self.dead.drain(..excess);
     }
 }
 
-/// Something that is no nonce could match no meta line: it need not be remembered.
+/// What is not a nonce is in no meta line, so it need not be noted.
 fn nonce(epoch: &[u8]) -> Option<&str> {
     std::str::from_utf8(epoch).ok().filter(|epoch| is_nonce(epoch))
 }

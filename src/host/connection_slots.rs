@@ -1,4 +1,4 @@
-//! Slots for connections: all processes of this host together keep below what Nomad allows one address.
+//! Slots for connections: the processes of this host share the limit that Nomad has per address.
 
 use std::fs::File;
 use std::io;
@@ -13,34 +13,33 @@ use super::folder::{Folder, Lock};
 
 /// The folder of the locks, below the cache folder.
 const FOLDER: &str = "connections";
-/// One for each process, so that nobody waits for those who have many.
+/// One for each process, so that none waits for those with many.
 const FIRST: usize = 24;
-/// For the further connections of all of them. Together 64: Nomad allows 100, and other programs of
-/// this host need some too.
+/// For all further connections. 64 in all: Nomad allows 100, and other programs need some too.
 const MORE: usize = 40;
-/// Seconds after which the unused locks of another address are removed.
-const OLD: i64 = 24 * 60 * 60;
+/// Seconds after which unused locks of other addresses are removed.
+const UNUSED_AFTER: i64 = 24 * 60 * 60;
 
-/// The slots for one address. A slot is a lock on a file: it ends with the process, however that ends.
+/// The slots for one address. A slot is a lock on a file, which ends with the process in any case.
 #[derive(Debug)]
 pub(crate) struct ConnectionSlots {
-    /// The cache folder; `None` = nothing is shared.
+    /// The cache directory; `None` = nothing is shared.
     path: Option<PathBuf>,
-    /// Opened with the first slot; `None` = it can't be used, so nothing is shared.
+    /// Opened with the first slot; `None` = it cannot be used, so nothing is shared.
     folder: OnceLock<Option<Folder>>,
-    /// The beginning of the names of its files.
+    /// The prefix of its file names.
     name: String,
 }
 
 /// The right to one connection. Dropping it gives it back.
 #[derive(Debug)]
 pub(crate) struct ConnectionSlot {
-    /// `None` = nobody else knows about it.
+    /// `None` = it is not shared.
     _lock: Option<Lock>,
 }
 
 impl ConnectionSlot {
-    /// For the one connection that a process may always have.
+    /// For the one connection that each process may have.
     pub(crate) fn unshared() -> Self {
         Self { _lock: None }
     }
@@ -53,18 +52,18 @@ impl ConnectionSlots {
         Self { path: folder.map(Path::to_owned), folder: OnceLock::new(), name }
     }
 
-    /// A slot for a process that has `held` of them already; `None` = all are taken. Never waits.
+    /// A slot for a process that holds `held` already; `None` = all are taken. Never waits.
     pub(crate) fn take(&self, held: usize) -> Option<ConnectionSlot> {
         let folder = self.folder.get_or_init(|| opened(self.path.as_deref()?)).as_ref();
         let Some(folder) = folder else { return Some(ConnectionSlot::unshared()) };
         let (kind, count) = if held == 0 { ("first", FIRST) } else { ("more", MORE) };
-        // This process holds about as many of the lowest ones itself.
+        // This process probably holds the lowest ones itself.
         let skipped = held.saturating_sub(1);
         for number in (0..count).map(|at| (at + skipped) % count) {
             match self.locked(folder, &format!("{}-{kind}-{number}", self.name)) {
                 Ok(Some(lock)) => return Some(ConnectionSlot { _lock: Some(lock) }),
                 Ok(None) => (),
-                // No descriptors, no room, no locks: none of that may keep anybody from Nomad.
+                // A lack of descriptors, space or locks must not prevent requests.
                 Err(_) => return Some(ConnectionSlot::unshared()),
             }
         }
@@ -88,8 +87,7 @@ impl ConnectionSlots {
         Ok((lock.file().metadata()?.nlink() > 0).then_some(lock))
     }
 
-    /// Removes the locks of other addresses that nobody holds and that are older than this file by a
-    /// day. Who needs one again makes it again.
+    /// Removes locks of other addresses that are free and a day older than this file.
     fn remove_old(&self, folder: &Folder, new: &File) {
         let Ok(now) = new.metadata().map(|meta| meta.mtime()) else { return };
         for name in folder.names() {
@@ -97,8 +95,9 @@ impl ConnectionSlots {
                 continue;
             }
             let Ok(file) = folder.file(&name, OFlags::RDWR) else { continue };
-            let is_old =
-                |meta: std::fs::Metadata| meta.is_file() && now.saturating_sub(meta.mtime()) > OLD;
+            let is_old = |meta: std::fs::Metadata| {
+                meta.is_file() && now.saturating_sub(meta.mtime()) > UNUSED_AFTER
+            };
             if file.metadata().is_ok_and(is_old)
                 && let Ok(Ok(_held)) = Lock::take(file)
             {

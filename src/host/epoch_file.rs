@@ -1,4 +1,4 @@
-//! The file of epochs: those that are over, and the one that each cache showed last.
+//! The file of epochs: those that ended, and the one that each cache showed last.
 //!
 //! One nonce a line, oldest first. A line `at MS` says when those below it were noted (milliseconds
 //! since the boot that the line `boot ID` names), a line `seen CACHE EPOCH` which epoch a cache showed.
@@ -6,13 +6,13 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
-/// So many are kept however old they are, and whatever the clock says.
+/// How many are kept, whatever their age.
 const KEPT: usize = 64;
-/// No key of the cache lives longer: what was cleared before can't come back with one.
+/// No key of the cache lives longer, so none can bring back what was cleared before.
 const LASTS_MS: u64 = 86_400_000;
-/// The most of one day: only who clears all the time comes to them.
-const MOST: usize = 16_384;
-/// Caches whose epochs are remembered.
+/// The most that are kept.
+const EPOCHS_MAX: usize = 16_384;
+/// The most caches whose epochs are kept.
 const CACHES: usize = 64;
 /// Epochs noted within this time share a line that says when.
 const STEP_MS: u64 = 1000;
@@ -21,14 +21,14 @@ const STEP_MS: u64 = 1000;
 pub(super) struct EpochBook {
     /// Caches and what they showed; the latest last.
     seen: Vec<(String, String)>,
-    /// Since when, and which.
+    /// When each was noted, and the epoch.
     dead: Vec<(u64, String)>,
-    /// Noted now.
+    /// Not noted before.
     fresh: Vec<String>,
 }
 
 impl EpochBook {
-    /// More than any file of this program, in bytes.
+    /// In bytes, more than this program writes.
     pub(super) const LONGEST: u64 = 2 << 20;
 
     pub(super) fn holds(text: &str, epoch: &[u8]) -> bool {
@@ -40,7 +40,7 @@ impl EpochBook {
         seen.map(|(_, epoch)| epoch.to_owned())
     }
 
-    /// What was noted in another boot was noted before this one.
+    /// Epochs of another boot count as noted when this one began.
     pub(super) fn parse(text: &str, boot_id: &str) -> Self {
         let is_ours = text.lines().any(|line| line.strip_prefix("boot ") == Some(boot_id));
         let (mut book, mut at) = (Self::default(), 0);
@@ -64,7 +64,7 @@ impl EpochBook {
         self.seen.iter().find(|(of, _)| of == cache).map(|(_, epoch)| epoch.as_str())
     }
 
-    /// What a cache shows now; nothing, or nothing that is over.
+    /// Notes what a cache shows now, unless that epoch has ended.
     pub(super) fn see(&mut self, cache: &str, epoch: Option<&str>) {
         self.seen.retain(|(of, _)| of != cache);
         let is_over = |epoch: &&str| {
@@ -76,20 +76,20 @@ impl EpochBook {
         }
     }
 
-    /// The file, without what is too old.
+    /// The text of the file, without what is too old.
     pub(super) fn text(mut self, boot_id: &str, now: u64) -> String {
         self.dead.extend(self.fresh.drain(..).map(|epoch| (now, epoch)));
         let mut dead = Vec::with_capacity(self.dead.len());
-        let mut told = HashSet::new();
-        // The latest first. What was noted again counts as of then.
+        let mut seen = HashSet::new();
+        // Latest first: the last note of an epoch counts.
         for (at, epoch) in self.dead.iter().rev() {
-            if told.insert(epoch) {
+            if seen.insert(epoch) {
                 dead.push((*at, epoch));
             }
         }
         let is_recent = |at: u64| now.saturating_sub(at) <= LASTS_MS;
         let recent = dead.iter().take_while(|(at, _)| is_recent(*at)).count();
-        dead.truncate(recent.clamp(KEPT, MOST));
+        dead.truncate(recent.clamp(KEPT, EPOCHS_MAX));
         let mut text = format!("boot {boot_id}\n");
         let first = self.seen.len().saturating_sub(CACHES);
         for (cache, epoch) in &self.seen[first..] {
@@ -117,7 +117,7 @@ pub(super) fn is_nonce(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{EpochBook, KEPT, LASTS_MS, MOST};
+    use super::{EPOCHS_MAX, EpochBook, KEPT, LASTS_MS};
 
     fn name(number: usize) -> String {
         format!("{number:016x}")
@@ -152,9 +152,9 @@ mod tests {
 
     #[test]
     fn the_file_has_an_end() {
-        let all: Vec<String> = (0..MOST + 10).map(name).collect();
+        let all: Vec<String> = (0..EPOCHS_MAX + 10).map(name).collect();
         let text = after("", "b", 5000, &all);
-        kept(&text, 10..MOST + 10);
+        kept(&text, 10..EPOCHS_MAX + 10);
         assert!((text.len() as u64) < EpochBook::LONGEST);
     }
 

@@ -1,4 +1,4 @@
-//! The cache folder of this user: private, or not used at all.
+//! The cache directory of this user: private, or not used at all.
 
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io::{self, Read as _};
@@ -13,43 +13,42 @@ use rustix::fs::{
 };
 
 use crate::clock;
-use crate::model::text::first_line;
+use crate::model::text::{display_path, io_reason};
 use crate::random;
 
 use super::fault::{self, Act};
 
-/// Held by whoever replaces files of the folder.
+/// Locked while files of the directory are replaced.
 const LOCK: &str = "pub.lock";
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
-/// The ending of what is being written.
+/// The suffix of files that are being written.
 const UNFINISHED: &str = ".tmp";
 
-/// A folder that only its owner can read, reached by its handle: no name is looked up twice.
+/// A directory that only its owner can read, used through its handle: no path is resolved twice.
 #[derive(Debug)]
 pub(crate) struct Folder {
     path: PathBuf,
     handle: OwnedFd,
-    /// The user whose it is, and all of its files.
+    /// The owner of the directory and of all its files.
     owner: u32,
 }
 
-/// How a folder is, and how much room there is.
+/// Owner, mode and free space of a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FolderSpace {
     pub mode: u32,
     pub owner: u32,
-    /// For this user.
+    /// Available to this user.
     pub free_bytes: u64,
-    /// Why no file can be made in it.
+    /// Or why no file can be created in it.
     pub writable: Result<(), String>,
 }
 
-/// A lock on a file, that ends with this value: also if a process that was started meanwhile has
-/// inherited the file.
+/// A lock on a file, released on drop, also if a child process has inherited the file.
 #[derive(Debug)]
 pub(crate) struct Lock(File);
 
-/// The right to replace files. Dropping it gives it back.
+/// The right to replace files, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct WriteLock<'a> {
     folder: &'a Folder,
@@ -57,10 +56,10 @@ pub(crate) struct WriteLock<'a> {
 }
 
 impl Lock {
-    /// Tries to lock the file, without ever waiting; gives the file back if another holds the lock.
+    /// Tries to lock the file without waiting; returns the file if the lock is taken.
     ///
     /// # Errors
-    /// This file system has no locks.
+    /// The file system has no locks.
     pub(crate) fn take(file: File) -> io::Result<Result<Self, File>> {
         match file.try_lock() {
             Ok(()) => Ok(Ok(Self(file))),
@@ -81,20 +80,22 @@ impl Drop for Lock {
 }
 
 impl Folder {
-    /// Opens the folder, which is made if it is missing.
+    /// Opens the directory, and creates it if it is missing.
     ///
     /// # Errors
-    /// Path and cause: it is no folder, a link, another user's, open to others, or can't be made.
+    /// Path and cause: not a directory, a link, another user's, open to others, or cannot be created.
     pub(crate) fn open(path: &Path) -> Result<Self, String> {
         match DirBuilder::new().recursive(true).mode(0o700).create(path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                Err(format!("cache folder {}: cannot be made: {}", shown(path), plain(&error)))
-            }
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(format!(
+                "cache folder {}: cannot be made: {}",
+                display_path(path),
+                io_reason(&error)
+            )),
             _ => Self::existing(path),
         }
     }
 
-    /// Opens the folder, which must be there.
+    /// Opens the directory, which must exist.
     ///
     /// # Errors
     /// As [`Folder::open`].
@@ -102,8 +103,7 @@ impl Folder {
         Self::of(path, rustix::process::geteuid().as_raw())
     }
 
-    /// Whether there may be a folder, in whatever state: what it holds may be served when it can be
-    /// used again.
+    /// Whether the directory may exist: what it contains may be shown once it can be used again.
     pub(crate) fn may_exist(path: &Path) -> bool {
         match lstat(path) {
             Ok(stat) => !FileType::from_raw_mode(stat.st_mode).is_file(),
@@ -112,17 +112,18 @@ impl Folder {
     }
 
     fn of(path: &Path, owner: u32) -> Result<Self, String> {
-        let wrong = |why: &str| Err(format!("cache folder {}: {why}", shown(path)));
+        let wrong = |why: &str| Err(format!("cache folder {}: {why}", display_path(path)));
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
         let handle = match rustix::fs::open(path, flags, Mode::empty()) {
             Ok(handle) => handle,
             Err(rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => {
                 return wrong("is a file or a link, not a folder");
             }
-            Err(error) => return wrong(&plain(&error.into())),
+            Err(error) => return wrong(&io_reason(&error.into())),
         };
-        let stat = fstat(&handle)
-            .map_err(|error| format!("cache folder {}: {}", shown(path), plain(&error.into())))?;
+        let stat = fstat(&handle).map_err(|error| {
+            format!("cache folder {}: {}", display_path(path), io_reason(&error.into()))
+        })?;
         if stat.st_uid != owner {
             return wrong("belongs to another user");
         }
@@ -135,11 +136,11 @@ impl Folder {
         Ok(Self { path: path.to_owned(), handle, owner })
     }
 
-    /// Locks of NFS and SMB block while their server is away, or hold on one host only.
+    /// Locks on NFS and SMB block while the server is down, or hold on one host only.
     #[cfg(target_os = "linux")]
     pub(crate) fn is_remote(&self) -> bool {
         const REMOTE: [u32; 3] = [0x6969, 0xff53_4d42, 0xfe53_4d42];
-        // The width of the number differs from one kind of processor to the next.
+        // The width of the number depends on the architecture.
         rustix::fs::fstatfs(&self.handle).is_ok_and(|stat| REMOTE.contains(&(stat.f_type as u32)))
     }
 
@@ -148,25 +149,24 @@ impl Folder {
         false
     }
 
-    /// Who owns it, and whether there is room.
     pub(crate) fn space(&self) -> io::Result<FolderSpace> {
         let (stat, system) = (fstat(&self.handle)?, fstatvfs(&self.handle)?);
         Ok(FolderSpace {
             mode: stat.st_mode & 0o7777,
             owner: stat.st_uid,
             free_bytes: system.f_bavail.saturating_mul(system.f_frsize),
-            writable: Self::may_write(&self.path).map_err(|error| plain(&error)),
+            writable: Self::may_write(&self.path).map_err(|error| io_reason(&error)),
         })
     }
 
-    /// Whether files may be made in that folder. Nothing is made.
+    /// Whether files may be created in that directory. Nothing is created.
     pub(crate) fn may_write(path: &Path) -> io::Result<()> {
         let wanted = Access::WRITE_OK | Access::EXEC_OK;
         Ok(accessat(CWD, path, wanted, AtFlags::EACCESS)?)
     }
 
     pub(crate) fn place(&self) -> String {
-        shown(&self.path)
+        display_path(&self.path)
     }
 
     /// The whole file; `None` if it is missing, unreadable or longer than `longest` bytes.
@@ -185,10 +185,10 @@ impl Folder {
         meta.is_file().then_some(meta.len())
     }
 
-    /// Opens a file of the folder, never through a link, private if it is new.
+    /// Opens a file of the directory, never through a link; a new one is private.
     ///
     /// # Errors
-    /// Also if somebody else could have written it, or it has another name elsewhere.
+    /// Also if another user could have written it, or it has another hard link.
     pub(crate) fn file(&self, name: &str, flags: OFlags) -> io::Result<File> {
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let file = openat(&self.handle, name, flags, Mode::RUSR | Mode::WUSR)?;
@@ -197,17 +197,16 @@ impl Folder {
         let why = match () {
             () if stat.st_uid != self.owner => "belongs to another user",
             () if stat.st_mode & 0o022 != 0 => "can be written by others",
-            () if is_file && stat.st_nlink > 1 => "has another name elsewhere",
+            () if is_file && stat.st_nlink > 1 => "has another hard link",
             () => return Ok(file.into()),
         };
         Err(io::Error::other(format!("{name} {why}: remove it")))
     }
 
-    /// Waits for the right to write, at most as long as `limit`. What a killed process left
-    /// unfinished is removed: nothing is ever written without this right.
+    /// Waits at most `limit` for the lock, and removes what a killed process left unfinished.
     ///
     /// # Errors
-    /// Somebody keeps it, or this file system has no locks.
+    /// Another process holds the lock, or the file system has no locks.
     pub(crate) fn writing(&self, limit: Duration) -> io::Result<WriteLock<'_>> {
         let mut file = self.file(LOCK, OFlags::RDWR | OFlags::CREATE)?;
         let began = clock::now();
@@ -227,7 +226,7 @@ impl Folder {
         }
     }
 
-    /// Replaces a file in one step: whoever reads sees the old or the new.
+    /// Replaces a file atomically: readers see the old one or the new one.
     pub(crate) fn replace(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
         let temporary = format!("{name}.{}{UNFINISHED}", random::hex16());
         fault::before(Act::Writes)?;
@@ -238,13 +237,13 @@ impl Folder {
             Ok(renameat(&self.handle, temporary.as_str(), &self.handle, name)?)
         });
         if replaced.is_err() {
-            // Nobody else knows the name, so nobody misses the file.
+            // No other process knows this name.
             let _ = self.remove(&temporary);
         }
         replaced
     }
 
-    /// Removes a file; that it is missing already is fine.
+    /// Removes a file; not an error if it is missing.
     pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
         fault::before(Act::Removes)?;
         match unlinkat(&self.handle, name, AtFlags::empty()) {
@@ -261,17 +260,17 @@ impl Folder {
 }
 
 impl WriteLock<'_> {
-    /// Replaces a file in one step: whoever reads sees the old or the new.
+    /// Replaces a file atomically: readers see the old one or the new one.
     pub(crate) fn replace(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
         self.folder.replace(name, parts)
     }
 
-    /// Removes a file; that it is missing already is fine.
+    /// Removes a file; not an error if it is missing.
     pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
         self.folder.remove(name)
     }
 
-    /// Removes all these files, as far as that is possible: nothing names them any more.
+    /// Removes all these files, as far as possible.
     pub(crate) fn remove_all(&self, which: impl Fn(&str) -> bool) {
         for name in self.folder.names() {
             if which(&name) {
@@ -280,12 +279,6 @@ impl WriteLock<'_> {
         }
     }
 }
-
-pub(crate) fn shown(path: &Path) -> String {
-    first_line(&path.to_string_lossy(), 400)
-}
-
-pub(crate) use crate::model::text::reason as plain;
 
 #[cfg(test)]
 mod tests {

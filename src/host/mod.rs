@@ -1,4 +1,4 @@
-//! What this machine remembers between runs: the cache folder, the notes in it, and its boot clock.
+//! What this machine remembers between runs: the cache directory, notes in it, the clock of its boot.
 
 mod boot;
 pub(crate) mod cleared_epochs;
@@ -6,7 +6,6 @@ pub(crate) mod connection_slots;
 mod epoch_file;
 pub(crate) mod fault;
 pub(crate) mod folder;
-pub(crate) mod input_file;
 pub(crate) mod notes;
 pub(crate) mod redis_backoff;
 pub(crate) mod refused_scopes;

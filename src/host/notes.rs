@@ -1,26 +1,27 @@
-//! Small notes in the cache folder, for the runs to come. Without a folder that is only ours there are none.
+//! Small notes in the cache directory for later runs. Without a private directory there are none.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::folder::{Folder, plain};
+use crate::model::text::io_reason;
+
+use super::folder::Folder;
 
 /// More than any note needs.
 const LONGEST: u64 = 64 << 10;
-/// A note that two write at once may lose one of them, which is better than to wait for a lock
-/// that somebody keeps.
-const PATIENCE: Duration = Duration::from_millis(250);
+/// How long to wait for the lock. After that, a note may overwrite a concurrent one.
+const LOCK_WAIT: Duration = Duration::from_millis(250);
 
 /// Why a note was not written.
 #[derive(Debug)]
 pub(crate) enum Unwritten {
-    /// There is no folder, and none can be made.
+    /// There is no directory, and none can be created.
     NoFolder,
-    /// There is one, and it can't be used or changed: which, and why.
+    /// The directory cannot be used or changed: which, and why.
     Failed(String),
 }
 
-/// The notes of one cache folder.
+/// The notes in one cache directory.
 #[derive(Debug, Clone)]
 pub(crate) struct Notes {
     folder: Option<PathBuf>,
@@ -35,21 +36,21 @@ impl Notes {
         self.folder.as_deref()
     }
 
-    /// `None` if there is no such note, or it can't be read.
+    /// `None` if there is no such note, or it cannot be read.
     pub(crate) fn read(&self, name: &str) -> Option<String> {
         self.read_up_to(name, LONGEST)
     }
 
-    /// The same of a note that may be that long, in bytes.
+    /// The same for a note of at most `longest` bytes.
     pub(crate) fn read_up_to(&self, name: &str, longest: u64) -> Option<String> {
         text(&Folder::existing(self.folder.as_deref()?).ok()?, name, longest)
     }
 
-    /// Replaces a note by what `change` makes of the present one, under the lock, which is waited
-    /// for at most as long as `limit`: nothing that another process notes is lost.
+    /// Replaces a note by what `change` makes of it, under the lock, for which it waits at most `limit`:
+    /// no concurrent note is lost.
     ///
     /// # Errors
-    /// The note is as it was.
+    /// The note is unchanged.
     pub(crate) fn change(
         &self,
         (name, longest): (&str, u64),
@@ -65,11 +66,11 @@ impl Notes {
             writing.replace(name, &[change(text(&folder, name, longest)).as_bytes()])
         });
         changed.map_err(|error| {
-            Unwritten::Failed(format!("cache folder {}: {}", folder.place(), plain(&error)))
+            Unwritten::Failed(format!("cache folder {}: {}", folder.place(), io_reason(&error)))
         })
     }
 
-    /// Replaces a note by what `change` makes of the present one; `false` if it can't be written.
+    /// Replaces a note by what `change` makes of it; `false` if it cannot be written.
     pub(crate) fn replace(
         &self,
         name: &str,
@@ -77,7 +78,7 @@ impl Notes {
     ) -> bool {
         let folder = self.folder.as_deref().and_then(|path| Folder::open(path).ok());
         folder.is_some_and(|folder| {
-            let _held = folder.writing(PATIENCE);
+            let _lock = folder.writing(LOCK_WAIT);
             folder.replace(name, &[change(text(&folder, name, LONGEST)).as_bytes()]).is_ok()
         })
     }

@@ -1,5 +1,5 @@
-//! What runs on this host found out about a Redis, so that those that follow need not: it was silent,
-//! or it lacks a command without which nothing can be cached in it.
+//! What runs on this host remember about a Redis for later runs: that it timed out, or that it lacks
+//! a command that the cache needs.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use super::notes::Notes;
 const NAME: &str = "redis-skip";
 const SILENCE_LASTS: Duration = Duration::from_secs(15);
 const LACK_LASTS: Duration = Duration::from_secs(5 * 60);
-/// Stands before the command that is missing; no address begins with it.
+/// The prefix of a missing command; no address begins with it.
 const LACKS: char = '-';
 
-/// The mark of one Redis in the cache folder.
+/// The note about one Redis in the cache directory.
 #[derive(Debug)]
 pub(crate) struct RedisBackoff {
     notes: Notes,
@@ -20,11 +20,11 @@ pub(crate) struct RedisBackoff {
     place: String,
 }
 
-/// Why runs do without this Redis.
+/// Why runs do not use this Redis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Skipped {
     Silent,
-    /// This command, or one of a script that it did not name.
+    /// It lacks this command, or one of a script, whose name it did not report.
     Lacks(Option<String>),
 }
 
@@ -45,7 +45,7 @@ impl RedisBackoff {
         self.notes.replace(NAME, |_| line);
     }
 
-    /// Why this Redis is left alone, and how long ago that was found out.
+    /// Why this Redis is not used, and how long ago that was noted.
     pub(crate) fn why(&self) -> Option<(Skipped, Duration)> {
         let text = self.notes.read(NAME)?;
         let boot = BootClock::of_this_boot(self.notes.folder());

@@ -1,5 +1,5 @@
-//! Scopes that Nomad has refused while their cache could not be voided: what was listed before is not
-//! shown on this host any more.
+//! Scopes that Nomad has refused while their cache could not be voided: this host no longer shows
+//! lists from before the refusal.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use super::notes::Notes;
 
 const NAME: &str = "refused-scopes";
 const LONGEST: u64 = 64 << 10;
-/// This stands between a question and its answer.
-const PATIENCE: Duration = Duration::from_millis(250);
+/// How long to wait for the lock: the user waits for it too.
+const LOCK_WAIT: Duration = Duration::from_millis(250);
 /// No key of the cache lives longer, in milliseconds.
 const LASTS_MS: u64 = 86_400_000;
-/// The latest ones.
-const MOST: usize = 256;
+/// The most scopes that are remembered.
+const SCOPES_MAX: usize = 256;
 
 /// One scope of one cache, and when Nomad last refused it.
 ///
@@ -26,17 +26,17 @@ pub(crate) struct RefusedScope {
     notes: Notes,
     /// Names the scope, the Redis and the prefix.
     key: String,
-    /// What this process knows, for hosts where no note can be written.
+    /// What this process noted itself, in case no note can be written.
     own: Mutex<Option<u64>>,
 }
 
 impl RefusedScope {
-    /// `key` is one word.
+    /// `key` contains no space.
     pub(crate) fn new(notes: Notes, key: String) -> Self {
         Self { notes, key, own: Mutex::default() }
     }
 
-    /// Nomad refuses this scope now. `false` if the runs to come can't be told.
+    /// Notes that Nomad refuses this scope now; `false` if later runs will not know.
     pub(crate) fn note(&self) -> bool {
         let boot = self.boot();
         let now = boot.ms();
@@ -47,7 +47,7 @@ impl RefusedScope {
         })
     }
 
-    /// Whether a list that was asked for so long ago is of a time before the refusal.
+    /// Whether a list of that age is older than the refusal.
     pub(crate) fn covers(&self, age: Duration) -> bool {
         let own = self.own();
         let text = self.notes.read_up_to(NAME, LONGEST);
@@ -60,8 +60,8 @@ impl RefusedScope {
         own.max(noted).is_some_and(|at| listed(age, now) <= at)
     }
 
-    /// A list that was asked for so long ago has been published: if Nomad gave it after the refusal,
-    /// that is over. Best effort.
+    /// A list of that age was published: if it is newer than the refusal, the refusal has ended. Best
+    /// effort.
     pub(crate) fn allowed(&self, age: Duration) {
         let own = self.own();
         let text = self.notes.read_up_to(NAME, LONGEST);
@@ -77,7 +77,7 @@ impl RefusedScope {
         let noted = text.and_then(|text| self.noted(&text, &boot.id, now));
         if noted.is_some_and(is_over) {
             self.change(&boot, |lines| {
-                // Another process may have been refused meanwhile.
+                // Another process may have been refused in the meantime.
                 lines.retain(|(key, at)| *key != self.key || !is_over(*at));
             });
         }
@@ -92,11 +92,11 @@ impl RefusedScope {
         let changed = |text: Option<String>| {
             let mut lines = parsed(&text.unwrap_or_default(), &boot.id, boot.ms());
             change(&mut lines);
-            let excess = lines.len().saturating_sub(MOST);
+            let excess = lines.len().saturating_sub(SCOPES_MAX);
             let lines = lines.iter().skip(excess).map(|(key, at)| format!("{key} {at}\n"));
             format!("boot {}\n{}", boot.id, lines.collect::<String>())
         };
-        self.notes.change((NAME, LONGEST), PATIENCE, changed).is_ok()
+        self.notes.change((NAME, LONGEST), LOCK_WAIT, changed).is_ok()
     }
 
     fn boot(&self) -> BootClock {
@@ -112,13 +112,13 @@ impl RefusedScope {
     }
 }
 
-/// When, or earlier.
+/// When a list of that age was requested, rounded down.
 fn listed(age: Duration, now: u64) -> u64 {
     let age = u64::try_from(age.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
     now.saturating_sub(age)
 }
 
-/// What still counts. What was noted in another boot was noted before this one.
+/// The lines that still count. Those of another boot count as noted when this one began.
 fn parsed(text: &str, boot: &str, now: u64) -> Vec<(String, u64)> {
     let mut lines = text.lines();
     let is_ours = lines.next().and_then(|line| line.strip_prefix("boot ")) == Some(boot);
@@ -136,7 +136,7 @@ fn parsed(text: &str, boot: &str, now: u64) -> Vec<(String, u64)> {
 mod tests {
     use std::time::Duration;
 
-    use super::{LASTS_MS, LONGEST, MOST, NAME, RefusedScope, listed, parsed};
+    use super::{LASTS_MS, LONGEST, NAME, RefusedScope, SCOPES_MAX, listed, parsed};
     use crate::clock;
     use crate::host::notes::Notes;
 
@@ -210,9 +210,10 @@ mod tests {
     #[test]
     fn the_file_has_an_end() {
         let host = Host::new();
-        (0..MOST + 3).for_each(|number| assert!(host.scope(&format!("{number:040x}")).note()));
+        (0..SCOPES_MAX + 3)
+            .for_each(|number| assert!(host.scope(&format!("{number:040x}")).note()));
         let text = host.notes().read(NAME).unwrap();
-        assert_eq!(text.lines().count(), 1 + MOST);
+        assert_eq!(text.lines().count(), 1 + SCOPES_MAX);
         assert!((text.len() as u64) < LONGEST / 2);
         assert!(!host.scope(&format!("{:040x}", 2)).covers(HOUR));
         assert!(host.scope(&format!("{:040x}", 3)).covers(HOUR));

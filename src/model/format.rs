@@ -2,6 +2,44 @@
 
 use std::time::Duration;
 
+/// Whole milliseconds.
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A time limit, rounded to two digits or a tenth of a second: `50ms`, `250ms`, `3s`, `1.5s`.
+pub(crate) fn limit(time: Duration) -> String {
+    let ms = match millis(time) {
+        ms @ ..100 => ms,
+        ms @ ..1000 => (ms + 5) / 10 * 10,
+        ms => ms.saturating_add(50) / 100 * 100,
+    };
+    match (ms / 1000, ms % 1000 / 100) {
+        (0, _) if ms > 0 => format!("{ms}ms"),
+        (seconds, 0) => format!("{seconds}s"),
+        (seconds, tenths) => format!("{seconds}.{tenths}s"),
+    }
+}
+
+/// An age in whole seconds, minutes or hours: `12s`, `3m20s`, `2h5m`.
+pub(crate) fn age(age: Duration) -> String {
+    let seconds = age.as_secs();
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m{}s", seconds / 60, seconds % 60),
+        _ => format!("{}h{}m", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// How long something took: `3ms`, `0.12s`.
+pub(crate) fn short(took: Duration) -> String {
+    if took < Duration::from_millis(100) {
+        format!("{}ms", took.as_millis())
+    } else {
+        format!("{:.2}s", took.as_secs_f64())
+    }
+}
+
 /// `0.4 ms`, `12 ms`, `1.5 s`
 pub(crate) fn took(time: Duration) -> String {
     let ms = time.as_secs_f64() * 1000.0;
@@ -59,7 +97,7 @@ pub(crate) fn size(bytes: usize) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::{bytes, count, size, span, took};
+    use super::{age, bytes, count, limit, short, size, span, took};
 
     #[test]
     fn figures_read_well() {
@@ -76,6 +114,16 @@ mod tests {
             ["1023 B", "1023.9 KiB", "1.0 MiB", "1.0 GiB"]
         );
         assert_eq!([count(1, "key"), count(2, "key")], ["1 key", "2 keys"]);
+    }
+
+    #[test]
+    fn times_are_short() {
+        let limit = |ms| limit(Duration::from_millis(ms));
+        let limits = [1, 50, 250, 998, 1500, 1980, 30_000].map(limit);
+        assert_eq!(limits, ["1ms", "50ms", "250ms", "1s", "1.5s", "2s", "30s"]);
+        let age = |seconds| age(Duration::from_secs(seconds));
+        assert_eq!([59, 200, 7500].map(age), ["59s", "3m20s", "2h5m"]);
+        assert_eq!([99, 100].map(|ms| short(Duration::from_millis(ms))), ["99ms", "0.10s"]);
     }
 
     #[test]

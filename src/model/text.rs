@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::io;
+use std::path::Path;
 
 /// `text` with everything that could steer a terminal or hide itself made visible: control
 /// characters (line breaks and tabs too), DEL, C1, bidirectional and zero-width controls become
@@ -84,10 +85,21 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// What the system says, without its number.
-pub fn reason(error: &io::Error) -> String {
-    let text = foreign(error);
-    text.split(" (os error").next().unwrap_or_default().to_lowercase()
+/// An I/O error in the words of the system, without its number.
+pub fn io_reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "the address is in use".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
+        _ => {
+            let text = foreign(error);
+            text.split(" (os error").next().unwrap_or_default().to_lowercase()
+        }
+    }
+}
+
+/// A path as it is printed.
+pub fn display_path(path: &Path) -> String {
+    first_line(&path.to_string_lossy(), 400)
 }
 
 fn push(safe: &mut String, character: char) {
@@ -109,7 +121,9 @@ fn is_harmful(character: char) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{FOREIGN, TOLD, first_line, foreign, io, is_plain, printable, reason, sanitised};
+    use super::{
+        FOREIGN, TOLD, first_line, foreign, io, io_reason, is_plain, printable, sanitised,
+    };
     use crate::model::properties::{assert_harmless, harm};
 
     #[test]
@@ -146,7 +160,7 @@ mod tests {
         let most = "x".repeat(TOLD);
         assert_eq!(printable(&most), most);
         let error = io::Error::from_raw_os_error(28);
-        assert_eq!(reason(&error), "no space left on device");
+        assert_eq!(io_reason(&error), "no space left on device");
     }
 
     /// What the Unicode database calls harmful is shown as its number, and nothing else is.

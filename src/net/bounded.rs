@@ -1,4 +1,4 @@
-//! Calls that may hang, in threads of their own as far as the system gives any.
+//! Calls that may hang, with a time limit.
 
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::net::sync::lock;
 
-/// What `call` gives, or `None` after `limit`: then its thread is left behind. Where there can be no
-/// thread it is made here, however long it takes: most calls end, and there is no other way.
+/// Runs `call` in a thread; `None` after `limit`: the thread is then abandoned. If no thread can be
+/// started, `call` runs here, however long it takes.
 pub(crate) fn within<T: Send + 'static>(
     limit: Duration,
     call: impl FnOnce() -> T + Send + 'static,
@@ -18,25 +18,25 @@ pub(crate) fn within<T: Send + 'static>(
 
 type BoundedCall = Box<dyn FnOnce() + Send>;
 
-/// `spawned`: whether the work was given to a thread.
+/// `spawn` returns whether a thread took the work.
 fn within_if<T: Send + 'static>(
     limit: Duration,
     call: impl FnOnce() -> T + Send + 'static,
-    spawned: impl FnOnce(BoundedCall) -> bool,
+    spawn: impl FnOnce(BoundedCall) -> bool,
 ) -> Option<T> {
-    // Work that no thread takes is lost, so both ways take it from here.
+    // Work that no thread takes is dropped, so both ways take the call from here.
     let call = Arc::new(Mutex::new(Some(call)));
-    let theirs = Arc::clone(&call);
-    let (tell, told) = mpsc::sync_channel(1);
-    let work = move || drop(taken(&theirs).map(|call| tell.send(call())));
-    if spawned(Box::new(work)) {
-        return told.recv_timeout(limit).ok();
+    let shared = Arc::clone(&call);
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let work = move || drop(take(&shared).map(|call| sender.send(call())));
+    if spawn(Box::new(work)) {
+        return receiver.recv_timeout(limit).ok();
     }
-    taken(&call).map(|call| call())
+    take(&call).map(|call| call())
 }
 
-fn taken<T>(of: &Mutex<Option<T>>) -> Option<T> {
-    lock(of).take()
+fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
+    lock(slot).take()
 }
 
 #[cfg(test)]

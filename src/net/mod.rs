@@ -1,6 +1,7 @@
-//! What Nomad and Redis share on the way to a server: bounded calls, TLS, its keys and its failures.
+//! What the ways to Nomad and to Redis share: addresses, calls with a time limit, TLS, locks.
 
 pub(crate) mod bounded;
-pub(crate) mod client_key;
+pub(crate) mod endpoint;
 pub(crate) mod sync;
+pub(crate) mod tls;
 pub(crate) mod tls_failure;

@@ -1,97 +1,99 @@
-//! Why TLS failed, in the same words for Nomad and for Redis, and what cures it.
+//! Why TLS failed, in the same words for Nomad and for Redis, and what to do about it.
 
 use rustls::{AlertDescription, CertificateError, Error, OtherError};
 
 use crate::model::text::foreign;
 
-/// The other end, and the options that belong to it.
+/// The server, and the options for it.
 pub(crate) struct TlsPeer {
     /// As errors name it.
     pub(crate) name: &'static str,
-    pub(crate) whose: &'static str,
-    /// What cures a certificate of an unknown authority.
-    pub(crate) authority: &'static str,
-    /// What cures a certificate for another name.
-    pub(crate) other_name: &'static str,
-    /// The options of the client certificate and its key.
-    pub(crate) client: &'static str,
+    /// What to do if the certificate is signed by an unknown authority.
+    pub(crate) ca_hint: &'static str,
+    /// What to do if the certificate is for another name.
+    pub(crate) name_hint: &'static str,
+    /// The options for the client certificate and its key.
+    pub(crate) client_options: &'static str,
 }
 
-/// One failure, to be told on one line.
+/// One failure, each part on one line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct TlsTrouble {
     pub(crate) why: String,
-    pub(crate) cure: String,
+    pub(crate) hint: String,
 }
 
 impl TlsTrouble {
-    fn new(why: impl Into<String>, cure: impl Into<String>) -> Self {
-        Self { why: why.into(), cure: cure.into() }
+    fn new(why: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { why: why.into(), hint: hint.into() }
     }
 }
 
 impl TlsPeer {
-    /// `shown`: there was a client certificate to show. A server that got none can't complain
-    /// about a certificate, only about having got none.
-    pub(crate) fn trouble(&self, error: &Error, shown: bool) -> TlsTrouble {
+    /// `has_client_certificate`: without one, the server can only have refused that it is missing.
+    pub(crate) fn trouble(&self, error: &Error, has_client_certificate: bool) -> TlsTrouble {
         match error {
             Error::InvalidCertificate(why) => self.untrusted(why),
-            Error::AlertReceived(alert) if is_of_certificates(*alert) && !shown => self.wanted(),
-            Error::AlertReceived(alert) if is_of_certificates(*alert) => self.refused(*alert),
-            Error::AlertReceived(AlertDescription::HandshakeFailure) => self.broken_off(shown),
+            Error::AlertReceived(alert) if is_about_certificate(*alert) => {
+                if has_client_certificate { self.refused(*alert) } else { self.required() }
+            }
+            Error::AlertReceived(AlertDescription::HandshakeFailure) => {
+                self.handshake_refused(has_client_certificate)
+            }
             Error::AlertReceived(AlertDescription::ProtocolVersion) => TlsTrouble::new(
-                format!("{} speaks neither TLS 1.2 nor TLS 1.3", self.name),
-                "let it speak one of them",
+                format!("{} supports neither TLS 1.2 nor TLS 1.3", self.name),
+                "enable one of them there",
             ),
             Error::AlertReceived(alert) => {
-                TlsTrouble::new(format!("{} refused: {alert:?}", self.name), self.look())
+                TlsTrouble::new(format!("{} refused: {alert:?}", self.name), self.check_log())
             }
-            other => TlsTrouble::new(foreign(other), self.look()),
+            other => TlsTrouble::new(foreign(other), self.check_log()),
         }
     }
 
     /// This end does not trust the server.
     fn untrusted(&self, why: &CertificateError) -> TlsTrouble {
+        let name = self.name;
         match why {
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsTrouble::new(
                 "the certificate has expired",
-                format!("renew {} certificate, or set the clock of this machine", self.whose),
+                format!("renew the certificate of {name}, or set the clock of this machine"),
             ),
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
                 TlsTrouble::new("the certificate is not valid yet", "set the clock of this machine")
             }
             CertificateError::UnknownIssuer => {
-                TlsTrouble::new("the certificate is of an unknown authority", self.authority)
+                TlsTrouble::new("the certificate is signed by an unknown authority", self.ca_hint)
             }
             CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => {
-                self.nameless()
+                TlsTrouble::new(
+                    "the certificate has no subject alternative name (its common name is not used)",
+                    format!(
+                        "give {name} one with its host name or IP address as a subject alternative name"
+                    ),
+                )
             }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                TlsTrouble::new("the certificate is for another name", self.other_name)
+                TlsTrouble::new("the certificate is for another name", self.name_hint)
             }
             CertificateError::BadSignature => TlsTrouble::new(
-                "the certificate was signed with another key than that of the authority of this name",
-                format!("{}: the authority's current certificate", self.authority),
+                "the certificate is signed with another key than the known one of its authority",
+                format!("{}: the authority's current certificate", self.ca_hint),
             ),
-            CertificateError::BadEncoding => {
-                TlsTrouble::new("the certificate is malformed", self.another())
-            }
-            CertificateError::Revoked => {
-                TlsTrouble::new("the certificate was revoked", self.another())
-            }
+            CertificateError::BadEncoding => self.replace("the certificate is malformed"),
+            CertificateError::Revoked => self.replace("the certificate was revoked"),
             CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
                 TlsTrouble::new(
                     "the certificate is not for servers",
-                    format!("give {} one with the extended key usage serverAuth", self.name),
+                    format!("give {name} one with the extended key usage serverAuth"),
                 )
             }
             CertificateError::UnsupportedSignatureAlgorithmContext { .. }
             | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
                 TlsTrouble::new(
-                    "the certificate is signed with an algorithm that is not supported, such as P-521 or SHA-1",
+                    "the certificate is signed with an unsupported algorithm, such as P-521 or SHA-1",
                     format!(
-                        "let an authority with an RSA, ECDSA P-256 or P-384, or Ed25519 key sign one for {}",
-                        self.name
+                        "give {name} one that is signed with an RSA, ECDSA P-256 or P-384, or Ed25519 key"
                     ),
                 )
             }
@@ -100,20 +102,18 @@ impl TlsPeer {
         }
     }
 
-    /// What the library below finds wrong with a certificate as such.
+    /// What webpki reports about a certificate.
     fn unusable(&self, inner: &OtherError) -> TlsTrouble {
-        let Some(flaw) = inner.0.downcast_ref::<webpki::Error>() else {
+        let Some(error) = inner.0.downcast_ref::<webpki::Error>() else {
             return self.invalid(&inner.0.to_string());
         };
-        match flaw {
-            webpki::Error::CaUsedAsEndEntity => TlsTrouble::new(
-                "the certificate is that of an authority, which is not one for a server",
-                format!("let that authority sign one for {}", self.name),
-            ),
-            webpki::Error::EndEntityUsedAsCa => TlsTrouble::new(
-                "the certificate was signed by one that is not an authority's",
-                format!("let an authority sign one for {}", self.name),
-            ),
+        match error {
+            webpki::Error::CaUsedAsEndEntity => {
+                self.replace("the certificate is a CA certificate, not one of a server")
+            }
+            webpki::Error::EndEntityUsedAsCa => {
+                self.replace("the certificate is signed by one that is not a CA certificate")
+            }
             webpki::Error::UnsupportedCertVersion => TlsTrouble::new(
                 "the certificate is of X.509 version 1, which is not supported",
                 format!(
@@ -121,90 +121,78 @@ impl TlsPeer {
                     self.name
                 ),
             ),
-            webpki::Error::NameConstraintViolation => TlsTrouble::new(
-                "the authority of the certificate may not sign for its names",
-                self.another(),
-            ),
-            webpki::Error::PathLenConstraintViolated => TlsTrouble::new(
-                "the certificate has more authorities above it than one of them allows",
-                self.another(),
-            ),
+            webpki::Error::NameConstraintViolation => {
+                self.replace("the authority of the certificate may not sign for its names")
+            }
+            webpki::Error::PathLenConstraintViolated => self
+                .replace("the certificate has more authorities above it than one of them allows"),
             other => self.invalid(&format!("{other:?}")),
         }
     }
 
     fn invalid(&self, why: &str) -> TlsTrouble {
-        let why = foreign(why);
-        TlsTrouble::new(format!("the certificate is not valid ({why})"), self.another())
+        self.replace(format!("the certificate is not valid ({})", foreign(why)))
     }
 
-    fn another(&self) -> String {
-        format!("give {} one that an authority has signed for it", self.name)
+    fn replace(&self, why: impl Into<String>) -> TlsTrouble {
+        TlsTrouble::new(why, format!("give {} one that a CA has signed for it", self.name))
     }
 
-    /// No name of a certificate counts but its alternative ones.
-    fn nameless(&self) -> TlsTrouble {
+    fn required(&self) -> TlsTrouble {
         TlsTrouble::new(
-            "the certificate has no subject alternative name (a common name alone does not count)",
-            format!(
-                "give {} one with its host name or IP address as a subject alternative name",
-                self.name
-            ),
-        )
-    }
-
-    /// Servers of Go older than 1.21 call a missing one a bad one.
-    fn wanted(&self) -> TlsTrouble {
-        TlsTrouble::new(
-            format!("{} wants a client certificate", self.name),
-            format!("pass {}", self.client),
+            format!("{} requires a client certificate", self.name),
+            format!("pass {}", self.client_options),
         )
     }
 
     /// The server does not trust this end.
     fn refused(&self, alert: AlertDescription) -> TlsTrouble {
-        let Self { name, client, .. } = self;
-        let (which, cure) = match alert {
+        let Self { name, client_options, .. } = self;
+        let (which, hint) = match alert {
             AlertDescription::CertificateExpired => (
                 ", which has expired",
-                format!("pass {client} of a new one, or set the clocks of both ends"),
+                format!("pass {client_options} of a new one, or set the clocks of both ends"),
             ),
             AlertDescription::CertificateRevoked => {
-                (", which was revoked", format!("pass {client} of another one"))
+                (", which was revoked", format!("pass {client_options} of another one"))
             }
-            AlertDescription::UnknownCA => {
-                (", whose authority it does not know", format!("pass {client} of its own CA"))
+            AlertDescription::UnknownCA => (
+                ", whose authority it does not know",
+                format!("pass {client_options} of its own CA"),
+            ),
+            _ => {
+                ("", format!("pass {client_options} of its own CA, made for clients and valid now"))
             }
-            _ => ("", format!("pass {client} of its own CA, made for clients and valid now")),
         };
-        TlsTrouble::new(format!("{name} refuses the client certificate{which}"), cure)
+        TlsTrouble::new(format!("{name} refuses the client certificate{which}"), hint)
     }
 
-    /// In TLS 1.2 the same alert also stands for a certificate that is missing.
-    fn broken_off(&self, shown: bool) -> TlsTrouble {
-        let Self { name, client, .. } = self;
-        let look = self.look();
-        match shown {
-            true => TlsTrouble::new(
-                format!("{name} refuses the handshake, in spite of a client certificate"),
-                format!("{look}: it may want another one, or another cipher"),
-            ),
-            false => TlsTrouble::new(
-                format!("{name} refuses the handshake, as one that wants a client certificate"),
+    /// In TLS 1.2, this alert may also mean that a client certificate is missing.
+    fn handshake_refused(&self, has_client_certificate: bool) -> TlsTrouble {
+        let Self { name, client_options, .. } = self;
+        let check_log = self.check_log();
+        if has_client_certificate {
+            TlsTrouble::new(
+                format!("{name} refuses the handshake despite the client certificate"),
+                format!("{check_log}: it may require another certificate or cipher"),
+            )
+        } else {
+            TlsTrouble::new(
+                format!("{name} refuses the handshake; it may require a client certificate"),
                 format!(
-                    "pass {client}; if it wants none, its own key may be one that is not supported, such as P-521; else {look}"
+                    "pass {client_options}; if it requires none, its own key may be of an unsupported type, such as P-521; else {check_log}"
                 ),
-            ),
+            )
         }
     }
 
-    fn look(&self) -> String {
-        format!("look into {} log", self.whose)
+    fn check_log(&self) -> String {
+        format!("check the log of {}", self.name)
     }
 }
 
-/// Alerts that only a client's certificate, or none, can cause.
-fn is_of_certificates(alert: AlertDescription) -> bool {
+/// Alerts that only a client certificate, or a missing one, can cause.
+fn is_about_certificate(alert: AlertDescription) -> bool {
     matches!(
         alert,
         AlertDescription::BadCertificate

@@ -1,4 +1,4 @@
-//! How many connections to Nomad there may be: of this process, and of all processes of this host.
+//! Limits the connections to Nomad, of this process and of all processes of this host.
 
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
@@ -12,35 +12,35 @@ use crate::random;
 
 use super::connection_table::{ConnectionTable, OpenConnection, TakeSlot};
 
-/// A process that has no connection at all waits no longer for its first slot.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// Before all slots of this host are looked at again, and as much again at random.
+/// The longest wait of a process without any connection for its first slot.
+const FIRST_SLOT_WAIT: Duration = Duration::from_secs(2);
+/// The pause between two searches for a free slot, and the most that is added at random.
 const PAUSE_MS: u64 = 50;
-/// One request often follows another: so long all connections are kept.
-const GRACE: Duration = Duration::from_secs(1);
+/// How long all connections are kept after the last request: another one often follows.
+const KEEP_ALIVE: Duration = Duration::from_secs(1);
 
-/// Counts requests and connections. A request waits until there is a slot for the connection that
-/// it may need; the slot stays with the connection, also while that is kept for the next request. When
-/// no request has been under way for a while one is kept: the slots of the others are other processes'.
+/// Counts requests and connections. A request waits for a slot for the connection that it may need;
+/// the slot stays with the connection as long as that is open. Some time after the last request, all
+/// connections but one are closed, which frees their slots for other processes.
 #[derive(Debug)]
 pub(super) struct Connections {
     take: TakeSlot,
-    grace: Duration,
+    keep_alive: Duration,
     state: Mutex<ConnectionTable>,
     changed: Condvar,
 }
 
-/// A request that may be sent. It ends with this value.
+/// The right to send one request, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Permit<'a> {
     connections: &'a Arc<Connections>,
     is_short: bool,
-    /// How often the limit had been lowered by then.
+    /// How often the limit had been lowered when the request began.
     lowered: u64,
 }
 
 impl Connections {
-    /// `folder` is where the processes of this host meet, if they do.
+    /// `folder`: where the processes of this host share slots; `None` = they share none.
     pub(super) fn new(folder: Option<&Path>, address: &str) -> Self {
         let slots = ConnectionSlots::new(folder, address);
         Self::with(TakeSlot(Box::new(move |held| slots.take(held))))
@@ -49,49 +49,48 @@ impl Connections {
     fn with(take: TakeSlot) -> Self {
         Self {
             take,
-            grace: GRACE,
+            keep_alive: KEEP_ALIVE,
             state: Mutex::new(ConnectionTable::new()),
             changed: Condvar::new(),
         }
     }
 
-    /// Waits until one more request may be sent, at most until the time is over: what happens then
-    /// is for the request to find out.
+    /// Waits until one more request may be sent, but not beyond `until`.
     pub(super) fn enter(self: &Arc<Self>, until: Instant) -> Permit<'_> {
         self.admitted(until, true)
     }
 
-    /// The same for a question that Nomad may hold back for long: nobody waits for its end.
+    /// The same for a long poll, which does not count as a short request.
     pub(super) fn enter_held(self: &Arc<Self>, until: Instant) -> Permit<'_> {
         self.admitted(until, false)
     }
 
     fn admitted(self: &Arc<Self>, until: Instant, is_short: bool) -> Permit<'_> {
-        let first_until = until.min(clock::now() + PATIENCE);
+        let first_until = until.min(clock::now() + FIRST_SLOT_WAIT);
         let mut state = lock(&self.state);
         loop {
             let now = clock::now();
             state.recover(now);
-            let is_free = !is_short || state.short < state.most;
-            if now >= until || is_free && state.requests < state.slots.len() {
+            let is_allowed = !is_short || state.short < state.limit;
+            if now >= until || is_allowed && state.requests < state.slots.len() {
                 break;
             }
-            if is_free && state.may_look(now) {
+            if is_allowed && state.may_search(now) {
                 let has_taken;
-                (state, has_taken) = self.looked(state);
+                (state, has_taken) = self.search(state);
                 if has_taken {
                     continue;
                 }
             }
-            if is_free && state.slots.is_empty() && !state.is_looking && now >= first_until {
+            if is_allowed && state.slots.is_empty() && !state.is_searching && now >= first_until {
                 state.slots.push(ConnectionSlot::unshared());
                 break;
             }
-            // Whoever ends a request wakes one who waits, who may wait for something else; other
-            // processes wake nobody.
+            // A wake-up may reach a thread that waits for something else, and other processes send
+            // none, so look again after a while.
             let later = now + Duration::from_millis(2 * PAUSE_MS);
-            let look = state.look_at.filter(|_| is_free).unwrap_or(later).min(until);
-            let pause = look.saturating_duration_since(now).max(Duration::from_millis(1));
+            let search = state.search_at.filter(|_| is_allowed).unwrap_or(later).min(until);
+            let pause = search.saturating_duration_since(now).max(Duration::from_millis(1));
             let woken = self.changed.wait_timeout(state, pause);
             state = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -100,19 +99,19 @@ impl Connections {
         Permit { connections: self, is_short, lowered: state.lowered }
     }
 
-    /// Looks for a slot. Meanwhile the others go on: that opens and locks files.
-    fn looked<'a>(
+    /// Searches for a free slot, without the lock: that opens and locks files.
+    fn search<'a>(
         &'a self,
         mut state: MutexGuard<'a, ConnectionTable>,
     ) -> (MutexGuard<'a, ConnectionTable>, bool) {
-        state.is_looking = true;
+        state.is_searching = true;
         let held = state.slots.len();
         drop(state);
         let slot = (self.take.0)(held);
         let mut state = lock(&self.state);
-        state.is_looking = false;
+        state.is_searching = false;
         let pause = Duration::from_millis(PAUSE_MS + random::below(PAUSE_MS));
-        state.look_at = slot.is_none().then(|| clock::now() + pause);
+        state.search_at = slot.is_none().then(|| clock::now() + pause);
         let has_taken = slot.is_some();
         state.slots.extend(slot);
         self.changed.notify_all();
@@ -123,7 +122,7 @@ impl Connections {
         let mut state = lock(&self.state);
         state.requests -= 1;
         state.short -= usize::from(is_short);
-        state.give_back();
+        state.release_unused();
         if state.requests == 0 {
             state.idle_since = clock::now();
         }
@@ -132,19 +131,19 @@ impl Connections {
         drop(state);
         self.changed.notify_one();
         if is_first {
-            let (weak, grace) = (Arc::downgrade(self), self.grace);
-            if thread::Builder::new().spawn(move || close_later(&weak, grace)).is_err() {
+            let (weak, keep_alive) = (Arc::downgrade(self), self.keep_alive);
+            if thread::Builder::new().spawn(move || close_later(&weak, keep_alive)).is_err() {
                 self.close_unused(Duration::ZERO);
             }
         }
     }
 
-    /// Closes all connections but one if no request has been under way for so long; or gives what is
+    /// Closes all connections but one if the last request ended long enough ago; else returns what is
     /// left of that time.
-    fn close_unused(&self, grace: Duration) -> Option<Duration> {
+    fn close_unused(&self, keep_alive: Duration) -> Option<Duration> {
         let mut state = lock(&self.state);
         if state.requests == 0 {
-            let left = grace.saturating_sub(clock::now().duration_since(state.idle_since));
+            let left = keep_alive.saturating_sub(clock::now().duration_since(state.idle_since));
             if !left.is_zero() {
                 return Some(left);
             }
@@ -152,14 +151,14 @@ impl Connections {
         state.is_closing = false;
         let unused = state.unused();
         drop(state);
-        // Before others have their slots.
+        // Close them before their slots are free.
         unused.iter().for_each(|open| (open.close)());
-        lock(&self.state).give_back();
+        lock(&self.state).release_unused();
         self.changed.notify_all();
         None
     }
 
-    /// There is one more connection, which `close` closes.
+    /// Counts a new connection, which `close` closes.
     pub(super) fn opened(&self, close: impl Fn() + Send + Sync + 'static) -> Arc<OpenConnection> {
         let open = Arc::new(OpenConnection { close: Box::new(close) });
         lock(&self.state).open.push(Arc::clone(&open));
@@ -169,33 +168,33 @@ impl Connections {
     pub(super) fn closed(&self, open: &Arc<OpenConnection>) {
         let mut state = lock(&self.state);
         state.open.retain(|other| !Arc::ptr_eq(other, open));
-        state.give_back();
+        state.release_unused();
         self.changed.notify_one();
     }
 
-    /// Whether a connection that nobody uses now is kept.
+    /// Whether an idle connection is kept.
     pub(super) fn keeps(&self, open: &Arc<OpenConnection>) -> bool {
         let state = lock(&self.state);
-        state.open.len() <= state.most && state.open.iter().any(|other| Arc::ptr_eq(other, open))
+        state.open.len() <= state.limit && state.open.iter().any(|other| Arc::ptr_eq(other, open))
     }
 }
 
-fn close_later(connections: &Weak<Connections>, grace: Duration) {
-    let mut left = Some(grace);
+fn close_later(connections: &Weak<Connections>, keep_alive: Duration) {
+    let mut left = Some(keep_alive);
     while let Some(pause) = left {
         clock::sleep(pause);
-        left = connections.upgrade().and_then(|connections| connections.close_unused(grace));
+        left = connections.upgrade().and_then(|connections| connections.close_unused(keep_alive));
     }
 }
 
 impl Permit<'_> {
-    /// Nomad has refused a request of this process as one too many, not long ago.
+    /// Whether Nomad has recently refused a request of this process as one too many.
     pub(super) fn is_limited(&self) -> bool {
         lock(&self.connections.state).refused.is_some()
     }
 
-    /// Nomad has refused this request as one too many: there are half as many from now on, once for
-    /// all that were under way together. Gives the new limit if this was the first of them.
+    /// Nomad has refused this request as one too many: halves the limit, once for all requests that
+    /// were in flight together. Returns the new limit if this was the first of them.
     pub(super) fn refused(self) -> Option<usize> {
         let mut state = lock(&self.connections.state);
         state.refused = Some(clock::now());
@@ -203,8 +202,8 @@ impl Permit<'_> {
             return None;
         }
         state.lowered += 1;
-        state.most = (state.most.min(state.short) / 2).max(1);
-        Some(state.most)
+        state.limit = (state.limit.min(state.short) / 2).max(1);
+        Some(state.limit)
     }
 }
 
@@ -282,8 +281,9 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let cache = home.path().join("cache");
         // Closed here, whatever the other thread does.
-        let grace = Duration::from_secs(3600);
-        let connections = Arc::new(Connections { grace, ..Connections::new(Some(&cache), AT) });
+        let keep_alive = Duration::from_secs(3600);
+        let connections =
+            Arc::new(Connections { keep_alive, ..Connections::new(Some(&cache), AT) });
         let closed = Arc::new(Mutex::new(Vec::new()));
         let mut permits: Vec<_> = (0..5).map(|_| entered(&connections)).collect();
         let open: Vec<_> = (0..5)
@@ -298,7 +298,7 @@ mod tests {
         assert!(closed.lock().unwrap().is_empty() && connections.keeps(&open[0]));
         assert_eq!(connections.close_unused(Duration::ZERO), None);
         drop(permits);
-        assert!(connections.close_unused(grace).is_some(), "another one may follow");
+        assert!(connections.close_unused(keep_alive).is_some(), "another one may follow");
         assert!(closed.lock().unwrap().is_empty() && connections.keeps(&open[0]));
         assert_eq!(taken(&cache), 4);
         assert_eq!(connections.close_unused(Duration::ZERO), None);
@@ -394,7 +394,7 @@ mod tests {
         let connections = shared(Some(&cache));
         let began = clock::now();
         drop((entered(&connections), others));
-        assert!(began.elapsed() >= super::PATIENCE);
+        assert!(began.elapsed() >= super::FIRST_SLOT_WAIT);
         let _both = (entered(&connections), entered(&connections));
     }
 }

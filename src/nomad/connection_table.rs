@@ -1,4 +1,4 @@
-//! What this process has to do with Nomad at this moment: requests, connections, and slots for them.
+//! The requests and connections of this process to Nomad, and their slots.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,42 +7,42 @@ use std::time::{Duration, Instant};
 use crate::clock;
 use crate::host::connection_slots::ConnectionSlot;
 
-/// After as long without a refusal there may be as many connections as before.
-const RECOVERED: Duration = Duration::from_secs(30);
+/// How long after the last refusal the limit is lifted.
+const RECOVERY: Duration = Duration::from_secs(30);
 
-/// Gives a slot to a process that has so many of them already.
+/// Takes a slot for a process that holds so many already.
 pub(super) struct TakeSlot(pub(super) Box<dyn Fn(usize) -> Option<ConnectionSlot> + Send + Sync>);
 
-/// An open connection.
+/// A connection that is open.
 pub(super) struct OpenConnection {
-    /// Closes it, whoever has it.
+    /// Closes it, also while it is in use.
     pub(super) close: Box<dyn Fn() + Send + Sync>,
 }
 
-/// Behind one lock, which nobody holds while he waits for anything else.
+/// Kept behind one lock, which is never held while waiting.
 #[derive(Debug)]
 pub(super) struct ConnectionTable {
-    /// Under way, those that Nomad holds back among them.
+    /// In flight, including long polls.
     pub(super) requests: usize,
-    /// Under way, without those.
+    /// In flight, without long polls.
     pub(super) short: usize,
-    /// Connections that are open, used or not; the latest last.
+    /// Open connections, in use or idle; the latest last.
     pub(super) open: Vec<Arc<OpenConnection>>,
     /// One for each connection, and for each request that may open one.
     pub(super) slots: Vec<ConnectionSlot>,
-    /// The most short requests at once, and connections that are kept.
-    pub(super) most: usize,
-    /// How often `most` was lowered.
+    /// The most short requests at once, and kept connections.
+    pub(super) limit: usize,
+    /// How often `limit` was lowered.
     pub(super) lowered: u64,
-    /// Nomad last refused a request as one too many.
+    /// When Nomad last refused a request as one too many.
     pub(super) refused: Option<Instant>,
-    /// All slots of the host were taken: nobody looks again before.
-    pub(super) look_at: Option<Instant>,
-    /// One thread looks for a slot; two would both take a first one.
-    pub(super) is_looking: bool,
-    /// Since when no request is under way, if none is.
+    /// All slots of the host were taken: when to search again.
+    pub(super) search_at: Option<Instant>,
+    /// A thread searches for a slot; two would both take a first one.
+    pub(super) is_searching: bool,
+    /// When the last request ended, if none is in flight.
     pub(super) idle_since: Instant,
-    /// One thread waits to close what is not used.
+    /// A thread waits to close idle connections.
     pub(super) is_closing: bool,
 }
 
@@ -65,23 +65,23 @@ impl ConnectionTable {
             short: 0,
             open: Vec::new(),
             slots: Vec::new(),
-            most: usize::MAX,
+            limit: usize::MAX,
             lowered: 0,
             refused: None,
-            look_at: None,
-            is_looking: false,
+            search_at: None,
+            is_searching: false,
             idle_since: clock::now(),
             is_closing: false,
         }
     }
 
-    /// Slots for which there is neither a connection nor a request are others'.
-    pub(super) fn give_back(&mut self) {
+    /// Releases the slots that no connection and no request needs.
+    pub(super) fn release_unused(&mut self) {
         self.slots.truncate(self.requests.max(self.open.len()));
     }
 
-    /// The connections that nobody needs while no request is under way: all but the latest. They
-    /// count no more.
+    /// Removes and returns the connections that are not needed while no request is in flight: all but
+    /// the latest.
     pub(super) fn unused(&mut self) -> Vec<Arc<OpenConnection>> {
         if self.requests > 0 {
             return Vec::new();
@@ -90,14 +90,14 @@ impl ConnectionTable {
         self.open.drain(..kept).collect()
     }
 
-    /// Whether it is time to look for another slot.
-    pub(super) fn may_look(&self, now: Instant) -> bool {
-        !self.is_looking && self.look_at.is_none_or(|at| now >= at)
+    /// Whether it is time to search for another slot.
+    pub(super) fn may_search(&self, now: Instant) -> bool {
+        !self.is_searching && self.search_at.is_none_or(|at| now >= at)
     }
 
     pub(super) fn recover(&mut self, now: Instant) {
-        if self.refused.is_some_and(|at| now.saturating_duration_since(at) >= RECOVERED) {
-            (self.refused, self.most) = (None, usize::MAX);
+        if self.refused.is_some_and(|at| now.saturating_duration_since(at) >= RECOVERY) {
+            (self.refused, self.limit) = (None, usize::MAX);
         }
     }
 }

@@ -1,12 +1,13 @@
-//! Why a request failed, in words that say what to do.
+//! Why a request to Nomad failed, and what to do about it.
 
 use std::io;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
+use crate::model::format::limit;
 use crate::model::mask::Mask;
-use crate::model::text::{FOREIGN, first_line, reason};
+use crate::model::text::{FOREIGN, first_line, io_reason};
 use crate::net::tls_failure::{TlsPeer, TlsTrouble};
 
 use super::address::{Address, Scheme};
@@ -17,10 +18,9 @@ use super::{Error, FailureKind};
 
 const NOMAD: TlsPeer = TlsPeer {
     name: "Nomad",
-    whose: "Nomad's",
-    authority: "pass --ca-cert or set NOMAD_CACERT",
-    other_name: "pass --tls-server-name, for Nomad's own certificates server.<region>.nomad or client.<region>.nomad",
-    client: "--client-cert and --client-key",
+    ca_hint: "pass --ca-cert or set NOMAD_CACERT",
+    name_hint: "pass --tls-server-name, for Nomad's own certificates server.<region>.nomad or client.<region>.nomad",
+    client_options: "--client-cert and --client-key",
 };
 
 /// A request, as far as its errors report it.
@@ -35,7 +35,7 @@ pub(super) struct NomadRequest<'a> {
     pub(super) mask: &'a Mask,
     /// `list`, or `node <id>`.
     pub(super) what: String,
-    /// The time for this request, repeated on a new connection or not.
+    /// The time for this request, including a second try on a new connection.
     pub(super) limit: Duration,
     /// The time for the whole command.
     pub(super) timeout: Duration,
@@ -43,7 +43,7 @@ pub(super) struct NomadRequest<'a> {
 }
 
 impl NomadRequest<'_> {
-    /// No usable answer came: the transport failed.
+    /// The connection, or the protocol on it, failed.
     pub(super) fn transport(&self, error: &ureq::Error) -> Error {
         match error {
             ureq::Error::Timeout(of) => self.timed_out(*of),
@@ -59,12 +59,12 @@ impl NomadRequest<'_> {
     }
 
     fn timed_out(&self, of: ureq::Timeout) -> Error {
-        // With less time than a connection may take, both limits end at once, and the library names
-        // either: what was too short is the time of the whole question.
+        // If the request has less time than a connection, both limits end at once and the library
+        // may name either; the one to report is that of the request.
         let is_whole = matches!(of, ureq::Timeout::Connect) && self.limit < CONNECT;
         let of = if is_whole { ureq::Timeout::Global } else { of };
-        let (what, connect) = (&self.what, seconds(CONNECT.min(self.limit)));
-        // A server without TLS often just waits for more when it is greeted with TLS.
+        let (what, connect) = (&self.what, limit(CONNECT.min(self.limit)));
+        // A server without TLS often just waits when a TLS handshake begins.
         let plain = Some(PLAIN_HINT).filter(|_| self.address.scheme == Scheme::Https);
         let hint = match of {
             ureq::Timeout::Connect if self.limit > CONNECT => plain,
@@ -74,18 +74,18 @@ impl NomadRequest<'_> {
             _ => None,
         };
         let why = match of {
-            ureq::Timeout::Connect => format!("timed out after {connect}s (connect)"),
-            ureq::Timeout::Resolve => format!("timed out after {connect}s (name lookup)"),
+            ureq::Timeout::Connect => format!("timed out after {connect} (connect)"),
+            ureq::Timeout::Resolve => format!("timed out after {connect} (name lookup)"),
             ureq::Timeout::PerRead => {
-                format!("timed out after {}s without a byte ({what})", seconds(IDLE))
+                format!("timed out after {} without a byte ({what})", limit(IDLE))
             }
-            // Whoever set a limit knows that one, not what was left of it.
+            // Report the --timeout as it was set, not what was left of it.
             _ if self.limit < REQUEST => {
-                format!("timed out after {}s ({what})", seconds(self.timeout))
+                format!("timed out after {} ({what})", limit(self.timeout))
             }
-            _ => format!("timed out after {}s ({what})", seconds(self.limit)),
+            _ => format!("timed out after {} ({what})", limit(self.limit)),
         };
-        Error { kind: FailureKind::TimedOut, ..self.unreachable(&why, hint) }
+        self.unreachable(&why, hint).with_kind(FailureKind::TimedOut)
     }
 
     fn io(&self, error: &io::Error) -> Error {
@@ -108,37 +108,27 @@ impl NomadRequest<'_> {
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
                 return self.timed_out(ureq::Timeout::Global);
             }
-            _ => reason(error),
+            _ => io_reason(error),
         };
-        let is_limit = error.raw_os_error().is_some_and(|number| LIMITS.contains(&number));
-        self.unreachable(&why, Some(if is_limit { FILES_HINT } else { ADDRESS_HINT }))
+        let is_file_limit =
+            error.raw_os_error().is_some_and(|number| FILE_LIMITS.contains(&number));
+        self.unreachable(&why, Some(if is_file_limit { FILES_HINT } else { ADDRESS_HINT }))
     }
 
     fn not_http(&self) -> Error {
-        let what = format!("not a Nomad API answer from {}: not HTTP", self.address);
-        Error {
-            kind: FailureKind::NotNomad,
-            what,
-            hint: Some(
-                "is it the address of the HTTP API, and http or https as Nomad has it?".to_owned(),
-            ),
-        }
+        self.wrong_answer(format!("not a Nomad API answer from {}: not HTTP", self.address))
+            .hinted("check that the address is that of the HTTP API, and whether it uses TLS")
     }
 
     fn tls(&self, error: &rustls::Error) -> Error {
         if matches!(error, rustls::Error::InvalidMessage(_)) {
             return self.unreachable("TLS: the answer is not TLS", Some(PLAIN_HINT));
         }
-        let TlsTrouble { why, cure } = NOMAD.trouble(error, self.has_client_certificate);
-        self.unreachable(&format!("TLS: {why}"), Some(&cure))
+        let TlsTrouble { why, hint } = NOMAD.trouble(error, self.has_client_certificate);
+        self.unreachable(&format!("TLS: {why}"), Some(&hint))
     }
 
-    pub(super) fn unreachable(&self, why: &str, hint: Option<&str>) -> Error {
-        let what = format!("cannot reach Nomad at {}: {why}", self.address);
-        Error { kind: FailureKind::Outage, what, hint: hint.map(str::to_owned) }
-    }
-
-    /// An answer came that is no success. Its body may be cut off.
+    /// The response has a status that is not one of success. Its body may be truncated.
     pub(super) fn status(&self, reply: &Reply) -> Error {
         let (status, text) = (reply.status, String::from_utf8_lossy(&reply.body));
         let proxy = self.proxy.filter(|proxy| proxy.has_answered(reply));
@@ -148,19 +138,19 @@ impl NomadRequest<'_> {
         match status {
             401 | 403 => self.denied(status),
             429 => self.answered(status, &text).hinted(LIMIT_HINT),
-            _ if reply.is_html() => self.page(status, &text),
+            _ if reply.is_html() => self.html(status, &text),
             400 if text.contains("HTTP request to an HTTPS server") => {
-                self.answered(status, &text).hinted("use https:// in the address")
+                self.answered(status, &text).hinted(HTTPS_HINT)
             }
             404 => self
                 .not_nomad("404, no such path")
-                .hinted("does the address need a path prefix, or has it one too many?"),
+                .hinted("check the path in NOMAD_ADDR; behind a proxy it may need a prefix"),
             _ if status < 500 => self.answered(status, &text).with_kind(FailureKind::NotNomad),
-            _ => self.trouble(status, &text),
+            _ => self.server_error(status, &text),
         }
     }
 
-    /// The proxy has not opened the tunnel. The library reports its status in a text only.
+    /// The proxy did not open the tunnel. The library reports its status only inside a text.
     fn no_tunnel(&self, reason: &str) -> Error {
         let mut numbers = reason.split(|character: char| !character.is_ascii_digit());
         let status = numbers.find(|number| number.len() == 3).and_then(|text| text.parse().ok());
@@ -179,7 +169,7 @@ impl NomadRequest<'_> {
         self.unreachable("the proxy refused the connection", Some(NO_PROXY_HINT))
     }
 
-    /// The host name, that of the proxy if there is one, has no address.
+    /// With a proxy, it is its name that was looked up.
     fn no_such_host(&self) -> Error {
         match self.proxy {
             None => self.unreachable("no such host", Some(ADDRESS_HINT)),
@@ -191,23 +181,21 @@ impl NomadRequest<'_> {
         }
     }
 
-    /// A page of something before Nomad, of which many say what they miss.
-    fn page(&self, status: u16, text: &str) -> Error {
+    /// An HTML page of a proxy in front of Nomad; many of them name the cause.
+    fn html(&self, status: u16, text: &str) -> Error {
         let error = self.not_nomad("text/html");
         match status {
-            400 if text.contains("HTTP request was sent to HTTPS port") => {
-                error.hinted("use https:// in the address")
-            }
-            400 if text.contains("No required SSL certificate") => {
-                error.hinted("pass --client-cert and --client-key: the proxy wants a certificate")
-            }
+            400 if text.contains("HTTP request was sent to HTTPS port") => error.hinted(HTTPS_HINT),
+            400 if text.contains("No required SSL certificate") => error.hinted(
+                "pass --client-cert and --client-key: the proxy requires a client certificate",
+            ),
             502..=504 => error.hinted(PROXY_HINT),
             _ => error,
         }
     }
 
-    /// Nomad itself, or a proxy before it, can't answer now.
-    fn trouble(&self, status: u16, text: &str) -> Error {
+    /// Nomad, or a proxy in front of it, cannot answer now.
+    fn server_error(&self, status: u16, text: &str) -> Error {
         match self.region {
             Some(region) if text.contains("No path to region") => self.no_region(region),
             _ if text.contains("No cluster leader") => {
@@ -217,113 +205,97 @@ impl NomadRequest<'_> {
         }
     }
 
-    /// 403 says neither whether the token is still valid nor what it may do; 401 is never Nomad's
-    /// own.
+    /// A 403 does not say whether the token is valid or lacks a capability; Nomad sends no 401.
     fn denied(&self, status: u16) -> Error {
-        let hint = match status {
-            403 if !self.has_token => {
-                return Error {
-                    kind: FailureKind::Denied,
-                    what: format!("permission denied: no token was sent ({})", self.address),
-                    hint: Some(NO_TOKEN_HINT.to_owned()),
-                };
-            }
-            401 => {
-                "set NOMAD_HTTP_AUTH if a proxy asks for user and password, NOMAD_TOKEN or --token-file if Nomad does"
-            }
-            _ => {
-                "set NOMAD_TOKEN or --token-file to a token that is valid and has node:read: log in again if it has expired, or ask for the right"
-            }
+        let (why, kind, hint) = match status {
+            401 => (TOKEN_NEEDS, FailureKind::Unauthorized, UNAUTHORIZED_HINT),
+            _ if self.has_token => (TOKEN_NEEDS, FailureKind::Denied, TOKEN_HINT),
+            _ => ("no token was sent", FailureKind::Denied, NO_TOKEN_HINT),
         };
-        Error {
-            kind: if status == 401 { FailureKind::Unauthorized } else { FailureKind::Denied },
-            what: format!("permission denied: token needs node:read ({})", self.address),
-            hint: Some(hint.to_owned()),
-        }
+        let what = format!("permission denied: {why} ({})", self.address);
+        Error { kind, what, hint: Some(hint.to_owned()) }
     }
 
     fn no_region(&self, region: &str) -> Error {
-        let what = format!(
-            "cannot reach region {} through Nomad at {}: no path to region",
-            first_line(region, 64),
-            self.address
-        );
+        let (region, address) = (first_line(region, 64), self.address);
+        let what =
+            format!("cannot reach region {region} through Nomad at {address}: no path to region");
         let hint = "set NOMAD_REGION or --region to a region of this cluster".to_owned();
         Error { kind: FailureKind::Outage, what, hint: Some(hint) }
     }
 
-    /// What the server said, on one line and harmless; some echo what they were sent.
+    /// A text of the server, on one line and safe to print. Some servers echo what they were sent.
     fn foreign(&self, text: &str) -> String {
         self.mask.line(text, FOREIGN)
     }
 
+    pub(super) fn unreachable(&self, why: &str, hint: Option<&str>) -> Error {
+        let what = format!("cannot reach Nomad at {}: {why}", self.address);
+        Error { kind: FailureKind::Outage, what, hint: hint.map(str::to_owned) }
+    }
+
     fn answered(&self, status: u16, body: &str) -> Error {
         let line = self.foreign(body);
-        let said = if line.is_empty() { String::new() } else { format!(": {line}") };
-        let what = format!("Nomad at {} answered {status}{said}", self.address);
-        Error::new(FailureKind::Outage, what)
+        let separator = if line.is_empty() { "" } else { ": " };
+        let what = format!("Nomad at {} answered {status}{separator}{line}", self.address);
+        Error { kind: FailureKind::Outage, what, hint: None }
+    }
+
+    fn wrong_answer(&self, what: String) -> Error {
+        Error { kind: FailureKind::NotNomad, what, hint: None }
     }
 
     pub(super) fn redirect(&self, location: &str) -> Error {
         let host = host(location).map_or_else(|| self.address.authority(), str::to_owned);
-        let what = format!("redirect to {} refused ({})", self.foreign(&host), self.address);
-        Error {
-            kind: FailureKind::NotNomad,
-            what,
-            hint: Some("Nomad's API never redirects: pass its own --address".to_owned()),
-        }
+        let host = self.foreign(&host);
+        self.wrong_answer(format!("redirect to {host} refused ({})", self.address))
+            .hinted("Nomad's API never redirects: pass --address with the address of Nomad itself")
     }
 
-    /// `why` stands in brackets: a content type, or what else it is not.
+    /// `why`: a content type, or what else shows that this is not Nomad.
     pub(super) fn not_nomad(&self, why: &str) -> Error {
-        let what = format!("not a Nomad API answer ({}) from {}", self.foreign(why), self.address);
-        Error { kind: FailureKind::NotNomad, what, hint: Some(ADDRESS_HINT.to_owned()) }
+        let why = self.foreign(why);
+        self.wrong_answer(format!("not a Nomad API answer ({why}) from {}", self.address))
+            .hinted(ADDRESS_HINT)
     }
 
     pub(super) fn truncated(&self, bytes: usize) -> Error {
-        let what = format!("answer cut off after {bytes} bytes ({}, {})", self.what, self.address);
-        Error::new(FailureKind::NotNomad, what)
+        let (what, address) = (&self.what, self.address);
+        self.wrong_answer(format!("answer cut off after {bytes} bytes ({what}, {address})"))
     }
 
-    /// The connection was reset in the middle of the answer.
+    /// The connection was reset in the middle of the response.
     pub(super) fn connection_lost(&self, bytes: usize) -> Error {
         self.unreachable(&format!("connection lost after {bytes} bytes ({})", self.what), None)
     }
 
     pub(super) fn too_large(&self) -> Error {
-        let what = format!("answer larger than 256 MB ({}, {})", self.what, self.address);
-        Error::new(FailureKind::NotNomad, what)
+        let (what, address) = (&self.what, self.address);
+        self.wrong_answer(format!("answer larger than 256 MB ({what}, {address})"))
     }
 
     /// `why` names the field that is not as the API has it.
-    pub(super) fn shape(&self, why: &str) -> Error {
-        let why = self.foreign(why);
-        let what = format!("not a Nomad API answer ({}, {}): {why}", self.what, self.address);
-        Error::new(FailureKind::NotNomad, what)
+    pub(super) fn wrong_json(&self, why: &str) -> Error {
+        let (why, what, address) = (self.foreign(why), &self.what, self.address);
+        self.wrong_answer(format!("not a Nomad API answer ({what}, {address}): {why}"))
     }
 }
 
-/// Rounded: to a tenth, the shorter the finer.
-fn seconds(limit: Duration) -> f64 {
-    let parts = match limit.as_millis() {
-        0..100 => 1000.0,
-        100..1000 => 100.0,
-        _ => 10.0,
-    };
-    (limit.as_secs_f64() * parts).round() / parts
-}
-
 pub(super) const PLAIN_HINT: &str = "use http:// in the address if Nomad has no TLS";
-const NO_TOKEN_HINT: &str = "set NOMAD_TOKEN or --token-file to a token that has node:read";
-const FILES_HINT: &str = "raise the limit of open files (ulimit -n)";
+const HTTPS_HINT: &str = "use https:// in the address";
+const TOKEN_NEEDS: &str = "token needs node:read";
+const NO_TOKEN_HINT: &str = "set NOMAD_TOKEN or --token-file to a token with node:read";
+const TOKEN_HINT: &str = "set NOMAD_TOKEN or --token-file to a valid token with node:read; log in again if yours has expired";
+const UNAUTHORIZED_HINT: &str = "set NOMAD_HTTP_AUTH if a proxy requires a user and password; set NOMAD_TOKEN or --token-file if Nomad requires a token";
+const FILES_HINT: &str = "raise the limit on open files (ulimit -n)";
 /// Too many open files: of this process, or of the system.
-const LIMITS: [i32; 2] = [Errno::MFILE.raw_os_error(), Errno::NFILE.raw_os_error()];
+const FILE_LIMITS: [i32; 2] = [Errno::MFILE.raw_os_error(), Errno::NFILE.raw_os_error()];
 const ADDRESS_HINT: &str = "set NOMAD_ADDR or pass --address";
-const PROXY_HINT: &str = "a proxy says that it gets no answer: is Nomad behind it up? else set NOMAD_ADDR or pass --address";
+const PROXY_HINT: &str = "a proxy got no answer from Nomad: check that Nomad is running, or set NOMAD_ADDR or pass --address";
 const LIMIT_HINT: &str =
     "Nomad limits connections and requests per address: try again, or lower --concurrency";
 
-/// The host of a `Location` that names one; without user and password.
+/// The host that a `Location` names, if it does, without user and password.
 fn host(location: &str) -> Option<&str> {
     let (scheme, rest) = location.split_once("//")?;
     let is_scheme = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -335,7 +307,7 @@ fn host(location: &str) -> Option<&str> {
     (!host.is_empty()).then_some(host)
 }
 
-/// Whether the handshake of TLS failed, or what came instead of it.
+/// Whether the TLS handshake failed, or the server answered it with something else.
 pub(super) fn is_tls(error: &ureq::Error) -> bool {
     match error {
         ureq::Error::Rustls(_) => true,
@@ -344,7 +316,7 @@ pub(super) fn is_tls(error: &ureq::Error) -> bool {
     }
 }
 
-/// rustls hides in I/O errors of the handshake and of the first read.
+/// rustls wraps its errors in those of I/O, of the handshake as of the first read.
 fn tls_cause(error: &io::Error) -> Option<&rustls::Error> {
     let mut cause = error.get_ref().map(|inner| inner as &(dyn std::error::Error + 'static));
     while let Some(inner) = cause {
@@ -354,22 +326,4 @@ fn tls_cause(error: &io::Error) -> Option<&rustls::Error> {
         cause = inner.source();
     }
     None
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::seconds;
-
-    #[test]
-    fn a_limit_is_rounded_and_what_somebody_set_stays() {
-        let said = |limit| seconds(Duration::from_secs_f64(limit)).to_string();
-        let what_was_left = [0.998_522_998, 0.123_456, 0.012_345, 1.98];
-        assert_eq!(what_was_left.map(said), ["1", "0.12", "0.012", "2"]);
-        assert_eq!(
-            [30.0, 1.5, 0.25, 0.05, 0.001].map(said),
-            ["30", "1.5", "0.25", "0.05", "0.001"]
-        );
-    }
 }

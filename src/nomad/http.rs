@@ -1,4 +1,4 @@
-//! Nomad over HTTP, with kept connections and limits on everything.
+//! Nomad over HTTP, with kept connections and a limit on everything.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -30,64 +30,75 @@ use super::{Access, Compress, Error, IndexReply, Listing, Nomad, wire};
 /// A Nomad agent behind a URL.
 pub struct HttpNomad {
     access: Access,
-    /// Of all runs together.
-    route: Arc<AgentConnector>,
-    /// What was sent and must not come back in anything that is shown.
+    /// Shared by all runs.
+    connector: Arc<AgentConnector>,
+    /// Hides in texts what was sent.
     pub(super) mask: Mask,
     /// Header name and value of each credential.
     credentials: Vec<(&'static str, HeaderValue)>,
     calls: AtomicU64,
-    /// The wrong content type was told.
-    told_type: AtomicBool,
-    /// Nobody need be told (any more) that the credentials travel unencrypted.
-    told_plain: Arc<AtomicBool>,
-    tell: Notifier,
+    /// The wrong content type was reported.
+    content_type_reported: AtomicBool,
+    /// No warning (any more) that credentials are sent unencrypted.
+    unencrypted_reported: Arc<AtomicBool>,
+    notifier: Notifier,
 }
 
 impl HttpNomad {
-    /// Connects to nothing yet, and reads no certificate.
+    /// Opens no connection yet and reads no certificate.
     ///
     /// # Errors
-    /// `Kind::Config` if the proxy, the token or the address can't be used, or if a certificate that
-    /// is named is missing.
-    pub fn open(access: Access, tell: Notifier) -> Result<Self, Error> {
-        let route = AgentConnector::new(&access)?;
-        let credentials = credentials(&access, route.proxy.as_ref())?;
-        let mask = Mask::new(secrets(&access, route.proxy.as_ref()));
+    /// `FailureKind::Config` if the proxy, the token or the address cannot be used, or a certificate
+    /// file is missing.
+    pub fn open(access: Access, notifier: Notifier) -> Result<Self, Error> {
+        let connector = AgentConnector::new(&access)?;
+        let credentials = credentials(&access, connector.proxy.as_ref())?;
+        let mask = Mask::new(secrets(&access, connector.proxy.as_ref()));
         if access.tls.skip_verify && access.address.scheme == Scheme::Https {
-            tell.warning("the certificate of Nomad is not verified: --tls-skip-verify or NOMAD_SKIP_VERIFY is set");
+            notifier.warning("Nomad's certificate is not verified: --tls-skip-verify or NOMAD_SKIP_VERIFY is set");
         }
-        let plain = access.address.scheme == Scheme::Http && !access.address.is_local();
-        // Those for a proxy do not go to Nomad.
+        let is_plain = access.address.scheme == Scheme::Http && !access.address.is_local();
+        // Nomad does not get those of the proxy.
         let has_credentials = credentials.iter().any(|(name, _)| *name != PROXY_AUTHORIZATION);
-        let told_plain = Arc::new(AtomicBool::new(!plain || !has_credentials));
-        let (calls, told_type) = (AtomicU64::new(0), AtomicBool::new(false));
-        let route = Arc::new(route);
-        Ok(Self { access, route, mask, credentials, calls, told_type, told_plain, tell })
+        let unencrypted_reported = Arc::new(AtomicBool::new(!is_plain || !has_credentials));
+        let (calls, content_type_reported) = (AtomicU64::new(0), AtomicBool::new(false));
+        let connector = Arc::new(connector);
+        Ok(Self {
+            access,
+            connector,
+            mask,
+            credentials,
+            calls,
+            content_type_reported,
+            unencrypted_reported,
+            notifier,
+        })
     }
 
-    /// Reads the certificates now, for whoever is going to ask Nomad in any case.
+    /// Reads the certificates now, for a run that will ask Nomad in any case.
     ///
     /// # Errors
-    /// `Kind::Config` with the file that can't be used.
+    /// `FailureKind::Config` with the file that cannot be used.
     pub fn ready(self) -> Result<Self, Error> {
-        self.route.agent(&self.access).map(drop)?;
+        self.connector.agent(&self.access).map(drop)?;
         Ok(self)
     }
 
-    /// The same connections for another run, which ends at `deadline`; its calls count from 0, and
-    /// what was warned of is not warned of again.
+    /// For another run, which ends at `deadline`: with the same connections, calls counted from 0, and
+    /// no warning given twice.
     #[must_use]
     pub fn again(&self, deadline: Instant) -> Self {
         Self {
             access: Access { deadline, ..self.access.clone() },
-            route: Arc::clone(&self.route),
+            connector: Arc::clone(&self.connector),
             mask: self.mask.clone(),
             credentials: self.credentials.clone(),
             calls: AtomicU64::new(0),
-            told_type: AtomicBool::new(self.told_type.load(Ordering::Relaxed)),
-            told_plain: Arc::clone(&self.told_plain),
-            tell: self.tell.clone(),
+            content_type_reported: AtomicBool::new(
+                self.content_type_reported.load(Ordering::Relaxed),
+            ),
+            unencrypted_reported: Arc::clone(&self.unencrypted_reported),
+            notifier: self.notifier.clone(),
         }
     }
 
@@ -95,16 +106,16 @@ impl HttpNomad {
         &self.access.address
     }
 
-    fn asked(&self, what: &str) -> NomadRequest<'_> {
-        self.asked_within(what, REQUEST)
+    fn new_request(&self, what: &str) -> NomadRequest<'_> {
+        self.request_within(what, REQUEST)
     }
 
-    pub(super) fn asked_within(&self, what: &str, most: Duration) -> NomadRequest<'_> {
+    pub(super) fn request_within(&self, what: &str, limit: Duration) -> NomadRequest<'_> {
         let now = clock::now();
-        let limit = self.access.deadline.saturating_duration_since(now).min(most);
+        let limit = self.access.deadline.saturating_duration_since(now).min(limit);
         NomadRequest {
             address: &self.access.address,
-            proxy: self.route.proxy.as_ref(),
+            proxy: self.connector.proxy.as_ref(),
             has_token: self.access.token.is_some(),
             has_client_certificate: self.access.tls.client_cert.is_some(),
             region: self.access.region.as_deref(),
@@ -118,70 +129,69 @@ impl HttpNomad {
 
     /// Waits until one more request may be sent.
     pub(super) fn enter(&self) -> Permit<'_> {
-        self.route.connections.enter(self.access.deadline)
+        self.connector.connections.enter(self.access.deadline)
     }
 
-    /// The same for a question that Nomad may hold back.
+    /// The same for a long poll.
     pub(super) fn enter_held(&self) -> Permit<'_> {
-        self.route.connections.enter_held(self.access.deadline)
+        self.connector.connections.enter_held(self.access.deadline)
     }
 
-    /// One question and, if Nomad wants to be asked later and there is time, one repetition.
-    pub(super) fn ask(&self, path: &str, what: &str, gzip: bool) -> Result<Reply, Error> {
-        let (asked, sent) = self.ask_once(path, what, gzip);
-        let Some(pause) = sent.as_ref().ok().and_then(|reply| self.patience(reply)) else {
-            return judged(sent, &asked);
+    /// One request, repeated once if Nomad sends `Retry-After` and there is time.
+    pub(super) fn get(&self, path: &str, what: &str, gzip: bool) -> Result<Reply, Error> {
+        let (request, reply) = self.get_once(path, what, gzip);
+        let Some(pause) = reply.as_ref().ok().and_then(|reply| self.retry_pause(reply)) else {
+            return checked(reply, &request);
         };
         clock::sleep(pause);
-        let (asked, sent) = self.ask_once(path, what, gzip);
-        judged(sent, &asked)
+        let (request, reply) = self.get_once(path, what, gzip);
+        checked(reply, &request)
     }
 
-    fn ask_once(
+    fn get_once(
         &self,
         path: &str,
         what: &str,
         gzip: bool,
     ) -> (NomadRequest<'_>, Result<Reply, TransferError>) {
         let _permit = self.enter();
-        let asked = self.asked(what);
-        let sent = self.send_alive(path, gzip, &asked);
-        (asked, sent)
+        let request = self.new_request(what);
+        let reply = self.send(path, gzip, &request);
+        (request, reply)
     }
 
-    /// One of many questions. Those that are too many for Nomad are asked again, with fewer at once,
+    /// One of many requests. If Nomad refuses it as one too many, it is sent again, with fewer at once,
     /// until the time is over.
-    fn ask_among_many(&self, path: &str, what: &str) -> Result<Reply, Error> {
+    fn get_one_of_many(&self, path: &str, what: &str) -> Result<Reply, Error> {
         let mut tries = 0;
         loop {
             let permit = self.enter();
-            let asked = self.asked(what);
-            let sent = self.send_alive(path, false, &asked);
-            let pause = match &sent {
+            let request = self.new_request(what);
+            let reply = self.send(path, false, &request);
+            let pause = match &reply {
                 Ok(reply) if reply.status == 429 => {
-                    let wanted = retry_after(reply.header("retry-after"), reply.header("date"));
-                    backoff(tries, wanted)
+                    backoff(tries, retry_after(reply.header("retry-after"), reply.header("date")))
                 }
-                // Nomad says it to the first hundred only, and hangs up on the others.
+                // Nomad answers the first hundred only, and closes the other connections.
                 Err(TransferError::Disconnected(_)) if permit.is_limited() => backoff(tries, None),
-                _ => return judged(sent, &asked),
+                _ => return checked(reply, &request),
             };
-            if let Some(most) = permit.refused() {
+            if let Some(limit) = permit.refused() {
                 let address = &self.access.address;
-                self.tell.verbose(format!(
-                    "Nomad at {address} refuses more connections: {most} at once from now on"
+                self.notifier.verbose(format!(
+                    "Nomad at {address} limits connections: at most {limit} at once from now on"
                 ));
             }
             if pause >= self.access.deadline.saturating_duration_since(clock::now()) {
-                return judged(sent, &asked);
+                return checked(reply, &request);
             }
             clock::sleep(pause);
             tries += 1;
         }
     }
 
-    /// How long Nomad wants to be left alone, if that fits into the time that is left.
-    fn patience(&self, reply: &Reply) -> Option<Duration> {
+    /// The `Retry-After` of a refusal, if there is time for it.
+    fn retry_pause(&self, reply: &Reply) -> Option<Duration> {
         if reply.status != 429 {
             return None;
         }
@@ -190,59 +200,58 @@ impl HttpNomad {
         (pause < left).then_some(pause)
     }
 
-    /// A kept connection may be dead without anybody knowing before it is used.
-    pub(super) fn send_alive(
+    /// Sends the request again if the connection turns out to be dead: a kept one may be.
+    pub(super) fn send(
         &self,
         path: &str,
         gzip: bool,
-        asked: &NomadRequest<'_>,
+        request: &NomadRequest<'_>,
     ) -> Result<Reply, TransferError> {
-        match self.send(path, gzip, asked) {
-            Err(TransferError::Disconnected(_)) => self.send(path, gzip, asked),
-            sent => sent,
+        match self.send_once(path, gzip, request) {
+            Err(TransferError::Disconnected(_)) => self.send_once(path, gzip, request),
+            reply => reply,
         }
     }
 
-    fn send(
+    fn send_once(
         &self,
         path: &str,
         gzip: bool,
-        asked: &NomadRequest<'_>,
+        request: &NomadRequest<'_>,
     ) -> Result<Reply, TransferError> {
         let began = clock::now();
-        let left = asked.until.saturating_duration_since(began);
+        let left = request.until.saturating_duration_since(began);
         if left.is_zero() {
             return Err(TransferError::Transport(ureq::Error::Timeout(ureq::Timeout::Global)));
         }
-        let agent = self.route.agent(&self.access).map_err(TransferError::Response)?;
-        self.warn_of_plain();
+        let agent = self.connector.agent(&self.access).map_err(TransferError::Response)?;
+        self.warn_unencrypted();
         self.calls.fetch_add(1, Ordering::Relaxed);
         Trace::begin();
-        let response =
-            self.request(agent, (path, gzip), left).map_err(TransferError::without_headers);
-        let reply = response.and_then(|response| receive(response, asked));
-        self.told(path, &reply, began);
+        let response = self.call(agent, (path, gzip), left).map_err(TransferError::without_headers);
+        let reply = response.and_then(|response| receive(response, request));
+        self.report_call(path, &reply, began);
         reply
     }
 
-    /// Once, and only in a run that sends them: an answer from the cache costs no secret.
-    fn warn_of_plain(&self) {
-        if !self.told_plain.swap(true, Ordering::Relaxed) {
+    /// Once, and only in a run that sends credentials: an answer from the cache needs none.
+    fn warn_unencrypted(&self) {
+        if !self.unencrypted_reported.swap(true, Ordering::Relaxed) {
             let address = &self.access.address;
-            self.tell.warning(format!(
-                "the credentials travel unencrypted to {address}: use https://, and --require-tls to be sure"
+            self.notifier.warning(format!(
+                "credentials are sent unencrypted to {address}: use https://; --require-tls enforces it"
             ));
         }
     }
 
-    fn request(
+    fn call(
         &self,
         agent: &Agent,
         (path, gzip): (&str, bool),
         limit: Duration,
     ) -> Result<Response<Body>, ureq::Error> {
         let mut request = agent
-            .get(format!("{}{path}", self.route.base))
+            .get(format!("{}{path}", self.connector.base))
             .header("accept-encoding", if gzip { "gzip" } else { "identity" });
         for (name, value) in &self.credentials {
             request = request.header(*name, value);
@@ -255,10 +264,10 @@ impl HttpNomad {
             .call()
     }
 
-    fn told(&self, path: &str, reply: &Result<Reply, TransferError>, began: Instant) {
+    fn report_call(&self, path: &str, reply: &Result<Reply, TransferError>, began: Instant) {
         let address = &self.access.address;
         let ms = clock::now().saturating_duration_since(began).as_millis();
-        self.tell.call(match reply {
+        self.notifier.call(match reply {
             Ok(reply) => {
                 let size = size(reply.body.len());
                 format!("GET {address}{path} → {}, {size}, {ms} ms", reply.status)
@@ -283,31 +292,31 @@ impl HttpNomad {
         what: &str,
         parse: fn(&[u8]) -> Result<T, String>,
     ) -> Result<T, Error> {
-        let asked = self.asked(what);
+        let request = self.new_request(what);
         let parsed = parse(&reply.body).map_err(|why| match () {
-            () if reply.is_html() => asked.not_nomad("text/html"),
-            () if reply.body.trim_ascii().is_empty() => asked.not_nomad("empty"),
-            () if reply.is_truncated() => asked.truncated(reply.body.len()),
-            () => asked.shape(&why),
+            () if reply.is_html() => request.not_nomad("text/html"),
+            () if reply.body.trim_ascii().is_empty() => request.not_nomad("empty"),
+            () if reply.is_truncated() => request.truncated(reply.body.len()),
+            () => request.wrong_json(&why),
         })?;
         let json = reply.header("content-type").to_ascii_lowercase().contains("json");
-        if !json && !self.told_type.swap(true, Ordering::Relaxed) {
-            self.tell.verbose(format!("the content type of the answer ({what}) is not JSON"));
+        if !json && !self.content_type_reported.swap(true, Ordering::Relaxed) {
+            self.notifier.verbose(format!("the content type of the answer ({what}) is not JSON"));
         }
         Ok(parsed)
     }
 }
 
 impl HttpNomad {
-    /// What is true of one node only now: one call, for people who look at it.
+    /// The state of one node that is never cached.
     ///
     /// # Errors
-    /// Nomad's failure; a node that is gone is one.
+    /// As for the list, and if Nomad does not know the node.
     pub fn live(&self, id: &NodeId) -> Result<Live, Error> {
         let what = format!("node {id}");
-        let reply = self.ask(&self.path(&format!("/v1/node/{id}")), &what, false)?;
+        let reply = self.get(&self.path(&format!("/v1/node/{id}")), &what, false)?;
         if reply.status == 404 {
-            return Err(self.asked(&what).status(&reply));
+            return Err(self.new_request(&what).status(&reply));
         }
         self.parsed(&reply, &what, wire::live)
     }
@@ -320,7 +329,7 @@ impl Nomad for HttpNomad {
             Compress::Never => false,
             Compress::Auto => !self.access.address.is_local(),
         };
-        let reply = self.ask(&self.path("/v1/nodes"), "list", gzip)?;
+        let reply = self.get(&self.path("/v1/nodes"), "list", gzip)?;
         Ok(Listing {
             stubs: self.parsed(&reply, "list", wire::stubs)?,
             index: reply.index(),
@@ -331,7 +340,7 @@ impl Nomad for HttpNomad {
 
     fn node(&self, id: &NodeId) -> Result<Option<Detail>, Error> {
         let what = format!("node {id}");
-        let reply = self.ask_among_many(&self.path(&format!("/v1/node/{id}")), &what)?;
+        let reply = self.get_one_of_many(&self.path(&format!("/v1/node/{id}")), &what)?;
         if reply.status == 404 {
             return Ok(None);
         }
@@ -347,15 +356,15 @@ impl Nomad for HttpNomad {
     }
 }
 
-/// Only a 200 is an answer, and a 404 that says that the node is not known.
-pub(super) fn judged(
-    sent: Result<Reply, TransferError>,
-    asked: &NomadRequest<'_>,
+/// Only a 200 is a success, and a 404 because the node is not known.
+pub(super) fn checked(
+    reply: Result<Reply, TransferError>,
+    request: &NomadRequest<'_>,
 ) -> Result<Reply, Error> {
-    let reply = match sent {
+    let reply = match reply {
         Ok(reply) => reply,
         Err(TransferError::Disconnected(error) | TransferError::Transport(error)) => {
-            return Err(asked.transport(&error));
+            return Err(request.transport(&error));
         }
         Err(TransferError::Response(error)) => return Err(error),
     };
@@ -363,14 +372,14 @@ pub(super) fn judged(
         200 => Ok(reply),
         300..400 => {
             let location = reply.raw_header("location");
-            Err(asked.redirect(&String::from_utf8_lossy(location)))
+            Err(request.redirect(&String::from_utf8_lossy(location)))
         }
-        404 if asked.what != "list" && reply.body.trim_ascii() == b"node not found" => Ok(reply),
-        _ => Err(asked.status(&reply)),
+        404 if request.what != "list" && reply.body.trim_ascii() == b"node not found" => Ok(reply),
+        _ => Err(request.status(&reply)),
     }
 }
 
-/// What stands unencoded in a query: RFC 3986, unreserved.
+/// All but the unreserved characters of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 fn percent_encoded(text: &str) -> String {

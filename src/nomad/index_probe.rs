@@ -1,15 +1,15 @@
-//! The cheapest question: one stub and the index of the whole nodes table.
+//! The index probe: the cheapest request, for one stub and the index of the whole nodes table.
 
 use std::time::Duration;
 
-use super::http::{HttpNomad, judged};
+use super::http::{HttpNomad, checked};
 use super::timeouts::REQUEST;
 use super::{Error, IndexReply, wire};
 
-/// Since which index Nomad may hold its answer back, and for how long.
+/// A request that Nomad answers when its index has passed `index`, or after `wait`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LongPoll {
-    /// Of the last answer; more than 0.
+    /// The index of the last reply; more than 0.
     pub index: u64,
     pub wait: Duration,
 }
@@ -22,23 +22,22 @@ impl LongPoll {
 }
 
 impl HttpNomad {
-    /// Whether anything has changed. With `hold` the answer comes when the index has passed the one
-    /// named, or when the time is over: then it may also be lower, and the cluster was restored or
-    /// rebuilt. A held question keeps one of the 100 connections that Nomad gives to an address.
+    /// Whether anything has changed. After a long poll, the index may also be lower: the cluster was
+    /// restored or rebuilt. A long poll holds one of the 100 connections that Nomad allows an address.
     ///
     /// # Errors
-    /// Nomad's failure, as that of the list.
-    pub fn pulse(&self, hold: Option<LongPoll>) -> Result<IndexReply, Error> {
+    /// As for the list.
+    pub fn pulse(&self, long_poll: Option<LongPoll>) -> Result<IndexReply, Error> {
         const ONE: &str = "/v1/nodes?per_page=1";
-        let reply = match hold {
-            Some(hold) => {
-                let ms = hold.wait.as_millis();
-                let path = format!("{ONE}&index={}&wait={ms}ms", hold.index);
+        let reply = match long_poll {
+            Some(poll) => {
+                let ms = poll.wait.as_millis();
+                let path = format!("{ONE}&index={}&wait={ms}ms", poll.index);
                 let _permit = self.enter_held();
-                let asked = self.asked_within("list", hold.limit());
-                judged(self.send_alive(&self.path(&path), false, &asked), &asked)?
+                let request = self.request_within("list", poll.limit());
+                checked(self.send(&self.path(&path), false, &request), &request)?
             }
-            None => self.ask(&self.path(ONE), "list", false)?,
+            None => self.get(&self.path(ONE), "list", false)?,
         };
         let stubs = self.parsed(&reply, "list", wire::stubs)?;
         let leader = reply.known_leader() && reply.last_contact_ms() == 0;

@@ -46,28 +46,28 @@ pub struct Access {
     pub region: Option<String>,
     /// The ACL token.
     pub token: Option<Secret>,
-    /// User and password of HTTP Basic.
+    /// User and password for HTTP Basic.
     pub basic: Option<(String, Secret)>,
     pub tls: TlsSettings,
-    /// The HTTP proxy, chosen by `config`; `None` = straight. May hold credentials.
+    /// The URL of the HTTP proxy, chosen by `config`; `None` = no proxy. May contain credentials.
     pub proxy: Option<Secret>,
     pub compress: Compress,
-    /// The most requests in flight, and the connections kept for them.
+    /// The most concurrent requests, and the connections kept for them.
     pub concurrency: usize,
-    /// The cache folder, where all processes of this host count their connections; `None` = each
-    /// counts its own.
+    /// The cache folder, where the processes of this host share a limit on connections; `None` = each
+    /// has its own.
     pub folder: Option<PathBuf>,
-    /// The time that the whole command has.
+    /// The time for the whole command.
     pub timeout: Duration,
-    /// When that time is over.
+    /// The end of that time.
     pub deadline: Instant,
 }
 
-/// The files and choices of TLS, with the meaning that the official command line gives them.
+/// TLS files and options, with the same meaning as in Nomad's own command line.
 #[derive(Debug, Clone, Default)]
 pub struct TlsSettings {
     pub ca_cert: Option<PathBuf>,
-    /// A folder of certificates; `ca_cert` wins over it.
+    /// A directory of certificates; `ca_cert` takes precedence.
     pub ca_path: Option<PathBuf>,
     pub client_cert: Option<PathBuf>,
     pub client_key: Option<PathBuf>,
@@ -75,16 +75,16 @@ pub struct TlsSettings {
     pub skip_verify: bool,
 }
 
-/// Whether the list call asks for gzip. Details never do: it costs the server six times the CPU.
+/// Whether the list is requested with gzip. Details never are: it costs the server six times the CPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compress {
-    /// Not on loopback and not on a unix socket.
+    /// Unless the address is loopback or a unix socket.
     Auto,
     Always,
     Never,
 }
 
-/// A Nomad to ask. Calls may come from several threads at once.
+/// The API of a Nomad, called from several threads at once.
 pub trait Nomad: Send + Sync {
     /// `GET /v1/nodes`.
     fn stubs(&self) -> Result<Listing, Error>;
@@ -92,10 +92,10 @@ pub trait Nomad: Send + Sync {
     /// `GET /v1/node/:id`; `None` if the node is no longer known.
     fn node(&self, id: &NodeId) -> Result<Option<Detail>, Error>;
 
-    /// Whether anything has changed, asked as cheaply as there is; `None` if there is no such question.
+    /// The index of the nodes, without the list; `None` if it cannot be had alone.
     ///
     /// # Errors
-    /// As that of the list.
+    /// As for the list.
     fn probe(&self) -> Result<Option<IndexReply>, Error> {
         Ok(None)
     }
@@ -104,12 +104,12 @@ pub trait Nomad: Send + Sync {
     fn calls(&self) -> u64;
 }
 
-/// What the cheapest question shows: whether anything has changed at all.
+/// The reply to an index probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexReply {
     /// `X-Nomad-Index`, as [`Listing::index`].
     pub index: Option<u64>,
-    /// There is a leader, and the server that answered hears from it.
+    /// There is a leader, and the server that answered is in contact with it.
     pub leader: bool,
     /// The node with the lowest id, if there is any node.
     pub first: Option<Stub>,
@@ -119,7 +119,7 @@ pub struct IndexReply {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing {
     pub stubs: Vec<Stub>,
-    /// `X-Nomad-Index`; `None` if it was missing, 0 or no u64: then the answer can't be cached.
+    /// `X-Nomad-Index`; `None` if it is missing, 0 or not a number: the list cannot be cached then.
     pub index: Option<u64>,
     /// `X-Nomad-KnownLeader`.
     pub known_leader: bool,
@@ -127,14 +127,14 @@ pub struct Listing {
     pub last_contact_ms: u64,
 }
 
-/// Why Nomad gave no usable answer. The address is part of every text, credentials of none.
+/// Why there is no usable answer of Nomad. Each text contains the address and no credentials.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{what}")]
 pub struct Error {
     pub kind: FailureKind,
-    /// One line, complete: `cannot reach Nomad at http://10.0.0.5:4646: connection refused`.
+    /// One whole line: `cannot reach Nomad at http://10.0.0.5:4646: connection refused`.
     pub what: String,
-    /// What to do about it, if there is something.
+    /// What to do about it.
     pub hint: Option<String>,
 }
 
@@ -161,16 +161,16 @@ impl Error {
 /// The kinds of failure that callers tell apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureKind {
-    /// 403: Nomad refuses this token, or wants one.
+    /// 403: Nomad refuses this token, or requires one.
     Denied,
-    /// 401: something before Nomad wants to know who asks.
+    /// 401: a proxy in front of Nomad requires credentials.
     Unauthorized,
     /// Unreachable, overloaded, without a leader.
     Outage,
     /// No answer in time.
     TimedOut,
-    /// Not an answer of Nomad's.
+    /// The answer is not one of Nomad's API.
     NotNomad,
-    /// A certificate file or another setting can't be used.
+    /// A certificate file or another setting cannot be used.
     Config,
 }

@@ -1,4 +1,4 @@
-//! Names become addresses once a run, or every half minute of a long one.
+//! Looks up host names once per run, or every half minute of a long one.
 
 use std::collections::HashMap;
 use std::io;
@@ -16,13 +16,13 @@ use crate::net::sync::lock;
 
 use super::timeouts::CONNECT;
 
-/// A server that has moved is found again after this.
-const KNOWN: Duration = Duration::from_secs(30);
+/// How long an address is reused.
+const CACHED_FOR: Duration = Duration::from_secs(30);
 
-/// Remembers what a name resolved to: the library's own resolver starts a thread per request.
+/// Caches addresses: the library's own resolver starts a thread per request.
 #[derive(Debug, Default)]
 pub(super) struct Resolve {
-    /// The `host:port` that is looked up whatever is asked for: that of a proxy.
+    /// The `host:port` of a proxy, which is looked up instead of Nomad's.
     proxy: Option<String>,
     known: Mutex<HashMap<String, (Instant, Vec<SocketAddr>)>>,
 }
@@ -32,16 +32,16 @@ impl Resolve {
         Self { proxy, ..Self::default() }
     }
 
-    /// Others who ask meanwhile wait: the answer is the same for them.
+    /// Concurrent lookups wait for the first one.
     fn addresses(&self, name: String, limit: Duration) -> Result<Vec<SocketAddr>, ureq::Error> {
         let mut known = lock(&self.known);
         let now = clock::now();
         if let Some((at, found)) = known.get(&name)
-            && now.saturating_duration_since(*at) < KNOWN
+            && now.saturating_duration_since(*at) < CACHED_FOR
         {
             return Ok(found.clone());
         }
-        let found = looked_up(name.clone(), limit)?;
+        let found = look_up(name.clone(), limit)?;
         known.insert(name, (now, found.clone()));
         Ok(found)
     }
@@ -68,21 +68,21 @@ impl Resolver for Resolve {
 }
 
 /// `getaddrinfo` has no time limit of its own.
-pub(super) fn looked_up(name: String, limit: Duration) -> Result<Vec<SocketAddr>, ureq::Error> {
+pub(super) fn look_up(name: String, limit: Duration) -> Result<Vec<SocketAddr>, ureq::Error> {
     if let Ok(address) = name.parse() {
         return Ok(vec![address]);
     }
     match within(limit, move || name.to_socket_addrs().map(Iterator::collect)) {
         Some(Ok(addresses)) => Ok(addresses),
-        Some(Err(error)) => Err(not_found(&error)),
+        Some(Err(error)) => Err(lookup_error(&error)),
         None => Err(ureq::Error::Timeout(ureq::Timeout::Resolve)),
     }
 }
 
-/// A name server that can't be asked says nothing about the name.
-fn not_found(error: &io::Error) -> ureq::Error {
+/// If the name server cannot be reached, the host may still exist.
+fn lookup_error(error: &io::Error) -> ureq::Error {
     if error.to_string().to_lowercase().contains("temporary failure") {
-        return io::Error::other("name lookup failed for now").into();
+        return io::Error::other("temporary failure in name lookup").into();
     }
     ureq::Error::HostNotFound
 }

@@ -1,4 +1,4 @@
-//! How long a server wants to be left alone.
+//! How long to wait before a request is sent again.
 
 use std::time::Duration;
 
@@ -6,8 +6,7 @@ use jiff::fmt::rfc2822::DateTimeParser;
 
 use crate::{clock, random};
 
-/// `Retry-After`: seconds, or a date. The server's own clock says how far that is away, as ours
-/// may differ.
+/// `Retry-After`: seconds, or a date, compared with the server's own clock, as ours may differ.
 pub(super) fn retry_after(value: &str, date: &str) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse() {
@@ -17,17 +16,17 @@ pub(super) fn retry_after(value: &str, date: &str) -> Option<Duration> {
     Some(Duration::from_secs(unix_seconds(value)?.saturating_sub(now).max(0).unsigned_abs()))
 }
 
-/// How long to wait before a request is sent again that Nomad refused as one too many: what Nomad
-/// wants, or longer with each try. Never twice the same, or all would come back together.
-pub(super) fn backoff(tries: u32, wanted: Option<Duration>) -> Duration {
+/// The wait after Nomad has refused a request as one too many: its `Retry-After`, or longer with each
+/// try; with jitter, so that not all requests return at once.
+pub(super) fn backoff(tries: u32, retry_after: Option<Duration>) -> Duration {
     const FIRST_MS: u64 = 100;
-    const LONGEST: u32 = 4;
-    let usual = FIRST_MS << tries.min(LONGEST);
-    let wait = wanted.unwrap_or(Duration::from_millis(usual / 2));
+    const DOUBLINGS: u32 = 4;
+    let usual = FIRST_MS << tries.min(DOUBLINGS);
+    let wait = retry_after.unwrap_or(Duration::from_millis(usual / 2));
     wait.saturating_add(Duration::from_millis(random::below(usual)))
 }
 
-/// A date as HTTP has it.
+/// A date in an HTTP header.
 pub(super) fn unix_seconds(date: &str) -> Option<i64> {
     DateTimeParser::new().parse_timestamp(date.trim()).ok().map(|time| time.as_second())
 }

@@ -14,20 +14,20 @@ use crate::net::bounded::within;
 
 use super::timeouts::CONNECT;
 
-/// Connects to the socket, whatever the URL says.
+/// Connects to the socket, whatever the host of the URL.
 #[derive(Debug)]
 pub(super) struct UnixConnector(pub(super) PathBuf);
 
 #[derive(Debug)]
 pub(super) struct UnixTransport {
-    stream: Arc<UnixAddress>,
+    stream: Arc<SharedStream>,
     buffers: LazyBuffers,
 }
 
 #[derive(Debug)]
-struct UnixAddress(UnixStream);
+struct SharedStream(UnixStream);
 
-impl ShutdownHandle for UnixAddress {
+impl ShutdownHandle for SharedStream {
     fn shutdown(&self) {
         // It may be closed already.
         let _ = self.0.shutdown(Shutdown::Both);
@@ -46,11 +46,11 @@ impl Connector for UnixConnector {
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
         let limit = details.timeout.not_zero().map_or(CONNECT, |left| CONNECT.min(*left));
         let path = self.0.clone();
-        // Waits for as long as the server accepts nobody, and knows no limit.
+        // Connecting blocks while the server does not accept, and has no time limit.
         match within(limit, move || UnixStream::connect(path)) {
             Some(stream) => {
-                let stream = Arc::new(UnixAddress(stream?));
-                let socket: Arc<dyn ShutdownHandle> = Arc::<UnixAddress>::clone(&stream);
+                let stream = Arc::new(SharedStream(stream?));
+                let socket: Arc<dyn ShutdownHandle> = Arc::<SharedStream>::clone(&stream);
                 (details.register_shutdown)(Arc::downgrade(&socket))?;
                 Ok(Some(UnixTransport { stream, buffers }))
             }
@@ -68,7 +68,7 @@ impl Transport for UnixTransport {
         let timeout = timeout.for_write();
         self.stream.0.set_write_timeout(timeout.not_zero().map(|after| *after))?;
         let output = &self.buffers.output()[..amount];
-        (&self.stream.0).write_all(output).map_err(|error| translated(error, timeout))
+        (&self.stream.0).write_all(output).map_err(|error| with_timeout(error, timeout))
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
@@ -77,14 +77,14 @@ impl Transport for UnixTransport {
         let mut stream = &self.stream.0;
         let read = stream
             .read(self.buffers.input_append_buf())
-            .map_err(|error| translated(error, timeout))?;
+            .map_err(|error| with_timeout(error, timeout))?;
         self.buffers.input_appended(read);
         Ok(read > 0)
     }
 
     fn is_open(&mut self) -> bool {
         let silent = |error: io::Error| error.kind() == io::ErrorKind::WouldBlock;
-        // A connection that is open has nothing to say between two requests.
+        // An idle open connection has nothing to read.
         let probe = |stream: &UnixStream| {
             stream.set_nonblocking(true).and_then(|()| (&*stream).read(&mut [0]))
         };
@@ -93,7 +93,7 @@ impl Transport for UnixTransport {
     }
 }
 
-fn translated(error: io::Error, timeout: NextTimeout) -> ureq::Error {
+fn with_timeout(error: io::Error, timeout: NextTimeout) -> ureq::Error {
     match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ureq::Error::Timeout(timeout.reason),
         _ => error.into(),

@@ -1,16 +1,13 @@
 //! What is in the cache and what it was good for, as a page and as JSON.
 
 use std::io::{self, Write};
-use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::model::format::bytes;
+use crate::model::format::{age, bytes, millis};
 use crate::model::json;
 use crate::model::text::sanitised;
 use crate::store::{KeyStats, Memory, Minute, Stats};
-
-use super::summary::age;
 
 /// Whose nodes the cache holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -209,10 +206,6 @@ fn mean_ms(us: u64, count: u64) -> Option<f64> {
 #[expect(clippy::cast_precision_loss, reason = "counts of an hour are far below 2^52")]
 fn ratio(part: u64, whole: u64) -> f64 {
     part as f64 / whole as f64
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// RFC 3339, to the minute.

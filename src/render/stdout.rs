@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Write};
 
-use crate::model::text::reason;
+use crate::model::text::io_reason;
 
 use rustix::fs::{FileType, fstat};
 
@@ -28,7 +28,7 @@ impl Write for Stdout {
 /// A failed write to stdout, in words; of the kind of a broken pipe only where stdout is a pipe.
 pub(crate) fn failed(error: io::Error) -> io::Error {
     let error = if error.kind() == ErrorKind::BrokenPipe && is_socket() { closed() } else { error };
-    io::Error::new(error.kind(), format!("cannot write the answer: {}", reason(&error)))
+    io::Error::new(error.kind(), format!("cannot write the answer: {}", io_reason(&error)))
 }
 
 /// What is to be said where nobody can read stdout any more.

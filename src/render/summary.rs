@@ -1,8 +1,9 @@
-//! Remarks for people: what an answer cost, and how times and ages read.
+//! Remarks for people: what an answer cost, and the states of the nodes.
 
 use std::time::Duration;
 
 use crate::discovery::{Answer, Source};
+use crate::model::format::{age, count, short};
 use crate::model::node::{Full, Record};
 
 /// `5 clients · cached 12s ago · 0 Nomad calls · 3ms`, or `2 of 5 clients · …` where filters chose.
@@ -22,12 +23,12 @@ pub(crate) fn summary(
         Source::Nomad { cold: true } => format!("fetched{}", ago(later)),
         Source::Nomad { cold: false } => format!("updated{}: {}", ago(later), counts(answer)),
     };
-    let clients = if total == 1 { "client" } else { "clients" };
     let of = shown.filter(|shown| *shown != total).map(|shown| format!("{shown} of "));
     format!(
-        "{}{total} {clients} · {source} · {calls} Nomad {} · {}",
+        "{}{} · {source} · {} · {}",
         of.unwrap_or_default(),
-        plural(calls, "call"),
+        count(total as u64, "client"),
+        count(calls, "Nomad call"),
         short(took)
     )
 }
@@ -59,34 +60,11 @@ pub(crate) fn counts(answer: &Answer) -> String {
     format!("{} new, {} changed, {} cached{gone}", tally.new, tally.changed, tally.cached)
 }
 
-/// An age in whole seconds, minutes or hours: `12s`, `3m20s`, `2h5m`.
-pub(crate) fn age(age: Duration) -> String {
-    let seconds = age.as_secs();
-    match seconds {
-        0..60 => format!("{seconds}s"),
-        60..3600 => format!("{}m{}s", seconds / 60, seconds % 60),
-        _ => format!("{}h{}m", seconds / 3600, seconds % 3600 / 60),
-    }
-}
-
-/// How long something took: `3ms`, `0.12s`.
-pub(crate) fn short(took: Duration) -> String {
-    if took < Duration::from_millis(100) {
-        format!("{}ms", took.as_millis())
-    } else {
-        format!("{:.2}s", took.as_secs_f64())
-    }
-}
-
-fn plural(count: u64, word: &str) -> String {
-    if count == 1 { word.to_owned() } else { format!("{word}s") }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use super::{age, short, summary};
+    use super::summary;
     use crate::discovery::{Answer, Source, Tally};
     use crate::model::snapshot::Snapshot;
 
@@ -139,14 +117,5 @@ mod tests {
         ];
         let sources = [Source::Cache, Source::Nomad { cold: true }, Source::Nomad { cold: false }];
         assert_eq!(sources.map(said), expected);
-    }
-
-    #[test]
-    fn ages_and_times_are_short() {
-        assert_eq!(
-            [59, 200, 7500].map(|seconds| age(Duration::from_secs(seconds))),
-            ["59s", "3m20s", "2h5m"]
-        );
-        assert_eq!([99, 100].map(|ms| short(Duration::from_millis(ms))), ["99ms", "0.10s"]);
     }
 }

@@ -16,7 +16,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::model::secret::Secret;
-use crate::model::text::reason;
+use crate::model::text::io_reason;
+use crate::net::endpoint::Endpoint;
 
 use api::App;
 use http::auth::Guard;
@@ -51,7 +52,7 @@ pub(crate) struct Settings {
     /// Addresses beyond this machine need no token.
     pub(crate) insecure: bool,
     /// Allowed host names beside those of the sockets.
-    pub(crate) names: Vec<String>,
+    pub(crate) names: Vec<Endpoint>,
     /// The shortest time between two lists while Nomad is followed; `None` = it is not.
     pub(crate) follow: Option<Duration>,
     /// Each request is a notice.
@@ -69,7 +70,7 @@ pub(crate) enum Error {
     /// Strangers could read everything.
     #[error("refused to listen on {0} without an access token")]
     Open(String),
-    #[error("cannot serve: {}", reason(.0))]
+    #[error("cannot serve: {}", io_reason(.0))]
     Io(io::Error),
     /// Nobody would learn the address.
     #[error(transparent)]

@@ -4,14 +4,16 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use crate::model::format::limit;
+
 /// What a user needs to fill the cache.
 pub const ACL: &str = "~nomad:clients* -@all +mget +get +set +del +hgetall +hset +hdel +hlen +strlen +pexpire +pttl +time +eval +hincrby +expire +hmget +copy";
 
 /// Why a store could not do a step. The text is one line without credentials.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// What was given as the address of Redis is none; says why and holds no part of it.
-    #[error("invalid Redis address: {0}")]
+    /// The URL of Redis is not valid: why, without any part of it.
+    #[error("the Redis URL {0}")]
     Address(&'static str),
     /// Nothing listens there, or the socket's file is gone.
     #[error("connection refused")]
@@ -25,10 +27,10 @@ pub enum Error {
     #[error("the host name cannot be resolved")]
     NoSuchHost,
     /// It did not answer in time.
-    #[error("timed out after {}", span(*after))]
+    #[error("timed out after {}", limit(*after))]
     TimedOut { after: Duration },
     /// The same after the greeting of TLS: a server without TLS often just waits for more.
-    #[error("timed out after {} (TLS handshake)", span(*after))]
+    #[error("timed out after {} (TLS handshake)", limit(*after))]
     HandshakeTimedOut { after: Duration },
     /// It did not answer an earlier run, and was not asked again yet.
     #[error("timed out within the last 15 s; not tried again yet")]
@@ -83,7 +85,7 @@ pub enum Error {
     #[error("Redis is a cluster ({0}); redis-cluster:// is not supported")]
     Cluster(&'static str),
     /// No replica has said in this time that it has it too.
-    #[error("no replica confirmed it within {}", span(*within))]
+    #[error("no replica confirmed it within {}", limit(*within))]
     Unconfirmed { within: Duration },
     /// Another error of Redis, or of who answers in its place: its code and its words.
     #[error("{}", said(code, text))]
@@ -310,30 +312,9 @@ fn said(code: &str, text: &str) -> String {
     }
 }
 
-/// To a tenth of a second; below one second in milliseconds.
-fn span(time: Duration) -> String {
-    let tenths = time.as_millis() / 100;
-    match (tenths / 10, tenths % 10) {
-        (0, _) => format!("{} ms", time.as_millis()),
-        (seconds, 0) => format!("{seconds} s"),
-        (seconds, tenths) => format!("{seconds}.{tenths} s"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::{Error, ErrorKind, TlsFailure};
-
-    #[test]
-    fn times_read_well() {
-        let late = |ms| Error::TimedOut { after: Duration::from_millis(ms) }.to_string();
-        let said = [500, 3000, 2002, 1500].map(late);
-        let expected =
-            ["500 ms", "3 s", "2 s", "1.5 s"].map(|time| format!("timed out after {time}"));
-        assert_eq!(said, expected);
-    }
 
     /// Whatever a server says, it can't pass for another cause.
     #[test]

@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::host::folder::{Folder, shown};
+use crate::host::folder::Folder;
 use crate::model::notice::Notifier;
+use crate::model::text::display_path;
 use crate::net::sync::lock;
 
 use super::fallback::FallbackStore;
@@ -140,7 +141,7 @@ fn uncleared(place: &Place, why: &Error) -> Option<ClearedPlace> {
     if Folder::existing(path).is_ok_and(|folder| folder.is_remote()) {
         return None;
     }
-    let (shown, why) = (shown(path), why.to_string());
+    let (shown, why) = (display_path(path), why.to_string());
     // The place stands beside it.
     let why = why.strip_prefix(&format!("cache folder {shown}: ")).unwrap_or(&why);
     let outcome = Err(Error::Files(why.to_owned()));

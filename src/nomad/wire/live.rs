@@ -1,4 +1,4 @@
-//! What of `GET /v1/node/:id` is true only at this moment, and is never cached.
+//! The part of `GET /v1/node/:id` that changes all the time and is never cached.
 
 use std::collections::BTreeMap;
 
@@ -61,7 +61,7 @@ pub(in crate::nomad) fn live(body: &[u8]) -> Result<Live, String> {
     })
 }
 
-/// A zero time is none.
+/// A zero time means none.
 fn deadline(strategy: StrategyWire) -> String {
     let time = strategy.force_deadline.filter(|time| !time.starts_with("0001-"));
     match (strategy.deadline, time) {

@@ -1,4 +1,4 @@
-//! The JSON as Nomad sends it, and how it becomes ours.
+//! The JSON of Nomad's API, and its conversion into this program's types.
 
 mod detail;
 mod live;
@@ -23,7 +23,7 @@ pub(super) fn stubs(body: &[u8]) -> Result<Vec<Stub>, String> {
     let stubs: Vec<Stub> = parsed::<Vec<StubWire>>(body)?.into_iter().map(Stub::from).collect();
     let mut ids = HashSet::with_capacity(stubs.len());
     match stubs.iter().position(|stub| !ids.insert(&stub.id)) {
-        Some(at) => Err(format!("[{at}].ID: {} is there twice", stubs[at].id)),
+        Some(at) => Err(format!("[{at}].ID: {} is listed twice", stubs[at].id)),
         None => Ok(stubs),
     }
 }
@@ -71,21 +71,20 @@ struct VersionWire {
     version: String,
 }
 
-/// The error is whole: where it is cut, a secret in it could be cut in two and not be found.
-/// The second parse, which finds the path of the wrong field, costs only when there is one.
+/// The error is not shortened: a secret that is cut in two would not be masked. Only an error costs
+/// the second parse, which finds the path of the wrong field.
 fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     serde_json::from_slice(body).map_err(|_| {
         let mut json = serde_json::Deserializer::from_slice(body);
         match serde_path_to_error::deserialize::<_, T>(&mut json) {
-            Err(error) => sanitised(&placed(&error)).into_owned(),
+            Err(error) => sanitised(&with_path(&error)).into_owned(),
             Ok(_) => "text after the end of the JSON".to_owned(),
         }
     })
 }
 
-/// What is wrong, after the path of the field unless that is the whole answer. A wrong value is found
-/// by its path, wrong JSON by its line and column.
-fn placed(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
+/// A wrong value is reported with the path of its field, invalid JSON with its line and column.
+fn with_path(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
     let text = error.inner().to_string();
     let at = text.rfind(" at line ").filter(|_| error.inner().is_data());
     let why = &text[..at.unwrap_or(text.len())];
@@ -174,7 +173,7 @@ mod tests {
         }
         assert_eq!(
             wrong(&json!([node(json!({})), node(json!({}))])),
-            format!("[1].ID: {ID} is there twice")
+            format!("[1].ID: {ID} is listed twice")
         );
         for body in [json!(null), json!({}), json!("nodes")] {
             assert!(wrong(&body).starts_with("invalid type: "), "{}", wrong(&body));

@@ -9,9 +9,8 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::model::secret::Secret;
+use crate::net::endpoint::{Endpoint, is_loopback};
 
-use super::host::name_and_port;
-use super::listen::is_loopback;
 use super::origin;
 use super::problem::Problem;
 
@@ -27,8 +26,8 @@ pub(crate) enum LocalAddress {
 
 /// The rules of one server.
 pub(crate) struct Guard {
-    /// Host names beside those of the sockets: `NAME` (with any port) or `NAME:PORT`, lower case.
-    pub(crate) names: Vec<String>,
+    /// Host names beside those of the sockets; without a port, any port is accepted.
+    pub(crate) names: Vec<Endpoint>,
     /// Clients must present it; `None` = no authentication.
     pub(crate) token: Option<Secret>,
 }
@@ -45,8 +44,8 @@ impl Guard {
         if is_nameless_probe(request, path) {
             return Ok(());
         }
-        let host = host(request).filter(|host| self.is_allowed(host, local));
-        let Some(host) = host else {
+        let host = host(request).and_then(|host| Endpoint::parse(host).ok());
+        let Some(host) = host.filter(|host| self.is_allowed(host, local)) else {
             return Err(Problem::new(
                 StatusCode::MISDIRECTED_REQUEST,
                 "this server does not accept that host name",
@@ -54,17 +53,16 @@ impl Guard {
             .hinted("to accept another host name, start serve with --allowed-host NAME"));
         };
         let changes = !matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
-        if changes { origin::check(&request.headers, host, &self.names) } else { Ok(()) }
+        if changes { origin::check(&request.headers, &host, &self.names) } else { Ok(()) }
     }
 
-    fn is_allowed(&self, host: &str, local: LocalAddress) -> bool {
-        let Some((name, port)) = name_and_port(host) else { return false };
-        let configured = self.names.iter().any(|own| match name_and_port(own) {
-            // A reverse proxy may listen on another port, and pass it on or not.
-            Some((own, at)) => own == name && (at.is_none() || port.is_none() || port == at),
-            None => false,
-        });
-        configured || (is_of_socket(&name, local) && fits(port, local))
+    fn is_allowed(&self, host: &Endpoint, local: LocalAddress) -> bool {
+        // A reverse proxy may listen on another port, and pass it on or not.
+        let fits_port = |own: &Endpoint| {
+            own.port.is_none() || host.port.is_none_or(|port| own.port == Some(port))
+        };
+        self.names.iter().any(|own| own.host == host.host && fits_port(own))
+            || (is_of_socket(&host.host, local) && fits(host.port, local))
     }
 
     /// Whether the request has the token, or the cookie that the login page gave for it.
@@ -150,11 +148,12 @@ fn is_of_socket(name: &str, local: LocalAddress) -> bool {
 mod tests {
     use hyper::Request;
 
-    use super::{COOKIE_NAME, Guard, LocalAddress};
+    use super::{COOKIE_NAME, Endpoint, Guard, LocalAddress};
     use crate::model::secret::Secret;
 
     fn guard(token: Option<&str>) -> Guard {
-        let names = ["nodes.example.com", "other.example.com:8443"].map(str::to_owned).into();
+        let names = ["nodes.example.com", "other.example.com:8443"];
+        let names = names.map(|name| Endpoint::parse(name).unwrap()).into();
         Guard { names, token: token.map(Secret::new) }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,8 @@ use rustix::io::Errno;
 use rustix::net;
 use rustix::process::umask;
 
-use crate::model::text::sanitised;
+use crate::model::text::{display_path, io_reason};
+use crate::net::endpoint::is_loopback;
 
 use super::base_path::BasePath;
 use super::socket_access::SocketAccess;
@@ -53,10 +54,6 @@ impl Listen {
     }
 }
 
-pub(crate) fn is_loopback(ip: IpAddr) -> bool {
-    ip.to_canonical().is_loopback()
-}
-
 #[derive(Debug)]
 pub(crate) enum ListenSocket {
     Tcp(TcpListener, SocketAddr),
@@ -94,14 +91,14 @@ impl SocketFile {
 pub(crate) fn bind(listen: &Listen, access: SocketAccess) -> Result<ListenSocket, String> {
     match listen {
         Listen::Tcp(address) => {
-            let failed = |error| format!("cannot listen on {address}: {}", plain(&error));
+            let failed = |error| format!("cannot listen on {address}: {}", io_reason(&error));
             let listener = TcpListener::bind(address).map_err(failed)?;
             let bound = listener.local_addr().map_err(failed)?;
             Ok(ListenSocket::Tcp(listener, bound))
         }
         Listen::Unix(path) => {
-            let shown = sanitised(&path.to_string_lossy()).into_owned();
-            let failed = |error| format!("cannot listen on {shown}: {}", plain(&error));
+            let path_text = display_path(path);
+            let failed = |error| format!("cannot listen on {path_text}: {}", io_reason(&error));
             bind_unix(path, access).map_err(failed)
         }
     }
@@ -135,16 +132,6 @@ fn is_abandoned(path: &Path) -> io::Result<bool> {
     Ok(connected == Err(Errno::CONNREFUSED))
 }
 
-fn plain(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => "the address is in use".to_owned(),
-        io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        io::ErrorKind::NotFound => "no such directory".to_owned(),
-        _ => error.to_string(),
-    }
-}
-
 impl ListenSocket {
     pub(crate) fn is_beyond(&self) -> bool {
         matches!(self, Self::Tcp(_, address) if !is_loopback(address.ip()))
@@ -164,7 +151,7 @@ impl ListenSocket {
         match self {
             Self::Tcp(_, address) => format!("http://{address}"),
             Self::Unix(_, Some(file)) => {
-                format!("unix:{}", sanitised(&file.path.to_string_lossy()))
+                format!("unix:{}", display_path(&file.path))
             }
             Self::Unix(_, None) => "a unix socket that was handed over".to_owned(),
         }

@@ -4,7 +4,6 @@ pub(crate) mod activity;
 pub(crate) mod auth;
 pub(crate) mod base_path;
 pub(crate) mod body;
-pub(crate) mod host;
 pub(crate) mod inherited;
 pub(crate) mod listen;
 pub(crate) mod negotiate;

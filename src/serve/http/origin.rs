@@ -3,13 +3,18 @@
 use hyper::StatusCode;
 use hyper::header::{HeaderMap, ORIGIN};
 
-use super::host::name_and_port;
+use crate::net::endpoint::Endpoint;
+
 use super::problem::Problem;
 
 /// `Sec-Fetch-Site` tells how page and server are related, whatever a reverse proxy makes of `Host`.
 /// Without it (plain http from another machine, old browsers) `Origin` must name `host`, which was
 /// requested, or one of `names`. Other clients than browsers send neither.
-pub(crate) fn check(headers: &HeaderMap, host: &str, names: &[String]) -> Result<(), Problem> {
+pub(crate) fn check(
+    headers: &HeaderMap,
+    host: &Endpoint,
+    names: &[Endpoint],
+) -> Result<(), Problem> {
     let mut sites = headers.get_all("sec-fetch-site").iter().peekable();
     if sites.peek().is_some() {
         let is_own = sites.all(|site| site == "same-origin");
@@ -22,9 +27,13 @@ pub(crate) fn check(headers: &HeaderMap, host: &str, names: &[String]) -> Result
     let origins = headers.get_all(ORIGIN).iter().map(|origin| origin.to_str().unwrap_or("?"));
     match origins.map(PageOrigin::parse).find(|origin| !is_own(origin.as_ref(), host, names)) {
         None => Ok(()),
-        Some(Some(PageOrigin { name, .. })) if is_plain(&name) => forbidden(&format!(
-            "if {name} is a reverse proxy in front of this server, start serve with --allowed-host {name}"
-        )),
+        Some(Some(PageOrigin { endpoint: Endpoint { host: name, .. }, .. }))
+            if !name.contains(':') =>
+        {
+            forbidden(&format!(
+                "if {name} is a reverse proxy in front of this server, start serve with --allowed-host {name}"
+            ))
+        }
         Some(_) => forbidden(
             "behind a reverse proxy, start serve with --allowed-host and the host name of the proxy",
         ),
@@ -36,21 +45,18 @@ fn forbidden(hint: &str) -> Result<(), Problem> {
     Err(Problem::new(StatusCode::FORBIDDEN, what).hinted(hint))
 }
 
-fn is_own(origin: Option<&PageOrigin>, host: &str, names: &[String]) -> bool {
-    let Some(PageOrigin { name, port, default_port }) = origin else { return false };
-    let fits = |own: Option<u16>| own.or(*default_port) == port.or(*default_port);
-    let is_host = name_and_port(host).is_some_and(|(own, at)| own == *name && fits(at));
+fn is_own(origin: Option<&PageOrigin>, host: &Endpoint, names: &[Endpoint]) -> bool {
+    let Some(PageOrigin { endpoint, default_port }) = origin else { return false };
+    let has_port = |own: &Endpoint| own.port.or(*default_port) == endpoint.port.or(*default_port);
     // A name that is allowed without a port is allowed with any.
-    let is_allowed = |own: &String| {
-        name_and_port(own).is_some_and(|(own, at)| own == *name && (at.is_none() || fits(at)))
-    };
-    is_host || names.iter().any(is_allowed)
+    let is_allowed =
+        |own: &Endpoint| own.host == endpoint.host && (own.port.is_none() || has_port(own));
+    (host.host == endpoint.host && has_port(host)) || names.iter().any(is_allowed)
 }
 
 /// The origin of a page, as `Origin` names it.
 struct PageOrigin {
-    name: String,
-    port: Option<u16>,
+    endpoint: Endpoint,
     default_port: Option<u16>,
 }
 
@@ -63,22 +69,15 @@ impl PageOrigin {
             "https" => Some(443),
             _ => return None,
         };
-        let (name, port) = name_and_port(rest)?;
-        Some(Self { name, port, default_port })
+        Some(Self { endpoint: Endpoint::parse(rest).ok()?, default_port })
     }
-}
-
-/// Whether it can be typed as a host name.
-fn is_plain(name: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    name.len() <= 253 && name.bytes().all(plain)
 }
 
 #[cfg(test)]
 mod tests {
     use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 
-    use super::check;
+    use super::{Endpoint, check};
 
     /// What a page with these headers is told to do instead; `Ok` if it may ask.
     fn ask(host: &str, headers: &[(&'static str, &str)]) -> Result<(), String> {
@@ -89,8 +88,9 @@ mod tests {
                 HeaderValue::from_bytes(value.as_bytes()).unwrap(),
             );
         }
-        let names = ["nodes.example.com", "other.example.com:8443"].map(str::to_owned);
-        check(&map, host, &names).map_err(|problem| {
+        let endpoint = |text: &str| Endpoint::parse(text).unwrap();
+        let names = ["nodes.example.com", "other.example.com:8443"].map(endpoint);
+        check(&map, &endpoint(host), &names).map_err(|problem| {
             let told: serde_json::Value = serde_json::from_slice(&problem.json()).unwrap();
             assert_eq!(told["status"], 403);
             told["hint"].as_str().unwrap().to_owned()

@@ -20,12 +20,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::clock;
+use crate::net::endpoint::is_loopback;
 use crate::net::sync::lock;
 
 use super::activity::{ConnectionActivity, Watched};
 use super::auth::LocalAddress;
 use super::body::Outgoing;
-use super::listen::{ListenSocket, is_loopback};
+use super::listen::ListenSocket;
 use super::problem::Problem;
 use super::response::{HttpResponse, completed};
 use super::shutdown::Stop;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::discovery;
+use crate::model::format::millis;
 use crate::model::text::sanitised;
 use crate::net::sync::lock;
 use crate::nomad;
@@ -112,9 +113,7 @@ impl NomadContact {
 
     pub(crate) fn at(&self, now: Instant) -> Contact {
         let known = lock(&self.0);
-        let ms = |at: Instant| {
-            u64::try_from(now.saturating_duration_since(at).as_millis()).unwrap_or(u64::MAX)
-        };
+        let ms = |at: Instant| millis(now.saturating_duration_since(at));
         let recent = known.answered.is_some_and(|at| now.saturating_duration_since(at) <= RECENT);
         let failing = known.failing.as_ref();
         Contact {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::format::millis;
 use crate::store::ShownList;
 
 use super::LocalStore;
@@ -55,7 +56,7 @@ impl Floor {
 
     /// The note after Redis has shown this, too; `None` if it stays as it is.
     fn raised(&self, shown: ShownList, now: u64) -> Option<Self> {
-        let age = u64::try_from(shown.age.as_millis()).unwrap_or(u64::MAX);
+        let age = millis(shown.age);
         let listed = now.saturating_sub(age);
         let is_known = shown.index < self.index && listed <= self.listed;
         let is_same = shown.index == self.index;

@@ -7,7 +7,8 @@ use crate::model::notice::Notifier;
 use crate::net::sync::lock;
 
 use super::LocalStore;
-use crate::host::folder::{Folder, FolderSpace, plain};
+use crate::host::folder::{Folder, FolderSpace};
+use crate::model::text::{display_path, io_reason};
 use crate::store::{BootClock, Place, Stats, Store as _};
 
 /// What is known of the folder.
@@ -45,7 +46,7 @@ pub fn inspect_folder(place: &Place) -> FolderState {
     };
     let space = match folder.space() {
         Ok(space) => space,
-        Err(error) => return FolderState::Unusable(plain(&error)),
+        Err(error) => return FolderState::Unusable(io_reason(&error)),
     };
     let is_remote = folder.is_remote();
     let remarks = Arc::new(Mutex::new(Vec::new()));
@@ -65,8 +66,8 @@ fn can_be_made(path: &Path) -> Result<(), String> {
     let above = path.ancestors().skip(1).find(|above| above.exists());
     let above = above.ok_or("no parent directory exists")?;
     if !above.is_dir() {
-        return Err(format!("{} is not a directory", crate::host::folder::shown(above)));
+        return Err(format!("{} is not a directory", display_path(above)));
     }
     Folder::may_write(above)
-        .map_err(|error| format!("{}: {}", crate::host::folder::shown(above), plain(&error)))
+        .map_err(|error| format!("{}: {}", display_path(above), io_reason(&error)))
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::format::millis;
 use crate::model::node::{Fulls, NodeId};
 use crate::model::snapshot::Snapshot;
 use crate::store::records::{Fields, recorded, verified};
@@ -47,7 +48,7 @@ impl LocalEntry {
 
     /// The publication, if it is still good to start a fetch from.
     pub(super) fn valid(&self, store: &LocalStore) -> Option<&Header> {
-        let keep = u64::try_from(store.detail_ttl.as_millis()).unwrap_or(u64::MAX);
+        let keep = millis(store.detail_ttl);
         self.current()
             .filter(|header| !header.is_void() && store.now().saturating_sub(header.at) <= keep)
     }

@@ -29,7 +29,8 @@ use super::{
     Flight, Kept, Lease, Look, NodeId, Place, Present, Publication, Published, Sample, Stats,
     Store, Want,
 };
-use crate::host::folder::{Folder, plain};
+use crate::host::folder::Folder;
+use crate::model::text::io_reason;
 
 use lease::{Flights, FollowerLock};
 use look::LocalEntry;
@@ -89,14 +90,14 @@ impl LocalStore {
     /// CLEAR, with a deadline.
     pub(super) fn clear_until(&self, until: Instant) -> Cleared {
         // The place stands beside it.
-        let outcome = clear::clear(self, until).map_err(|error| Error::Files(plain(&error)));
+        let outcome = clear::clear(self, until).map_err(|error| Error::Files(io_reason(&error)));
         let place = self.folder.place();
         Cleared { places: vec![ClearedPlace { is_redis: false, place, outcome }] }
     }
 
     fn cannot(&self, what: &str, error: &io::Error) -> Error {
         let place = self.folder.place();
-        Error::Files(format!("cannot {what} the cache folder {place}: {}", plain(error)))
+        Error::Files(format!("cannot {what} the cache folder {place}: {}", io_reason(error)))
     }
 }
 

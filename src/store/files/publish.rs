@@ -1,10 +1,10 @@
 //! PUBLISH on files: everything by two renames, under one lock.
 
 use std::io;
-use std::time::Duration;
 
 use crate::clock;
 use crate::host::folder::WriteLock;
+use crate::model::format::millis;
 use crate::store::meta::{self, Meta};
 use crate::store::records::difference;
 use crate::store::{Error, FailureClass, Flight, Publication, Published};
@@ -131,10 +131,6 @@ fn lag(flight: &Flight, new: &Publication<'_>, now: u64) -> u64 {
     let list_sent = millis(new.list_sent.saturating_duration_since(flight.entered));
     let awake = millis(clock::now().saturating_duration_since(new.list_sent));
     now.saturating_sub(flight.now_ms.saturating_add(list_sent)).max(awake)
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The name of the file of full records, which is written if anything in it changed.

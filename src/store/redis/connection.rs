@@ -200,7 +200,7 @@ impl Stream {
     fn socket(&mut self) -> &mut BudgetedSocket {
         match self {
             Self::Plain(line) => line,
-            Self::Tls(tls) => tls.line(),
+            Self::Tls(tls) => tls.socket(),
         }
     }
 

@@ -172,7 +172,7 @@ impl RedisStore {
 
     /// Whether what is said is encrypted, and whether it stays on this machine.
     pub fn privacy(&self) -> (bool, bool) {
-        (self.target.is_encrypted(), self.target.is_on_this_machine())
+        (self.target.is_encrypted(), self.target.is_local())
     }
 
     /// What an earlier run found out, so that the runs of these moments do without this Redis, and

@@ -7,7 +7,7 @@ use std::io;
 
 use redis::ServerError;
 
-use crate::model::text::{foreign, reason};
+use crate::model::text::{foreign, io_reason};
 use crate::store::error::{Busy, Error, MissingRight};
 
 /// A failure of the connection.
@@ -28,7 +28,7 @@ pub(super) fn of_io(error: &io::Error) -> Error {
         | io::ErrorKind::NotConnected
         | io::ErrorKind::UnexpectedEof => Error::Lost,
         _ if inner.is_some() => Error::Connection(printable_line(&error.to_string())),
-        _ => Error::Connection(reason(error)),
+        _ => Error::Connection(io_reason(error)),
     }
 }
 

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use redis::{Cmd, Value};
 
 use crate::clock;
+use crate::model::format::millis;
 use crate::random;
 use crate::store::meta::{self, Meta};
 use crate::store::records::{Difference, difference};
@@ -16,7 +17,7 @@ use super::connection::Manner;
 use super::errors::of_reply;
 use super::resp::write::{Encode, Long};
 use super::socket::TimeBudget;
-use super::{RedisStore, Step, millis, text};
+use super::{RedisStore, Step, text};
 
 const ENTER_LUA: &str = include_str!("scripts/enter.lua");
 const PUBLISH_LUA: &str = include_str!("scripts/publish.lua");

@@ -22,6 +22,7 @@ use ::redis::{Cmd, ServerError, Value};
 use rustls::ClientConfig;
 
 use crate::clock;
+use crate::model::format::millis;
 use crate::model::mask::Mask;
 use crate::model::node::NodeId;
 use crate::model::notice::Notifier;
@@ -361,8 +362,4 @@ fn int(value: &Value) -> Option<i64> {
         Value::Int(number) => Some(*number),
         _ => None,
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use redis::Value;
 
 use crate::clock;
+use crate::model::format::millis;
 use crate::model::snapshot::Snapshot;
 use crate::store::Error;
 use crate::store::meta::Meta;
@@ -13,7 +14,7 @@ use crate::store::records::recorded;
 use super::errors::of_reply;
 use super::look::HASH;
 use super::socket::TimeBudget;
-use super::{RedisStore, Step, command, int, millis, refusal};
+use super::{RedisStore, Step, command, int, refusal};
 
 const LAST: Step = Step { name: "PTTL, MGET", budget: TimeBudget::new(500, 3000), ..HASH };
 

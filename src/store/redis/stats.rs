@@ -5,13 +5,14 @@ use std::time::Duration;
 use redis::{Cmd, Value};
 
 use crate::clock;
+use crate::model::format::millis;
 use crate::store::keys::Family;
 use crate::store::meta::Meta;
 use crate::store::{CacheState, Error, KeyStats, Memory, Minute, Sample, Stats};
 
 use super::connection::Manner;
 use super::socket::TimeBudget;
-use super::{RedisStore, Step, bulk, command, int, millis, refusal, text};
+use super::{RedisStore, Step, bulk, command, int, refusal, text};
 
 /// Counters live for an hour.
 const KEPT_S: &str = "3600";

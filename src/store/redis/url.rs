@@ -1,15 +1,15 @@
 //! The address of a Redis: `redis://`, `rediss://` or `unix://`; of a Valkey: `valkey://`, `valkeys://`.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use crate::model::mask::Mask;
 use crate::model::secret::Secret;
 use crate::model::text::sanitised;
+use crate::net::endpoint::{self, Endpoint, authority, percent_decoded, split_login};
 use crate::store::Error;
 
 const PORT: u16 = 6379;
-const FORMS: &str = "it must begin with redis://, rediss:// or unix://";
+const FORMS: &str = "must begin with redis://, rediss:// or unix://";
 
 /// A parsed Redis address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,10 +51,7 @@ impl Target {
     /// `HOST:PORT`, or the path of the socket.
     pub(super) fn address(&self) -> String {
         match &self.route {
-            RedisEndpoint::Tcp { host, port, .. } if host.contains(':') => {
-                format!("[{host}]:{port}")
-            }
-            RedisEndpoint::Tcp { host, port, .. } => format!("{host}:{port}"),
+            RedisEndpoint::Tcp { host, port, .. } => authority(host, Some(*port)),
             RedisEndpoint::Unix(path) => sanitised(&path.to_string_lossy()).into_owned(),
         }
     }
@@ -67,19 +64,19 @@ impl Target {
         matches!(self.route, RedisEndpoint::Tcp { tls: true, .. })
     }
 
-    /// A socket or loopback: what is said stays on this machine.
-    pub fn is_on_this_machine(&self) -> bool {
+    /// Whether what is sent there never leaves this machine.
+    pub fn is_local(&self) -> bool {
         match &self.route {
-            RedisEndpoint::Tcp { host, .. } => {
-                host == "localhost"
-                    || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
-            }
+            RedisEndpoint::Tcp { host, .. } => endpoint::is_local(host),
             RedisEndpoint::Unix(_) => true,
         }
     }
 }
 
-/// Reads a Redis URL. The error says what is wrong with it and holds no part of it.
+/// Parses a Redis URL.
+///
+/// # Errors
+/// What is wrong, without any part of the URL.
 pub fn parse_url(url: &Secret) -> Result<Target, Error> {
     parse(url.reveal()).map_err(Error::Address)
 }
@@ -95,51 +92,50 @@ fn parse(url: &str) -> Result<Target, &'static str> {
     }
 }
 
-/// Many a password holds `/`, `?` or `#` as they are: if the address makes no sense without them,
-/// the host stands behind the last `@`.
+/// Passwords often contain an unencoded `/`, `?` or `#`. If the address is not valid otherwise, the host
+/// is what follows the last `@`.
 fn tcp(rest: &str, tls: bool) -> Result<Target, &'static str> {
     let end_from =
         |from: usize| rest[from..].find(['/', '?', '#']).map_or(rest.len(), |at| from + at);
     let end = end_from(0);
-    let target = tcp_with(rest.split_at(end), tls);
+    let target = tcp_split(rest.split_at(end), tls);
     match rest.rfind('@').filter(|at| *at > end) {
-        Some(at) if target.is_err() => tcp_with(rest.split_at(end_from(at)), tls),
+        Some(at) if target.is_err() => tcp_split(rest.split_at(end_from(at)), tls),
         _ => target,
     }
 }
 
-fn tcp_with((authority, tail): (&str, &str), tls: bool) -> Result<Target, &'static str> {
-    let (login, address) =
-        authority.rsplit_once('@').map_or((None, authority), |(login, at)| (Some(login), at));
+fn tcp_split((authority, tail): (&str, &str), tls: bool) -> Result<Target, &'static str> {
+    let (login, address) = split_login(authority);
     let (user, password) = login.map_or(Ok((None, None)), credentials)?;
-    let (host, port) = match authority {
+    let Endpoint { host, port } = match authority {
         // `redis:///0`
-        "" if tail.starts_with('/') => ("localhost".to_owned(), PORT),
-        _ => host_and_port(address)?,
+        "" if tail.starts_with('/') => Endpoint { host: "localhost".to_owned(), port: None },
+        _ => Endpoint::parse(address)?,
     };
-    let db = database(tail)?;
+    let (db, port) = (database(tail)?, port.unwrap_or(PORT));
     Ok(Target { route: RedisEndpoint::Tcp { host, port, tls }, db, user, password })
 }
 
 /// `/2`, `?db=2`, or nothing.
 fn database(tail: &str) -> Result<u32, &'static str> {
     if tail.contains('#') {
-        return Err("it has a fragment (#)");
+        return Err("has a fragment (#)");
     }
     let (path, query) = tail.split_once('?').unwrap_or((tail, ""));
     let path = path.strip_prefix('/').unwrap_or(path);
     if path.contains('/') {
-        return Err("it has a path: the path of a socket needs unix://");
+        return Err("has a path: a socket's path needs unix://");
     }
-    let db = |text: &str| number(text).ok_or("the database is not a number");
+    let db = |text: &str| number(text).ok_or("has a database that is not a number");
     let mut found = if path.is_empty() { None } else { Some(db(path)?) };
     for option in query.split('&').filter(|option| !option.is_empty()) {
-        let ("db", value) = option.split_once('=').ok_or("an option has no value")? else {
-            return Err("the only option is db");
+        let ("db", value) = option.split_once('=').ok_or("has an option without a value")? else {
+            return Err("has an option other than db");
         };
         let db = db(value)?;
         if found.is_some_and(|found| found != db) {
-            return Err("it names two databases");
+            return Err("names two databases");
         }
         found = Some(db);
     }
@@ -148,23 +144,23 @@ fn database(tail: &str) -> Result<u32, &'static str> {
 
 fn unix(rest: &str) -> Result<Target, &'static str> {
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let path = decode(path)?;
+    let path = percent_decoded(path)?;
     if !path.starts_with('/') {
-        return Err("the path of a unix socket must begin with /");
+        return Err("has a socket path that does not begin with /");
     }
     let route = RedisEndpoint::Unix(PathBuf::from(path));
     let mut target = Target { route, db: 0, user: None, password: None };
     for option in query.split('&').filter(|option| !option.is_empty()) {
-        let (key, value) = option.split_once('=').ok_or("an option has no value")?;
+        let (key, value) = option.split_once('=').ok_or("has an option without a value")?;
         match key {
-            "db" => target.db = number(value).ok_or("the database is not a number")?,
-            "user" => target.user = Some(decode(value)?).filter(|user| !user.is_empty()),
-            "pass" => target.password = Some(Secret::new(decode(value)?)),
-            _ => return Err("the only options are db, user and pass"),
+            "db" => target.db = number(value).ok_or("has a database that is not a number")?,
+            "user" => target.user = Some(percent_decoded(value)?).filter(|user| !user.is_empty()),
+            "pass" => target.password = Some(Secret::new(percent_decoded(value)?)),
+            _ => return Err("has an option other than db, user and pass"),
         }
     }
     if target.user.is_some() && target.password.is_none() {
-        return Err("it names a user without a password");
+        return Err("has a user without a password");
     }
     Ok(target)
 }
@@ -172,56 +168,13 @@ fn unix(rest: &str) -> Result<Target, &'static str> {
 type Login = (Option<String>, Option<Secret>);
 
 fn credentials(login: &str) -> Result<Login, &'static str> {
-    let (user, password) = login.split_once(':').ok_or("it names a user without a password")?;
-    let user = Some(decode(user)?).filter(|user| !user.is_empty());
-    Ok((user, Some(Secret::new(decode(password)?))))
-}
-
-fn host_and_port(address: &str) -> Result<(String, u16), &'static str> {
-    let (host, port) = match address.strip_prefix('[') {
-        Some(rest) => {
-            let (host, port) = rest.split_once(']').ok_or("the IPv6 address is not closed by ]")?;
-            host.parse::<std::net::Ipv6Addr>().map_err(|_| "the IPv6 address is not valid")?;
-            (host, port)
-        }
-        None => address.split_at(address.find(':').unwrap_or(address.len())),
-    };
-    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte);
-    if host.is_empty() || !host.bytes().all(known) {
-        return Err("the host is missing or not valid");
-    }
-    let port = match port.strip_prefix(':') {
-        Some(port) => number(port).filter(|port| *port > 0).ok_or("the port is not valid")?,
-        None if port.is_empty() => PORT,
-        None => return Err("the port is not valid"),
-    };
-    Ok((host.to_ascii_lowercase(), port))
+    let (user, password) = login.split_once(':').ok_or("has a user without a password")?;
+    let user = Some(percent_decoded(user)?).filter(|user| !user.is_empty());
+    Ok((user, Some(Secret::new(percent_decoded(password)?))))
 }
 
 fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
-}
-
-/// Percent-decoding. A NUL can be in no path and in no password.
-fn decode(text: &str) -> Result<String, &'static str> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let mut digit = || char::from(rest.next()?).to_digit(16);
-        let (high, low) = (digit(), digit());
-        let value = high.zip(low).map(|(high, low)| high * 16 + low);
-        bytes.push(
-            value
-                .and_then(|value| u8::try_from(value).ok())
-                .ok_or("a % is not followed by two hex digits")?,
-        );
-    }
-    let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8")?;
-    if text.contains('\0') { Err("it holds a NUL") } else { Ok(text) }
 }
 
 #[cfg(test)]
@@ -271,32 +224,32 @@ mod tests {
     #[test]
     fn errors_say_why_and_hold_no_part_of_the_url() {
         for (url, why) in [
-            ("canary", "it must begin with redis://, rediss:// or unix://"),
-            ("http://:canary@h", "it must begin with redis://, rediss:// or unix://"),
-            ("redis://:canary@host:notaport", "the port is not valid"),
-            ("redis://:canary@host:0", "the port is not valid"),
-            ("redis://:canary@host:65536", "the port is not valid"),
-            ("redis://:canary@", "the host is missing or not valid"),
-            ("redis://:canary@ho st", "the host is missing or not valid"),
-            ("redis://canary@host", "it names a user without a password"),
-            ("redis://:canary%2@host", "a % is not followed by two hex digits"),
-            ("redis://:canary%ff@host", "it is not UTF-8"),
-            ("redis://:canary%00@host", "it holds a NUL"),
-            ("redis://host/canary", "the database is not a number"),
-            ("redis://host/0?canary", "an option has no value"),
-            ("redis://host/0?canary=1", "the only option is db"),
-            ("redis://host?db=canary", "the database is not a number"),
-            ("redis://host/1?db=2", "it names two databases"),
-            ("redis://host/0#canary", "it has a fragment (#)"),
-            ("redis:///run/canary.sock", "it has a path: the path of a socket needs unix://"),
-            ("redis://:can/ary@host:notaport", "the port is not valid"),
-            ("redis://", "the host is missing or not valid"),
-            ("redis+canary://h", "it must begin with redis://, rediss:// or unix://"),
-            ("redis://[canary]", "the IPv6 address is not valid"),
-            ("redis://[canary", "the IPv6 address is not closed by ]"),
-            ("unix://canary", "the path of a unix socket must begin with /"),
-            ("unix:///s?canary=1", "the only options are db, user and pass"),
-            ("unix:///s?user=canary", "it names a user without a password"),
+            ("canary", "must begin with redis://, rediss:// or unix://"),
+            ("http://:canary@h", "must begin with redis://, rediss:// or unix://"),
+            ("redis://:canary@host:notaport", "has a port that is not a number from 1 to 65535"),
+            ("redis://:canary@host:0", "has a port that is not a number from 1 to 65535"),
+            ("redis://:canary@host:65536", "has a port that is not a number from 1 to 65535"),
+            ("redis://:canary@", "has no host"),
+            ("redis://:canary@ho st", "has no valid host"),
+            ("redis://canary@host", "has a user without a password"),
+            ("redis://:canary%2@host", "has a % that is not followed by two hex digits"),
+            ("redis://:canary%ff@host", "is not UTF-8"),
+            ("redis://:canary%00@host", "contains a NUL"),
+            ("redis://host/canary", "has a database that is not a number"),
+            ("redis://host/0?canary", "has an option without a value"),
+            ("redis://host/0?canary=1", "has an option other than db"),
+            ("redis://host?db=canary", "has a database that is not a number"),
+            ("redis://host/1?db=2", "names two databases"),
+            ("redis://host/0#canary", "has a fragment (#)"),
+            ("redis:///run/canary.sock", "has a path: a socket's path needs unix://"),
+            ("redis://:can/ary@host:notaport", "has a port that is not a number from 1 to 65535"),
+            ("redis://", "has no host"),
+            ("redis+canary://h", "must begin with redis://, rediss:// or unix://"),
+            ("redis://[canary]", "has no valid IPv6 address in its brackets"),
+            ("redis://[canary", "has an IPv6 address without its closing bracket"),
+            ("unix://canary", "has a socket path that does not begin with /"),
+            ("unix:///s?canary=1", "has an option other than db, user and pass"),
+            ("unix:///s?user=canary", "has a user without a password"),
         ] {
             let error = parse_url(&Secret::new(url)).unwrap_err();
             assert_eq!(error, Error::Address(why), "{url}");
@@ -306,11 +259,11 @@ mod tests {
     #[test]
     fn what_stays_on_this_machine() {
         let target = |url: &str| parse_url(&Secret::new(url)).unwrap();
-        assert!(target("redis://127.0.0.2").is_on_this_machine());
-        assert!(target("redis://[::1]").is_on_this_machine());
-        assert!(target("redis://[::ffff:127.0.0.1]").is_on_this_machine());
-        assert!(target("unix:///s").is_on_this_machine());
-        assert!(!target("redis://10.0.0.1").is_on_this_machine());
+        assert!(target("redis://127.0.0.2").is_local());
+        assert!(target("redis://[::1]").is_local());
+        assert!(target("redis://[::ffff:127.0.0.1]").is_local());
+        assert!(target("unix:///s").is_local());
+        assert!(!target("redis://10.0.0.1").is_local());
         assert!(target("rediss://h").is_encrypted() && !target("redis://h").is_encrypted());
         let RedisEndpoint::Tcp { host, .. } = target("redis://[::1]").route else { panic!("tcp") };
         assert_eq!(host, "::1");

@@ -26,8 +26,7 @@ fn x509_of_version_1() {
 #[test]
 fn a_name_that_stands_in_the_common_name_alone() {
     let cure = "give Nomad one with its host name or IP address as a subject alternative name";
-    let why =
-        "the certificate has no subject alternative name (a common name alone does not count)";
+    let why = "the certificate has no subject alternative name (its common name is not used)";
     check("common-name.pem", "ca.pem", why, cure);
 }
 
@@ -39,10 +38,8 @@ fn a_key_of_p_521() {
 
 #[test]
 fn an_authority_with_a_key_of_p_521() {
-    let why =
-        "the certificate is signed with an algorithm that is not supported, such as P-521 or SHA-1";
-    let cure =
-        "let an authority with an RSA, ECDSA P-256 or P-384, or Ed25519 key sign one for Nomad";
+    let why = "the certificate is signed with an unsupported algorithm, such as P-521 or SHA-1";
+    let cure = "give Nomad one that is signed with an RSA, ECDSA P-256 or P-384, or Ed25519 key";
     check("fixture/by-p521.pem", "fixture/p521-ca.pem", why, cure);
 }
 
@@ -50,7 +47,7 @@ fn an_authority_with_a_key_of_p_521() {
 fn an_authority_of_the_same_name_with_another_key() {
     let server = RedisServer::start();
     let host = format!("localhost:{}", tls_front::start(server.socket(), "server.pem", false));
-    let why = "the certificate was signed with another key than that of the authority of this name";
+    let why = "the certificate is signed with another key than the known one of its authority";
     let nomad = "pass --ca-cert or set NOMAD_CACERT: the authority's current certificate";
     let redis = "pass --redis-ca-cert: the authority's current certificate";
     says_trusting("renewed-ca.pem", &host, None, [why, nomad], [why, redis]);
@@ -74,13 +71,13 @@ fn keys_that_no_client_can_use() {
         (
             "fixture/p521.pem",
             "fixture/p521.key",
-            "the private key KEY is of a kind that is not supported: use RSA, ECDSA P-256 or P-384, or Ed25519",
+            "the private key KEY is of an unsupported type: use RSA, ECDSA P-256 or P-384, or Ed25519",
         ),
-        ("client.pem", "another.key", "the key KEY does not fit the certificate CERT"),
+        ("client.pem", "another.key", "the key KEY does not match the certificate CERT"),
         (
             "fixture/v1.pem",
             "fixture/p256.key",
-            "the certificate CERT can't be read: it must be X.509 version 3",
+            "cannot read the certificate CERT: it must be X.509 version 3",
         ),
     ] {
         let [cert, key] = [cert, key].map(|name| file(name).display().to_string());

@@ -55,8 +55,7 @@ fn tls_that_fails() {
     let port = tls_front::start(server.socket(), "server.pem", false);
     let room = Room::new().with_url(&format!("rediss://localhost:{port}"));
     room.finds(&format!("--redis-ca-cert {}", file("ca.pem").display()), 0, &[NOTHING]);
-    let problem =
-        "problem redis/tls: the certificate is of an unknown authority → pass --redis-ca-cert";
+    let problem = "problem redis/tls: the certificate is signed by an unknown authority → pass --redis-ca-cert";
     let other = format!("--redis-ca-cert {}", file("other.pem").display());
     room.finds(&other, 1, &[problem, FROM_TLS, UNKNOWN]);
 }

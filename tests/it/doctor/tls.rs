@@ -22,7 +22,7 @@ const UNKNOWN: &str =
 
 /// As the words about Nomad are, those about Redis.
 pub(super) fn of_redis(text: &str) -> String {
-    let text = text.replace("Nomad's", "Redis's").replace("Nomad", "redis");
+    let text = text.replace("Nomad", "Redis");
     text.replace("--client-", "--redis-client-")
 }
 
@@ -73,16 +73,15 @@ fn check(host: &str, client: Option<&str>, why: &str, cure: &str) {
     says(host, client, [why, cure], [&redis_why, &redis_cure]);
 }
 
-const MISSING: &str = "Nomad wants a client certificate";
+const MISSING: &str = "Nomad requires a client certificate";
 const PASS: &str = "pass --client-cert and --client-key";
 const EXPIRED: &str = "Nomad refuses the client certificate, which has expired";
 const RENEW: &str =
     "pass --client-cert and --client-key of a new one, or set the clocks of both ends";
 const FOREIGN: &str = "Nomad refuses the client certificate, whose authority it does not know";
 const OWN: &str = "pass --client-cert and --client-key of its own CA";
-pub(super) const MAYBE: &str =
-    "Nomad refuses the handshake, as one that wants a client certificate";
-pub(super) const MAYBE_PASS: &str = "pass --client-cert and --client-key; if it wants none, its own key may be one that is not supported, such as P-521; else look into Nomad's log";
+pub(super) const MAYBE: &str = "Nomad refuses the handshake; it may require a client certificate";
+pub(super) const MAYBE_PASS: &str = "pass --client-cert and --client-key; if it requires none, its own key may be of an unsupported type, such as P-521; else check the log of Nomad";
 
 #[test]
 fn a_certificate_for_another_name() {
@@ -90,14 +89,14 @@ fn a_certificate_for_another_name() {
     let host = format!("localhost:{}", tls_front::start(server.socket(), "other.pem", false));
     let why = "the certificate is for another name";
     let nomad = "pass --tls-server-name, for Nomad's own certificates server.<region>.nomad or client.<region>.nomad";
-    says(&host, None, [why, nomad], [why, "pass that one in --redis"]);
+    says(&host, None, [why, nomad], [why, "pass that name in --redis"]);
 }
 
 #[test]
 fn a_certificate_that_has_expired() {
     let server = RedisServer::start();
     let host = format!("localhost:{}", tls_front::start(server.socket(), "expired.pem", false));
-    let cure = "renew Nomad's certificate, or set the clock of this machine";
+    let cure = "renew the certificate of Nomad, or set the clock of this machine";
     check(&host, None, "the certificate has expired", cure);
 }
 
@@ -137,12 +136,12 @@ fn alerts_that_no_server_here_sends() {
     answers(bad, client, refuses, valid);
     let was = "Nomad refuses the client certificate, which was revoked";
     answers(revoked, client, was, "pass --client-cert and --client-key of another one");
-    let spite = "Nomad refuses the handshake, in spite of a client certificate";
-    let other = "look into Nomad's log: it may want another one, or another cipher";
+    let spite = "Nomad refuses the handshake despite the client certificate";
+    let other = "check the log of Nomad: it may require another certificate or cipher";
     answers(handshake, client, spite, other);
-    let neither = "Nomad speaks neither TLS 1.2 nor TLS 1.3";
-    answers(version, None, neither, "let it speak one of them");
-    answers(internal, None, "Nomad refused: InternalError", "look into Nomad's log");
+    let neither = "Nomad supports neither TLS 1.2 nor TLS 1.3";
+    answers(version, None, neither, "enable one of them there");
+    answers(internal, None, "Nomad refused: InternalError", "check the log of Nomad");
 }
 
 /// It has begun to speak TLS: to write `redis://` would be no help, and a secret given away.

@@ -13,16 +13,16 @@ use super::{NODE, access, answer, check, heard, json, listening, node, node_json
 
 const ADDRESS: Option<&str> = Some("set NOMAD_ADDR or pass --address");
 const DENIED: Option<&str> = Some(
-    "set NOMAD_TOKEN or --token-file to a token that is valid and has node:read: log in again if it has expired, or ask for the right",
+    "set NOMAD_TOKEN or --token-file to a valid token with node:read; log in again if yours has expired",
 );
-const NO_TOKEN: Option<&str> =
-    Some("set NOMAD_TOKEN or --token-file to a token that has node:read");
+const NO_TOKEN: Option<&str> = Some("set NOMAD_TOKEN or --token-file to a token with node:read");
 const UNAUTHORIZED: Option<&str> = Some(
-    "set NOMAD_HTTP_AUTH if a proxy asks for user and password, NOMAD_TOKEN or --token-file if Nomad does",
+    "set NOMAD_HTTP_AUTH if a proxy requires a user and password; set NOMAD_TOKEN or --token-file if Nomad requires a token",
 );
 const LIMIT: Option<&str> =
     Some("Nomad limits connections and requests per address: try again, or lower --concurrency");
-const REDIRECT: Option<&str> = Some("Nomad's API never redirects: pass its own --address");
+const REDIRECT: Option<&str> =
+    Some("Nomad's API never redirects: pass --address with the address of Nomad itself");
 
 /// What the list says under `fault`.
 #[track_caller]
@@ -118,7 +118,7 @@ fn html_is_not_nomad_whatever_its_status() {
     for status in [200, 400, 404, 500] {
         list(Fault::html(status), (FailureKind::NotNomad, what, ADDRESS));
     }
-    let proxy = "a proxy says that it gets no answer: is Nomad behind it up? else set NOMAD_ADDR or pass --address";
+    let proxy = "a proxy got no answer from Nomad: check that Nomad is running, or set NOMAD_ADDR or pass --address";
     let page = "\n <!DOCTYPE html><title>502</title>";
     for fault in [Fault::html(502), Fault::html(503), Fault::status(504, page)] {
         list(fault, (FailureKind::NotNomad, what, Some(proxy)));
@@ -174,7 +174,7 @@ fn another_shape_is_named_by_its_path() {
     shape("null", "invalid type: null, expected a sequence");
     shape("{}", "invalid type: map, expected a sequence");
     let stub = node_json();
-    shape(&format!("[{stub},{stub}]"), &format!("[1].ID: {NODE} is there twice"));
+    shape(&format!("[{stub},{stub}]"), &format!("[1].ID: {NODE} is listed twice"));
     let short = stub.replace(NODE, "6f1c36aa");
     shape(&format!("[{short}]"), "[0].ID: not a UUID");
     let odd = stub.replace("\"ModifyIndex\":9", "\"ModifyIndex\":\"9\"");
@@ -265,7 +265,7 @@ fn only_nomads_own_404_means_that_a_node_is_gone() {
 
 #[test]
 fn a_404_of_another_kind_is_a_wrong_path() {
-    let prefix = Some("does the address need a path prefix, or has it one too many?");
+    let prefix = Some("check the path in NOMAD_ADDR; behind a proxy it may need a prefix");
     let what = "not a Nomad API answer (404, no such path) from {at}";
     let server = WireServer::saying(&answer("404 Not Found", "", ""));
     let at = server.address();
@@ -298,7 +298,7 @@ fn an_unknown_region_is_named() {
 
 #[test]
 fn what_is_no_http_is_not_nomad() {
-    let hint = Some("is it the address of the HTTP API, and http or https as Nomad has it?");
+    let hint = Some("check that the address is that of the HTTP API, and whether it uses TLS");
     let what = "not a Nomad API answer from {at}: not HTTP";
     raw(b"-ERR unknown command 'GET'\r\n", (FailureKind::NotNomad, what, hint));
     let endless = [b"HTTP/1.1 200 OK\r\n".to_vec(), b"A: b\r\n".repeat(50_000)].concat();

@@ -241,9 +241,9 @@ fn what_is_risky_is_warned_of_once() {
         }
         heard(&remarks, Level::Warning)
     };
-    let plain = "the credentials travel unencrypted to http://10.0.0.5:4646: use https://, and --require-tls to be sure";
+    let plain = "credentials are sent unencrypted to http://10.0.0.5:4646: use https://; --require-tls enforces it";
     let skipped =
-        "the certificate of Nomad is not verified: --tls-skip-verify or NOMAD_SKIP_VERIFY is set";
+        "Nomad's certificate is not verified: --tls-skip-verify or NOMAD_SKIP_VERIFY is set";
     let none: [&str; 0] = [];
     assert_eq!(warned("http://10.0.0.5:4646", Some("t"), false, false), none);
     assert_eq!(warned("http://10.0.0.5:4646", Some("t"), false, true), [plain]);

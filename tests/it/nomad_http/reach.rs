@@ -47,8 +47,9 @@ fn a_socket_that_is_not_there_is_named() {
 fn runs_out<T: std::fmt::Debug>(result: Result<T, Error>, at: &str, what: &str, most: f64) {
     let error = result.unwrap_err();
     let after = error.what.strip_prefix(&format!("cannot reach Nomad at {at}: timed out after "));
-    let seconds = after.and_then(|rest| rest.strip_suffix(&format!("s ({what})")));
-    let seconds: f64 = seconds.unwrap_or_else(|| panic!("{error}")).parse().unwrap();
+    let limit = after.and_then(|rest| rest.strip_suffix(&format!(" ({what})")));
+    let limit: jiff::SignedDuration = limit.unwrap_or_else(|| panic!("{error}")).parse().unwrap();
+    let seconds = limit.as_secs_f64();
     assert!(seconds <= most, "{error}");
     let hint = Some("pass a longer --timeout".to_owned());
     assert_eq!((error.kind, error.hint), (FailureKind::TimedOut, hint));

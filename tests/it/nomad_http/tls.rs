@@ -75,10 +75,10 @@ fn connections_with_tls_are_kept_too() {
 
 #[test]
 fn certificates_that_prove_nothing() {
-    let renew = Some("renew Nomad's certificate, or set the clock of this machine");
+    let renew = Some("renew the certificate of Nomad, or set the clock of this machine");
     fails(&server("expired.pem", false), with_ca(), "the certificate has expired", renew);
     let authority = Some("pass --ca-cert or set NOMAD_CACERT");
-    let why = "the certificate is of an unknown authority";
+    let why = "the certificate is signed by an unknown authority";
     fails(&server("server.pem", false), TlsSettings::default(), why, authority);
     let other = TlsSettings { ca_cert: Some(file("other-ca.pem")), ..TlsSettings::default() };
     fails(&server("server.pem", false), other, why, authority);
@@ -146,7 +146,7 @@ fn a_client_certificate_is_shown_when_there_is_one() {
         &at(&server),
         (
             FailureKind::Outage,
-            "cannot reach Nomad at {at}: TLS: Nomad wants a client certificate",
+            "cannot reach Nomad at {at}: TLS: Nomad requires a client certificate",
             Some("pass --client-cert and --client-key"),
         ),
     );
@@ -170,9 +170,9 @@ fn files_that_can_not_be_used() {
         client_key: key,
         ..with_ca()
     };
-    let half = "a client certificate needs its key, and a key its certificate".to_owned();
+    let half = "a client certificate and its key must be given together".to_owned();
     let misfit = format!(
-        "the key {} does not fit the certificate {}",
+        "the key {} does not match the certificate {}",
         shown("another.key"),
         shown("client.pem")
     );

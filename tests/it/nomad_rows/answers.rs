@@ -6,8 +6,8 @@ use nomad_sim::{Fault, Times, Where};
 
 use super::{EVERYTHING, NOTHING, Room};
 
-const DENIED: &str = "error: permission denied: token needs node:read (NOMAD)\nhint: set NOMAD_TOKEN or --token-file to a token that is valid and has node:read: log in again if it has expired, or ask for the right\n";
-const NO_TOKEN: &str = "error: permission denied: no token was sent (NOMAD)\nhint: set NOMAD_TOKEN or --token-file to a token that has node:read\n";
+const DENIED: &str = "error: permission denied: token needs node:read (NOMAD)\nhint: set NOMAD_TOKEN or --token-file to a valid token with node:read; log in again if yours has expired\n";
+const NO_TOKEN: &str = "error: permission denied: no token was sent (NOMAD)\nhint: set NOMAD_TOKEN or --token-file to a token with node:read\n";
 const ADDRESS: &str = "hint: set NOMAD_ADDR or pass --address\n";
 const LIMITS: &str =
     "hint: Nomad limits connections and requests per address: try again, or lower --concurrency\n";
@@ -25,7 +25,7 @@ fn fails(fault: Fault, code: i32, stderr: &str) {
 #[test]
 fn n04_a_missing_token_is_named() {
     fails(Fault::status(403, "Permission denied"), 4, NO_TOKEN);
-    let who = "error: permission denied: token needs node:read (NOMAD)\nhint: set NOMAD_HTTP_AUTH if a proxy asks for user and password, NOMAD_TOKEN or --token-file if Nomad does\n";
+    let who = "error: permission denied: token needs node:read (NOMAD)\nhint: set NOMAD_HTTP_AUTH if a proxy requires a user and password; set NOMAD_TOKEN or --token-file if Nomad requires a token\n";
     fails(Fault::status(401, "ACL token not found"), 4, who);
 }
 
@@ -162,7 +162,7 @@ fn n07_an_html_page_is_no_answer() {
     for status in [200, 404, 500] {
         fails(Fault::html(status), 6, &stderr);
     }
-    let stderr = "error: not a Nomad API answer (text/html) from NOMAD\nhint: a proxy says that it gets no answer: is Nomad behind it up? else set NOMAD_ADDR or pass --address\n";
+    let stderr = "error: not a Nomad API answer (text/html) from NOMAD\nhint: a proxy got no answer from Nomad: check that Nomad is running, or set NOMAD_ADDR or pass --address\n";
     for status in [502, 503, 504] {
         fails(Fault::html(status), 6, stderr);
     }
@@ -174,7 +174,7 @@ fn n07_a_page_that_says_what_it_misses() {
     for (text, hint) in [
         (
             "<title>400 No required SSL certificate was sent</title>",
-            "pass --client-cert and --client-key: the proxy wants a certificate",
+            "pass --client-cert and --client-key: the proxy requires a client certificate",
         ),
         (
             "<center>The plain HTTP request was sent to HTTPS port</center>",
@@ -196,6 +196,6 @@ fn n07_a_login_page_without_a_type_is_no_answer() {
 
 #[test]
 fn n07_a_path_that_is_not_there_is_no_answer() {
-    let stderr = "error: not a Nomad API answer (404, no such path) from NOMAD\nhint: does the address need a path prefix, or has it one too many?\n";
+    let stderr = "error: not a Nomad API answer (404, no such path) from NOMAD\nhint: check the path in NOMAD_ADDR; behind a proxy it may need a prefix\n";
     fails(Fault::status(404, "404 page not found"), 6, stderr);
 }

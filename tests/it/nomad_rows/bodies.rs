@@ -140,7 +140,7 @@ fn n10_ids_are_uuids_and_unique() {
     is_no_stub(
         "ID",
         json!("6f1c36aa-0000-4000-8000-000000000001"),
-        "[1].ID: 6f1c36aa-0000-4000-8000-000000000001 is there twice",
+        "[1].ID: 6f1c36aa-0000-4000-8000-000000000001 is listed twice",
     );
 }
 
@@ -267,7 +267,8 @@ fn n11_a_body_that_is_not_packed_as_it_says_is_refused() {
     fails(Fault::header("Content-Encoding", Some("gzip")), 6, stderr);
 }
 
-const OWN: &str = "hint: Nomad's API never redirects: pass its own --address\n";
+const OWN: &str =
+    "hint: Nomad's API never redirects: pass --address with the address of Nomad itself\n";
 
 /// S11: nobody else is connected to, and nobody else sees the token.
 #[test]

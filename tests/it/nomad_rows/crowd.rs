@@ -76,7 +76,7 @@ fn n05_a_detail_too_many_is_asked_for_again() {
     room.sim.fault(Where::Nodes, Times::ALWAYS, Fault::Delay(Duration::from_millis(5)));
     let said = room.run("list -o name --cache none -v --timeout 5m");
     assert_eq!((said.code, said.stdout.lines().count()), (0, 200), "{}", said.stderr);
-    let lowered = "Nomad at NOMAD refuses more connections: ";
+    let lowered = "Nomad at NOMAD limits connections: at most ";
     assert!(said.stderr.contains(lowered), "{}", said.stderr);
 }
 

@@ -131,14 +131,13 @@ fn n03_a_known_authority_is_trusted() {
 
 #[test]
 fn n03_an_unknown_authority_is_refused() {
-    let why =
-        "TLS: the certificate is of an unknown authority\nhint: pass --ca-cert or set NOMAD_CACERT";
+    let why = "TLS: the certificate is signed by an unknown authority\nhint: pass --ca-cert or set NOMAD_CACERT";
     tls("server.pem", false, "", why);
 }
 
 #[test]
 fn n03_an_expired_certificate_is_refused() {
-    let why = "TLS: the certificate has expired\nhint: renew Nomad's certificate, or set the clock of this machine";
+    let why = "TLS: the certificate has expired\nhint: renew the certificate of Nomad, or set the clock of this machine";
     tls("expired.pem", false, "--ca-cert CA", why);
 }
 
@@ -150,13 +149,13 @@ fn n03_a_certificate_of_another_name_is_refused() {
 
 #[test]
 fn n03_an_authority_that_plays_the_server_is_named() {
-    let why = "TLS: the certificate is that of an authority, which is not one for a server\nhint: let that authority sign one for Nomad";
+    let why = "TLS: the certificate is a CA certificate, not one of a server\nhint: give Nomad one that a CA has signed for it";
     tls("self-signed.pem", false, "", why);
 }
 
 #[test]
 fn n03_a_missing_client_certificate_is_named() {
-    let why = "TLS: Nomad wants a client certificate\nhint: pass --client-cert and --client-key";
+    let why = "TLS: Nomad requires a client certificate\nhint: pass --client-cert and --client-key";
     tls("server.pem", true, "--ca-cert CA", why);
 }
 

@@ -72,7 +72,7 @@ fn n26_a_refused_token_is_told_to_all_who_wait() {
     fails_for_all(
         Fault::status(403, "Permission denied"),
         4,
-        "error: permission denied: no token was sent (NOMAD)\nhint: set NOMAD_TOKEN or --token-file to a token that has node:read\n",
+        "error: permission denied: no token was sent (NOMAD)\nhint: set NOMAD_TOKEN or --token-file to a token with node:read\n",
         "error: permission denied: token needs node:read (from a concurrent refresh)\n",
     );
 }

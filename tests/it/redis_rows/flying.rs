@@ -39,7 +39,7 @@ fn r3_silence_at_publish() {
     signal(&redis, Signal::STOP);
     let said = room.go_on(child, &gate);
     signal(&redis, Signal::CONT);
-    let warning = "warning: cannot write the cache in Redis: timed out after 2 s\n";
+    let warning = "warning: cannot write the cache in Redis: timed out after 2s\n";
     check(&said, &all, warning);
 }
 
@@ -222,7 +222,7 @@ fn r22_a_clear_that_no_replica_confirms() {
     let _replica = trouble::mute_replica(&redis);
     let room = Room::new(&redis.url());
     room.sandbox.stdout("list");
-    let why = "no replica confirmed it within 500 ms";
+    let why = "no replica confirmed it within 500ms";
     let stderr = format!(
         "note: cleared {}\nerror: cache NOT cleared in redis: {why}; old data may be served up to 60 s; rerun\n",
         room.sandbox.cache().display()

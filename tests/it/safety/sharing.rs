@@ -10,9 +10,9 @@ use crate::support::sandbox::{Sandbox, failure};
 const READER: &str = "6f1c36aa-1111-4000-8000-000000000001";
 const OTHER: &str = "6f1c36aa-2222-4000-8000-000000000002";
 
-const DENIED: &str = "error: permission denied: token needs node:read (NOMAD)\nhint: set NOMAD_TOKEN or --token-file to a token that is valid and has node:read: log in again if it has expired, or ask for the right\n";
+const DENIED: &str = "error: permission denied: token needs node:read (NOMAD)\nhint: set NOMAD_TOKEN or --token-file to a valid token with node:read; log in again if yours has expired\n";
 
-const NO_TOKEN: &str = "error: permission denied: no token was sent (NOMAD)\nhint: set NOMAD_TOKEN or --token-file to a token that has node:read\n";
+const NO_TOKEN: &str = "error: permission denied: no token was sent (NOMAD)\nhint: set NOMAD_TOKEN or --token-file to a token with node:read\n";
 
 impl Room {
     /// A cluster in which only this token may read nodes.

@@ -44,7 +44,8 @@ fn shown(name: &str) -> String {
     file(name).display().to_string()
 }
 
-const SKIPPED: &str = "warning: the certificate of Nomad is not verified: --tls-skip-verify or NOMAD_SKIP_VERIFY is set\n";
+const SKIPPED: &str =
+    "warning: Nomad's certificate is not verified: --tls-skip-verify or NOMAD_SKIP_VERIFY is set\n";
 
 /// However it is said, and also when nothing is asked of Nomad; once, though `show` asks twice.
 #[test]
@@ -67,7 +68,7 @@ fn s20_skipping_the_proof_is_warned_of_in_every_run() {
     let unset = |value| nomad.sandbox().with("NOMAD_SKIP_VERIFY", value);
     let args = format!("list --ca-cert {}", shown("ca.pem"));
     nomad.sim.asked();
-    let why = "the certificate has expired\nhint: renew Nomad's certificate, or set the clock of this machine";
+    let why = "the certificate has expired\nhint: renew the certificate of Nomad, or set the clock of this machine";
     // As by Nomad's own command line, what is no truth value of Go is ignored.
     for value in ["false", "yes", "on"] {
         nomad.distrusted(&unset(value), &args, why);
@@ -81,7 +82,7 @@ fn s20_redis_is_verified_whatever_is_said_of_nomad() {
     let redis = Tls::with("server.pem", false);
     let sandbox = Sandbox::redis(&redis.url).nomad(&sim.address());
     let sandbox = sandbox.with("NOMAD_SKIP_VERIFY", "true");
-    let why = "tls: the certificate is of an unknown authority: pass --redis-ca-cert";
+    let why = "tls: the certificate is signed by an unknown authority: pass --redis-ca-cert";
     let stderr = format!("warning: {}\n", without_redis(&redis.url, "reach", why));
     let args = format!("list -o name --redis-ca-cert {}", shown("other-ca.pem"));
     let names = "worker-1\nworker-2\nworker-3\nworker-4\nworker-5\n";
@@ -206,7 +207,7 @@ fn s20_every_reason_to_leave_a_redis_alone_is_named_with_its_cure() {
             "expired.pem",
             false,
             &ours,
-            "tls: the certificate has expired: renew Redis's certificate, or set the clock of this machine",
+            "tls: the certificate has expired: renew the certificate of Redis, or set the clock of this machine",
         ),
         (
             "early.pem",
@@ -218,25 +219,25 @@ fn s20_every_reason_to_leave_a_redis_alone_is_named_with_its_cure() {
             "other.pem",
             false,
             &ours,
-            "tls: the certificate is for another name: pass that one in --redis",
+            "tls: the certificate is for another name: pass that name in --redis",
         ),
         (
             "server.pem",
             false,
             &theirs,
-            "tls: the certificate is of an unknown authority: pass --redis-ca-cert",
+            "tls: the certificate is signed by an unknown authority: pass --redis-ca-cert",
         ),
         (
             "server.pem",
             true,
             &ours,
-            "tls: redis wants a client certificate: pass --redis-client-cert and --redis-client-key",
+            "tls: Redis requires a client certificate: pass --redis-client-cert and --redis-client-key",
         ),
         (
             "server.pem",
             true,
             &foreign,
-            "tls: redis refuses the client certificate, whose authority it does not know: pass --redis-client-cert and --redis-client-key of its own CA",
+            "tls: Redis refuses the client certificate, whose authority it does not know: pass --redis-client-cert and --redis-client-key of its own CA",
         ),
     ] {
         let redis = Tls::with(cert, clients);

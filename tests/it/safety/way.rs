@@ -34,7 +34,7 @@ fn s12_a_token_on_an_open_line_is_warned_of_once_and_only_when_it_is_sent() {
     let open = || Sandbox::local().nomad(address).with("HTTP_PROXY", &sim.address());
     let all = open().stdout("list --json");
     let warning = format!(
-        "warning: the credentials travel unencrypted to {address}: use https://, and --require-tls to be sure\n"
+        "warning: credentials are sent unencrypted to {address}: use https://; --require-tls enforces it\n"
     );
     for (name, value) in [("NOMAD_TOKEN", TOKEN), ("NOMAD_HTTP_AUTH", "me:canary")] {
         let sandbox = open().with(name, value);

@@ -112,7 +112,7 @@ fn several_sockets_and_what_can_not_be_listened_on() {
     };
     taken(&served.at, "the address is in use");
     taken(&format!("unix:{}", socket.display()), "the address is in use");
-    taken("unix:/nowhere/at/all", "no such directory");
+    taken("unix:/nowhere/at/all", "no such file or directory");
     assert_eq!(served.end().0, 0);
     assert!(!socket.exists(), "its own socket is removed");
     let said = room.sandbox.run("serve --listen example.com:80");

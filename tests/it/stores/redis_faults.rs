@@ -75,14 +75,14 @@ fn r3_silence_ends_in_time_and_the_next_run_does_not_wait_for_it() {
     let error = open().look(Want::Records).unwrap_err();
     assert_eq!(
         (error.kind(), &*error.to_string()),
-        (ErrorKind::Unavailable, "timed out after 500 ms")
+        (ErrorKind::Unavailable, "timed out after 500ms")
     );
     let began = Instant::now();
     let error = open().look(Want::Records).unwrap_err();
     assert_eq!(error.to_string(), "timed out within the last 15 s; not tried again yet");
     assert!(began.elapsed() < Duration::from_millis(400));
     // Who wants to know whether it is back asks.
-    assert_eq!(open().check().unwrap_err().to_string(), "timed out after 500 ms");
+    assert_eq!(open().check().unwrap_err().to_string(), "timed out after 500ms");
     let mut elsewhere = place.clone();
     elsewhere.redis.url = nomad_clients::model::secret::Secret::new(nobody());
     let other = RedisStore::new(&elsewhere, Notifier::nobody()).unwrap();
@@ -94,7 +94,7 @@ fn r3_silence_at_enter() {
     let silent = FakeRedis::scripted(&[NOTHING]);
     let store = store(&silent.url());
     assert_eq!(store.look(Want::Records).unwrap(), EMPTY);
-    check_enter(&store, ErrorKind::Unavailable, "timed out after 500 ms");
+    check_enter(&store, ErrorKind::Unavailable, "timed out after 500ms");
 }
 
 /// R3 and R15: the publication takes effect after nobody waits for its answer any more.
@@ -107,7 +107,7 @@ fn r3_silence_at_publish() {
     rustix::process::kill_process(id, rustix::process::Signal::STOP).unwrap();
     let began = Instant::now();
     let error = own.try_put_with(5, &records(&[(X, 3)]), With::default()).unwrap_err();
-    assert_eq!(error.to_string(), "timed out after 2 s");
+    assert_eq!(error.to_string(), "timed out after 2s");
     assert!(began.elapsed() < Duration::from_secs(4));
     rustix::process::kill_process(id, rustix::process::Signal::CONT).unwrap();
     let until = Instant::now() + Duration::from_secs(10);
@@ -120,14 +120,14 @@ fn r3_silence_at_publish() {
 fn r3_clear_tries_for_five_seconds() {
     let began = Instant::now();
     let error = clear(&store(&FakeRedis::silent().url())).unwrap_err();
-    assert_eq!(error.to_string(), "timed out after 5 s");
+    assert_eq!(error.to_string(), "timed out after 5s");
     let took = began.elapsed();
     assert!((3..8).contains(&took.as_secs()), "{took:?}");
 }
 
 #[test]
 fn a_drip_is_silence() {
-    check(&FakeRedis::dripping().url(), ErrorKind::Unavailable, "timed out after 1 s");
+    check(&FakeRedis::dripping().url(), ErrorKind::Unavailable, "timed out after 1s");
 }
 
 #[test]
@@ -272,7 +272,7 @@ fn r22_a_replica_that_does_not_confirm() {
     let error = clear(&store(&server.url())).unwrap_err();
     assert_eq!(
         (error.kind(), &*error.to_string()),
-        (ErrorKind::Unavailable, "no replica confirmed it within 500 ms")
+        (ErrorKind::Unavailable, "no replica confirmed it within 500ms")
     );
 }
 

@@ -45,21 +45,21 @@ fn the_reason_for_distrust_is_named() {
         |cert, clients| format!("rediss://localhost:{}", start(server.socket(), cert, clients));
     check(
         &url("expired.pem", false),
-        "tls: the certificate has expired: renew Redis's certificate, or set the clock of this machine",
+        "tls: the certificate has expired: renew the certificate of Redis, or set the clock of this machine",
     );
     check(
         &url("other.pem", false),
-        "tls: the certificate is for another name: pass that one in --redis",
+        "tls: the certificate is for another name: pass that name in --redis",
     );
     check(
         &url("server.pem", true),
-        "tls: redis wants a client certificate: pass --redis-client-cert and --redis-client-key",
+        "tls: Redis requires a client certificate: pass --redis-client-cert and --redis-client-key",
     );
     let unknown =
         look(&url("server.pem", false), |redis| redis.ca_cert = Some(file("other-ca.pem")));
     assert_eq!(
         unknown.unwrap_err().to_string(),
-        "tls: the certificate is of an unknown authority: pass --redis-ca-cert"
+        "tls: the certificate is signed by an unknown authority: pass --redis-ca-cert"
     );
 }
 
@@ -85,7 +85,7 @@ fn files_that_can_not_be_used_are_named() {
     let missing = error(|redis| redis.ca_cert = Some("/nowhere/ca.pem".into()));
     assert!(missing.starts_with("tls: cannot read /nowhere/ca.pem: "), "{missing}");
     let lonely = error(|redis| redis.client_cert = Some(file("client.pem")));
-    assert_eq!(lonely, "tls: a client certificate needs its key, and a key its certificate");
+    assert_eq!(lonely, "tls: a client certificate and its key must be given together");
     let empty = error(|redis| redis.ca_cert = Some(file("server.key")));
-    assert!(empty.starts_with("tls: no CA certificates in "), "{empty}");
+    assert!(empty.starts_with("tls: no PEM certificate in "), "{empty}");
 }

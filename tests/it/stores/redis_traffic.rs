@@ -282,7 +282,7 @@ fn secrets_stay_out() {
     assert!(own.store.clear().places.iter().all(|place| !place.place.contains("canary")));
     let bad =
         RedisStore::new(&place("a0", "redis://:canary@h:notaport"), ear.tell()).err().unwrap();
-    assert_eq!(bad.to_string(), "invalid Redis address: the port is not valid");
+    assert_eq!(bad.to_string(), "the Redis URL has a port that is not a number from 1 to 65535");
     let shown = shown.lock().unwrap().clone();
     assert!(shown.contains("redis EVAL publish: ") && !shown.contains("canary"), "{shown}");
 }

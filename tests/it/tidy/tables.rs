@@ -2,14 +2,15 @@
 
 /// Every module, lowest first, and the modules that it may use. Whoever is named must stand above
 /// in this table, so a cycle can't be written down.
-pub(super) const MAY_USE: [(&str, &[&str]); 20] = [
+pub(super) const MAY_USE: [(&str, &[&str]); 21] = [
     ("parallel", &[]),
     ("model", &["parallel"]),
     ("clock", &[]),
     ("random", &[]),
-    ("net", &["clock", "model"]),
+    ("input_file", &["clock", "model"]),
+    ("net", &["clock", "model", "input_file"]),
     ("host", &["net", "clock", "random", "model"]),
-    ("nomad", &["clock", "random", "model", "net", "host"]),
+    ("nomad", &["clock", "random", "model", "input_file", "net", "host"]),
     ("store", &["clock", "random", "model", "net", "host"]),
     ("discovery", &["net", "clock", "random", "parallel", "model", "nomad", "store"]),
     ("doctor", &["net", "clock", "model", "nomad", "store"]),
@@ -22,6 +23,8 @@ pub(super) const MAY_USE: [(&str, &[&str]); 20] = [
         "config",
         &[
             "model",
+            "input_file",
+            "net",
             "host",
             "nomad",
             "store",
@@ -80,10 +83,7 @@ pub(super) const DOORS: [(&str, &[&str]); 34] = [
     ("ureq::", &["src/nomad/"]),
     ("::redis::", &["src/store/redis/"]),
     ("use redis::", &["src/store/redis/"]),
-    (
-        "rustls::",
-        &["src/net/client_key.rs", "src/net/tls_failure.rs", "src/nomad/", "src/store/redis/"],
-    ),
+    ("rustls::", &["src/net/tls.rs", "src/net/tls_failure.rs", "src/nomad/", "src/store/redis/"]),
     ("webpki::", &["src/net/tls_failure.rs"]),
     ("comfy_table::", &["src/render/"]),
     ("csv::", &["src/render/grid.rs"]),

@@ -112,8 +112,13 @@ fn s6_a_nomad_that_can_not_be_reached_tells_no_secret() {
 const TLS: [(&str, &str, &str, &str); 5] = [
     ("expired.pem", "client.pem", "ca.pem", "the certificate has expired"),
     ("other.pem", "client.pem", "ca.pem", "the certificate is for another name"),
-    ("server.pem", "client.pem", "other-ca.pem", "the certificate is of an unknown authority"),
-    ("server.pem", "", "ca.pem", "Nomad wants a client certificate"),
+    (
+        "server.pem",
+        "client.pem",
+        "other-ca.pem",
+        "the certificate is signed by an unknown authority",
+    ),
+    ("server.pem", "", "ca.pem", "Nomad requires a client certificate"),
     ("server.pem", "client.pem", "ca.pem", ""),
 ];
 

@@ -1,4 +1,4 @@
-//! Files that somebody names: of a kind and a length that have an end.
+//! Files that a user names: only regular ones, and pipes where allowed, of limited size.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -9,61 +9,59 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, open, stat};
 
 use crate::clock;
-
-use super::folder::plain;
+use crate::model::text::io_reason;
 
 /// The configuration.
 pub(crate) const CONFIG: u64 = 1 << 20;
 /// Certificates and their keys.
 pub(crate) const PEM: u64 = 1 << 20;
-/// A token is 36 characters, a signed one some thousands at most.
+/// A token has 36 characters, a signed one a few thousand.
 pub(crate) const TOKEN: u64 = 64 << 10;
-/// All files of a folder of certificates together: the roots of a system are a fiftieth of it.
+/// All files of a directory of certificates together, fifty times what a system has.
 const FOLDER: u64 = 16 << 20;
 const FILES: usize = 10_000;
 
 /// A regular file of at most `longest` bytes.
 ///
 /// # Errors
-/// Why it can't be read.
+/// Why it cannot be read.
 pub(crate) fn read(path: &Path, longest: u64) -> Result<Vec<u8>, String> {
-    let (file, _) = opened(path, longest, false)?;
+    let (file, _) = open_checked(path, longest, false)?;
     let mut bytes = Vec::new();
-    file.take(longest + 1).read_to_end(&mut bytes).map_err(|error| plain(&error))?;
-    bounded(bytes, longest)
+    file.take(longest + 1).read_to_end(&mut bytes).map_err(|error| io_reason(&error))?;
+    check_length(bytes, longest)
 }
 
-/// The same, or all that comes out of a pipe until then.
+/// The same, or everything that is written to a pipe until then.
 ///
 /// # Errors
-/// Why it can't be read.
+/// Why it cannot be read.
 pub(crate) fn read_or_receive(
     path: &Path,
     longest: u64,
     until: Instant,
 ) -> Result<Vec<u8>, String> {
-    let (mut pipe, kind) = opened(path, longest, true)?;
+    let (mut pipe, kind) = open_checked(path, longest, true)?;
     if !kind.is_fifo() {
         return read(path, longest);
     }
     let mut bytes = Vec::new();
     loop {
-        // Before anyone has opened a pipe to write to it, it looks as if it were at its end.
+        // A pipe that no writer has opened yet reads as if it had ended.
         wait(&pipe, until)?;
         let left = longest + 1 - bytes.len() as u64;
         match pipe.by_ref().take(left).read_to_end(&mut bytes) {
-            Ok(_) => return bounded(bytes, longest),
+            Ok(_) => return check_length(bytes, longest),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(plain(&error)),
+            Err(error) => return Err(io_reason(&error)),
         }
     }
 }
 
-/// What is in a folder of certificates, a file each. What is no file, too long or unreadable is left
-/// out, as everything is that holds no certificate.
+/// The files of a directory of certificates. What is not a file, too large or unreadable is skipped.
 ///
 /// # Errors
-/// Why the folder can't be read, or that it holds too much.
+/// Why the directory cannot be read, or that it is too large.
 pub(crate) fn read_folder(folder: &Path) -> Result<Vec<Vec<u8>>, String> {
     let (mut files, mut total) = (Vec::new(), 0);
     for path in paths(folder)? {
@@ -78,10 +76,10 @@ pub(crate) fn read_folder(folder: &Path) -> Result<Vec<Vec<u8>>, String> {
 }
 
 fn paths(folder: &Path) -> Result<Vec<PathBuf>, String> {
-    let entries = std::fs::read_dir(folder).map_err(|error| plain(&error))?;
+    let entries = std::fs::read_dir(folder).map_err(|error| io_reason(&error))?;
     let paths: Vec<PathBuf> = entries.flatten().take(FILES + 1).map(|entry| entry.path()).collect();
     if paths.len() > FILES {
-        return Err(format!("it holds more than {FILES} files"));
+        return Err(format!("contains more than {FILES} files"));
     }
     Ok(paths)
 }
@@ -90,11 +88,10 @@ fn too_large_together() -> String {
     format!("its files are larger than {} together", size(FOLDER))
 }
 
-/// Whether a folder that somebody else will read ends, as [`check`] does of a file. What is no file
-/// is left out there too.
+/// Checks a directory that a library will read, as [`check`] does a file.
 ///
 /// # Errors
-/// It holds too much.
+/// It is too large.
 pub(crate) fn check_folder(folder: &Path) -> Result<(), String> {
     if stat(folder).is_err() {
         return Ok(());
@@ -105,26 +102,25 @@ pub(crate) fn check_folder(folder: &Path) -> Result<(), String> {
     if total > FOLDER { Err(too_large_together()) } else { Ok(()) }
 }
 
-/// Whether a file that somebody else will read ends. That it is missing or may not be read is told
-/// by whoever reads it.
+/// Checks a file that will be read later; a missing or unreadable one is reported then.
 ///
 /// # Errors
-/// It is no regular file, or too long.
+/// It is not a regular file, or too large.
 pub(crate) fn check(path: &Path, longest: u64) -> Result<(), String> {
-    stat(path).map_or(Ok(()), |stat| judged(&stat, longest, false).map(drop))
+    stat(path).map_or(Ok(()), |stat| check_kind(&stat, longest, false).map(drop))
 }
 
-/// Looked at before it is opened, as some devices notice even that, and again behind the handle.
-fn opened(path: &Path, longest: u64, pipes: bool) -> Result<(File, FileType), String> {
-    let io = |error: rustix::io::Errno| plain(&error.into());
-    judged(&stat(path).map_err(io)?, longest, pipes)?;
+/// Checks before it opens, as opening alone affects some devices, and again on the handle.
+fn open_checked(path: &Path, longest: u64, pipes: bool) -> Result<(File, FileType), String> {
+    let io = |error: rustix::io::Errno| io_reason(&error.into());
+    check_kind(&stat(path).map_err(io)?, longest, pipes)?;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = open(path, flags, Mode::empty()).map_err(io)?;
-    let kind = judged(&fstat(&file).map_err(io)?, longest, pipes)?;
+    let kind = check_kind(&fstat(&file).map_err(io)?, longest, pipes)?;
     Ok((file.into(), kind))
 }
 
-fn judged(stat: &Stat, longest: u64, pipes: bool) -> Result<FileType, String> {
+fn check_kind(stat: &Stat, longest: u64, pipes: bool) -> Result<FileType, String> {
     let kind = FileType::from_raw_mode(stat.st_mode);
     match kind {
         FileType::Directory => Err("is a directory".to_owned()),
@@ -137,8 +133,8 @@ fn judged(stat: &Stat, longest: u64, pipes: bool) -> Result<FileType, String> {
     }
 }
 
-/// Files of some file systems tell no length.
-fn bounded(bytes: Vec<u8>, longest: u64) -> Result<Vec<u8>, String> {
+/// Some file systems report no length.
+fn check_length(bytes: Vec<u8>, longest: u64) -> Result<Vec<u8>, String> {
     if bytes.len() as u64 > longest { Err(too_large(longest)) } else { Ok(bytes) }
 }
 
@@ -150,7 +146,7 @@ fn size(bytes: u64) -> String {
     if bytes >= 1 << 20 { format!("{} MB", bytes >> 20) } else { format!("{} KB", bytes >> 10) }
 }
 
-/// Until there is something to read, or nobody left who could write.
+/// Waits for data, or for the last writer to close the pipe.
 fn wait(pipe: &File, until: Instant) -> Result<(), String> {
     loop {
         let left = until.saturating_duration_since(clock::now());
@@ -159,7 +155,7 @@ fn wait(pipe: &File, until: Instant) -> Result<(), String> {
             Ok(0) => return Err("timed out: nothing is written to this pipe".to_owned()),
             Ok(_) => return Ok(()),
             Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(plain(&error.into())),
+            Err(error) => return Err(io_reason(&error.into())),
         }
     }
 }
