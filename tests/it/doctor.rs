@@ -296,7 +296,7 @@ fn a_password_that_was_typed_is_a_warning_and_is_not_shown() {
     }
     // Whoever sets the variable shows it to nobody.
     let room = room.with_url(&url);
-    assert!(!room.run("doctor").stdout.contains("list of processes"));
+    assert!(!room.run("doctor").stdout.contains("process list"));
 }
 
 const UNCONFIGURED: [&str; 5] = [
