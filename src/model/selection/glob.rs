@@ -53,7 +53,7 @@ pub fn is_glob(text: &str) -> bool {
 
 impl Pattern {
     /// # Errors
-    /// Wildcards in more than [`LONGEST`] characters.
+    /// Wildcards in more than [`MAX_PATTERN_CHARS`] characters.
     pub fn parse(text: &str) -> Result<Self, String> {
         if !is_glob(text) {
             return Ok(Self::literal(text));
