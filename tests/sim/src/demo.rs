@@ -77,7 +77,7 @@ impl Stage<'_> {
             &[0, 0, 0],
         )?;
 
-        say("\n# 4. A node is drained.\n$ nomad node drain -enable web-1")?;
+        say("\n# 4. A node is drained.\n$ nomad node drain -enable -yes web-1")?;
         self.sim.cluster().drain("web-1", 3_600_000_000_000, Value::Null);
         self.show(
             "A refresh asks what has changed and fetches only that: 3 calls instead of 301.",
