@@ -40,9 +40,6 @@ pub(crate) fn serving(serve: &Serve, config: &Config) -> Result<Settings, Error>
     let interval = interval.map_err(|why| Origin::Typed("follow-interval").error(&why))?;
     let host = |name: &String| {
         let wrong = |_| Origin::Typed("allowed-host").error("must be a host name, or NAME:PORT");
-        // A colon announces a port.
-        let name =
-            Some(name).filter(|name| !name.ends_with(':')).ok_or("has no port").map_err(wrong)?;
         Endpoint::parse(name).map_err(wrong)
     };
     let names: Result<Vec<Endpoint>, Error> = serve.allowed_host.iter().map(host).collect();

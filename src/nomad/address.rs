@@ -84,7 +84,8 @@ impl Address {
         if host.contains(',') {
             return Err(SEVERAL.to_owned());
         }
-        let Endpoint { host, port } = Endpoint::parse(host)?;
+        // In a URL a port may be empty.
+        let Endpoint { host, port } = Endpoint::parse(host.strip_suffix(':').unwrap_or(host))?;
         let port = port.or(scheme.default_port());
         let path = path.trim_end_matches('/').to_owned();
         Ok(Self { scheme, host, port, path, basic: login.map(basic) })
@@ -160,6 +161,8 @@ mod tests {
             ("unix:///run/nomad.sock", "unix:///run/nomad.sock", true),
             ("http://[::ffff:127.0.0.1]", "http://[::ffff:127.0.0.1]:80", true),
             ("http://a_b-c.internal", "http://a_b-c.internal:80", false),
+            ("http://h:", "http://h:80", false),
+            ("http://[::1]:", "http://[::1]:80", true),
             ("https://h:1/a/b%20c/", "https://h:1/a/b%20c", false),
             ("unix:///run/a\u{1b}b", "unix:///run/a\\u{1b}b", true),
             ("http://127.0.0.1:4646/ui", "http://127.0.0.1:4646", true),

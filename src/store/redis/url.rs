@@ -227,6 +227,7 @@ mod tests {
             ("canary", "must begin with redis://, rediss:// or unix://"),
             ("http://:canary@h", "must begin with redis://, rediss:// or unix://"),
             ("redis://:canary@host:notaport", "has a port that is not a number from 1 to 65535"),
+            ("redis://:canary@host:", "has a port that is not a number from 1 to 65535"),
             ("redis://:canary@host:0", "has a port that is not a number from 1 to 65535"),
             ("redis://:canary@host:65536", "has a port that is not a number from 1 to 65535"),
             ("redis://:canary@", "has no host"),
