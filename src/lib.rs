@@ -122,8 +122,8 @@ fn done(
     console: &Arc<Console>,
     started: std::time::Instant,
 ) -> anyhow::Result<()> {
-    let shutdown = Arc::new(Shutdown::default());
-    signals::watch(Arc::clone(&shutdown), Arc::clone(console));
+    let lines = Arc::clone(console);
+    let shutdown = Arc::new(Shutdown::new(|shutdown| signals::watch(shutdown, lines)));
     let sink = Arc::clone(console);
     let notifier = Notifier::new(move |notice| sink.show(&notice));
     // `doctor` reports them as checks.

@@ -9,9 +9,14 @@ use crate::store::{FailureClass, Flight, Lease, Store};
 /// The protocol renews a lease of 3 s every second.
 const RENEW_EVERY: Duration = Duration::from_secs(1);
 
+/// Starts to catch the signals for this shutdown.
+type CatchSignals = Box<dyn FnOnce(Arc<Shutdown>) + Send>;
+
 /// What SIGINT and SIGTERM must do before the process ends.
 #[derive(Default)]
 pub struct Shutdown {
+    /// Until it has been called.
+    watch: Mutex<Option<CatchSignals>>,
     /// The lease that must be released.
     held: Mutex<Option<(Arc<dyn Store>, Lease)>>,
     /// Replaces the release of the lease (`serve` drains its connections first).
@@ -19,9 +24,24 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
+    /// `watch` starts to catch the signals when there is something to release: an answer from the
+    /// cache needs none of it, and a signal just ends it.
+    pub fn new(watch: impl FnOnce(Arc<Self>) + Send + 'static) -> Self {
+        Self { watch: Mutex::new(Some(Box::new(watch))), ..Self::default() }
+    }
+
+    /// From now on signals are caught. Call it before a lease may be taken.
+    pub fn watch(self: &Arc<Self>) {
+        let watch = lock(&self.watch).take();
+        if let Some(watch) = watch {
+            watch(Arc::clone(self));
+        }
+    }
+
     /// Sets the function that a signal calls instead of releasing the lease.
-    pub fn set_handler(&self, end: impl Fn() + Send + 'static) {
+    pub fn set_handler(self: &Arc<Self>, end: impl Fn() + Send + 'static) {
         *lock(&self.handler) = Some(Box::new(end));
+        self.watch();
     }
 
     /// Calls the handler; `false` if none is set. Called by the signal thread.

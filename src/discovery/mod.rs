@@ -130,6 +130,7 @@ impl Discovery {
                 Err(error) => return Ok(self.uncached(&error)),
             }
         }
+        self.shutdown.watch();
         let token = token(how);
         while clock::now() < self.policy.deadline {
             let enter =

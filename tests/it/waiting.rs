@@ -163,6 +163,28 @@ fn leaving_gives_the_lease_back() {
     Discovery { nomad, ..discovery }.nodes(Request::new(How::Get, Want::Full)).unwrap();
 }
 
+/// What catches signals is a thread, which an answer from the cache does not wait for.
+#[test]
+fn signals_are_caught_before_a_lease_is_taken_and_not_for_a_hit() {
+    let world = World::with(&[("a", 3)]);
+    let ask = |how| {
+        let (sender, caught) = std::sync::mpsc::channel();
+        let store = Arc::clone(&world.store);
+        let shutdown = Arc::new(Shutdown::new(move |_| {
+            let refuse = RefusedRevs::Everything;
+            let enter = Enter { token: "N2", how: How::Refresh, refuse: &refuse, waited: None };
+            let Ok(Entered::Own(flight)) = store.enter(&enter) else { panic!("a lease is held") };
+            store.release(flight.lease());
+            sender.send(()).unwrap();
+        }));
+        let discovery = Discovery { shutdown, ..world.discovery(Duration::from_secs(30)) };
+        discovery.nodes(Request::new(how, Want::Full)).unwrap();
+        drop(discovery);
+        caught.iter().count()
+    };
+    assert_eq!([How::Get, How::Get, How::Refresh, How::Force].map(ask), [1, 0, 1, 1]);
+}
+
 #[test]
 fn who_waits_too_long_gives_up() {
     let world = World::with(&[("a", 3)]);

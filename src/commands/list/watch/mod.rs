@@ -81,6 +81,8 @@ pub(super) fn run(
     if interval < TICK {
         return Err(Exit::Usage.error("invalid value for --watch: must be at least 100ms"));
     }
+    // It ends with a signal, which also the first process of a container must obey.
+    context.shutdown.watch();
     let notices = NoticeBuffer::default();
     context.notifier = notices.notifier();
     let screen = is_screen.then(|| WatchScreen::new(interval, !query.arguments.is_empty()));
