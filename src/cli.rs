@@ -157,8 +157,8 @@ pub fn command() -> clap::Command {
 /// What ends the `-h` of each command.
 const MORE: &str = "Use --help to see the global options too, such as --address and --redis.";
 
-/// Leaves the global options to `--help`.
-fn prepared(command: clap::Command) -> clap::Command {
+/// Leaves the global options to `--help`. Few runs ask for help, so it is made for those alone.
+fn with_short_help(command: clap::Command) -> clap::Command {
     let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     let short = format!("{examples}\n\n{MORE}").trim_start().to_owned();
     command
@@ -168,7 +168,7 @@ fn prepared(command: clap::Command) -> clap::Command {
         })
         .after_help(short)
         .after_long_help(examples)
-        .mut_subcommands(prepared)
+        .mut_subcommands(with_short_help)
 }
 
 /// # Errors
@@ -179,8 +179,13 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Erro
     let is_plain = words.windows(2).any(|pair| pair == ["--color", "never"])
         || words.contains(&"--color=never");
     let colour = if is_plain { clap::ColorChoice::Never } else { clap::ColorChoice::Auto };
-    let matches = prepared(command()).color(colour).try_get_matches_from(args);
-    let mut matches = matches.map_err(|error| no_built_in_jq(&error).unwrap_or(error))?;
+    let matches = |command: clap::Command| command.color(colour).try_get_matches_from(&args);
+    let mut matches = matches(command()).or_else(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            matches(with_short_help(command()))
+        }
+        _ => Err(no_built_in_jq(&error).unwrap_or(error)),
+    })?;
     let given = Given::of(&matches);
     let mut cli = Cli::from_arg_matches_mut(&mut matches)?;
     cli.global.given = given;

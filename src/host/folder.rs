@@ -85,6 +85,10 @@ impl Folder {
     /// # Errors
     /// Path and cause: not a directory, a link, another user's, open to others, or cannot be created.
     pub(crate) fn open(path: &Path) -> Result<Self, String> {
+        // In almost every run it is there.
+        if let Ok(folder) = Self::existing(path) {
+            return Ok(folder);
+        }
         match DirBuilder::new().recursive(true).mode(0o700).create(path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(format!(
                 "cache folder {}: cannot be made: {}",

@@ -2,9 +2,12 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::{Duration, Instant};
+
+use rustix::io::{Errno, FdFlags, fcntl_setfd, retry_on_intr};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketType};
 
 use crate::clock;
 use crate::net::bounded;
@@ -59,11 +62,7 @@ impl BudgetedSocket {
         let until = clock::now() + time;
         let socket = match route {
             RedisEndpoint::Tcp { host, port, .. } => connect(host, *port, until, time)?,
-            RedisEndpoint::Unix(path) => {
-                let path = path.clone();
-                let socket = within(until, time, move || UnixStream::connect(path))?;
-                TcpStream::from(OwnedFd::from(socket))
-            }
+            RedisEndpoint::Unix(path) => unix(path, time)?,
         };
         let flat = TimeBudget { first: time, whole: time };
         Ok(Self { socket, budget: flat, since: clock::now(), received: 0 })
@@ -145,6 +144,18 @@ fn is_pause(error: &io::Error) -> bool {
     matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
 }
 
+/// Waits as long if the queue of the server is full; no thread is needed for that.
+fn unix(path: &Path, time: Duration) -> io::Result<TcpStream> {
+    let address = SocketAddrUnix::new(path)?;
+    let socket = net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+    fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
+    set_socket_timeout(&socket, Timeout::Send, Some(time))?;
+    match retry_on_intr(|| net::connect(&socket, &address)) {
+        Err(Errno::AGAIN) => Err(late(time)),
+        connected => Ok(connected.map(|()| TcpStream::from(socket))?),
+    }
+}
+
 fn connect(host: &str, port: u16, until: Instant, time: Duration) -> io::Result<TcpStream> {
     let addresses = resolve(host, port, until, time)?;
     let mut last = io::Error::from(Error::NoSuchHost);
@@ -197,7 +208,10 @@ mod tests {
     use redis::Value;
 
     use super::super::resp::read;
-    use super::{BudgetedSocket, RedisEndpoint, TimeBudget};
+    use super::{
+        AddressFamily, BudgetedSocket, RedisEndpoint, SocketAddrUnix, SocketType, TimeBudget, io,
+        late, net,
+    };
     use crate::model::mask::Mask;
 
     /// What of it is kept is not decided here.
@@ -221,6 +235,22 @@ mod tests {
             assert_eq!(read(), Value::Nil, "longer than what is kept");
             assert_eq!(read(), Value::Int(7));
         });
+    }
+
+    #[test]
+    fn a_server_that_accepts_nobody_is_given_up_in_time() {
+        let home = tempfile::tempdir().unwrap();
+        let route = RedisEndpoint::Unix(home.path().join("socket"));
+        let RedisEndpoint::Unix(path) = &route else { unreachable!() };
+        let server = net::socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+        net::bind(&server, &SocketAddrUnix::new(path).unwrap()).unwrap();
+        net::listen(&server, 0).unwrap();
+        let open = |ms| BudgetedSocket::open(&route, Duration::from_millis(ms));
+        let _first = open(10_000).unwrap();
+        let error = open(20).map(drop).unwrap_err();
+        assert_eq!(error.to_string(), late(Duration::from_millis(20)).to_string());
+        drop(server);
+        assert_eq!(open(20).map(drop).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
     }
 
     #[test]
