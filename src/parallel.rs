@@ -96,6 +96,21 @@ pub(crate) fn array<R: Send, E: Send>(
     read(json)
 }
 
+/// Reads a JSON array of records where it lies, on all cores if it is long: `read` gets parts of it
+/// without the brackets. `None` if it is no array, or a part can't be read.
+pub(crate) fn slices<'a, R: Send>(
+    json: &'a [u8],
+    read: impl Fn(&'a [u8]) -> Option<Vec<R>> + Sync,
+) -> Option<Vec<R>> {
+    inner(json)?;
+    let parts = each(arrays(json, shares(json.len())), read);
+    Some(joined(parts.into_iter().collect::<Option<_>>()?))
+}
+
+fn inner(json: &[u8]) -> Option<&[u8]> {
+    json.strip_prefix(b"[").and_then(|json| json.strip_suffix(b"]"))
+}
+
 fn read_each<R, E>(
     pieces: &[&[u8]],
     read: impl Fn(&[u8]) -> Result<Vec<R>, E>,
@@ -125,9 +140,7 @@ pub(crate) fn joined<R>(parts: Vec<Vec<R>>) -> Vec<R> {
 /// with its id, and no text can hold the seam, as quotes in texts are escaped.
 fn arrays(json: &[u8], shares: usize) -> Vec<&[u8]> {
     const SEAM: &[u8] = br#"},{"id":""#;
-    let Some(mut rest) = json.strip_prefix(b"[").and_then(|json| json.strip_suffix(b"]")) else {
-        return vec![json];
-    };
+    let Some(mut rest) = inner(json) else { return vec![json] };
     let length = rest.len() / shares.max(1);
     let mut parts = Vec::new();
     while parts.len() + 1 < shares {

@@ -17,5 +17,6 @@ pub mod rows;
 pub mod secret;
 pub mod selection;
 pub mod snapshot;
+pub mod table_record;
 pub mod text;
 pub mod work_limit;

@@ -1,5 +1,6 @@
 //! A node as Nomad describes it, and the record that is made of that.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -17,14 +18,26 @@ pub type TextMap = BTreeMap<String, String>;
 pub struct NodeId(String);
 
 impl NodeId {
+    pub(super) const NO_UUID: &str = "not a UUID";
+
     /// `None` if the text is no UUID in its 36-character form. Upper case is folded.
     pub fn parse(text: &str) -> Option<Self> {
+        Self::of(text.into())
+    }
+
+    fn of(text: Cow<'_, str>) -> Option<Self> {
+        Self::text(text).map(|text| Self(text.into_owned()))
+    }
+
+    /// The same as text, copied only to fold it.
+    pub(super) fn text(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
         let dashes = [8, 13, 18, 23];
         let fits = text.len() == 36
             && text.bytes().enumerate().all(|(at, byte)| {
                 if dashes.contains(&at) { byte == b'-' } else { byte.is_ascii_hexdigit() }
             });
-        fits.then(|| Self(text.to_ascii_lowercase()))
+        let is_upper = text.bytes().any(|byte| byte.is_ascii_uppercase());
+        fits.then(|| if is_upper { text.to_ascii_lowercase().into() } else { text })
     }
 
     pub fn as_str(&self) -> &str {
@@ -42,7 +55,7 @@ impl TryFrom<String> for NodeId {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        Self::parse(&text).ok_or("not a UUID")
+        Self::of(text.into()).ok_or(Self::NO_UUID)
     }
 }
 

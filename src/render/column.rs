@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::model::node::{DriverHealth, Full, Record};
+use crate::model::node::{DriverHealth, Record};
 use crate::model::selection::field::{self, Field};
 use crate::model::selection::value;
+use crate::model::table_record::TableRecord;
 use crate::model::text::{is_plain, sanitised};
 
 use super::drain;
@@ -54,7 +55,15 @@ pub(crate) struct StandardColumn {
     keys: &'static str,
     /// It is not shortened below this width.
     narrowest: usize,
-    text: for<'a> fn(&'a Record) -> Cow<'a, str>,
+    text: CellText,
+}
+
+/// Where a cell is read.
+enum CellText {
+    /// In what the default table shows.
+    Table(for<'a> fn(&'a TableRecord<'_>) -> Cow<'a, str>),
+    /// Anywhere in the record.
+    Record(for<'a> fn(&'a Record) -> Cow<'a, str>),
 }
 
 impl PartialEq for StandardColumn {
@@ -69,9 +78,18 @@ const fn standard(
     head: &'static str,
     keys: &'static str,
     narrowest: usize,
+    text: for<'a> fn(&'a TableRecord<'_>) -> Cow<'a, str>,
+) -> StandardColumn {
+    StandardColumn { head, keys, narrowest, text: CellText::Table(text) }
+}
+
+const fn wide(
+    head: &'static str,
+    keys: &'static str,
+    narrowest: usize,
     text: for<'a> fn(&'a Record) -> Cow<'a, str>,
 ) -> StandardColumn {
-    StandardColumn { head, keys, narrowest, text }
+    StandardColumn { head, keys, narrowest, text: CellText::Record(text) }
 }
 
 /// The narrowest width of a column that is never shortened.
@@ -79,22 +97,22 @@ const WHOLE: usize = usize::MAX;
 
 /// In the order of the screen.
 static STANDARD: [StandardColumn; 16] = [
-    standard("ID", "id", WHOLE, |node| node.id.as_str().into()),
-    standard("Name", "name", 12, |node| node.name.as_str().into()),
-    standard("Status", "status", WHOLE, |node| node.status.as_str().into()),
-    standard("Eligibility", "eligibility", WHOLE, |node| node.eligibility.as_str().into()),
+    standard("ID", "id", WHOLE, |node| (&*node.id).into()),
+    standard("Name", "name", 12, |node| (&*node.name).into()),
+    standard("Status", "status", WHOLE, |node| (&*node.status).into()),
+    standard("Eligibility", "eligibility", WHOLE, |node| (&*node.eligibility).into()),
     standard("Drain", "drain,eligibility,last_drain", WHOLE, |node| drain(node).into()),
-    standard("DC", "datacenter", 8, |node| node.datacenter.as_str().into()),
-    standard("Pool", "node_pool", 8, |node| node.node_pool.as_str().into()),
-    standard("Class", "node_class", 8, |node| node.node_class.as_str().into()),
-    standard("Address", "address", 8, |node| node.address.as_str().into()),
-    standard("Version", "version", WHOLE, |node| node.version.as_str().into()),
-    standard("OS", "os", 8, |node| node.os.as_deref().unwrap_or_default().into()),
-    standard("Arch", "arch", WHOLE, |node| node.arch.as_deref().unwrap_or_default().into()),
-    standard("CPU", "cpu_cores,cpu_mhz", WHOLE, |node| cpu(node).into()),
-    standard("Memory", "memory_mb", WHOLE, |node| size_or_nothing(node.memory_mb)),
-    standard("Disk", "disk_mb", WHOLE, |node| size_or_nothing(node.disk_mb)),
-    standard("Drivers", "drivers", 8, |node| drivers(node).into()),
+    standard("DC", "datacenter", 8, |node| (&*node.datacenter).into()),
+    standard("Pool", "node_pool", 8, |node| (&*node.node_pool).into()),
+    standard("Class", "node_class", 8, |node| (&*node.node_class).into()),
+    standard("Address", "address", 8, |node| (&*node.address).into()),
+    standard("Version", "version", WHOLE, |node| (&*node.version).into()),
+    wide("OS", "os", 8, |node| node.os.as_deref().unwrap_or_default().into()),
+    wide("Arch", "arch", WHOLE, |node| node.arch.as_deref().unwrap_or_default().into()),
+    wide("CPU", "cpu_cores,cpu_mhz", WHOLE, |node| cpu(node).into()),
+    wide("Memory", "memory_mb", WHOLE, |node| size_or_nothing(node.memory_mb)),
+    wide("Disk", "disk_mb", WHOLE, |node| size_or_nothing(node.disk_mb)),
+    wide("Drivers", "drivers", 8, |node| drivers(node).into()),
 ];
 
 /// Those of the default table; the others need `wide`.
@@ -130,6 +148,11 @@ impl Column {
         }
     }
 
+    /// Whether a row needs no more of a node than [`TableRecord`].
+    pub(crate) fn is_of_table(&self) -> bool {
+        matches!(self, Self::Standard(StandardColumn { text: CellText::Table(_), .. }))
+    }
+
     pub(super) fn head(&self) -> String {
         match self {
             Self::Standard(column) => column.head.to_owned(),
@@ -138,14 +161,18 @@ impl Column {
     }
 
     /// The text of a cell, safe for a terminal; `-` if the node has no value.
-    pub(super) fn text<'a>(&self, node: &'a Full, secrets: bool) -> Cow<'a, str> {
-        let text = match self {
-            Self::Standard(column) => (column.text)(&node.record),
-            Self::Field(field) => {
-                let value = field.value(node);
+    pub(super) fn text<'a>(&self, node: &'a TableRecord<'_>, secrets: bool) -> Cow<'a, str> {
+        let text = match (self, node.full) {
+            (Self::Standard(StandardColumn { text: CellText::Table(text), .. }), _) => text(node),
+            (Self::Standard(StandardColumn { text: CellText::Record(text), .. }), Some(full)) => {
+                text(&full.record)
+            }
+            (Self::Field(field), Some(full)) => {
+                let value = field.value(full);
                 let value = if secrets { value } else { masked(field.name(), &value) };
                 value::text(&value).into()
             }
+            (_, None) => "".into(),
         };
         match text {
             text if text.is_empty() => "-".into(),

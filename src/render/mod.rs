@@ -18,7 +18,8 @@ mod width;
 
 use std::io::{self, Write};
 
-use crate::model::node::{Full, Record};
+use crate::model::node::Full;
+use crate::model::table_record::TableRecord;
 use crate::model::text::sanitised;
 
 pub(crate) use column::{Column, default_columns, fields};
@@ -105,8 +106,8 @@ pub(crate) fn grid_table(to: &mut dyn Write, grid: &Grid, style: &OutputStyle) -
         if text.is_empty() { "-".to_owned() } else { sanitised(&text).into_owned() }
     };
     let row = |row: &Vec<serde_json::Value>| grid.names.iter().zip(row).map(cell).collect();
-    let heads = grid.names.iter().map(|name| sanitised(name).into_owned()).collect();
-    texts(to, heads, grid.rows.iter().map(row).collect(), style)
+    let heads: Vec<_> = grid.names.iter().map(|name| sanitised(name).into_owned()).collect();
+    texts(to, &heads, &grid.rows.iter().map(row).collect::<Vec<_>>(), style)
 }
 
 /// A time as RFC 3339.
@@ -124,7 +125,7 @@ pub(crate) fn lines<'a>(
 }
 
 /// How a node drains: `drained` is done and still closed for new work.
-fn drain(record: &Record) -> &'static str {
+fn drain(record: &TableRecord<'_>) -> &'static str {
     let complete = record.last_drain.as_ref().is_some_and(|drain| drain.status == "complete");
     match record.drain {
         true => "draining",

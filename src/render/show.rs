@@ -64,7 +64,7 @@ impl NodePage<'_> {
             line("Status", &record.status),
             line("Description", &record.status_description),
             line("Eligibility", &record.eligibility),
-            line("Drain", drain(record)),
+            line("Drain", drain(&record.into())),
         ];
         if let Some(deadline) = self.live.ok().and_then(|live| live.drain_deadline.as_ref()) {
             lines.push(line("Drain deadline", &format!("{deadline} (asked for now)")));

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::discovery::{Answer, Source};
 use crate::model::format::{age, count, short};
-use crate::model::node::{Full, Record};
+use crate::model::node::Record;
+use crate::model::table_record::TableRecord;
 
 /// `5 clients · cached 12s ago · 0 Nomad calls · 3ms`, or `2 of 5 clients · …` where filters chose.
 /// `shown`: how many; `None` = all. `later`: how long ago the answer came, for a screen that stays:
@@ -38,20 +39,45 @@ fn ago(later: Duration) -> String {
     if later.as_secs() == 0 { String::new() } else { format!(" {} ago", age(later)) }
 }
 
-/// `3 ready · 1 down · 1 draining · 1 ineligible`; `None` if all are just ready.
-pub(crate) fn states(nodes: &[Full]) -> Option<String> {
-    let count = |is: &dyn Fn(&Record) -> bool| nodes.iter().filter(|node| is(&node.record)).count();
-    let mut counts: Vec<(usize, &str)> =
-        STATES.map(|status| (count(&|record| record.status == status), status)).into();
-    counts.push((count(&|record| record.drain), "draining"));
-    counts.push((count(&|record| record.eligibility == "ineligible"), "ineligible"));
-    counts.retain(|(count, _)| *count > 0);
-    let dull = counts.iter().all(|(_, state)| *state == "ready");
-    let said = counts.iter().map(|(count, state)| format!("{count} {state}"));
-    (!dull).then(|| said.collect::<Vec<_>>().join(" · "))
+/// What [`states`] counts of a node.
+pub(crate) struct NodeState<'a> {
+    status: &'a str,
+    drain: bool,
+    eligibility: &'a str,
 }
 
-const STATES: [&str; 4] = ["ready", "initializing", "down", "disconnected"];
+impl<'a> From<&'a Record> for NodeState<'a> {
+    fn from(record: &'a Record) -> Self {
+        let Record { status, drain, eligibility, .. } = record;
+        Self { status, drain: *drain, eligibility }
+    }
+}
+
+impl<'a> From<&'a TableRecord<'_>> for NodeState<'a> {
+    fn from(record: &'a TableRecord<'_>) -> Self {
+        let TableRecord { status, drain, eligibility, .. } = record;
+        Self { status, drain: *drain, eligibility }
+    }
+}
+
+/// `3 ready · 1 down · 1 draining · 1 ineligible`; `None` if all are just ready.
+pub(crate) fn states<'a>(nodes: impl Iterator<Item = NodeState<'a>>) -> Option<String> {
+    const STATES: [&str; 6] =
+        ["ready", "initializing", "down", "disconnected", "draining", "ineligible"];
+    let mut counts = STATES.map(|state| (0, state));
+    for NodeState { status, drain, eligibility } in nodes {
+        let holds = |state: &str| match state {
+            "draining" => drain,
+            "ineligible" => eligibility == state,
+            _ => status == state,
+        };
+        counts.iter_mut().for_each(|(count, state)| *count += usize::from(holds(state)));
+    }
+    let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+    let is_dull = counts.clone().all(|(_, state)| state == "ready");
+    let said = counts.map(|(count, state)| format!("{count} {state}"));
+    (!is_dull).then(|| said.collect::<Vec<_>>().join(" · "))
+}
 
 /// `0 new, 1 changed, 4 cached`, and how many are gone when there are such.
 pub(crate) fn counts(answer: &Answer) -> String {

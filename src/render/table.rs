@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use comfy_table::presets::NOTHING;
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width};
 
-use crate::model::node::Full;
+use crate::model::table_record::TableRecord;
 
 use super::OutputStyle;
 use super::column::{Column, Tone};
@@ -54,48 +54,47 @@ impl ChangeMark {
 /// Writes `nodes` in their order.
 pub(crate) fn table(
     to: &mut dyn Write,
-    nodes: &[Full],
+    nodes: &[TableRecord<'_>],
     sheet: &NodeTable<'_>,
     style: &OutputStyle,
 ) -> io::Result<()> {
     let mut columns = sheet.columns.clone();
-    let cell = |column: &Column, node| {
-        let text = column.text(node, style.secrets);
+    let secrets = style.secrets;
+    let cell = move |column: &Column, node| {
+        let text = column.text(node, secrets);
         let tone = column.tone(&text);
         (text, tone)
     };
+    let heads = |columns: &[Column]| columns.iter().map(Column::head).collect::<Vec<_>>();
+    let Some(room) = style.width else {
+        let row = |node| columns.iter().map(move |column| cell(column, node));
+        let heads = style.headers.then(|| heads(&columns));
+        return plain(to, heads.as_deref(), nodes.iter().map(row), style.colour);
+    };
     let row = |node| columns.iter().map(|column| cell(column, node)).collect();
     let mut rows: Vec<TableRow<'_>> = nodes.iter().map(row).collect();
-    if style.width.is_some() {
-        shorten_ids(&columns, &mut rows);
-        if !sheet.named {
-            hide_empty_columns(&mut columns, &mut rows);
-        }
+    shorten_ids(&columns, &mut rows);
+    if !sheet.named {
+        hide_empty_columns(&mut columns, &mut rows);
     }
     if style.headers {
-        let head = |column: &Column| (column.head().into(), Tone::Plain);
-        rows.insert(0, columns.iter().map(head).collect());
+        let head = |text: String| (text.into(), Tone::Plain);
+        rows.insert(0, heads(&columns).into_iter().map(head).collect());
     }
-    match style.width {
-        Some(room) => {
-            mark(&mut rows, sheet.marks, style.headers);
-            coloured(to, &fitted(&rows, &columns, sheet.named, room), &rows, style.colour)
-        }
-        None => plain(to, &rows, style.colour),
-    }
+    mark(&mut rows, sheet.marks, style.headers);
+    coloured(to, &fitted(&rows, &columns, sheet.named, room), &rows, style.colour)
 }
 
 /// Any texts under heads, as a table.
 pub(crate) fn texts(
     to: &mut dyn Write,
-    heads: Vec<String>,
-    rows: Vec<Vec<String>>,
+    heads: &[String],
+    rows: &[Vec<String>],
     style: &OutputStyle,
 ) -> io::Result<()> {
-    let heads = Some(heads).filter(|_| style.headers).into_iter();
-    let row = |texts: Vec<String>| texts.into_iter().map(|text| (text.into(), Tone::Plain));
-    let rows: Vec<TableRow<'_>> = heads.chain(rows).map(|texts| row(texts).collect()).collect();
-    plain(to, &rows, false)
+    let cell = |text| (Cow::from(text), Tone::Plain);
+    let rows = rows.iter().map(|row| row.iter().map(cell));
+    plain(to, Some(heads).filter(|_| style.headers), rows, false)
 }
 
 /// The signs stand first, in a column without a head.
@@ -135,22 +134,50 @@ fn widths(rows: &[TableRow<'_>]) -> Vec<usize> {
     (0..columns).map(widest).collect()
 }
 
-/// Two passes: how wide, then write.
-fn plain(to: &mut dyn Write, rows: &[TableRow<'_>], colour: bool) -> io::Result<()> {
-    let widths = widths(rows);
-    let mut line = String::new();
-    for row in rows {
-        line.clear();
-        for (at, (text, tone)) in row.iter().enumerate() {
-            line += &tone.painted(text, colour);
-            if at + 1 < row.len() {
-                line.extend(std::iter::repeat_n(' ', widths[at] - width(text) + 2));
+/// Two passes: how wide, then write. No cell is kept in between.
+fn plain<'a, R: Iterator<Item = (Cow<'a, str>, Tone)>>(
+    to: &mut dyn Write,
+    heads: Option<&[String]>,
+    rows: impl Iterator<Item = R> + Clone,
+    colour: bool,
+) -> io::Result<()> {
+    let mut widths: Vec<usize> = heads.iter().copied().flatten().map(|head| width(head)).collect();
+    for row in rows.clone() {
+        for (at, (text, _)) in row.enumerate() {
+            let width = width(&text);
+            match widths.get_mut(at) {
+                Some(widest) => *widest = width.max(*widest),
+                None => widths.push(width),
             }
         }
-        line.push('\n');
-        to.write_all(line.as_bytes())?;
+    }
+    let mut line = Vec::new();
+    if let Some(heads) = heads {
+        let cells = heads.iter().map(|head| (Cow::from(head), Tone::Plain));
+        to.write_all(drawn(&mut line, cells, &widths, colour))?;
+    }
+    for row in rows {
+        to.write_all(drawn(&mut line, row, &widths, colour))?;
     }
     Ok(())
+}
+
+/// The cells of one row, two spaces apart; nothing follows the last one.
+fn drawn<'a, 'b>(
+    line: &'b mut Vec<u8>,
+    cells: impl Iterator<Item = (Cow<'a, str>, Tone)>,
+    widths: &[usize],
+    colour: bool,
+) -> &'b [u8] {
+    line.clear();
+    let mut gap = 0;
+    for ((text, tone), widest) in cells.zip(widths) {
+        line.resize(line.len() + gap, b' ');
+        line.extend_from_slice(tone.painted(&text, colour).as_bytes());
+        gap = widest - width(&text) + 2;
+    }
+    line.push(b'\n');
+    line
 }
 
 /// The table as it fits into `room`: first the gaps become narrower, then long texts; then the last

@@ -200,6 +200,19 @@ fn foreign_text_reaches_no_terminal_raw() {
     }
 }
 
+/// A whole table is read in another way than chosen nodes.
+#[test]
+fn a_table_of_all_is_that_of_chosen_nodes() {
+    for fleet in [Fleet::recorded(), Fleet::hostile(), Fleet::generated(50)] {
+        let sim = Sim::start(fleet);
+        let sandbox = Sandbox::local().nomad(&sim.address());
+        for list in ["list", "list -o wide", "list -c name,dc,drain,id", "list --color always"] {
+            let chosen = sandbox.stdout(&format!("{list} --limit 1000"));
+            assert_eq!(sandbox.stdout(list), chosen, "{list}");
+        }
+    }
+}
+
 #[test]
 fn a_refresh_counts_for_programs_too() {
     let sim = Sim::start(Fleet::recorded());

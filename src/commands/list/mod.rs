@@ -13,7 +13,8 @@ use crate::config::typed_duration;
 use crate::discovery::{How, Request};
 use crate::error::{Exit, is_closed_pipe};
 use crate::model::node::{Full, NodeId};
-use crate::render::summary;
+use crate::model::table_record::TableRecord;
+use crate::render::summary::{self, NodeState};
 
 use super::{CommandContext, check_details, warn_if_stale};
 use output::ListOutput;
@@ -38,20 +39,24 @@ pub(super) fn run(list: &List, context: &mut CommandContext<'_>) -> Result<()> {
     }
     context.nodes(request, |context, answer| {
         warn_if_stale(answer, &context.notifier);
-        // The cached bytes may be the output: then no node is looked at.
-        let is_cached_output = output.is_record_json() && query.is_everything();
-        let nodes = match is_cached_output {
-            true => None,
-            false => Some(query.select(answer, true, &context.notifier)?),
+        // Then no node is looked at by itself.
+        let is_everything = query.is_everything();
+        let all = &answer.snapshot.all;
+        let (mut nodes, mut states) = (None, None);
+        let written = if is_everything && output.is_record_json() {
+            // The cached bytes are the output.
+            context.out.write_all(all).and_then(|()| context.out.write_all(b"\n"))
+        } else if is_everything && output.is_record_table() {
+            let records = TableRecord::all(all)?;
+            states = summary::states(records.iter().map(NodeState::from));
+            output.write_table(&records, context.out)
+        } else {
+            let selected = nodes.insert(query.select(answer, true, &context.notifier)?);
+            let visible = query.visible(selected);
+            states = summary::states(visible.iter().map(|node| (&node.record).into()));
+            output.write(visible, context.out)
         };
         let visible = nodes.as_deref().map(|nodes| query.visible(nodes));
-        let written = match visible {
-            Some(nodes) => output.write(nodes, context.out),
-            None => context
-                .out
-                .write_all(&answer.snapshot.all)
-                .and_then(|()| context.out.write_all(b"\n")),
-        };
         let written = written.map_err(Error::from);
         if written.as_ref().is_err_and(|error| !is_closed_pipe(error)) {
             return written;
@@ -60,7 +65,7 @@ pub(super) fn run(list: &List, context: &mut CommandContext<'_>) -> Result<()> {
             context.notifier.summary("no clients");
         }
         context.summarize(answer, visible.map(<[_]>::len));
-        if let Some(states) = visible.and_then(summary::states) {
+        if let Some(states) = states {
             context.remark(states);
         }
         let incomplete = visible.filter(|_| !answer.missing.is_empty());

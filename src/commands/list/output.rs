@@ -12,6 +12,7 @@ use crate::model::projection::Wanted;
 use crate::model::selection::columns::{self, Columns};
 use crate::model::selection::count_by;
 use crate::model::selection::field::{self, Field, KNOWN};
+use crate::model::table_record::TableRecord;
 use crate::render::{
     self, ChangeMark, Column, Format, Grid, NodeTable, OutputStyle, Syntax, default_columns,
 };
@@ -79,6 +80,12 @@ impl ListOutput {
         self.format == Format::Json && is_whole
     }
 
+    /// Whether the output is a table that needs no more of a node than [`TableRecord`].
+    pub(super) fn is_record_table(&self) -> bool {
+        let is_table = matches!(self.format, Format::Table | Format::Wide) && !self.is_counts();
+        is_table && self.table(&[]).columns.iter().all(Column::is_of_table)
+    }
+
     /// The fields that were named as columns or counts.
     pub(super) fn fields(&self) -> impl Iterator<Item = &Field> {
         self.columns.iter().flat_map(|columns| &columns.fields).chain(&self.count_by)
@@ -100,12 +107,18 @@ impl ListOutput {
         }
     }
 
+    pub(super) fn write_table(
+        &self,
+        nodes: &[TableRecord<'_>],
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        render::table(out, nodes, &self.table(&[]), &self.style)
+    }
+
     pub(super) fn write(&self, nodes: &[Full], out: &mut dyn Write) -> io::Result<()> {
         match self.format {
             _ if self.is_counts() => self.write_grid(&self.counts(nodes), out),
-            Format::Table | Format::Wide => {
-                render::table(out, nodes, &self.table(&[]), &self.style)
-            }
+            Format::Table | Format::Wide => self.write_table(&TableRecord::of(nodes), out),
             Format::Name => render::lines(out, nodes.iter().map(|node| &*node.record.name)),
             Format::Id => render::lines(out, nodes.iter().map(|node| node.record.id.as_str())),
             Format::Json | Format::Jsonl => self.write_json(&self.objects(nodes), out),
@@ -225,6 +238,6 @@ pub(super) fn list_columns(out: &mut dyn Write) -> Result<()> {
     }
     let style = OutputStyle { width: None, colour: false, headers: true, secrets: false };
     let heads = ["Column", "Short", "Meaning"].map(str::to_owned);
-    render::texts(out, heads.into(), rows, &style)?;
+    render::texts(out, &heads, &rows, &style)?;
     Ok(out.flush()?)
 }

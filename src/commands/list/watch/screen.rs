@@ -11,6 +11,7 @@ use crate::config;
 use crate::discovery::Answer;
 use crate::model::format::{age, short};
 use crate::model::node::{Full, NodeId, Record};
+use crate::model::table_record::TableRecord;
 use crate::model::text::sanitised;
 use crate::render::screen::{Screen, StatusLines};
 use crate::render::{self, ChangeMark, OutputStyle, summary};
@@ -121,7 +122,8 @@ impl WatchScreen {
 
     /// The answer of a round, and how long it took.
     pub(super) fn take(&mut self, answer: Arc<Answer>, nodes: Vec<Full>, took: Duration) {
-        let (received, states) = (clock::now(), summary::states(&nodes));
+        let (received, states) =
+            (clock::now(), summary::states(nodes.iter().map(|node| (&node.record).into())));
         self.last = Some(LastAnswer { answer, received, took, nodes, states, table: None });
     }
 
@@ -164,8 +166,8 @@ impl WatchScreen {
         let table = match last.table.take() {
             Some((table, made_for)) if made_for == width => table,
             _ => {
-                let mut table = Vec::new();
-                render::table(&mut table, &last.nodes, &output.table(&self.marks), &style)?;
+                let (mut table, nodes) = (Vec::new(), TableRecord::of(&last.nodes));
+                render::table(&mut table, &nodes, &output.table(&self.marks), &style)?;
                 table
             }
         };
