@@ -10,6 +10,7 @@ use crate::measure::{Amount, Goal, Row, pair, timed};
 use crate::nginx;
 use crate::peers;
 use crate::room::Room;
+use crate::traffic;
 
 const ROUNDS: usize = 21;
 /// Measured once on two cores like these; it is not run again here.
@@ -41,13 +42,13 @@ pub(crate) fn rows(program: &Path) -> Result<Vec<Row>> {
         0.45,
     ));
     let raw = || timed(&mut many.raw(&["GET", ALL])?);
-    rows.push(row("the same", "a raw socket reader", pair(ROUNDS, json, raw)?, 1.25));
+    rows.push(row("the same", "a raw socket reader", pair(ROUNDS, json, raw)?, 0.6));
     let table = || timed(&mut many.run(&["list"])?);
     rows.push(row(
         "`list` table in a pipe, hot, 10,000",
         "`list --json`",
         pair(ROUNDS, table, json)?,
-        1.6,
+        1.5,
     ));
     rows.push(row(
         "the same",
@@ -61,9 +62,26 @@ pub(crate) fn rows(program: &Path) -> Result<Vec<Row>> {
         "`list -c name,attr.kernel.name`, hot, 10,000",
         "raw read of the hash",
         pair(9, full, hash)?,
-        2.0,
+        0.7,
     ));
+    rows.extend(received(&many)?);
     Ok(rows)
+}
+
+/// What Redis sends to a host that has seen this publication before.
+fn received(room: &Room) -> Result<Vec<Row>> {
+    let kinds: [(&str, &[&str]); 4] = [
+        ("json", &["list", "--json"]),
+        ("table", &["list"]),
+        ("full", &["list", "--json", "--full"]),
+        ("attribute", &["list", "-c", "name,attr.kernel.name"]),
+    ];
+    let row = |(kind, args): (&str, &[&str])| {
+        timed(&mut room.run(args)?)?;
+        let path = format!("hot, 10,000, second run on a host, {kind}: bytes from Redis");
+        Ok(Row::bytes(&path, traffic::of(room, args)?.down, 1_000))
+    };
+    kinds.into_iter().map(row).collect()
 }
 
 /// Nothing that only a call to Nomad needs is done: the authorities of the system are not read.

@@ -9,6 +9,7 @@ mod room;
 mod served;
 mod sizes;
 mod stale;
+mod traffic;
 
 use std::env;
 use std::path::{Path, PathBuf};

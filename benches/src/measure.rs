@@ -17,6 +17,19 @@ pub(crate) struct Row {
     pub(crate) goal: Goal,
 }
 
+impl Row {
+    /// Bytes that were counted, and how many they may be.
+    pub(crate) fn bytes(path: &str, counted: u64, most: u64) -> Self {
+        Self {
+            path: path.to_owned(),
+            peer: "the most it may be".to_owned(),
+            ours: Amount::Bytes(counted),
+            peers: Amount::Bytes(most),
+            goal: Goal::AtMost(1.0),
+        }
+    }
+}
+
 /// What was measured.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Amount {
@@ -41,6 +54,7 @@ impl fmt::Display for Amount {
         match self {
             Self::Time(time) => write!(f, "{:.2} ms", time.as_secs_f64() * 1e3),
             Self::Rate(rate) => write!(f, "{rate:.0}/s"),
+            Self::Bytes(bytes @ ..10_000) => write!(f, "{bytes} B"),
             Self::Bytes(_) => write!(f, "{:.2} MB", self.number() / 1e6),
         }
     }

@@ -1,7 +1,6 @@
 //! A Redis, a simulated Nomad and a home of their own for the rows of one subject.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -89,18 +88,6 @@ impl Room {
         cli.arg("-s").arg(self.socket()).args(command);
         self.direct_to_file(&mut cli)?;
         Ok(cli)
-    }
-
-    /// One line of `INFO`, as a number.
-    pub(crate) fn info(&self, name: &str) -> Result<u64> {
-        let mut socket = UnixStream::connect(self.socket())?;
-        socket.write_all(b"INFO stats\r\n")?;
-        let mut text = vec![0; 16 << 10];
-        let read = socket.read(&mut text)?;
-        let text = String::from_utf8_lossy(&text[..read]).into_owned();
-        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        let number = value.and_then(|value| value.trim().parse().ok());
-        number.ok_or_else(|| anyhow!("INFO has no {name}"))
     }
 
     pub(crate) fn forget(&self) -> Result<()> {

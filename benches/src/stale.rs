@@ -1,5 +1,6 @@
 //! Answers that Nomad is asked for: everything, or only what changed.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use anyhow::{Result, anyhow};
 
 use crate::measure::{Amount, Goal, Row, median, pair, timed};
 use crate::room::Room;
+use crate::traffic;
 
 pub(crate) fn rows(program: &Path) -> Result<Vec<Row>> {
     let mut rows = vec![cold(program)?];
@@ -47,7 +49,17 @@ pub(crate) fn rows(program: &Path) -> Result<Vec<Row>> {
         Ok(())
     };
     // The first three also ask whether anything has moved; then that is left out.
-    against_the_list("refresh, index moved, nothing changed, 10,000", &report, &["refresh"], 1.4)?;
+    against_the_list("refresh, index moved, nothing changed, 10,000", &report, &["refresh"], 1.6)?;
+    let turn = Cell::new(0);
+    let change = || {
+        turn.set(turn.get() + 1);
+        set_turn(&many, 1, turn.get());
+        Ok(())
+    };
+    against_the_list("refresh, 1 of 10,000 changed", &change, &["refresh"], 1.8)?;
+    report()?;
+    let path = "refresh, index moved, nothing changed, 10,000: bytes to Redis";
+    rows.push(Row::bytes(path, traffic::of(&many, &["refresh"])?.up, 4_000));
     rows.push(written(&many)?);
     Ok(rows)
 }
@@ -76,14 +88,8 @@ fn cold(program: &Path) -> Result<Row> {
 
 /// What a refresh sends to Redis when four nodes changed.
 fn written(room: &Room) -> Result<Row> {
-    let names: Vec<String> =
-        room.sim.cluster().nodes().take(4).map(|node| node.name.to_string()).collect();
-    for name in names {
-        room.sim.cluster().set_meta(&name, "turn", Some("1"));
-    }
-    let before = room.info("total_net_input_bytes")?;
-    timed(&mut room.run(&["refresh"])?)?;
-    let written = room.info("total_net_input_bytes")? - before;
+    set_turn(room, 4, 0);
+    let written = traffic::of(room, &["refresh"])?.up;
     timed(&mut room.run(&["list", "--json"])?)?;
     let all = std::fs::metadata(room.path("out"))?.len();
     Ok(Row {
@@ -93,6 +99,15 @@ fn written(room: &Room) -> Result<Row> {
         peers: Amount::Bytes(all),
         goal: Goal::AtMost(1.02),
     })
+}
+
+/// Changes so many nodes.
+fn set_turn(room: &Room, nodes: usize, turn: u32) {
+    let mut cluster = room.sim.cluster();
+    let ids: Vec<String> = cluster.nodes().take(nodes).map(|node| node.id.to_string()).collect();
+    for id in ids {
+        cluster.set_meta(&id, "turn", Some(&turn.to_string()));
+    }
 }
 
 /// Requests a second.

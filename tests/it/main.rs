@@ -12,6 +12,7 @@ mod generated;
 mod histories;
 mod interrupted;
 mod list;
+mod load;
 mod local_store;
 mod nomad_http;
 mod nomad_rows;

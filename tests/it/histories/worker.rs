@@ -1,9 +1,9 @@
 //! One of the processes' makers: starts the program again and again, and does not always let it end.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read as _;
 use std::process::{Child, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
@@ -12,11 +12,12 @@ use nomad_sim::{Fleet, Sim};
 use serde_json::Value;
 
 use super::check::{Answer, Clear};
-use super::{Cluster, History, NAMES};
+use super::{Cluster, History, NAMES, is_without_redis};
 use crate::support::sandbox::Sandbox;
+use crate::support::signal::stop_for;
 
-/// `cache clear` can't be sure; it says so.
-const NOT_CLEARED: i32 = 7;
+/// `cache clear` can't be sure, or may not clear; it says so.
+const NOT_CLEARED: [i32; 2] = [7, 4];
 /// Longer than the lease of 3 s.
 const STOPPED: Duration = Duration::from_millis(3500);
 
@@ -56,22 +57,31 @@ pub(crate) struct Figures {
     pub(crate) without_redis: u64,
     /// Refreshes that took one call to Nomad: with many nodes it is the question whether anything has changed.
     pub(crate) of_one_call: u64,
+    /// What Redis went through, and how often; copies on hosts that were spoilt.
+    pub(crate) troubles: BTreeMap<&'static str, u64>,
+    pub(crate) spoilt: u64,
     pub(crate) rss_kb: u64,
     pub(crate) descriptors: u64,
 }
 
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { killed, stopped, without_redis, of_one_call, rss_kb, descriptors } = self;
+        let Self { killed, stopped, without_redis, of_one_call, troubles, .. } = self;
+        let Self { spoilt, rss_kb, descriptors, .. } = self;
         write!(
             f,
             "{killed} killed, {stopped} stopped, {without_redis} without Redis, {of_one_call} refreshed by one call, at most {rss_kb} KB and {descriptors} descriptors a process"
-        )
+        )?;
+        if troubles.is_empty() {
+            return Ok(());
+        }
+        write!(f, ", {troubles:?}, {spoilt} copies spoilt")
     }
 }
 
-pub(crate) struct Worker {
-    sandbox: Arc<Sandbox>,
+pub(crate) struct Worker<'a> {
+    host: usize,
+    sandbox: &'a Sandbox,
     random: Random,
 }
 
@@ -84,9 +94,9 @@ const COMMANDS: [(&str, usize, bool); 5] = [
     ("cache clear", 2, false),
 ];
 
-impl Worker {
-    pub(crate) fn new(number: usize, seed: u64, sandbox: Arc<Sandbox>) -> Self {
-        Self { sandbox, random: Random(seed.wrapping_mul(1000) + number as u64) }
+impl<'a> Worker<'a> {
+    pub(crate) fn new(number: usize, seed: u64, (host, sandbox): (usize, &'a Sandbox)) -> Self {
+        Self { host, sandbox, random: Random(seed.wrapping_mul(1000) + number as u64) }
     }
 
     pub(crate) fn work(mut self, history: &History) {
@@ -117,18 +127,20 @@ impl Worker {
         let (stdout, stderr, code) = finish(&mut child, history);
         let end = history.now();
         let warned = stderr.lines().any(|line| line.starts_with("warning: "));
+        let warned = warned || is_without_redis(&stderr);
         if command.ends_with("--refresh") && stderr.contains(" · 1 Nomad call · ") {
             history.figures.lock().unwrap().of_one_call += 1;
         }
-        let without_redis = warned || code == NOT_CLEARED;
-        if without_redis {
+        let is_uncleared = command == "cache clear" && NOT_CLEARED.contains(&code);
+        if warned || is_uncleared {
             history.figures.lock().unwrap().without_redis += 1;
-            return;
         }
         match (command, code) {
+            ("cache clear", _) if warned || is_uncleared => {}
             ("cache clear", 0) => {
                 history.clears.lock().unwrap().push(Clear {
                     cluster: of,
+                    host: Some(self.host),
                     end,
                     true_at_begin,
                     notes: stderr,
@@ -139,6 +151,8 @@ impl Worker {
                     let notes = stderr;
                     let answer = Answer {
                         cluster: of,
+                        host: self.host,
+                        warned,
                         command,
                         begin,
                         end,
@@ -179,19 +193,10 @@ impl Worker {
             history.figures.lock().unwrap().killed += 1;
             return false;
         }
-        signal(child, "STOP");
-        thread::sleep(STOPPED);
-        signal(child, "CONT");
+        stop_for(child.id(), STOPPED);
         history.figures.lock().unwrap().stopped += 1;
         true
     }
-}
-
-fn signal(child: &Child, name: &str) {
-    // It may have ended already: then there is nobody to stop.
-    let _ = std::process::Command::new("kill")
-        .args([&format!("-{name}"), &child.id().to_string()])
-        .output();
 }
 
 /// Reads the program's output to its end, looking at what it takes meanwhile.

@@ -1,15 +1,14 @@
 //! What happens to Redis, or to others, while a fetch is under way.
 
-use std::process::Command;
-
 use nomad_sim::{Fleet, Sim};
 use rustix::process::Signal;
 
-use super::trouble::{self, signal, until};
+use super::trouble::{self, until};
 use super::{Room, check};
 use crate::support::redis_server::RedisServer;
 use crate::support::relay::{Relay, Treatment};
 use crate::support::sandbox::{Sandbox, failure};
+use crate::support::signal::signal;
 
 const ALL: [&str; 2] = ["GET", "nomad:clients:all"];
 
@@ -36,9 +35,9 @@ fn r3_silence_at_publish() {
     let room = Room::new(&redis.url());
     let all = room.all();
     let (child, gate) = room.held("list --json");
-    signal(&redis, Signal::STOP);
+    signal(redis.id(), Signal::STOP);
     let said = room.go_on(child, &gate);
-    signal(&redis, Signal::CONT);
+    signal(redis.id(), Signal::CONT);
     let warning = "warning: cannot write the cache in Redis: timed out after 2s\n";
     check(&said, &all, warning);
 }
@@ -143,7 +142,7 @@ fn r16_an_owner_that_was_stopped() {
     let room = Room::new(&redis.url());
     let before = room.all();
     let (child, gate) = room.held("list --json");
-    kill(child.id(), "STOP");
+    assert!(signal(child.id(), Signal::STOP));
     let leases = || redis.cli(&["KEYS", "nomad:clients:lease:*"]);
     until("the lease ends", || leases() == redis::Value::Array(Vec::new()));
     // It has the list of before, and the list tells this: whenever its details are answered, it
@@ -154,7 +153,7 @@ fn r16_an_owner_that_was_stopped() {
     let after = room.all();
     assert_ne!(before, after);
     room.lists("list --json", "", 6);
-    kill(child.id(), "CONT");
+    assert!(signal(child.id(), Signal::CONT));
     check(&child.wait_with_output().unwrap().into(), &before, "");
     check(&room.sandbox.run("list --json"), &after, "");
     assert_eq!(cached(&redis), Some(after));
@@ -228,9 +227,4 @@ fn r22_a_clear_that_no_replica_confirms() {
         room.sandbox.cache().display()
     );
     assert_eq!(room.sandbox.run("cache clear"), failure(7, &stderr));
-}
-
-fn kill(id: u32, signal: &str) {
-    let args = [format!("-{signal}"), id.to_string()];
-    assert!(Command::new("kill").args(args).status().unwrap().success());
 }

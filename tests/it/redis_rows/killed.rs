@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use super::{Room, check};
 use crate::support::redis_server::RedisServer;
 use crate::support::relay::{Question, Relay, Treatment};
 use crate::support::sandbox::Sandbox;
+use crate::support::signal::signal;
 
 /// Kills the run whose number is set when `after` of its commands have reached Redis. Their replies
 /// reach nobody.
@@ -24,7 +25,7 @@ fn killing(redis: &RedisServer, after: usize) -> (Relay, Arc<OnceLock<u32>>) {
         }
         let id: u32 = *known.wait();
         // It may have ended by itself: its last commands are waited for by nobody.
-        let _ = kill_process(Pid::from_raw(id.try_into().unwrap()).unwrap(), Signal::KILL);
+        signal(id, Signal::KILL);
         Treatment::Only(after.saturating_sub(before))
     };
     (Relay::start(redis.socket(), rule), victim)

@@ -6,7 +6,6 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use redis::Value;
-use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::fake_redis::{FakeRedis, nobody};
 use crate::support::pki::file;
@@ -254,10 +253,6 @@ pub(crate) fn mute_replica(server: &RedisServer) -> UnixStream {
         matches!(role, Value::Array(role) if role[2] != Value::Array(vec![]))
     });
     replica
-}
-
-pub(crate) fn signal(server: &RedisServer, signal: Signal) {
-    kill_process(Pid::from_raw(server.id().try_into().unwrap()).unwrap(), signal).unwrap();
 }
 
 /// Asks again and again until it is so.

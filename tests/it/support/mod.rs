@@ -22,6 +22,7 @@ pub(crate) mod requirements;
 pub(crate) mod sandbox;
 pub(crate) mod schema;
 pub(crate) mod served;
+pub(crate) mod signal;
 pub(crate) mod tls_front;
 pub(crate) mod wire_server;
 pub(crate) mod world;

@@ -83,7 +83,10 @@ impl Sandbox {
 
     /// The program with these arguments, not yet started.
     pub(crate) fn command<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
-        let mut command = Command::new(cargo_bin!("nomad-clients"));
+        // Another build of the program, for figures.
+        let program = std::env::var_os("TEST_PROGRAM").map(PathBuf::from);
+        let mut command =
+            Command::new(program.unwrap_or_else(|| cargo_bin!("nomad-clients").to_owned()));
         command
             .args(args)
             .env_clear()
