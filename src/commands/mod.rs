@@ -84,7 +84,7 @@ impl CommandContext<'_> {
         self.present(&discovery, &answer, |context| show(context, &answer))
     }
 
-    /// Prints an answer and counts it afterwards, as nobody should wait for the statistics.
+    /// Prints an answer; notes and counts it afterwards, as nobody should wait for that.
     fn present(
         &mut self,
         discovery: &Discovery,
@@ -94,6 +94,7 @@ impl CommandContext<'_> {
         let took = clock::since(self.started);
         let shown = show(self);
         let written = self.out.flush().map_err(Error::from);
+        discovery.store.printed(&answer.snapshot);
         let is_hit = answer.source == Source::Cache;
         discovery.store.count(&Sample::of(is_hit, took, answer.tally.nomad_calls));
         shown.and(written)

@@ -31,7 +31,7 @@ struct Fetch<'a, 'h> {
     base: Option<Base>,
     /// The ids of the base, also after it was dropped: they tell new nodes from changed ones.
     before: HashSet<NodeId>,
-    /// Index and rev of what the cache knows.
+    /// Index and rev of what the cache knows, or of what this host has shown, if that is higher.
     known: Option<(u64, String)>,
     /// The rev whose higher index a second list disproved.
     reset: Option<String>,
@@ -97,7 +97,10 @@ impl Discovery {
 impl<'a, 'h> Fetch<'a, 'h> {
     fn new(discovery: &'a Discovery, held: &'h mut LeaseGuard<'a>, request: Request) -> Self {
         let meta = held.flight.as_ref().and_then(Flight::meta);
+        let shown = Some(discovery.store.shown()).filter(|(index, _)| *index > 0);
+        // The cache's, if both are the same.
         let known = meta.map(|meta| (meta.index, meta.rev.clone()));
+        let known = shown.into_iter().chain(known).max_by_key(|(index, _)| *index);
         Self {
             discovery,
             lease_guard: held,
@@ -199,10 +202,11 @@ impl<'a, 'h> Fetch<'a, 'h> {
     /// lower) or from a cluster that was restored or rebuilt (then nothing cached proves anything).
     fn settled(&mut self, listed: (Instant, Listing)) -> Result<(Instant, Listing), Error> {
         let Some((known, rev)) = self.known.clone() else { return Ok(listed) };
+        let first = listed.0;
         let lower = |listing: &Listing| listing.index.is_some_and(|index| index < known);
         // What two lists have shown already needs no third.
         let confirmed = self.reset.as_ref() == Some(&rev);
-        if self.lease_guard.flight.is_none() || !lower(&listed.1) || confirmed {
+        if self.uncacheable || !lower(&listed.1) || confirmed {
             return Ok(listed);
         }
         if self.lists >= LISTS {
@@ -213,11 +217,12 @@ impl<'a, 'h> Fetch<'a, 'h> {
             "the list is older than the cache (index {index}, known {known}): asked again"
         ));
         let listed = self.list()?;
-        if lower(&listed.1) {
+        if lower(&listed.1) && !self.uncacheable {
             let index = listed.1.index.unwrap_or(0);
             self.discovery
                 .notifier
                 .note(format!("the Nomad index went back ({known} → {index}); cache rebuilt"));
+            self.discovery.store.restored(index, clock::since(first));
             self.reset = Some(rev);
             self.base = None;
         }
@@ -364,7 +369,8 @@ impl<'a, 'h> Fetch<'a, 'h> {
         } = found;
         let snapshot = Snapshot {
             rev: self.published.clone().unwrap_or_default(),
-            index: index.unwrap_or(0),
+            // Without a leader it proves nothing.
+            index: index.filter(|_| !self.uncacheable).unwrap_or(0),
             count: tally.total() as u64,
             all,
             fulls,

@@ -9,6 +9,7 @@ pub(crate) mod folder;
 pub(crate) mod notes;
 pub(crate) mod redis_backoff;
 pub(crate) mod refused_scopes;
+pub(crate) mod shown;
 
 pub use boot::BootClock;
 pub use folder::FolderSpace;

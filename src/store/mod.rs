@@ -13,6 +13,7 @@ mod flight;
 pub mod in_process;
 mod keys;
 pub mod meta;
+pub mod monotonic;
 mod open;
 mod probe_backoff;
 #[cfg(any(test, fuzzing))]
@@ -141,6 +142,19 @@ pub trait Store: Send + Sync {
     /// The last complete publication with its full records (`all` is empty), however old; `None` if
     /// there is none, or if it was cleared.
     fn last(&self) -> Option<Snapshot>;
+
+    /// The highest index that this host has shown, and the publication that it showed last. A list
+    /// below it is asked for twice.
+    fn shown(&self) -> (u64, String) {
+        (0, String::new())
+    }
+
+    /// This answer was printed: nothing older is shown on this host any more. Best effort.
+    fn printed(&self, _snapshot: &Snapshot) {}
+
+    /// Two lists in a row were lower than what this host has shown: the cluster was restored, and is
+    /// shown from now on. `age`: since the first of them was requested. Best effort.
+    fn restored(&self, _index: u64, _age: Duration) {}
 
     /// CLEAR: nothing older is ever served again. The report names what could not be done.
     fn clear(&self) -> Cleared;

@@ -4,13 +4,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::host::folder::Folder;
+use crate::host::shown::ShownNote;
 use crate::model::notice::Notifier;
+use crate::model::snapshot::Snapshot;
 use crate::model::text::display_path;
 use crate::net::sync::lock;
 
 use super::fallback::FallbackStore;
 use super::files::LocalStore;
 use super::in_process::InProcessStore;
+use super::monotonic::{self, MonotonicStore};
 use super::redis::RedisStore;
 use super::{BootClock, CacheMode, ClearedPlace, Error, Place, Store};
 
@@ -33,6 +36,7 @@ enum OpenedStore {
 struct FallbackStores {
     redis: Arc<RedisStore>,
     local: Result<Arc<LocalStore>, Error>,
+    shown: Arc<ShownNote>,
     place: Place,
     notifier: Notifier,
     /// The present run; another one begins when it could not use Redis.
@@ -47,10 +51,11 @@ impl Stores {
     /// # Errors
     /// The Redis URL is not one.
     pub fn open(place: &Place, tell: &Notifier) -> Result<Self, Error> {
+        let boot = || BootClock::of_this_boot(place.folder.as_deref());
         let kind = match place.choice {
             CacheMode::None => OpenedStore::Lasting(Arc::new(InProcessStore::new(place, None))),
-            CacheMode::Local => OpenedStore::Lasting(match open_local(place, tell) {
-                Ok(local) => local,
+            CacheMode::Local => OpenedStore::Lasting(match open_local(place, boot(), tell) {
+                Ok(local) => Arc::new(MonotonicStore::new(local, place, boot(), tell.clone())),
                 Err(error) => {
                     tell.warning(format!("no local cache: {error}"));
                     Arc::new(InProcessStore::new(place, uncleared(place, &error)))
@@ -58,7 +63,8 @@ impl Stores {
             }),
             CacheMode::Auto | CacheMode::Redis => OpenedStore::Falling(Box::new(FallbackStores {
                 redis: Arc::new(RedisStore::new(place, tell.clone())?),
-                local: open_local(place, tell),
+                local: open_local(place, boot(), tell),
+                shown: monotonic::note(place, boot()),
                 place: place.clone(),
                 notifier: tell.clone(),
                 run: Mutex::default(),
@@ -100,6 +106,14 @@ impl Stores {
         }
     }
 
+    /// As [`Store::printed`].
+    pub fn printed(&self, snapshot: &Snapshot) {
+        match &self.0 {
+            OpenedStore::Lasting(store) => store.printed(snapshot),
+            OpenedStore::Falling(falling) => falling.shown.printed(snapshot),
+        }
+    }
+
     /// The store for one question and all that follows from it.
     pub fn run(&self) -> Arc<dyn Store> {
         match &self.0 {
@@ -118,7 +132,8 @@ impl FallbackStores {
         let before = before.filter(|_| !has_failed);
         let present = before.unwrap_or_else(|| Arc::new(self.begin()));
         *run = Some(Arc::clone(&present));
-        present
+        let (shown, notifier) = (Arc::clone(&self.shown), self.notifier.clone());
+        Arc::new(MonotonicStore::with_note(present, shown, notifier))
     }
 
     fn begin(&self) -> FallbackStore {
@@ -148,7 +163,6 @@ fn uncleared(place: &Place, why: &Error) -> Option<ClearedPlace> {
     Some(ClearedPlace { is_redis: false, place: shown, outcome })
 }
 
-fn open_local(place: &Place, tell: &Notifier) -> Result<Arc<LocalStore>, Error> {
-    let boot = BootClock::of_this_boot(place.folder.as_deref());
+fn open_local(place: &Place, boot: BootClock, tell: &Notifier) -> Result<Arc<LocalStore>, Error> {
     LocalStore::open(place, boot, tell.clone()).map(Arc::new)
 }

@@ -14,6 +14,7 @@ mod interrupted;
 mod list;
 mod load;
 mod local_store;
+mod monotonic;
 mod nomad_http;
 mod nomad_rows;
 mod oracle;

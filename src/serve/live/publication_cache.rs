@@ -110,7 +110,9 @@ impl PublicationCache {
         Some(current)
     }
 
+    /// It will be shown.
     fn publication(&self, snapshot: Snapshot) -> Arc<CachedPublication> {
+        self.backend.stores.printed(&snapshot);
         let nodes = lock(&self.publications).all().find_map(|it| it.last_nodes());
         Arc::new(CachedPublication::new(snapshot, &self.budget, nodes))
     }
