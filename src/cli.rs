@@ -151,13 +151,23 @@ pub struct Global {
 
 /// Everything that may be typed.
 pub fn command() -> clap::Command {
-    settings::with_settings(Cli::command())
+    settings::with_settings(Cli::command(), settings::described)
+}
+
+/// The command of these words alone and without help, which is enough unless they are wrong: to make
+/// all commands takes longer than to read an answer from the cache.
+fn typed(words: &[&str]) -> clap::Command {
+    let all = Cli::command();
+    let own = words.iter().skip(1).find_map(|word| all.find_subcommand(word));
+    let root = clap::Command::new("nomad-clients").version(env!("CARGO_PKG_VERSION"));
+    let root = root.subcommand_required(true).args(all.get_arguments().cloned());
+    settings::with_settings(root.subcommands(own.cloned()), settings::arg)
 }
 
 /// What ends the `-h` of each command.
 const MORE: &str = "Use --help to see the global options too, such as --address and --redis.";
 
-/// Leaves the global options to `--help`. Few runs ask for help, so it is made for those alone.
+/// Leaves the global options to `--help`.
 fn with_short_help(command: clap::Command) -> clap::Command {
     let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     let short = format!("{examples}\n\n{MORE}").trim_start().to_owned();
@@ -180,12 +190,11 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Erro
         || words.contains(&"--color=never");
     let colour = if is_plain { clap::ColorChoice::Never } else { clap::ColorChoice::Auto };
     let matches = |command: clap::Command| command.color(colour).try_get_matches_from(&args);
-    let mut matches = matches(command()).or_else(|error| match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            matches(with_short_help(command()))
-        }
-        _ => Err(no_built_in_jq(&error).unwrap_or(error)),
-    })?;
+    let matches = matches(typed(&words)).or_else(|error| match error.kind() {
+        ErrorKind::DisplayVersion => Err(error),
+        _ => matches(with_short_help(command())),
+    });
+    let mut matches = matches.map_err(|error| no_built_in_jq(&error).unwrap_or(error))?;
     let given = Given::of(&matches);
     let mut cli = Cli::from_arg_matches_mut(&mut matches)?;
     cli.global.given = given;

@@ -33,22 +33,25 @@ impl Given {
     }
 }
 
-/// Adds each option to the command that has it, or to all.
-pub(super) fn with_settings(command: Command) -> Command {
+/// Adds each option, as `arg` makes it, to the command that has it, or to all.
+pub(super) fn with_settings(command: Command, arg: fn(&Setting) -> Arg) -> Command {
     SETTINGS.iter().fold(command, |command, setting| match setting.only {
+        Some(name) if command.find_subcommand(name).is_none() => command,
         Some(name) => command.mut_subcommand(name, |own| own.arg(arg(setting))),
         None => command.arg(arg(setting).global(true)),
     })
 }
 
-fn arg(setting: &Setting) -> Arg {
+/// With its help.
+pub(super) fn described(setting: &Setting) -> Arg {
+    arg(setting).help(setting.help()).long_help(setting.long_help()).help_heading(setting.heading)
+}
+
+pub(super) fn arg(setting: &Setting) -> Arg {
     let arg = Arg::new(setting.name)
         .long(setting.name)
         .short(setting.short)
-        .value_name(setting.value_name())
-        .help(setting.help())
-        .long_help(setting.long_help())
-        .help_heading(setting.heading);
+        .value_name(setting.value_name());
     match setting.kind {
         ValueKind::Flag => arg.action(ArgAction::SetTrue),
         ValueKind::Text(_) | ValueKind::Number => arg,

@@ -39,6 +39,21 @@ fn help_and_version_are_data() {
     }
 }
 
+/// What is right is read by the typed command alone; whatever is wrong is told by all of them.
+#[test]
+fn a_word_that_names_a_command_may_be_a_value_too() {
+    let sandbox = Sandbox::empty();
+    let read = |line: &str| sandbox.run(line).stderr;
+    assert_eq!(read("--address list show x"), read("--address=list show x"));
+    assert_eq!(read("show --address list list"), read("--address list show list"));
+    assert!(read("lst").contains("similar subcommands exist: 'ls', 'list'"));
+    assert!(read("show list --jsn").contains("a similar argument exists: '--json'"));
+    assert!(read("show -c name list").contains("unexpected argument '-c'"));
+    assert!(read("").contains("Usage: nomad-clients"), "{}", read(""));
+    assert_eq!(sandbox.stdout("help list"), sandbox.stdout("list --help"));
+    assert_eq!(sandbox.stdout("help"), sandbox.stdout("--help"));
+}
+
 #[test]
 fn short_help_is_of_the_command_alone_and_fits_a_narrow_terminal() {
     let sandbox = Sandbox::empty().with("COLUMNS", "80");
