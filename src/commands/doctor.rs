@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write};
 use anyhow::{Error, Result};
 
 use crate::cli::Doctor;
-use crate::doctor::{self, Check, CheckStatus, Targets};
+use crate::doctor::{self, Check, CheckStatus};
 use crate::error::{self, ProblemFound};
 use crate::model::notice::{Level, Notifier};
 use crate::render::{self, OutputStyle};
@@ -15,18 +15,15 @@ use super::CommandContext;
 pub(super) fn run(options: &Doctor, context: &mut CommandContext<'_>) -> Result<()> {
     // Only calls are notices here: what would be a warning elsewhere is a check.
     let notifier = context.notifier.clone();
-    let subject = Targets {
-        found: context.config.found.clone(),
-        access: context.config.access.clone(),
-        place: context.config.place.clone(),
-        notifier: Notifier::new(move |notice| {
-            if notice.level == Level::Call {
-                notifier.call(notice.text);
-            }
-        }),
-    };
+    let calls = Notifier::new(move |notice| {
+        if notice.level == Level::Call {
+            notifier.call(notice.text);
+        }
+    });
+    let config = &context.config;
+    let checks = doctor::examined(&config.found, &config.access, &config.place, &calls);
     let style = context.style(true, false);
-    report(options, &doctor::examined(&subject), &style, context.out)
+    report(options, &checks, &style, context.out)
 }
 
 /// The report when the configuration can't be used.

@@ -155,7 +155,7 @@ fn check_node_pattern(node: &str) -> Result<()> {
 /// Stale nodes are never shown without a warning.
 fn warn_if_stale(answer: &Answer, notifier: &Notifier) {
     if let Some(outage) = &answer.outage {
-        let age = format::age(answer.snapshot.age);
+        let age = format::span(answer.snapshot.age);
         notifier.warning(format!("showing the nodes of {age} ago: {outage}"));
     }
 }

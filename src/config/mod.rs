@@ -91,7 +91,7 @@ impl Config {
         Ok(config)
     }
 
-    /// `cache` is the cache folder.
+    /// `cache` is the cache directory.
     fn of(
         values: Values,
         level: Option<Level>,

@@ -29,7 +29,7 @@ pub(super) fn provenance(values: &Values) -> Provenance {
         usual: None,
         leaks: values.file.is_open && values.file.any(holds_password),
         exposed: exposed.collect(),
-        options: typed().map(|setting| setting.name.to_owned()).collect(),
+        options: typed().map(|setting| setting.name).collect(),
         variables: variables()
             .map(|(name, _)| name)
             .filter(|name| variable(name).is_some())

@@ -1,6 +1,6 @@
 //! Where the settings come from. Values are not shown: they may be secrets.
 
-use super::{Check, Checks, Section};
+use super::{Check, Findings, Section};
 
 /// Where `config` found settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,48 +16,49 @@ pub(crate) struct Provenance {
     /// Options that were typed with a password, and the variables to set in their stead.
     pub(crate) exposed: Vec<(&'static str, &'static str)>,
     /// Long names, without dashes.
-    pub(crate) options: Vec<String>,
+    pub(crate) options: Vec<&'static str>,
     /// Names of variables that are set.
     pub(crate) variables: Vec<&'static str>,
 }
 
-pub(super) fn checks(found: &Provenance) -> Vec<Check> {
-    let mut checks = Checks::of(Section::Configuration);
-    match (&found.file, &found.usual) {
-        (Some((path, keys)), _) if found.leaks => {
-            let said = format!(
-                "{path}{}; other users can read it, and it contains a password",
-                sets(keys, &found.overruled)
-            );
-            checks.warning("file", said, format!("chmod 600 {path}"));
-        }
+pub(super) fn checks(from: &Provenance) -> Findings {
+    let mut found = Findings::of(Section::Configuration, &[]);
+    match (&from.file, &from.usual) {
         (Some((path, keys)), _) => {
-            checks.ok("file", format!("{path}{}", sets(keys, &found.overruled)));
+            let sets = sets(keys, &from.overruled);
+            let said = match from.leaks {
+                false => format!("{path}{sets}"),
+                true => {
+                    format!("{path}{sets}; other users can read it, and it contains a password")
+                }
+            };
+            found.ok_if(!from.leaks, "file", said, &format!("chmod 600 {path}"));
         }
-        (None, Some(usual)) => checks.ok("file", format!("none; would be read from {usual}")),
-        (None, None) => checks.ok("file", "none: this user has no home directory"),
+        (None, Some(usual)) => found.ok("file", format!("none; would be read from {usual}")),
+        (None, None) => found.ok("file", "none: this user has no home directory"),
     }
-    if !found.variables.is_empty() {
-        checks.ok("variables", found.variables.join(", "));
+    if !from.variables.is_empty() {
+        found.ok("variables", from.variables.join(", "));
     }
-    if !found.options.is_empty() {
-        let options: Vec<String> = found.options.iter().map(|name| format!("--{name}")).collect();
-        self::options(&mut checks, &options.join(", "), &found.exposed);
+    if !from.options.is_empty() {
+        options(&mut found, from);
     }
-    checks.all
+    found
 }
 
-fn options(checks: &mut Checks, options: &str, exposed: &[(&str, &str)]) {
-    if exposed.is_empty() {
-        return checks.ok("options", options);
+fn options(found: &mut Findings, from: &Provenance) {
+    let typed = |names: &[&str], between: &str| {
+        names.iter().map(|name| format!("--{name}")).collect::<Vec<_>>().join(between)
+    };
+    let (exposed, variables): (Vec<&str>, Vec<&str>) = from.exposed.iter().copied().unzip();
+    let mut said = typed(&from.options, ", ");
+    if !exposed.is_empty() {
+        said += "; other users can see the password of ";
+        said += &typed(&exposed, " and of ");
+        said += " in the process list";
     }
-    let typed: Vec<String> = exposed.iter().map(|(option, _)| format!("--{option}")).collect();
-    let variables: Vec<&str> = exposed.iter().map(|(_, variable)| *variable).collect();
-    let said = format!(
-        "{options}; other users can see the password of {} in the process list",
-        typed.join(" and of ")
-    );
-    checks.warning("options", said, format!("set {} instead", variables.join(" and ")));
+    let advice = format!("set {} instead", variables.join(" and "));
+    found.ok_if(exposed.is_empty(), "options", said, &advice);
 }
 
 fn sets(keys: &[String], overruled: &[(String, String)]) -> String {
@@ -70,13 +71,15 @@ fn sets(keys: &[String], overruled: &[(String, String)]) -> String {
 
 /// The report when the settings can't even be read.
 pub(crate) fn unconfigured(what: &str, hint: Option<&str>) -> Vec<Check> {
-    let mut checks = Checks::of(Section::Configuration);
-    checks.problem("settings", what, hint.unwrap_or("correct it where it is set"));
-    let others = Section::ALL.into_iter().filter(|link| *link != Section::Configuration);
-    let skipped = others.flat_map(|link| {
-        let mut checks = Checks::of(link);
-        checks.skipped("all", "needs settings");
-        checks.all
+    let all = Section::ALL.into_iter().flat_map(|link| {
+        let mut found = Findings::of(link, &[]);
+        match link {
+            Section::Configuration => {
+                found.problem("settings", what, hint.unwrap_or("correct it where it is set"));
+            }
+            _ => found.skipped("all", "needs settings"),
+        }
+        found.checks
     });
-    checks.all.into_iter().chain(skipped).collect()
+    all.collect()
 }

@@ -10,8 +10,6 @@ mod local;
 mod nomad;
 mod redis;
 
-use std::panic::resume_unwind;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -19,8 +17,8 @@ use serde::Serialize;
 use crate::model::notice::Notifier;
 use crate::model::text::printable;
 use crate::nomad::Access;
-use crate::store::redis::CacheEntry;
-use crate::store::{CacheMode, Place};
+use crate::parallel;
+use crate::store::{CacheEntry, CacheMode, Place};
 
 use clock::ClockReading;
 
@@ -32,7 +30,7 @@ pub(crate) struct Check {
     pub(crate) link: Section,
     /// Unique within the link, unless it is that of a key or of a right.
     #[serde(rename = "check")]
-    pub(crate) name: String,
+    pub(crate) name: &'static str,
     pub(crate) state: CheckStatus,
     /// What is so.
     pub(crate) said: String,
@@ -70,29 +68,11 @@ pub(crate) enum CheckStatus {
     Skipped,
 }
 
-impl CheckStatus {
-    /// As JSON has it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Warning => "warning",
-            Self::Problem => "problem",
-            Self::Skipped => "skipped",
-        }
-    }
-}
-
-/// What is to be examined.
-pub(crate) struct Targets {
-    pub(crate) found: Provenance,
-    pub(crate) access: Access,
-    pub(crate) place: Place,
-    pub(crate) notifier: Notifier,
-}
-
-/// What was found out about one link, and what others need of it.
-#[derive(Default)]
+/// The checks of one section in their order, and what other sections need of it.
 struct Findings {
+    link: Section,
+    /// Each of these needs those before it.
+    order: &'static [&'static str],
     checks: Vec<Check>,
     /// The cache that answers now.
     entry: Option<CacheEntry>,
@@ -101,43 +81,46 @@ struct Findings {
     clock: Option<ClockReading>,
 }
 
-/// Checks of one link, in the order in which they were made.
-struct Checks {
-    link: Section,
-    all: Vec<Check>,
-}
-
-impl Checks {
-    fn of(link: Section) -> Self {
-        Self { link, all: Vec::new() }
+impl Findings {
+    fn of(link: Section, order: &'static [&'static str]) -> Self {
+        Self { link, order, checks: Vec::new(), entry: None, index: None, clock: None }
     }
 
-    fn add(&mut self, name: &str, state: CheckStatus, said: String, advice: Option<String>) {
+    fn add(&mut self, name: &'static str, state: CheckStatus, said: &str, advice: Option<&str>) {
         // Names, versions and errors of others may stand in it.
-        let safe = |text: String| printable(&text).into_owned();
+        let safe = |text: &str| printable(text).into_owned();
         let (said, advice) = (safe(said), advice.map(safe));
-        self.all.push(Check { link: self.link, name: name.to_owned(), state, said, advice });
+        self.checks.push(Check { link: self.link, name, state, said, advice });
     }
 
-    fn ok(&mut self, name: &str, said: impl Into<String>) {
-        self.add(name, CheckStatus::Ok, said.into(), None);
+    fn ok(&mut self, name: &'static str, said: impl AsRef<str>) {
+        self.add(name, CheckStatus::Ok, said.as_ref(), None);
     }
 
-    fn warning(&mut self, name: &str, said: impl Into<String>, advice: impl Into<String>) {
-        self.add(name, CheckStatus::Warning, said.into(), Some(advice.into()));
+    fn warning(&mut self, name: &'static str, said: impl AsRef<str>, advice: impl AsRef<str>) {
+        self.add(name, CheckStatus::Warning, said.as_ref(), Some(advice.as_ref()));
     }
 
-    fn problem(&mut self, name: &str, said: impl Into<String>, advice: impl Into<String>) {
-        self.add(name, CheckStatus::Problem, said.into(), Some(advice.into()));
+    /// A warning, unless it is `fine`.
+    fn ok_if(&mut self, fine: bool, name: &'static str, said: impl AsRef<str>, advice: &str) {
+        match fine {
+            true => self.ok(name, said),
+            false => self.warning(name, said, advice),
+        }
     }
 
-    fn skipped(&mut self, name: &str, why: impl Into<String>) {
-        self.add(name, CheckStatus::Skipped, why.into(), None);
+    fn problem(&mut self, name: &'static str, said: impl AsRef<str>, advice: impl AsRef<str>) {
+        self.add(name, CheckStatus::Problem, said.as_ref(), Some(advice.as_ref()));
     }
 
-    /// These can't be known.
-    fn skip_all(&mut self, names: &[&str], why: &str) {
-        names.iter().for_each(|name| self.skipped(name, why));
+    fn skipped(&mut self, name: &'static str, why: impl AsRef<str>) {
+        self.add(name, CheckStatus::Skipped, why.as_ref(), None);
+    }
+
+    /// What comes after `name` can't be known.
+    fn skip_after(&mut self, name: &str) {
+        let after = self.order.iter().skip_while(|known| **known != name).skip(1);
+        after.for_each(|skipped| self.skipped(skipped, format!("needs {name}")));
     }
 }
 
@@ -167,27 +150,28 @@ impl TimeLeft {
 }
 
 /// Nomad and Redis are asked side by side.
-pub(crate) fn examined(case: &Targets) -> Vec<Check> {
-    let time = TimeLeft { until: case.access.deadline };
-    let uses_redis = matches!(case.place.choice, CacheMode::Auto | CacheMode::Redis);
-    let uses_files = matches!(case.place.choice, CacheMode::Auto | CacheMode::Local);
-    let redis = || redis::examined(&case.place, time, &case.notifier);
-    let (nomad, redis) = thread::scope(|scope| {
-        let thread = uses_redis.then(|| thread::Builder::new().spawn_scoped(scope, redis));
-        let nomad = nomad::examined(&case.access, time, &case.notifier);
-        let redis = thread.map(|thread| match thread {
-            Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
-            // Where no thread can be made, one after the other.
-            Err(_) => redis(),
-        });
-        (nomad, redis)
-    });
-    let redis = redis.unwrap_or_default();
-    let files = uses_files.then(|| local::examined(&case.place, redis.entry.is_some()));
-    let files = files.unwrap_or_default();
+pub(crate) fn examined(
+    found: &Provenance,
+    access: &Access,
+    place: &Place,
+    notifier: &Notifier,
+) -> Vec<Check> {
+    let time = TimeLeft { until: access.deadline };
+    let uses = |mode| place.choice == CacheMode::Auto || place.choice == mode;
+    let mut asked = vec![Section::Nomad];
+    asked.extend(uses(CacheMode::Redis).then_some(Section::Redis));
+    let mut asked = parallel::each(asked, |section| match section {
+        Section::Redis => redis::examined(place, time, notifier),
+        _ => nomad::examined(access, time, notifier),
+    })
+    .into_iter();
+    let mut next = |section| asked.next().unwrap_or_else(|| Findings::of(section, &[]));
+    let (nomad, redis) = (next(Section::Nomad), next(Section::Redis));
+    let files = uses(CacheMode::Local).then(|| local::examined(place, redis.entry.is_some()));
+    let files = files.unwrap_or_else(|| Findings::of(Section::Files, &[]));
     let entry = redis.entry.as_ref().or(files.entry.as_ref());
-    let cache = cache::checks(&case.place, entry, nomad.index);
+    let cache = cache::checks(place, entry, nomad.index);
     let clock = clock::checks(nomad.clock, redis.clock);
-    let configuration = configuration::checks(&case.found);
-    [configuration, nomad.checks, redis.checks, files.checks, cache, clock].concat()
+    let all = [configuration::checks(found), nomad, redis, files, cache, clock];
+    all.into_iter().flat_map(|found| found.checks).collect()
 }

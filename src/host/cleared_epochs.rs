@@ -287,7 +287,7 @@ mod tests {
         let why = cleared(Duration::from_millis(20)).unwrap_err();
         let place = host.home.path().join("cache");
         let locked = "pub.lock is held by another process";
-        assert_eq!(why, format!("cache folder {}: {locked}", place.display()));
+        assert_eq!(why, format!("cache directory {}: {locked}", place.display()));
         assert!(process.holds(b"ab") && host.dead(&["ab"]) == [false]);
         drop(held);
         cleared(LIMIT).unwrap();

@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::folder::{Folder, Lock};
 
-/// The folder of the locks, below the cache folder.
+/// The folder of the locks, below the cache directory.
 const FOLDER: &str = "connections";
 /// One for each process, so that none waits for those with many.
 const FIRST: usize = 24;

@@ -34,14 +34,46 @@ pub(crate) struct Folder {
 }
 
 /// Owner, mode and free space of a directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct FolderSpace {
     pub mode: u32,
     pub owner: u32,
     /// Available to this user.
     pub free_bytes: u64,
+    pub is_remote: bool,
     /// Or why no file can be created in it.
-    pub writable: Result<(), String>,
+    pub writable: io::Result<()>,
+}
+
+/// Why a directory is not used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cache directory {path}: {flaw}")]
+pub struct FolderError {
+    pub path: String,
+    pub flaw: FolderFlaw,
+}
+
+/// What is wrong with a directory.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FolderFlaw {
+    #[error("cannot be created: {0}")]
+    Uncreatable(String),
+    #[error("is a file or a link, not a directory")]
+    NotDirectory,
+    #[error("belongs to another user")]
+    Foreign,
+    #[error("is open to others (mode {0:04o}): chmod 700 it")]
+    Open(u32),
+    #[error("is on a network file system, where a lock can block")]
+    Remote,
+    #[error("{0}")]
+    Io(String),
+}
+
+impl FolderFlaw {
+    pub(crate) fn of(self, path: &Path) -> FolderError {
+        FolderError { path: display_path(path), flaw: self }
+    }
 }
 
 /// A lock on a file, released on drop, also if a child process has inherited the file.
@@ -83,18 +115,16 @@ impl Folder {
     /// Opens the directory, and creates it if it is missing.
     ///
     /// # Errors
-    /// Path and cause: not a directory, a link, another user's, open to others, or cannot be created.
-    pub(crate) fn open(path: &Path) -> Result<Self, String> {
+    /// Not a directory, a link, another user's, open to others, or cannot be created.
+    pub(crate) fn open(path: &Path) -> Result<Self, FolderError> {
         // In almost every run it is there.
         if let Ok(folder) = Self::existing(path) {
             return Ok(folder);
         }
         match DirBuilder::new().recursive(true).mode(0o700).create(path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(format!(
-                "cache folder {}: cannot be made: {}",
-                display_path(path),
-                io_reason(&error)
-            )),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                Err(FolderFlaw::Uncreatable(io_reason(&error)).of(path))
+            }
             _ => Self::existing(path),
         }
     }
@@ -103,7 +133,7 @@ impl Folder {
     ///
     /// # Errors
     /// As [`Folder::open`].
-    pub(crate) fn existing(path: &Path) -> Result<Self, String> {
+    pub(crate) fn existing(path: &Path) -> Result<Self, FolderError> {
         Self::of(path, rustix::process::geteuid().as_raw())
     }
 
@@ -115,27 +145,23 @@ impl Folder {
         }
     }
 
-    fn of(path: &Path, owner: u32) -> Result<Self, String> {
-        let wrong = |why: &str| Err(format!("cache folder {}: {why}", display_path(path)));
+    fn of(path: &Path, owner: u32) -> Result<Self, FolderError> {
+        let wrong = |flaw: FolderFlaw| Err(flaw.of(path));
+        let io = |error: rustix::io::Errno| FolderFlaw::Io(io_reason(&error.into())).of(path);
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
         let handle = match rustix::fs::open(path, flags, Mode::empty()) {
             Ok(handle) => handle,
             Err(rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => {
-                return wrong("is a file or a link, not a folder");
+                return wrong(FolderFlaw::NotDirectory);
             }
-            Err(error) => return wrong(&io_reason(&error.into())),
+            Err(error) => return Err(io(error)),
         };
-        let stat = fstat(&handle).map_err(|error| {
-            format!("cache folder {}: {}", display_path(path), io_reason(&error.into()))
-        })?;
+        let stat = fstat(&handle).map_err(io)?;
         if stat.st_uid != owner {
-            return wrong("belongs to another user");
+            return wrong(FolderFlaw::Foreign);
         }
         if stat.st_mode & 0o077 != 0 {
-            return wrong(&format!(
-                "is open to others (mode {:04o}): chmod 700 it",
-                stat.st_mode & 0o7777
-            ));
+            return wrong(FolderFlaw::Open(stat.st_mode & 0o7777));
         }
         Ok(Self { path: path.to_owned(), handle, owner })
     }
@@ -153,14 +179,20 @@ impl Folder {
         false
     }
 
-    pub(crate) fn space(&self) -> io::Result<FolderSpace> {
-        let (stat, system) = (fstat(&self.handle)?, fstatvfs(&self.handle)?);
-        Ok(FolderSpace {
-            mode: stat.st_mode & 0o7777,
-            owner: stat.st_uid,
-            free_bytes: system.f_bavail.saturating_mul(system.f_frsize),
-            writable: Self::may_write(&self.path).map_err(|error| io_reason(&error)),
-        })
+    /// # Errors
+    /// The directory cannot be examined.
+    pub(crate) fn space(&self) -> Result<FolderSpace, FolderError> {
+        let space = || {
+            let (stat, system) = (fstat(&self.handle)?, fstatvfs(&self.handle)?);
+            Ok(FolderSpace {
+                mode: stat.st_mode & 0o7777,
+                owner: stat.st_uid,
+                free_bytes: system.f_bavail.saturating_mul(system.f_frsize),
+                is_remote: self.is_remote(),
+                writable: Self::may_write(&self.path),
+            })
+        };
+        space().map_err(|error: io::Error| FolderFlaw::Io(io_reason(&error)).of(&self.path))
     }
 
     /// Whether files may be created in that directory. Nothing is created.
@@ -296,8 +328,8 @@ mod tests {
         let own = Folder::open(&path).unwrap();
         own.replace("epoch", &[b"1"]).unwrap();
         let stranger = own.owner + 1;
-        let why = format!("cache folder {}: belongs to another user", path.display());
-        assert_eq!(Folder::of(&path, stranger).unwrap_err(), why);
+        let why = format!("cache directory {}: belongs to another user", path.display());
+        assert_eq!(Folder::of(&path, stranger).unwrap_err().to_string(), why);
         assert!(Folder::of(&path, own.owner).is_ok());
 
         let strange = Folder { owner: stranger, ..own };

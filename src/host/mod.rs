@@ -12,4 +12,4 @@ pub(crate) mod refused_scopes;
 pub(crate) mod shown;
 
 pub use boot::BootClock;
-pub use folder::FolderSpace;
+pub use folder::{FolderError, FolderFlaw, FolderSpace};

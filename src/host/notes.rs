@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::model::text::io_reason;
 
-use super::folder::Folder;
+use super::folder::{Folder, FolderFlaw};
 
 /// More than any note needs.
 const LONGEST: u64 = 64 << 10;
@@ -59,14 +59,14 @@ impl Notes {
     ) -> Result<(), Unwritten> {
         let path = self.folder.as_deref().ok_or(Unwritten::NoFolder)?;
         let folder = Folder::open(path).map_err(|why| match Folder::may_exist(path) {
-            true => Unwritten::Failed(why),
+            true => Unwritten::Failed(why.to_string()),
             false => Unwritten::NoFolder,
         })?;
         let changed = folder.writing(limit).and_then(|writing| {
             writing.replace(name, &[change(text(&folder, name, longest)).as_bytes()])
         });
         changed.map_err(|error| {
-            Unwritten::Failed(format!("cache folder {}: {}", folder.place(), io_reason(&error)))
+            Unwritten::Failed(FolderFlaw::Io(io_reason(&error)).of(path).to_string())
         })
     }
 

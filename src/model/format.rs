@@ -21,13 +21,14 @@ pub(crate) fn limit(time: Duration) -> String {
     }
 }
 
-/// An age in whole seconds, minutes or hours: `12s`, `3m20s`, `2h5m`.
-pub(crate) fn age(age: Duration) -> String {
-    let seconds = age.as_secs();
+/// A span of time, rounded down: `12s`, `3m20s`, `2h5m`, `400d`.
+pub(crate) fn span(time: Duration) -> String {
+    let seconds = time.as_secs();
     match seconds {
         0..60 => format!("{seconds}s"),
         60..3600 => format!("{}m{}s", seconds / 60, seconds % 60),
-        _ => format!("{}h{}m", seconds / 3600, seconds % 3600 / 60),
+        3600..172_800 => format!("{}h{}m", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{}d", seconds / 86_400),
     }
 }
 
@@ -47,16 +48,6 @@ pub(crate) fn took(time: Duration) -> String {
         ..9.95 => format!("{ms:.1} ms"),
         ..999.5 => format!("{ms:.0} ms"),
         _ => format!("{:.1} s", ms / 1000.0),
-    }
-}
-
-/// `12 s`, `3 m 20 s`, `2 h 5 m`, `400 d`
-pub(crate) fn span(seconds: u64) -> String {
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} m {} s", seconds / 60, seconds % 60),
-        3600..172_800 => format!("{} h {} m", seconds / 3600, seconds % 3600 / 60),
-        _ => format!("{} d", seconds / 86_400),
     }
 }
 
@@ -82,29 +73,17 @@ pub(crate) fn count(count: u64, word: &str) -> String {
     if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
 }
 
-/// As people read it: `812 B`, `6.8 KB`, `12.3 MB`.
-#[expect(clippy::cast_precision_loss, reason = "a tenth of a unit is enough")]
-pub(crate) fn size(bytes: usize) -> String {
-    let amount = bytes as f64;
-    match bytes {
-        0..1_000 => format!("{bytes} B"),
-        1_000..1_000_000 => format!("{:.1} KB", amount / 1e3),
-        _ => format!("{:.1} MB", amount / 1e6),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use super::{age, bytes, count, limit, short, size, span, took};
+    use super::{bytes, count, limit, short, span, took};
 
     #[test]
     fn figures_read_well() {
         let took = |us| took(Duration::from_micros(us));
         assert_eq!([412, 12_345, 1_540_000].map(took), ["0.4 ms", "12 ms", "1.5 s"]);
         assert_eq!([9_940, 9_960, 999_600].map(took), ["9.9 ms", "10 ms", "1.0 s"]);
-        assert_eq!([59, 200, 7500].map(span), ["59 s", "3 m 20 s", "2 h 5 m"]);
         assert_eq!(
             [17, 3821, 1_258_291, 6 << 30].map(bytes),
             ["17 B", "3.7 KiB", "1.2 MiB", "6.0 GiB"]
@@ -121,17 +100,9 @@ mod tests {
         let limit = |ms| limit(Duration::from_millis(ms));
         let limits = [1, 50, 250, 998, 1500, 1980, 30_000].map(limit);
         assert_eq!(limits, ["1ms", "50ms", "250ms", "1s", "1.5s", "2s", "30s"]);
-        let age = |seconds| age(Duration::from_secs(seconds));
-        assert_eq!([59, 200, 7500].map(age), ["59s", "3m20s", "2h5m"]);
+        let span = |seconds| span(Duration::from_secs(seconds));
+        let spans = [59, 200, 7500, 172_799, 400 * 86_400].map(span);
+        assert_eq!(spans, ["59s", "3m20s", "2h5m", "47h59m", "400d"]);
         assert_eq!([99, 100].map(|ms| short(Duration::from_millis(ms))), ["99ms", "0.10s"]);
-    }
-
-    #[test]
-    fn sizes_are_readable() {
-        for (bytes, text) in
-            [(0, "0 B"), (999, "999 B"), (6_812, "6.8 KB"), (12_345_678, "12.3 MB")]
-        {
-            assert_eq!(size(bytes), text);
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! The checks of `doctor` on the way to Nomad, one by one.
 
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -18,39 +18,33 @@ use super::timeouts::{CONNECT, REQUEST};
 use super::trace::Trace;
 use super::{Error, FailureKind, wire};
 
-/// A reply to a check, and what it showed beside its body.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProbeReply<T> {
-    pub what: T,
-    pub took: Duration,
-    /// The server's clock in seconds since 1970, if the reply has a date.
-    pub date: Option<u64>,
-}
-
-/// Why a check failed.
-#[derive(Debug, Clone)]
-pub struct ProbeError {
-    pub error: Error,
+/// How far a check came that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FailedAt {
+    /// No request was sent.
+    Connection,
     /// The TLS handshake failed: no request was sent.
-    pub in_tls: bool,
-    /// No request was sent: the connection or its TLS handshake failed.
-    pub unasked: bool,
+    Tls,
     /// Nomad runs but has no leader.
-    pub leaderless: bool,
+    Leader,
+    Answer,
 }
 
 /// The list limited to one node, which is cheap for Nomad.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OneNodeList {
+pub(crate) struct OneNodeList {
     /// `X-Nomad-Index`, the same as that of the whole list.
-    pub index: Option<u64>,
+    pub(crate) index: Option<u64>,
     /// How long ago the server that answered heard from the leader.
-    pub last_contact_ms: u64,
+    pub(crate) last_contact_ms: u64,
+    pub(crate) took: Duration,
+    /// The server's clock in seconds since 1970, if the reply has a date.
+    pub(crate) date: Option<u64>,
 }
 
 /// What is known about the agent that answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Agent {
+pub(crate) enum Agent {
     Version(String),
     /// The token may not read agents; it may still read nodes.
     Hidden,
@@ -65,69 +59,80 @@ const HANDSHAKE: Duration = Duration::from_secs(1);
 
 impl HttpNomad {
     /// The addresses of Nomad's host.
-    ///
-    /// # Errors
-    /// No such host, or no answer in time.
-    pub fn addresses(&self, limit: Duration) -> Result<Vec<IpAddr>, Error> {
+    pub(crate) fn addresses(&self, limit: Duration) -> Result<Vec<SocketAddr>, Error> {
         let request = self.probing("name", limit);
-        let sockets = self.sockets(limit).map_err(|error| request.transport(&error))?;
-        let mut addresses: Vec<IpAddr> = sockets.iter().map(SocketAddr::ip).collect();
-        addresses.dedup();
-        Ok(addresses)
+        let sockets = look_up(self.address().authority(), limit.min(CONNECT));
+        sockets.map_err(|error| request.transport(&error))
     }
 
-    /// Opens and closes a connection; how long it took.
-    ///
-    /// # Errors
-    /// The connection was refused, or timed out.
-    pub fn connects(&self, limit: Duration) -> Result<Duration, Error> {
+    /// Opens and closes a connection to one of `sockets`; how long it took.
+    pub(crate) fn connects(
+        &self,
+        sockets: &[SocketAddr],
+        limit: Duration,
+    ) -> Result<Duration, Error> {
         let request = self.probing("connect", limit);
         let limit = limit.min(CONNECT);
         let failed = |error| request.transport(&ureq::Error::Io(error));
         let timed_out = || request.transport(&ureq::Error::Timeout(ureq::Timeout::Connect));
         let began = clock::now();
-        if self.address().is_unix() {
-            let path = self.address().host.clone();
-            let connected = within(limit, move || UnixStream::connect(path).map(drop));
-            connected.ok_or_else(timed_out)?.map_err(failed)?;
-        } else {
-            let sockets = self.sockets(limit).map_err(|error| request.transport(&error))?;
-            connect_to_first(&sockets, limit).ok_or_else(timed_out)?.map_err(failed)?;
-        }
-        Ok(clock::now().saturating_duration_since(began))
+        let connected = match self.address().is_unix() {
+            true => {
+                let path = self.address().host.clone();
+                within(limit, move || UnixStream::connect(path).map(drop))
+            }
+            false => connect_to_first(sockets, limit),
+        };
+        connected.ok_or_else(timed_out)?.map_err(failed)?;
+        Ok(clock::since(began))
     }
 
     /// The address of the leader; needs no token.
-    ///
-    /// # Errors
-    /// Also if there is no leader.
-    pub fn leader(&self, limit: Duration) -> Result<ProbeReply<String>, ProbeError> {
-        let answered = self.probe("/v1/status/leader", "leader", limit, wire::leader)?;
-        Ok(ProbeReply { what: self.mask.line(&answered.what, TEXT_MAX), ..answered })
+    pub(crate) fn leader(&self, limit: Duration) -> Result<String, (FailedAt, Error)> {
+        let request = self.probing("leader", limit);
+        let _permit = self.enter();
+        let sent = self.send(&self.path("/v1/status/leader"), false, &request);
+        let is_unsent = sent.is_err() && !Trace::latest().connected;
+        let failed_at = match &sent {
+            Err(failure) if is_of_tls(failure) => FailedAt::Tls,
+            Err(_) if is_unsent => FailedAt::Connection,
+            Ok(reply) if is_leaderless(reply) => FailedAt::Leader,
+            _ => FailedAt::Answer,
+        };
+        // With a proxy, it may be the proxy that fails.
+        let is_ignored = failed_at == FailedAt::Connection
+            && request.proxy.is_none()
+            && request.address.scheme == Scheme::Https;
+        let reply = checked(sent, &request).map_err(|error| match is_ignored {
+            true => (FailedAt::Tls, self.ignored(error, request.limit)),
+            false => (failed_at, error),
+        })?;
+        let leader = self.parsed(&reply, "leader", wire::leader);
+        let leader = leader.map_err(|error| (FailedAt::Answer, error))?;
+        Ok(self.mask.line(&leader, TEXT_MAX))
     }
 
     /// Whether this token may list nodes. With `stale`, a server without a leader answers too.
-    ///
-    /// # Errors
-    /// As for the list.
-    pub fn glance(
-        &self,
-        stale: bool,
-        limit: Duration,
-    ) -> Result<ProbeReply<OneNodeList>, ProbeError> {
+    pub(crate) fn list_one(&self, stale: bool, limit: Duration) -> Result<OneNodeList, Error> {
         let path = if stale { "/v1/nodes?per_page=1&stale" } else { "/v1/nodes?per_page=1" };
+        let _permit = self.enter();
         let request = self.probing("list", limit);
-        let (reply, took) = self.timed(path, &request)?;
-        self.parsed(&reply, "list", wire::stubs).map_err(ProbeError::of)?;
-        let what = OneNodeList { index: reply.index(), last_contact_ms: reply.last_contact_ms() };
-        Ok(ProbeReply { what, took, date: date(&reply) })
+        let began = clock::now();
+        let sent = self.send(&self.path(path), false, &request);
+        let took = clock::since(began);
+        let reply = checked(sent, &request)?;
+        self.parsed(&reply, "list", wire::stubs)?;
+        let date = unix_seconds(reply.header("date")).and_then(|date| date.try_into().ok());
+        Ok(OneNodeList {
+            index: reply.index(),
+            last_contact_ms: reply.last_contact_ms(),
+            took,
+            date,
+        })
     }
 
     /// The version of the agent that answers, if the token may read it.
-    ///
-    /// # Errors
-    /// As for the list, unless the token is refused.
-    pub fn agent(&self, limit: Duration) -> Result<Agent, Error> {
+    pub(crate) fn agent(&self, limit: Duration) -> Result<Agent, Error> {
         let _permit = self.enter();
         let request = self.probing("agent", limit);
         match self.send(&self.path("/v1/agent/self"), false, &request) {
@@ -143,51 +148,10 @@ impl HttpNomad {
         }
     }
 
-    fn sockets(&self, limit: Duration) -> Result<Vec<SocketAddr>, ureq::Error> {
-        look_up(self.address().authority(), limit.min(CONNECT))
-    }
-
     /// Errors report the limit of this check, not that of the command.
     fn probing(&self, what: &str, limit: Duration) -> NomadRequest<'_> {
         let limit = limit.min(REQUEST);
         NomadRequest { timeout: limit, ..self.request_within(what, limit) }
-    }
-
-    fn probe<T>(
-        &self,
-        path: &str,
-        what: &str,
-        limit: Duration,
-        parse: fn(&[u8]) -> Result<T, String>,
-    ) -> Result<ProbeReply<T>, ProbeError> {
-        let request = self.probing(what, limit);
-        let (reply, took) = self.timed(path, &request)?;
-        let parsed = self.parsed(&reply, what, parse).map_err(ProbeError::of)?;
-        Ok(ProbeReply { what: parsed, took, date: date(&reply) })
-    }
-
-    fn timed(
-        &self,
-        path: &str,
-        request: &NomadRequest<'_>,
-    ) -> Result<(Reply, Duration), ProbeError> {
-        let _permit = self.enter();
-        let began = clock::now();
-        let sent = self.send(&self.path(path), false, request);
-        let took = clock::now().saturating_duration_since(began);
-        let refused = sent.as_ref().is_err_and(is_of_tls);
-        let unasked = refused || sent.is_err() && !Trace::latest().connected;
-        // With a proxy, it may be the proxy that fails.
-        let ignored = unasked && !refused && request.proxy.is_none();
-        let ignored = ignored && request.address.scheme == Scheme::Https;
-        let in_tls = refused || ignored;
-        let leaderless = sent.as_ref().is_ok_and(is_leaderless);
-        let error = match checked(sent, request) {
-            Ok(reply) => return Ok((reply, took)),
-            Err(error) if ignored => self.ignored(error, request.limit),
-            Err(error) => error,
-        };
-        Err(ProbeError { error, in_tls, unasked, leaderless })
     }
 
     /// A server that accepts the connection and does not answer the handshake has no TLS.
@@ -204,12 +168,6 @@ impl HttpNomad {
     }
 }
 
-impl ProbeError {
-    fn of(error: Error) -> Self {
-        Self { error, in_tls: false, unasked: false, leaderless: false }
-    }
-}
-
 fn is_of_tls(failure: &TransferError) -> bool {
     match failure {
         TransferError::Disconnected(error) | TransferError::Transport(error) => is_tls(error),
@@ -219,10 +177,6 @@ fn is_of_tls(failure: &TransferError) -> bool {
 
 fn is_leaderless(reply: &Reply) -> bool {
     reply.status == 500 && String::from_utf8_lossy(&reply.body).contains("No cluster leader")
-}
-
-fn date(reply: &Reply) -> Option<u64> {
-    unix_seconds(reply.header("date"))?.try_into().ok()
 }
 
 /// Connects to the first address that accepts; else the last error, or `None` if time ran out.

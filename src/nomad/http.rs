@@ -9,7 +9,7 @@ use ureq::http::{HeaderValue, Response};
 use ureq::{Agent, Body};
 
 use crate::clock;
-use crate::model::format::size;
+use crate::model::format::bytes;
 use crate::model::live::Live;
 use crate::model::mask::Mask;
 use crate::model::node::{Detail, NodeId};
@@ -269,7 +269,7 @@ impl HttpNomad {
         let ms = clock::now().saturating_duration_since(began).as_millis();
         self.notifier.call(match reply {
             Ok(reply) => {
-                let size = size(reply.body.len());
+                let size = bytes(reply.body.len() as u64);
                 format!("GET {address}{path} → {}, {size}, {ms} ms", reply.status)
             }
             Err(_) => format!("GET {address}{path} → no answer, {ms} ms"),

@@ -33,7 +33,7 @@ use std::time::{Duration, Instant};
 use crate::model::node::{Detail, NodeId, Stub};
 use crate::model::secret::Secret;
 
-pub use diagnose::{Agent, OneNodeList, ProbeError, ProbeReply};
+pub(crate) use diagnose::{Agent, FailedAt, OneNodeList};
 pub use http::HttpNomad;
 pub use index_probe::LongPoll;
 
@@ -54,7 +54,7 @@ pub struct Access {
     pub compress: Compress,
     /// The most concurrent requests, and the connections kept for them.
     pub concurrency: usize,
-    /// The cache folder, where the processes of this host share a limit on connections; `None` = each
+    /// The cache directory, where the processes of this host share a limit on connections; `None` = each
     /// has its own.
     pub folder: Option<PathBuf>,
     /// The time for the whole command.

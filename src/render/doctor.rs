@@ -21,21 +21,22 @@ const WIDEST: usize = 110;
 
 /// The object of `doctor --json`, without a newline.
 pub(crate) fn doctor_json(checks: &[Check]) -> Vec<u8> {
-    let count = |state| checks.iter().filter(|check| check.state == state).count();
-    json::bytes(&Report {
-        ok: count(CheckStatus::Problem) == 0,
-        problems: count(CheckStatus::Problem),
-        warnings: count(CheckStatus::Warning),
-        checks,
-    })
+    let [problems, warnings, _] = counts(checks);
+    json::bytes(&Report { ok: problems == 0, problems, warnings, checks })
 }
 
 #[derive(Serialize)]
 struct Report<'a> {
     ok: bool,
-    problems: usize,
-    warnings: usize,
+    problems: u64,
+    warnings: u64,
     checks: &'a [Check],
+}
+
+/// Problems, warnings, skipped.
+fn counts(checks: &[Check]) -> [u64; 3] {
+    [CheckStatus::Problem, CheckStatus::Warning, CheckStatus::Skipped]
+        .map(|state| checks.iter().filter(|check| check.state == state).count() as u64)
 }
 
 /// The report for people.
@@ -64,25 +65,18 @@ fn head(link: Section) -> &'static str {
 }
 
 fn line(to: &mut dyn Write, check: &Check, look: &OutputStyle) -> io::Result<()> {
-    let tone = match check.state {
-        CheckStatus::Ok => Tone::Good,
-        CheckStatus::Warning => Tone::Attention,
-        CheckStatus::Problem => Tone::Bad,
-        CheckStatus::Skipped => Tone::Faint,
+    let (state, tone, said_tone) = match check.state {
+        CheckStatus::Ok => ("ok", Tone::Good, Tone::Plain),
+        CheckStatus::Warning => ("warning", Tone::Attention, Tone::Plain),
+        CheckStatus::Problem => ("problem", Tone::Bad, Tone::Plain),
+        CheckStatus::Skipped => ("skipped", Tone::Faint, Tone::Faint),
     };
-    let state = format!("{:STATE$}", check.state.name());
-    let faint = if check.state == CheckStatus::Skipped { Tone::Faint } else { Tone::Plain };
-    let mut said = wrapped(&check.said, look.width, MARGIN).into_iter();
-    let name = format!("{:NAME$}", check.name);
-    let first = said.next().unwrap_or_default();
-    writeln!(
-        to,
-        "  {}{name}{}",
-        tone.painted(&state, look.colour),
-        faint.painted(&first, look.colour)
-    )?;
-    for more in said {
-        writeln!(to, "{:MARGIN$}{}", "", faint.painted(&more, look.colour))?;
+    let state = format!("{state:STATE$}");
+    write!(to, "  {}{:NAME$}", tone.painted(&state, look.colour), check.name)?;
+    let said = wrapped(&check.said, look.width, MARGIN);
+    for (at, text) in said.iter().enumerate() {
+        let margin = if at == 0 { 0 } else { MARGIN };
+        writeln!(to, "{:margin$}{}", "", said_tone.painted(text, look.colour))?;
     }
     let advice = check.advice.as_deref().map(|advice| wrapped(advice, look.width, MARGIN + 2));
     for (at, text) in advice.unwrap_or_default().iter().enumerate() {
@@ -93,12 +87,11 @@ fn line(to: &mut dyn Write, check: &Check, look: &OutputStyle) -> io::Result<()>
 }
 
 fn summary(checks: &[Check]) -> String {
-    let of = |state| checks.iter().filter(|check| check.state == state).count() as u64;
-    match (of(CheckStatus::Problem), of(CheckStatus::Warning), of(CheckStatus::Skipped)) {
-        (0, 0, 0) => "All is well.".to_owned(),
-        (0, 0, skipped) => format!("No problem, {} skipped.", count(skipped, "check")),
-        (0, warnings, _) => format!("No problem, {}.", count(warnings, "warning")),
-        (problems, warnings, _) => {
+    match counts(checks) {
+        [0, 0, 0] => "All is well.".to_owned(),
+        [0, 0, skipped] => format!("No problem, {} skipped.", count(skipped, "check")),
+        [0, warnings, _] => format!("No problem, {}.", count(warnings, "warning")),
+        [problems, warnings, _] => {
             format!("{}, {}.", count(problems, "problem"), count(warnings, "warning"))
         }
     }
@@ -145,8 +138,8 @@ mod tests {
     fn all_is_well_only_where_all_was_checked() {
         let said = |states: &[CheckStatus]| {
             let check = |state: &CheckStatus| {
-                let (name, said) = ("x".to_owned(), String::new());
-                Check { link: Section::Redis, name, state: *state, said, advice: None }
+                let said = String::new();
+                Check { link: Section::Redis, name: "x", state: *state, said, advice: None }
             };
             summary(&states.iter().map(check).collect::<Vec<_>>())
         };
@@ -161,7 +154,7 @@ mod tests {
     fn colour_is_not_the_only_sign_and_goes_away() {
         let check = Check {
             link: Section::Redis,
-            name: "reached".to_owned(),
+            name: "reached",
             state: CheckStatus::Problem,
             said: "refused".to_owned(),
             advice: Some("start it".to_owned()),

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::model::format::{age, bytes, millis};
+use crate::model::format::{bytes, millis, span};
 use crate::model::json;
 use crate::model::text::sanitised;
 use crate::store::{KeyStats, Memory, Minute, Stats};
@@ -132,7 +132,7 @@ pub(crate) fn stats(to: &mut dyn Write, stats: &Stats, cluster: &ClusterSection)
     line(to, "State", &state(stats))?;
     line(to, "Nodes", &stats.nodes.map_or("-".to_owned(), |nodes| nodes.to_string()))?;
     for key in &stats.keys {
-        let ttl = key.ttl.map(|ttl| format!(", {} left", age(ttl))).unwrap_or_default();
+        let ttl = key.ttl.map(|ttl| format!(", {} left", span(ttl))).unwrap_or_default();
         let size = key.bytes.map_or("-".to_owned(), bytes);
         line(to, "Key", &format!("{} ({}, {size}{ttl})", key.key, key.kind))?;
     }
@@ -147,8 +147,10 @@ pub(crate) fn stats(to: &mut dyn Write, stats: &Stats, cluster: &ClusterSection)
 fn state(stats: &Stats) -> String {
     let name = stats.state.name().to_uppercase();
     match (stats.age, stats.fresh_for) {
-        (Some(since), Some(left)) => format!("{name}, {} old, fresh for {}", age(since), age(left)),
-        (Some(since), None) => format!("{name}, {} old", age(since)),
+        (Some(since), Some(left)) => {
+            format!("{name}, {} old, fresh for {}", span(since), span(left))
+        }
+        (Some(since), None) => format!("{name}, {} old", span(since)),
         _ => name,
     }
 }
@@ -243,7 +245,7 @@ mod tests {
             nodes: Some(5),
             keys: vec![KeyStats {
                 key: "nomad:clients:all".to_owned(),
-                kind: "string",
+                kind: "string".into(),
                 bytes: Some(3821),
                 ttl: Some(Duration::from_secs(48)),
             }],

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::discovery::{Answer, Source};
-use crate::model::format::{age, count, short};
+use crate::model::format::{count, short, span};
 use crate::model::node::Record;
 use crate::model::table_record::TableRecord;
 
@@ -19,7 +19,7 @@ pub(crate) fn summary(
     let (total, calls) = (answer.tally.total(), answer.tally.nomad_calls);
     let source = match answer.source {
         Source::Cache | Source::Served | Source::Stale => {
-            format!("cached {} ago", age(answer.snapshot.age + later))
+            format!("cached {} ago", span(answer.snapshot.age + later))
         }
         Source::Nomad { cold: true } => format!("fetched{}", ago(later)),
         Source::Nomad { cold: false } => format!("updated{}: {}", ago(later), counts(answer)),
@@ -36,7 +36,7 @@ pub(crate) fn summary(
 
 /// Nothing within the first second.
 fn ago(later: Duration) -> String {
-    if later.as_secs() == 0 { String::new() } else { format!(" {} ago", age(later)) }
+    if later.as_secs() == 0 { String::new() } else { format!(" {} ago", span(later)) }
 }
 
 /// What [`states`] counts of a node.

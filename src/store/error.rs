@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use crate::host::FolderError;
 use crate::model::format::limit;
 
 /// What a user needs to fill the cache.
@@ -96,9 +97,8 @@ pub enum Error {
     /// This user has no home.
     #[error("no home directory")]
     NoHome,
-    /// The cache folder can't be used; path and cause.
     #[error("{0}")]
-    Folder(String),
+    Folder(FolderError),
     /// The files of the cache can't be changed; cause.
     #[error("{0}")]
     Files(String),

@@ -24,7 +24,7 @@ pub struct InProcessStore {
     scope: String,
     ttl: Duration,
     detail_ttl: Duration,
-    /// The cache folder that this replaces while it can't be used: a clear does not reach it.
+    /// The cache directory that this replaces while it can't be used: a clear does not reach it.
     uncleared: Option<ClearedPlace>,
     held: Mutex<Held>,
 }

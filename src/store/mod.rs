@@ -34,15 +34,15 @@ use crate::model::snapshot::Snapshot;
 
 use scope::Scope;
 
-pub use crate::host::BootClock;
-pub use crate::host::FolderSpace;
+pub use crate::host::{BootClock, FolderError, FolderFlaw, FolderSpace};
 pub use error::{Error, ErrorKind};
-pub use files::inspect::{FolderState, UsableFolder, inspect_folder};
+pub use files::inspect::{UsableFolder, inspect_folder};
 pub use flight::{Base, FailureClass, Flight, Kept, Lease, Publication, Published};
 pub use open::{Stores, open};
 pub use probe_backoff::ProbeBackoff;
 pub use report::{
-    CacheState, Cleared, ClearedPlace, KeyStats, Memory, Minute, Present, Sample, ShownList, Stats,
+    CacheEntry, CacheState, Cleared, ClearedPlace, KeyRole, KeyStats, Memory, Minute, Present,
+    Sample, ShownList, Stats,
 };
 
 /// Which store to use, where, and whose nodes it holds.
@@ -50,7 +50,7 @@ pub use report::{
 pub struct Place {
     pub choice: CacheMode,
     pub redis: RedisPlace,
-    /// The cache folder of this user; `None` if there is no home.
+    /// The cache directory of this user; `None` if there is no home.
     pub folder: Option<PathBuf>,
     pub scope: Scope,
     /// `nomad:clients`, or `nomad:clients:NAME` with `--cache-prefix NAME`.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::host::folder::Folder;
 use crate::host::shown::ShownNote;
+use crate::host::{FolderError, FolderFlaw};
 use crate::model::notice::Notifier;
 use crate::model::snapshot::Snapshot;
 use crate::model::text::display_path;
@@ -149,18 +150,21 @@ impl FallbackStores {
     }
 }
 
-/// What a clear says of a cache folder that can't be used: whatever it holds is served when it can
-/// be. `None` if there is none, or none that could ever be used.
+/// What a clear says of a cache directory that can't be used: whatever it holds is served when it
+/// can be. `None` if there is none, or none that could ever be used.
 fn uncleared(place: &Place, why: &Error) -> Option<ClearedPlace> {
     let path = place.folder.as_deref().filter(|path| Folder::may_exist(path))?;
-    if Folder::existing(path).is_ok_and(|folder| folder.is_remote()) {
-        return None;
-    }
-    let (shown, why) = (display_path(path), why.to_string());
-    // The place stands beside it.
-    let why = why.strip_prefix(&format!("cache folder {shown}: ")).unwrap_or(&why);
-    let outcome = Err(Error::Files(why.to_owned()));
-    Some(ClearedPlace { is_redis: false, place: shown, outcome })
+    let why = match why {
+        Error::Folder(FolderError { flaw: FolderFlaw::Remote, .. }) => return None,
+        // The place stands beside it.
+        Error::Folder(error) => error.flaw.to_string(),
+        error => error.to_string(),
+    };
+    Some(ClearedPlace {
+        is_redis: false,
+        place: display_path(path),
+        outcome: Err(Error::Files(why)),
+    })
 }
 
 fn open_local(place: &Place, boot: BootClock, tell: &Notifier) -> Result<Arc<LocalStore>, Error> {

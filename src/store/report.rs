@@ -1,5 +1,6 @@
 //! What a store tells of itself: what is present, what was cleared, and the statistics.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -129,13 +130,40 @@ impl CacheState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeyStats {
     pub key: String,
-    /// `string`, `hash` or `file`.
+    /// `string`, `hash` or `file`; for `doctor` also another type of Redis, or `?`.
     #[serde(rename = "type")]
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// `None` = this user may not know.
     pub bytes: Option<u64>,
     #[serde(rename = "ttl_ms", serialize_with = "in_millis")]
     pub ttl: Option<Duration>,
+}
+
+/// Whose key it is, and whether it can be what it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyRole {
+    Ours,
+    /// The nodes of another cluster, or as another token sees them.
+    Others,
+    /// Of all clusters that share the names.
+    Shared,
+    WrongType,
+}
+
+/// The cache of this scope, as `doctor` finds it.
+#[derive(Debug, Clone)]
+pub struct CacheEntry {
+    pub stats: Stats,
+    /// All keys that exist, whoever they belong to.
+    pub keys: Vec<(KeyStats, KeyRole)>,
+    /// The plain names are another's: nothing of this scope can be there.
+    pub is_of_others: bool,
+    /// Why nothing is served from it, if there is a reason beyond its age.
+    pub why: Option<String>,
+    /// The index of Nomad that it was published with, if it is known.
+    pub index: Option<u64>,
+    /// How long it took to read from Redis what a run reads.
+    pub took: Option<Duration>,
 }
 
 #[expect(clippy::ref_option, reason = "serde passes the field as it is")]

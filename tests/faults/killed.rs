@@ -22,7 +22,7 @@ use crate::store::{
 
 const STEPS_MAX: u32 = 100;
 
-/// A cache folder; every store of it is a process.
+/// A cache directory; every store of it is a process.
 struct Home(TempDir, AtomicU64);
 
 impl Home {
@@ -235,7 +235,7 @@ fn a_full_disk_keeps_neither_the_old_nor_a_part_of_the_new() {
         match published {
             Err(error) => {
                 let place = home.folder().display().to_string();
-                let what = format!("cannot write the cache folder {place}: no storage space");
+                let what = format!("cannot write the cache directory {place}: no storage space");
                 assert_eq!(error.to_string(), what);
                 assert_eq!((home.shown(), left), (None, [0; 3]), "full at step {at}");
             }

@@ -26,14 +26,14 @@ impl Run {
         Self { sim, sandbox }
     }
 
-    /// The folder that holds the cache folder.
+    /// The folder that holds the cache directory.
     fn parent(&self) -> PathBuf {
         let parent = self.sandbox.cache().parent().unwrap().to_owned();
         fs::create_dir_all(&parent).unwrap();
         parent
     }
 
-    /// The cache folder, private.
+    /// The cache directory, private.
     fn folder(&self) -> PathBuf {
         self.parent();
         let folder = self.sandbox.cache();
@@ -57,7 +57,7 @@ impl Run {
 
     fn unusable(&self, why: &str) {
         self.check(&format!(
-            "no local cache: cache folder {}: {why}",
+            "no local cache: cache directory {}: {why}",
             self.sandbox.cache().display()
         ));
     }
@@ -114,7 +114,7 @@ fn d1_files_that_may_not_grow() {
     shell.envs(limited.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let said = Output::from(shell.output().unwrap());
     let stderr = format!(
-        "warning: cache not used: cannot write the cache folder {}: file too large\n",
+        "warning: cache not used: cannot write the cache directory {}: file too large\n",
         run.sandbox.cache().display()
     );
     assert_eq!((said.stderr, said.code), (stderr, 0));
@@ -137,7 +137,7 @@ fn d1_a_home_that_is_no_whole_path() {
 fn d1_a_file_in_its_place() {
     let run = Run::new();
     fs::write(run.parent().join("nomad-clients"), "mine").unwrap();
-    run.unusable("is a file or a link, not a folder");
+    run.unusable("is a file or a link, not a directory");
     assert_eq!(fs::read(run.sandbox.cache()).unwrap(), b"mine");
 }
 
@@ -145,7 +145,7 @@ fn d1_a_file_in_its_place() {
 fn d1_a_file_in_the_way() {
     let run = Run::new();
     run.sandbox.write(".cache", "mine");
-    run.unusable("cannot be made: not a directory");
+    run.unusable("cannot be created: not a directory");
 }
 
 /// S13: somebody else made it, to read what we would write there.
@@ -155,7 +155,7 @@ fn d1_a_link() {
     let elsewhere = tempfile::tempdir().unwrap();
     mode(elsewhere.path(), 0o700);
     symlink(elsewhere.path(), run.parent().join("nomad-clients")).unwrap();
-    run.unusable("is a file or a link, not a folder");
+    run.unusable("is a file or a link, not a directory");
     assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
 }
 
@@ -196,7 +196,7 @@ fn d1_of_another_user() {
 fn d1_read_only() {
     let run = Run::new();
     let folder = run.folder();
-    let why = format!("cache not used: cannot write the cache folder {}: ", folder.display());
+    let why = format!("cache not used: cannot write the cache directory {}: ", folder.display());
     if !rustix::process::geteuid().is_root() {
         mode(&folder, 0o500);
         run.check(&format!("{why}permission denied"));
@@ -222,7 +222,7 @@ fn d1_a_full_disk() {
     };
     fill(folder.join("ballast"));
     let why =
-        format!("cannot write the cache folder {}: no space left on device", folder.display());
+        format!("cannot write the cache directory {}: no space left on device", folder.display());
     run.check(&format!("cache not used: {why}"));
 
     fs::remove_file(folder.join("ballast")).unwrap();
@@ -256,7 +256,7 @@ fn d3_a_lock_that_is_kept() {
     kept.lock().unwrap();
     let folder = run.sandbox.cache();
     let why = format!(
-        "cannot write the cache folder {}: pub.lock is held by another process",
+        "cannot write the cache directory {}: pub.lock is held by another process",
         folder.display()
     );
     let began = std::time::Instant::now();
@@ -277,7 +277,7 @@ fn d3_no_lock() {
     fs::create_dir(run.folder().join("pub.lock")).unwrap();
     let folder = run.sandbox.cache();
     run.check(&format!(
-        "cache not used: cannot write the cache folder {}: is a directory",
+        "cache not used: cannot write the cache directory {}: is a directory",
         folder.display()
     ));
 }

@@ -8,14 +8,16 @@
 //! | `refusing` | a Redis that asks for patience, takes no writes, or is old |
 //! | `certificates` | those that no library accepts, each told for what it is |
 //! | `strangers` | what listens there is an HTTP server, a cluster, a Sentinel, or lacks a command |
+//! | `steady` | what differs from run to run becomes a word |
 //! | `tls` | certificates and alerts, the same for Nomad and Redis |
-//! | `cached` | keys, state, the cache folder; nothing is ever changed |
+//! | `cached` | keys, state, the cache directory; nothing is ever changed |
 
 mod cached;
 mod certificates;
 mod nomad;
 mod redis;
 mod refusing;
+mod steady;
 mod strangers;
 mod tls;
 
@@ -27,6 +29,8 @@ use serde_json::Value;
 
 use crate::support::redis_server::RedisServer;
 use crate::support::sandbox::{Output, Sandbox, failure};
+
+use steady::steady;
 
 /// As Redis should be.
 const GOOD: [&str; 4] = ["--maxmemory", "256mb", "--maxmemory-policy", "allkeys-lru"];
@@ -125,40 +129,6 @@ fn troubles(json: &str) -> Vec<String> {
     lines
 }
 
-/// Times become `TIME` and sizes `SIZE`: `0.4 ms`, `4 m 59 s`, `after 500ms`, `1.3 MiB`.
-fn steady(text: &str) -> String {
-    let text = text.replace("after 500ms", "after TIME").replace("after 400ms", "after TIME");
-    let mut words: Vec<String> = text.split(' ').map(str::to_owned).collect();
-    let mut at = 0;
-    while at + 1 < words.len() {
-        let unit: String = words[at + 1].chars().take_while(char::is_ascii_alphabetic).collect();
-        let name = match unit.as_str() {
-            "ms" | "s" | "m" | "h" | "d" => "TIME",
-            "B" | "KiB" | "MiB" | "GiB" => "SIZE",
-            _ => "",
-        };
-        let number =
-            words[at].rfind(|c: char| !c.is_ascii_digit() && c != '.').map_or(0, |end| end + 1);
-        if !name.is_empty() && words[at][number..].parse::<f64>().is_ok() {
-            let rest = words.remove(at + 1)[unit.len()..].to_owned();
-            words[at].replace_range(number.., &format!("{name}{rest}"));
-            // The second half of `4 m 59 s`.
-            if at > 0 && words[at - 1] == "TIME" {
-                words.remove(at - 1);
-                continue;
-            }
-        }
-        at += 1;
-    }
-    words.join(" ")
-}
-
-#[test]
-fn times_and_sizes_are_made_steady() {
-    let text = "in 0.4 ms, 4 m 59 s left (1.3 MiB of 256.0 MiB) 50 % of 2 runs, 3 h 5 m";
-    assert_eq!(steady(text), "in TIME, TIME left (SIZE of SIZE) 50 % of 2 runs, TIME");
-}
-
 const HEALTHY: &str = "\
 Configuration
   ok       file         none; would be read from HOME/.config/nomad-clients/config.toml
@@ -185,7 +155,7 @@ Redis
   ok       writes       not refused
   ok       memory       SIZE of SIZE used, allkeys-lru
 Files of this machine
-  ok       folder       HOME/.cache/nomad-clients
+  ok       directory    HOME/.cache/nomad-clients
   ok       mode         0700, owned by this user (uid ME)
   ok       writable     files can be created
   ok       space        SIZE free

@@ -1,14 +1,22 @@
 //! What the user may do in Redis, command by command and key by key.
 
-use crate::doctor::Checks;
+use crate::doctor::Findings;
 use crate::store::Place;
-use crate::store::redis::{RedisStore, Right, Rights, Serves};
+use crate::store::redis::{Grant, RedisStore, Rights, Serves};
 
-pub(super) fn check(checks: &mut Checks, rights: &Rights, place: &Place, store: &RedisStore) {
-    let user = user(store);
-    commands(checks, rights, user, &store.acl());
-    keys(checks, rights, place, user);
-    writes(checks, rights);
+pub(super) fn check(found: &mut Findings, rights: &Rights, place: &Place, store: &RedisStore) {
+    commands(found, rights, store);
+    keys(found, rights, &place.prefix, user(store));
+    // Whether writes are refused whoever asks.
+    let mut granted = granted(rights);
+    match &rights.refuses_writes {
+        Some(error) => {
+            let said = format!("{error}: nothing can be cached");
+            found.problem("writes", said, super::advice(error));
+        }
+        None if granted.any(|(name, _)| name == "set") => found.ok("writes", "not refused"),
+        None => found.skipped("writes", "needs commands"),
+    }
 }
 
 /// What lets this user fill the cache, whatever it was granted before.
@@ -21,24 +29,33 @@ fn user(store: &RedisStore) -> &str {
     store.user().unwrap_or("default")
 }
 
-fn commands(checks: &mut Checks, rights: &Rights, user: &str, acl: &str) {
-    let granted = rights.commands.iter().filter(|(_, right)| right.granted);
-    let granted: Vec<&str> = granted.map(|(_, right)| right.name.as_str()).collect();
-    if !granted.is_empty() {
-        checks.ok("commands", format!("may run {}", granted.join(" ")));
+fn granted(rights: &Rights) -> impl Iterator<Item = (&'static str, Serves)> {
+    let granted = rights.commands.iter().filter(|(.., grant)| *grant == Grant::Granted);
+    granted.map(|(name, serves, _)| (*name, *serves))
+}
+
+fn commands(found: &mut Findings, rights: &Rights, store: &RedisStore) {
+    let (names, uses): (Vec<&str>, Vec<Serves>) = granted(rights).unzip();
+    if !names.is_empty() {
+        found.ok("commands", format!("may run {}", names.join(" ")));
     }
-    let reads_only = is_viewer(rights);
+    let reads_only = uses.contains(&Serves::Reading) && !uses.contains(&Serves::Writing);
     if reads_only {
         let said = "may run no command that writes: uses what others cache, caches nothing";
-        let advice = format!("enough for a reader; otherwise: ACL SETUSER {user} {acl}");
-        checks.warning("commands", said, advice);
+        let advice = format!("enough for a reader; otherwise: {}", cure(store));
+        found.warning("commands", said, advice);
     }
-    for (serves, right) in rights.commands.iter().filter(|(_, right)| !right.granted) {
+    for (name, serves, grant) in &rights.commands {
+        let is_needed = match serves {
+            _ if *grant == Grant::Granted => false,
+            Serves::Extra => false,
+            Serves::Reading | Serves::Details => true,
+            _ => !reads_only,
+        };
+        if !is_needed {
+            continue;
+        }
         let (costs, is_broken) = match serves {
-            Serves::Extra => continue,
-            Serves::Writing | Serves::Keeping | Serves::Saving | Serves::Counting if reads_only => {
-                continue;
-            }
             Serves::Reading => ("nothing can be read", true),
             Serves::Writing => ("nothing can be cached", true),
             Serves::Details => ("show, --full and refreshes ask Nomad for everything", !reads_only),
@@ -49,68 +66,33 @@ fn commands(checks: &mut Checks, rights: &Rights, user: &str, acl: &str) {
             Serves::Saving => {
                 ("a refresh that finds nothing changed sends all records to Redis again", false)
             }
-            Serves::Counting => ("cache stats has no hit rate", false),
+            Serves::Counting | Serves::Extra => ("cache stats has no hit rate", false),
         };
-        let Right { name, is_missing, .. } = right;
-        let (said, advice) = if *is_missing {
-            (format!("this server has no {name}: {costs}"), missing(*serves).to_owned())
-        } else {
-            (format!("may not run {name}: {costs}"), format!("ACL SETUSER {user} +{name}"))
+        let (lacks, advice) = match (grant, serves) {
+            (Grant::Missing, Serves::Reading | Serves::Writing) => ("this server has no", "remove its rename-command from redis.conf, or use a Redis without a proxy in front; else use --cache local".to_owned()),
+            (Grant::Missing, _) => ("this server has no", "remove its rename-command from redis.conf, or upgrade Redis".to_owned()),
+            _ => ("may not run", format!("ACL SETUSER {} +{name}", user(store))),
         };
+        let said = format!("{lacks} {name}: {costs}");
         match is_broken {
-            true => checks.problem("commands", said, advice),
-            false => checks.warning("commands", said, advice),
+            true => found.problem("commands", said, advice),
+            false => found.warning("commands", said, advice),
         }
     }
 }
 
-/// What to do about a command that nobody may run.
-fn missing(serves: Serves) -> &'static str {
-    match serves {
-        Serves::Reading | Serves::Writing => {
-            "remove its rename-command from redis.conf, or use a Redis without a proxy in front; else use --cache local"
-        }
-        _ => "remove its rename-command from redis.conf, or upgrade Redis",
-    }
-}
-
-/// Reads, and was given nothing that writes.
-fn is_viewer(rights: &Rights) -> bool {
-    let has = |wanted| {
-        let mut of = rights.commands.iter().filter(|(serves, _)| *serves == wanted);
-        of.any(|(_, right)| right.granted)
-    };
-    has(Serves::Reading) && !has(Serves::Writing)
-}
-
-fn keys(checks: &mut Checks, rights: &Rights, place: &Place, user: &str) {
+fn keys(found: &mut Findings, rights: &Rights, prefix: &str, user: &str) {
     let advice = format!("ACL SETUSER {user} ~nomad:clients*");
-    let reads = rights.readable.iter().map(|right| ("read", right));
-    let all: Vec<_> = reads.chain(rights.writable.iter().map(|right| ("write", right))).collect();
-    let missing: Vec<_> = all.iter().filter(|(_, right)| !right.granted).collect();
-    let prefix = &place.prefix;
-    if all.is_empty() {
-        checks.skipped("keys", "needs commands");
-    } else if missing.is_empty() {
-        checks.ok("keys", format!("{prefix}* granted, each kind of key tried"));
-    } else if missing.len() == all.len() {
-        checks.problem("keys", format!("none of the keys {prefix}* is granted"), advice);
+    let missing = || rights.keys.iter().filter(|(.., granted)| !granted);
+    if rights.keys.is_empty() {
+        found.skipped("keys", "needs commands");
+    } else if missing().count() == rights.keys.len() {
+        found.problem("keys", format!("none of the keys {prefix}* is granted"), advice);
+    } else if missing().count() > 0 {
+        for (what, key, _) in missing() {
+            found.problem("keys", format!("may not {what} {key}"), &advice);
+        }
     } else {
-        for (what, right) in missing {
-            checks.problem("keys", format!("may not {what} {}", right.name), &*advice);
-        }
-    }
-}
-
-/// Whether writes are refused whoever asks.
-fn writes(checks: &mut Checks, rights: &Rights) {
-    let may_set = rights.commands.iter().any(|(_, right)| right.name == "set" && right.granted);
-    match &rights.refuses_writes {
-        Some(error) => {
-            let said = format!("{error}: nothing can be cached");
-            checks.problem("writes", said, super::advice(error));
-        }
-        None if !may_set => checks.skipped("writes", "needs commands"),
-        None => checks.ok("writes", "not refused"),
+        found.ok("keys", format!("{prefix}* granted, each kind of key tried"));
     }
 }

@@ -29,6 +29,7 @@ use super::{
     Flight, Kept, Lease, Look, NodeId, Place, Present, Publication, Published, Sample, Stats,
     Store, Want,
 };
+use crate::host::FolderFlaw;
 use crate::host::folder::Folder;
 use crate::model::text::io_reason;
 
@@ -55,7 +56,7 @@ pub struct LocalStore {
 }
 
 impl LocalStore {
-    /// Opens the cache folder of `place`, which is made if it is missing.
+    /// Opens the cache directory of `place`, which is made if it is missing.
     ///
     /// # Errors
     /// There is no folder that is this user's alone; names path and cause.
@@ -64,8 +65,7 @@ impl LocalStore {
         let path = path.ok_or(Error::NoHome)?;
         let folder = Folder::open(path).map_err(Error::Folder)?;
         if folder.is_remote() {
-            let why = "is on a network file system, where a lock can block";
-            return Err(Error::Folder(format!("cache folder {}: {why}", folder.place())));
+            return Err(Error::Folder(FolderFlaw::Remote.of(path)));
         }
         Ok(Self {
             folder,
@@ -97,7 +97,7 @@ impl LocalStore {
 
     fn cannot(&self, what: &str, error: &io::Error) -> Error {
         let place = self.folder.place();
-        Error::Files(format!("cannot {what} the cache folder {place}: {}", io_reason(error)))
+        Error::Files(format!("cannot {what} the cache directory {place}: {}", io_reason(error)))
     }
 }
 

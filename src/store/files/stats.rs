@@ -65,7 +65,7 @@ impl LocalStore {
             let bytes = self.folder.len(&key)?;
             Some(KeyStats {
                 key,
-                kind: "file",
+                kind: "file".into(),
                 bytes: Some(bytes),
                 ttl: Some(ttl.saturating_sub(since)),
             })

@@ -46,8 +46,8 @@ use connection::{CONNECT, Connection, Manner};
 use resp::write::Encode;
 use socket::TimeBudget;
 
-pub use diagnose::{CacheEntry, HelloReply, KeyFound, KeyOwner, SENTINEL};
-pub use rights::{Right, Rights, Serves};
+pub(crate) use diagnose::{HelloReply, SENTINEL};
+pub(crate) use rights::{Grant, Rights, Serves};
 pub use url::{Target, parse_url};
 
 /// A server that loads its data, or fails over, is asked once more after this.

@@ -15,7 +15,7 @@ use super::{RedisStore, command};
 
 /// What a right is good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Serves {
+pub(crate) enum Serves {
     /// Nothing can be read without it.
     Reading,
     /// Full records: `--full`, `show`, and what a refresh begins with.
@@ -32,24 +32,23 @@ pub enum Serves {
     Extra,
 }
 
-/// One command or key, and whether it is granted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Right {
-    pub name: String,
-    pub granted: bool,
+/// Whether a command may be run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Grant {
+    Granted,
+    Denied,
     /// This server does not have the command, whoever asks.
-    pub is_missing: bool,
+    Missing,
 }
 
 /// All that was found out.
 #[derive(Debug, Clone)]
-pub struct Rights {
-    pub commands: Vec<(Serves, Right)>,
-    /// Keys that may be read, as far as the command for it may be run.
-    pub readable: Vec<Right>,
-    pub writable: Vec<Right>,
+pub(crate) struct Rights {
+    pub(crate) commands: Vec<(&'static str, Serves, Grant)>,
+    /// `read` or `write`, a key, and whether that is granted, as far as the command for it may be run.
+    pub(crate) keys: Vec<(&'static str, String, bool)>,
     /// Why Redis takes no writes from anybody now.
-    pub refuses_writes: Option<Error>,
+    pub(crate) refuses_writes: Option<Error>,
 }
 
 /// A value that Redis takes for no number, and an option that it does not know.
@@ -57,42 +56,35 @@ const WRONG: &str = "nomad-clients-doctor";
 
 impl RedisStore {
     /// What the user needs to fill this cache, as `ACL SETUSER` takes it.
-    pub fn acl(&self) -> String {
+    pub(crate) fn acl(&self) -> String {
         let select = if self.target.db == 0 { "" } else { " +select" };
         format!("{ACL}{select}")
     }
 
     /// Asks for every command and every key.
-    ///
-    /// # Errors
-    /// Redis does not answer.
-    pub fn rights(&self, limit: Duration) -> Result<Rights, Error> {
+    pub(crate) fn rights(&self, limit: Duration) -> Result<Rights, Error> {
         let commands = self.command_probes();
         let keys = self.all_keys();
-        let reads = keys.iter().map(|key| command("PTTL", &[key]));
+        let read = keys.iter().map(|key| ("read", key, command("PTTL", &[key])));
         // No hash has such a field.
-        let writes = keys.iter().map(|key| command("HDEL", &[key, WRONG]));
+        let write = keys.iter().map(|key| ("write", key, command("HDEL", &[key, WRONG])));
+        let uses: Vec<_> = read.chain(write).collect();
+        let of_commands = commands.iter().map(|(.., probe)| probe);
         let asked: Vec<Cmd> =
-            commands.iter().map(|(_, _, probe)| probe.clone()).chain(reads).chain(writes).collect();
-        let replies = self.ask(CheckDeadline::from_now(limit).step("the rights"), &asked)?;
-        let (of_commands, of_keys) = replies.split_at(commands.len());
-        let (of_reads, of_writes) = of_keys.split_at(keys.len());
-        let granted = |reply: &Value| !matches!(lack(reply), Some(MissingRight::Command(_)));
-        let right =
-            |name: &str, granted, is_missing| Right { name: name.to_owned(), granted, is_missing };
-        let of = |replies: &[Value]| -> Vec<Right> {
-            let known = keys.iter().zip(replies).filter(|(_, reply)| granted(reply));
-            known.map(|(key, reply)| right(key, lack(reply).is_none(), false)).collect()
-        };
+            of_commands.chain(uses.iter().map(|(.., probe)| probe)).cloned().collect();
+        let replies = self.ask(CheckDeadline::after(limit).step("the rights"), &asked)?;
+        let failures: Vec<Option<Error>> = replies.iter().map(failure).collect();
+        let (of_commands, of_keys) = failures.split_at(commands.len());
+        let is_read_only = |error: &&Error| error.kind() == ErrorKind::ReadOnly;
         Ok(Rights {
-            readable: of(of_reads),
-            writable: of(of_writes),
-            refuses_writes: of_commands.iter().find_map(refused_to_all),
-            commands: commands
-                .iter()
-                .zip(of_commands)
-                .map(|((name, serves, _), reply)| {
-                    (*serves, right(name, granted(reply), is_missing(reply)))
+            refuses_writes: of_commands.iter().flatten().find(is_read_only).cloned(),
+            commands: (commands.iter().zip(of_commands))
+                .map(|((name, serves, _), failure)| (*name, *serves, grant(failure.as_ref())))
+                .collect(),
+            keys: (uses.into_iter().zip(of_keys))
+                .filter(|(_, failure)| grant(failure.as_ref()) == Grant::Granted)
+                .map(|((what, key, _), failure)| {
+                    (what, key.clone(), !matches!(failure, Some(Error::NoRight(_))))
                 })
                 .collect(),
         })
@@ -143,24 +135,18 @@ impl RedisStore {
     }
 }
 
-fn is_missing(reply: &Value) -> bool {
-    matches!(reply, Value::ServerError(error) if matches!(of_reply(error), Error::NoCommand(_)))
-}
-
-fn lack(reply: &Value) -> Option<MissingRight> {
+fn failure(reply: &Value) -> Option<Error> {
     match reply {
-        Value::ServerError(error) => match of_reply(error) {
-            Error::NoRight(lack) => Some(lack),
-            Error::NoCommand(name) => Some(MissingRight::Command(name.unwrap_or_default())),
-            _ => None,
-        },
+        Value::ServerError(error) => Some(of_reply(error)),
         _ => None,
     }
 }
 
-/// What is refused whatever the user and the key.
-fn refused_to_all(reply: &Value) -> Option<Error> {
-    let Value::ServerError(error) = reply else { return None };
-    let error = of_reply(error);
-    (error.kind() == ErrorKind::ReadOnly).then_some(error)
+/// Whether the command may be run, though it may lack a key.
+fn grant(failure: Option<&Error>) -> Grant {
+    match failure {
+        Some(Error::NoCommand(_)) => Grant::Missing,
+        Some(Error::NoRight(MissingRight::Command(_))) => Grant::Denied,
+        _ => Grant::Granted,
+    }
 }

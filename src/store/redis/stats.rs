@@ -192,7 +192,7 @@ fn key_stats(key: &str, kind: &'static str, pair: &[Value]) -> Option<KeyStats> 
     let left = int(pair.first()?).filter(|left| *left != -2)?;
     let bytes = pair.get(1).and_then(|reply| size(kind, reply, reply));
     let ttl = u64::try_from(left).ok().map(Duration::from_millis);
-    Some(KeyStats { key: key.to_owned(), kind, bytes, ttl })
+    Some(KeyStats { key: key.to_owned(), kind: kind.into(), bytes, ttl })
 }
 
 fn minute(minute: u64, reply: &Value) -> Option<Minute> {

@@ -1,4 +1,4 @@
-//! `cache clear` where the cache folder can't be used, or somebody keeps its lock.
+//! `cache clear` where the cache directory can't be used, or somebody keeps its lock.
 
 use std::fs;
 use std::process::Command;
@@ -77,7 +77,7 @@ fn d3_a_lock_that_is_kept_while_redis_is_cleared() {
     let said = sandbox.run("cache clear");
     let (place, locked) = (folder.display(), "pub.lock is held by another process");
     let stderr = format!(
-        "error: cache NOT cleared in redis: deleted, but not noted on this machine: cache folder {place}: {locked}; in {place}: {locked}; old data may be served up to 60 s; rerun\n"
+        "error: cache NOT cleared in redis: deleted, but not noted on this machine: cache directory {place}: {locked}; in {place}: {locked}; old data may be served up to 60 s; rerun\n"
     );
     assert_eq!(said, failure(7, &stderr));
     assert!(began.elapsed().as_secs() < 10, "5 s in all: {:?}", began.elapsed());

@@ -129,8 +129,8 @@ fn a_folder_that_is_open_to_others() {
     let folder = room.sandbox.cache();
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o755)).unwrap();
-    let problem = "problem files/folder: cache folder HOME/.cache/nomad-clients: is open to others (mode 0755): chmod 700 it → chown it to this user and chmod 700 it, or remove it: HOME/.cache/nomad-clients";
-    let skipped = "skipped files/mode writable space: needs folder";
+    let problem = "problem files/directory: cache directory HOME/.cache/nomad-clients: is open to others (mode 0755): chmod 700 it → chown it to this user and chmod 700 it, or remove it: HOME/.cache/nomad-clients";
+    let skipped = "skipped files/mode writable space: needs directory";
     let unknown = "skipped cache/state: unknown: nothing is cached yet, or a check above failed";
     // Nobody misses the files while Redis answers.
     let check = |problem: &str| {
@@ -140,7 +140,7 @@ fn a_folder_that_is_open_to_others() {
     };
     check(problem);
     std::fs::remove_dir(&folder).unwrap();
-    let problem = "problem files/folder: cache folder HOME/.cache/nomad-clients: is a file or a link, not a folder → remove it, or set XDG_CACHE_HOME to a real folder: HOME/.cache/nomad-clients";
+    let problem = "problem files/directory: cache directory HOME/.cache/nomad-clients: is a file or a link, not a directory → remove it, or set XDG_CACHE_HOME to a real directory: HOME/.cache/nomad-clients";
     std::os::unix::fs::symlink(room.sandbox.home(), &folder).unwrap();
     check(problem);
     std::fs::remove_file(&folder).unwrap();
@@ -148,7 +148,7 @@ fn a_folder_that_is_open_to_others() {
     check(problem);
     std::fs::remove_dir_all(room.sandbox.home().join(".cache")).unwrap();
     room.sandbox.write(".cache", "a file");
-    let problem = "problem files/folder: cannot create HOME/.cache/nomad-clients: HOME/.cache is not a directory → make it writable for this user, or set XDG_CACHE_HOME";
+    let problem = "problem files/directory: cannot create HOME/.cache/nomad-clients: HOME/.cache is not a directory → make it writable for this user, or set XDG_CACHE_HOME";
     check(problem);
     let mute = Room::new().with_url(&crate::support::fake_redis::nobody());
     mute.sandbox.write(".cache", "a file");
@@ -165,8 +165,8 @@ fn no_home_folder() {
     let room = Room::new();
     let room = Room { sandbox: room.sandbox.with("HOME", "here"), ..room };
     let warning =
-        "warning files/folder: this user has no home directory → set HOME or XDG_CACHE_HOME";
-    room.finds("", 0, &[warning, "skipped files/mode writable space: needs folder", NOBODY]);
+        "warning files/directory: this user has no home directory → set HOME or XDG_CACHE_HOME";
+    room.finds("", 0, &[warning, "skipped files/mode writable space: needs directory", NOBODY]);
     let file = r#"{"link":"configuration","check":"file","state":"ok","said":"none: this user has no home directory","advice":null}"#;
     assert!(room.run("doctor --json").stdout.contains(file));
 }

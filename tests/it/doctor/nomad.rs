@@ -50,7 +50,7 @@ fn silence_ends_with_the_time_and_redis_is_checked_meanwhile() {
         "problem nomad/reached: cannot reach Nomad at {}: timed out after ",
         silent.address()
     );
-    let end = "s (connect) → pass a longer --timeout";
+    let end = " (connect) → pass a longer --timeout";
     let seconds = found[0].strip_prefix(&start).and_then(|rest| rest.strip_suffix(end));
     assert!(seconds.is_some_and(|seconds| seconds.len() <= 4), "{found:?}");
     assert_eq!((&found[1..], said.code), (&[FROM_REACHED.to_owned(), ASKED.to_owned()][..], 1));
@@ -115,7 +115,7 @@ fn a_handshake_that_never_was() {
     let hurried = || Room::new().at(&silent).run("doctor --json --timeout 950ms").stdout;
     let greeted = |said: &String| said.contains("(TLS handshake)");
     let said = std::iter::repeat_with(hurried).take(40).find(greeted).expect("it was greeted");
-    let advice = "s (TLS handshake) → pass a longer --timeout, or use http:// in the address if Nomad has no TLS";
+    let advice = " (TLS handshake) → pass a longer --timeout, or use http:// in the address if Nomad has no TLS";
     assert!(super::troubles(&said)[0].ends_with(advice), "{said}");
     let host = |fake: &FakeRedis| fake.url().replace("redis://", "");
     check(&host(&FakeRedis::silent()), "timed out after 3s (TLS handshake)");

@@ -179,7 +179,10 @@ fn a_folder_in_place_of_a_snapshot_is_ignored_and_the_publication_fails_cleanly(
     next.own(How::Get);
     ear.heard();
     let error = next.try_put_with(9, &Records::new(), With::default()).unwrap_err();
-    assert_eq!(error.to_string(), format!("cannot write the cache folder {place}: is a directory"));
+    assert_eq!(
+        error.to_string(),
+        format!("cannot write the cache directory {place}: is a directory")
+    );
     let told = ear.heard();
     assert!(told.contains(&format!("Warning: {error}")), "{told:?}");
     assert!(bench.names().iter().all(|name| !name.ends_with(".tmp")), "{:?}", bench.names());

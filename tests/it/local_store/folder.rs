@@ -1,4 +1,4 @@
-//! The cache folder is this user's alone, or it is not used.
+//! The cache directory is this user's alone, or it is not used.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -24,7 +24,7 @@ fn open(folder: Option<PathBuf>) -> Result<LocalStore, String> {
 #[track_caller]
 fn refused(folder: &Path, why: &str) {
     let said = open(Some(folder.to_owned())).unwrap_err();
-    assert_eq!(said, format!("cache folder {}: {why}", folder.display()));
+    assert_eq!(said, format!("cache directory {}: {why}", folder.display()));
 }
 
 fn mode(path: &Path) -> u32 {
@@ -69,9 +69,9 @@ fn links_and_files_are_no_folder() {
     symlink(at("nowhere"), at("dangling")).unwrap();
     fs::write(at("file"), "x").unwrap();
     for name in ["link", "dangling", "file"] {
-        refused(&at(name), "is a file or a link, not a folder");
+        refused(&at(name), "is a file or a link, not a directory");
     }
-    refused(&at("file/cache"), "cannot be made: not a directory");
+    refused(&at("file/cache"), "cannot be created: not a directory");
     assert_eq!(fs::read(at("file")).unwrap(), b"x");
     assert!(!at("nowhere").exists() && fs::read_dir(at("real")).unwrap().next().is_none());
 }
@@ -88,7 +88,7 @@ fn another_users_folder_is_refused() {
     } else {
         // Only root can give a folder away: /root or / are another's for everybody else.
         let said = open(Some(PathBuf::from("/"))).unwrap_err();
-        assert_eq!(said, "cache folder /: belongs to another user");
+        assert_eq!(said, "cache directory /: belongs to another user");
     }
 }
 
@@ -135,7 +135,7 @@ fn no_file_is_reached_through_a_link() {
     assert!(
         error
             .to_string()
-            .starts_with(&format!("cannot lock the cache folder {}: ", place_of(&bench)))
+            .starts_with(&format!("cannot lock the cache directory {}: ", place_of(&bench)))
     );
     assert_eq!((error.kind(), fs::read(&aside).unwrap()), (ErrorKind::ReadOnly, b"mine".to_vec()));
 

@@ -139,7 +139,7 @@ fn a_lock_that_somebody_keeps_is_waited_for_only_for_a_while() {
     let error = own.try_put_with(5, &Records::new(), With::default()).unwrap_err();
     let place = bench.folder().display().to_string();
     let what =
-        format!("cannot write the cache folder {place}: pub.lock is held by another process");
+        format!("cannot write the cache directory {place}: pub.lock is held by another process");
     assert_eq!(error.to_string(), what);
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
     assert_eq!(bench.lease("a0"), None);
@@ -215,7 +215,8 @@ fn stats_tell_state_age_and_files() {
     assert_eq!((hot.state, hot.nodes), (CacheState::Hot, Some(2)));
     let (age, left) = (hot.age.unwrap().as_secs(), hot.fresh_for.unwrap().as_secs());
     assert!((20..30).contains(&age) && (30..=40).contains(&left), "{age} {left}");
-    let keys: Vec<_> = hot.keys.iter().map(|key| (key.kind, key.bytes, key.key.clone())).collect();
+    let keys: Vec<_> =
+        hot.keys.iter().map(|key| (&*key.kind, key.bytes, key.key.clone())).collect();
     let of = |path: &std::path::Path| {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         ("file", Some(fs::metadata(path).unwrap().len()), name)

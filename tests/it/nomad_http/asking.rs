@@ -216,7 +216,7 @@ fn every_call_is_told_without_secrets() {
     let calls = heard(&remarks, Level::Call);
     let at = nomad_clients::nomad::address::Address::parse(&address).unwrap();
     for (call, (start, end)) in calls.iter().zip([
-        (format!("GET {at}/v1/nodes → 200, 6.8 KB, "), " ms"),
+        (format!("GET {at}/v1/nodes → 200, 6.7 KiB, "), " ms"),
         (format!("GET {at}/v1/node/{NODE} → 404, 14 B, "), " ms"),
         (format!("GET {at}/v1/nodes → no answer, "), " ms"),
     ]) {

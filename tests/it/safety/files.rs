@@ -1,4 +1,4 @@
-//! S13, S14, S23: the cache folder under attack, names that would lead elsewhere, and files that
+//! S13, S14, S23: the cache directory under attack, names that would lead elsewhere, and files that
 //! happen to lie where the program is started. D1 to D5 are the same folder in mere trouble.
 
 use std::fs;
@@ -23,7 +23,7 @@ impl Run {
         Self { sim, sandbox }
     }
 
-    /// The cache folder, filled.
+    /// The cache directory, filled.
     fn filled() -> Self {
         let run = Self::new();
         run.sandbox.stdout("list");
@@ -92,7 +92,7 @@ fn s13_a_file_that_others_could_have_written_is_not_believed() {
     }
     let folder = run.sandbox.cache();
     let why = format!(
-        "warning: cache not used: cannot write the cache folder {}: pub.lock can be written by others: remove it\n",
+        "warning: cache not used: cannot write the cache directory {}: pub.lock can be written by others: remove it\n",
         folder.display()
     );
     assert_eq!(run.answers(), why);

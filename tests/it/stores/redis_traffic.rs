@@ -237,7 +237,7 @@ fn stats_tell_what_is_there_and_what_it_was_good_for() {
     assert!(stats.age.unwrap() < Duration::from_secs(10));
     assert_eq!(stats.memory.unwrap().policy, "noeviction");
     let named: Vec<_> =
-        stats.keys.iter().map(|KeyStats { key, kind, .. }| (&**key, *kind)).collect();
+        stats.keys.iter().map(|KeyStats { key, kind, .. }| (&**key, &**kind)).collect();
     assert_eq!(
         named,
         [

@@ -16,7 +16,7 @@ use crate::support::fake_redis::nobody;
 use crate::support::process::{Process, X, records};
 use crate::support::redis_server::RedisServer;
 
-/// A host with a cache folder.
+/// A host with a cache directory.
 struct Host {
     server: RedisServer,
     home: tempfile::TempDir,

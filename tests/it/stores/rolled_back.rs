@@ -166,7 +166,7 @@ fn a_clear_that_can_not_be_noted_is_none() {
     let error = world.store(&world.here).clear().places.remove(0).outcome.unwrap_err();
     assert!(began.elapsed() >= Duration::from_millis(4500), "{:?}", began.elapsed());
     let folder = world.folder(&world.here).display().to_string();
-    let why = format!("cache folder {folder}: pub.lock is held by another process");
+    let why = format!("cache directory {folder}: pub.lock is held by another process");
     let what = format!("deleted, but not noted on this machine: {why}");
     assert_eq!((error.to_string(), error.kind()), (what, ErrorKind::ReadOnly));
     assert_eq!(world.server.int(&["EXISTS", KEYS[2]]), 0);

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::bench::{Bench, NoticeRecorder, Part, Saved, place, scope};
 
-/// One cache folder, and a clock that stands still unless it is moved.
+/// One cache directory, and a clock that stands still unless it is moved.
 pub(crate) struct LocalBench {
     home: TempDir,
     clock_ms: Arc<AtomicU64>,

@@ -13,7 +13,7 @@ pub(super) const MAY_USE: [(&str, &[&str]); 21] = [
     ("nomad", &["clock", "random", "model", "input_file", "net", "host"]),
     ("store", &["clock", "random", "model", "net", "host"]),
     ("discovery", &["net", "clock", "random", "parallel", "model", "nomad", "store"]),
-    ("doctor", &["net", "clock", "model", "nomad", "store"]),
+    ("doctor", &["net", "clock", "parallel", "model", "nomad", "store"]),
     ("render", &["clock", "net", "model", "discovery", "store", "doctor"]),
     ("settings", &["model", "nomad", "store", "render"]),
     ("cli", &["model", "render", "settings"]),

@@ -9,7 +9,7 @@ use crate::clock;
 use crate::commands::CommandContext;
 use crate::config;
 use crate::discovery::Answer;
-use crate::model::format::{age, short};
+use crate::model::format::{short, span};
 use crate::model::node::{Full, NodeId, Record};
 use crate::model::table_record::TableRecord;
 use crate::model::text::sanitised;
@@ -189,7 +189,7 @@ impl WatchScreen {
             let later = now.saturating_duration_since(last.received);
             let summary = summary::summary(&last.answer, Some(last.nodes.len()), last.took, later);
             let every = match self.interval {
-                whole if whole.subsec_millis() == 0 => age(whole),
+                whole if whole.subsec_millis() == 0 => span(whole),
                 part => short(part),
             };
             lines.push(format!("{summary} · every {every}"));
@@ -200,7 +200,7 @@ impl WatchScreen {
     /// The failure and the warnings of the last round, in one line.
     fn trouble(&self, now: Instant) -> Option<String> {
         let failure = self.failure.iter().map(|(why, since)| {
-            format!("failing for {}: {why}", age(now.saturating_duration_since(*since)))
+            format!("failing for {}: {why}", span(now.saturating_duration_since(*since)))
         });
         let warnings = self.warnings.iter().map(|warning| format!("warning: {warning}"));
         let all: Vec<String> = failure.chain(warnings).collect();
