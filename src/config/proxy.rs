@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::net::endpoint::split_port;
 use crate::nomad::address::{Address, Scheme};
 
 /// The proxy's URL; `None` = straight. A Nomad on this machine is never asked through one.
@@ -34,13 +35,7 @@ pub(super) fn proxy(
 /// `*`, an address, a network, a domain (its hosts too) or `.domain` (its hosts only), each with a port or not.
 fn exempts(entry: &str, address: &Address) -> bool {
     let entry = entry.to_lowercase();
-    let (name, port) = match entry.rsplit_once(':') {
-        Some((name, port)) if !name.contains(':') || name.ends_with(']') => {
-            (name, port.parse::<u16>().ok())
-        }
-        _ => (entry.as_str(), None),
-    };
-    let name = name.trim_start_matches('[').trim_end_matches(']');
+    let Ok((name, port)) = split_port(&entry) else { return false };
     if name.is_empty() || port.is_some_and(|port| Some(port) != address.port) {
         return false;
     }
@@ -130,6 +125,9 @@ mod tests {
             ("2001:db8::/32", "http://[2001:db8::7]:4646", true),
             ("nomad:4646", "http://nomad:4646", true),
             ("nomad:4647", "http://nomad:4646", false),
+            ("[2001:db8::7]:4646", "http://[2001:db8::7]:4646", true),
+            ("2001:db8::7", "http://[2001:db8::7]:4646", true),
+            ("[2001:db8::7]:4647", "http://[2001:db8::7]:4646", false),
             ("a, nomad", "http://nomad:4646", true),
             ("", "http://nomad:4646", false),
         ] {

@@ -22,20 +22,26 @@ impl Endpoint {
     /// # Errors
     /// What is wrong, as a predicate that holds no part of `text`.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
-        let (host, port) = match text.strip_prefix('[') {
-            Some(rest) => {
-                let (ip, port) = rest
-                    .split_once(']')
-                    .ok_or("has an IPv6 address without its closing bracket")?;
-                (ipv6(ip)?, port)
-            }
-            None => {
-                let (host, port) = text.split_at(text.rfind(':').unwrap_or(text.len()));
-                (host_name(host)?, port)
-            }
-        };
-        Ok(Self { host, port: port_of(port)? })
+        let (host, port) = split_port(text)?;
+        let host = if text.starts_with('[') { ipv6(host)? } else { host_name(host)? };
+        Ok(Self { host, port })
     }
+}
+
+/// The host, an IPv6 address without its brackets, and the port.
+///
+/// # Errors
+/// What is wrong, as a predicate that holds no part of `text`.
+pub(crate) fn split_port(text: &str) -> Result<(&str, Option<u16>), &'static str> {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            rest.split_once(']').ok_or("has an IPv6 address without its closing bracket")?
+        }
+        // An IPv6 address without brackets has no port.
+        None if text.matches(':').count() > 1 => (text, ""),
+        None => text.split_at(text.find(':').unwrap_or(text.len())),
+    };
+    Ok((host, port_of(port)?))
 }
 
 impl fmt::Display for Endpoint {
