@@ -41,21 +41,6 @@ pub struct List {
     #[command(flatten)]
     pub printing: Printing,
 
-    /// Repeat every INTERVAL [default: 2s] and show changes
-    ///
-    /// On a terminal the table is redrawn; in a pipe each change is one line of JSON. Without --refresh
-    /// the cache is read, so a change may take up to --ttl to appear.
-    #[arg(
-        short,
-        long,
-        value_name = "INTERVAL",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "2s",
-        conflicts_with = "count_by"
-    )]
-    pub watch: Option<String>,
-
     /// Exit with code 10 if any selected node matches, e.g. status=down; repeatable
     #[arg(long, value_name = "EXPR")]
     pub fail_on: Vec<String>,
@@ -145,7 +130,7 @@ pub struct Printing {
     pub no_headers: bool,
 
     /// Count nodes per value, e.g. dc,status
-    #[arg(long, value_name = "COLUMNS", conflicts_with_all = ["columns", "full"])]
+    #[arg(long, value_name = "COLUMNS", conflicts_with_all = ["columns", "full", "watch"])]
     pub count_by: Option<String>,
 
     /// Print CSV and TSV values unchanged, even if a spreadsheet would take them for formulas

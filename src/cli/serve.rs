@@ -14,10 +14,6 @@ Examples:
 
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// Listen on IP:PORT, localhost:PORT, PORT or unix:PATH, port 0 for any free one; repeatable [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDRESS")]
-    pub listen: Vec<String>,
-
     /// Create unix sockets with this octal mode [default: 0600, or 0660 with --listen-group]
     #[arg(long, value_name = "MODE")]
     pub listen_mode: Option<String>,
@@ -39,10 +35,6 @@ pub struct Serve {
     pub base_path: Option<String>,
 
     /// Do not follow Nomad; ask it only for requests that find the cache stale
-    #[arg(long, conflicts_with = "follow_interval")]
+    #[arg(long, conflicts_with = "follow-interval")]
     pub no_follow: bool,
-
-    /// Wait at least this long between two lists while nodes change [default: 500ms]
-    #[arg(long, value_name = "DURATION")]
-    pub follow_interval: Option<String>,
 }

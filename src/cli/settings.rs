@@ -56,7 +56,10 @@ pub(super) fn arg(setting: &Setting) -> Arg {
         ValueKind::Flag => arg.action(ArgAction::SetTrue),
         ValueKind::Text(_) | ValueKind::Number => arg,
         ValueKind::Url => arg.value_hint(ValueHint::Url),
-        ValueKind::Columns => arg.action(ArgAction::Append),
+        ValueKind::Texts(_) => arg.action(ArgAction::Append),
+        ValueKind::Optional(_) => {
+            arg.num_args(0..=1).require_equals(true).default_missing_values(setting.default)
+        }
         ValueKind::SortKeys => arg.action(ArgAction::Append).allow_hyphen_values(true),
         ValueKind::File | ValueKind::SecretFile => {
             arg.value_parser(value_parser!(PathBuf)).value_hint(ValueHint::FilePath)

@@ -1,6 +1,6 @@
 //! What `serve` needs beside everything else: where, for whom, how often.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::cli::Serve;
 use crate::error::{Error, Exit, Hinted as _};
@@ -8,7 +8,7 @@ use crate::model::notice::Level;
 use crate::model::secret::Secret;
 use crate::net::endpoint::Endpoint;
 use crate::serve::{BasePath, Listen, Settings, SocketAccess};
-use crate::settings::{ACCESS_TOKEN_FILE, duration};
+use crate::settings::{ACCESS_TOKEN_FILE, FOLLOW_INTERVAL, LISTEN};
 
 use super::values::{Origin, Values, variable};
 use super::{Config, token};
@@ -18,7 +18,6 @@ const COUNT: &str = "LISTEN_FDS";
 const OF_PROCESS: &str = "LISTEN_PID";
 /// 128 bits in base64 without padding.
 const SHORTEST: usize = 22;
-const INTERVAL: Duration = Duration::from_millis(500);
 /// Sockets that may be handed over.
 const HANDED: usize = 64;
 
@@ -26,18 +25,13 @@ const HANDED: usize = 64;
 /// # Errors
 /// The first option or variable that is unreadable or invalid.
 pub(crate) fn serving(serve: &Serve, config: &Config) -> Result<Settings, Error> {
-    let places: Result<Vec<Listen>, Error> = serve
-        .listen
-        .iter()
-        .map(|text| Listen::parse(text).map_err(|why| Origin::Typed("listen").error(&why)))
-        .collect();
-    let mut listen = places?;
-    let is_default_listen = listen.is_empty();
-    if is_default_listen {
-        listen.push(Listen::parse("127.0.0.1:8080").expect("it is an address"));
-    }
-    let interval = serve.follow_interval.as_deref().map(duration).transpose();
-    let interval = interval.map_err(|why| Origin::Typed("follow-interval").error(&why))?;
+    let typed = config.values.texts(&LISTEN)?.map(|(typed, _)| typed);
+    let is_default_listen = typed.is_none();
+    let places = typed.or(LISTEN.setting.default.map(|place| vec![place.to_owned()]));
+    let parse = |text: &String| {
+        Listen::parse(text).map_err(|why| Origin::Typed(LISTEN.setting.name).error(&why))
+    };
+    let listen: Vec<Listen> = places.iter().flatten().map(parse).collect::<Result<_, _>>()?;
     let host = |name: &String| {
         let wrong = |_| Origin::Typed("allowed-host").error("must be a host name, or NAME:PORT");
         Endpoint::parse(name).map_err(wrong)
@@ -59,7 +53,7 @@ pub(crate) fn serving(serve: &Serve, config: &Config) -> Result<Settings, Error>
         },
         insecure: serve.insecure_no_auth,
         names: names?,
-        follow: (!serve.no_follow).then_some(interval.unwrap_or(INTERVAL)),
+        follow: (!serve.no_follow).then_some(config.values.value(&FOLLOW_INTERVAL)?),
         log_requests: config.level == Some(Level::Call),
     })
 }

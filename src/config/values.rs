@@ -82,7 +82,7 @@ impl Values {
     }
 
     /// What was said; `None` if nothing was.
-    pub(super) fn given<T>(&self, of: &Typed<T>) -> Result<Option<T>, Error> {
+    pub(crate) fn given<T>(&self, of: &Typed<T>) -> Result<Option<T>, Error> {
         let Some((texts, origin)) = self.texts(of)? else { return Ok(None) };
         let text = texts.last().map(String::as_str).unwrap_or_default();
         (of.check)(text).map(Some).map_err(|why| origin.error(&why))

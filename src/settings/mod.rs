@@ -36,8 +36,10 @@ pub enum ValueKind {
     Flag,
     Text(&'static str),
     /// May be repeated.
-    Columns,
-    /// The same, each perhaps with a `-` before it.
+    Texts(&'static str),
+    /// May be left out: then it is the default.
+    Optional(&'static str),
+    /// Columns, each perhaps with a `-` before it; may be repeated.
     SortKeys,
     Number,
     Url,
@@ -72,8 +74,11 @@ impl Setting {
     pub fn value_name(&self) -> &'static str {
         match self.kind {
             ValueKind::Flag => "",
-            ValueKind::Text(name) | ValueKind::OneOf(name, _) => name,
-            ValueKind::Columns | ValueKind::SortKeys => "COLUMNS",
+            ValueKind::Text(name)
+            | ValueKind::Texts(name)
+            | ValueKind::Optional(name)
+            | ValueKind::OneOf(name, _) => name,
+            ValueKind::SortKeys => "COLUMNS",
             ValueKind::Number => "N",
             ValueKind::Url => "URL",
             ValueKind::File | ValueKind::SecretFile => "FILE",

@@ -10,7 +10,7 @@ use crate::render::Format;
 use crate::store::CacheMode;
 
 use super::ValueKind::{
-    Columns, File, Flag, Folder, Number, OneOf, SecretFile, SortKeys, Text, Url,
+    File, Flag, Folder, Number, OneOf, Optional, SecretFile, SortKeys, Text, Texts, Url,
 };
 use super::checks::{
     concurrency, duration, named, prefix, redis_url, time_limit, to_bool, to_path, to_text,
@@ -161,7 +161,26 @@ settings! {
         };
     COLUMNS: String = "columns", to_text,
         "Show these columns, e.g. name,dc,meta.rack; +meta.rack adds to the default ones, help lists all",
-        { kind: Columns, short: Some('c'), only: Some("list"), heading: Some("Output") };
+        { kind: Texts("COLUMNS"), short: Some('c'), only: Some("list"), heading: Some("Output") };
+    WATCH: Duration = "watch", duration,
+        "Repeat every INTERVAL and show changes",
+        {
+            kind: Optional("INTERVAL"), short: Some('w'), default: Some("2s"),
+            only: Some("list"), heading: None, in_file: false,
+            detail: Some("On a terminal the table is redrawn; in a pipe each change is one line of JSON. Without --refresh the cache is read, so a change may take up to --ttl to appear.")
+        };
+    LISTEN: String = "listen", to_text,
+        "Listen on IP:PORT, localhost:PORT, PORT or unix:PATH, port 0 for any free one; repeatable",
+        {
+            kind: Texts("ADDRESS"), default: Some("127.0.0.1:8080"),
+            only: Some("serve"), heading: None, in_file: false
+        };
+    FOLLOW_INTERVAL: Duration = "follow-interval", duration,
+        "Wait at least this long between two lists while nodes change",
+        {
+            kind: Text("DURATION"), default: Some("500ms"),
+            only: Some("serve"), heading: None, in_file: false
+        };
     ACCESS_TOKEN_FILE: PathBuf = "access-token-file", to_path,
         "Require clients to present the token in this file",
         {

@@ -15,6 +15,7 @@ use crate::error::{Exit, is_closed_pipe};
 use crate::model::node::{Full, NodeId};
 use crate::model::table_record::TableRecord;
 use crate::render::summary::{self, NodeState};
+use crate::settings::WATCH;
 
 use super::{CommandContext, check_details, warn_if_stale};
 use output::ListOutput;
@@ -34,8 +35,8 @@ pub(super) fn run(list: &List, context: &mut CommandContext<'_>) -> Result<()> {
     let stale = list.stale_if_error.as_deref();
     let stale_if_error = stale.map(|age| typed_duration("stale-if-error", age)).transpose()?;
     let request = Request { stale_if_error, ..Request::new(how, query.want) };
-    if let Some(interval) = &list.watch {
-        return watch::run(&query, &output, request, typed_duration("watch", interval)?, context);
+    if let Some(interval) = context.config.values.given(&WATCH)? {
+        return watch::run(&query, &output, request, interval, context);
     }
     context.nodes(request, |context, answer| {
         warn_if_stale(answer, &context.notifier);

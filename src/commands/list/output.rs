@@ -16,7 +16,7 @@ use crate::model::table_record::TableRecord;
 use crate::render::{
     self, ChangeMark, Column, Format, Grid, NodeTable, OutputStyle, Syntax, default_columns,
 };
-use crate::settings::{COLUMNS, OUTPUT};
+use crate::settings::{COLUMNS, OUTPUT, WATCH};
 
 use super::invalid_value;
 
@@ -210,7 +210,7 @@ fn is_structured(format: Format) -> bool {
 
 /// Whether the configured format can be used with the options of this run.
 fn fits(list: &List, context: &CommandContext<'_>, format: Format) -> bool {
-    let is_watch = list.watch.is_some();
+    let is_watch = context.config.values.is_typed(&WATCH.setting);
     match format {
         Format::Table | Format::Json | Format::Jsonl => true,
         Format::Wide => !is_watch || context.width.is_some(),

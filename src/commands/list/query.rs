@@ -16,7 +16,7 @@ use crate::model::selection::node_arg::{named, nearest};
 use crate::model::snapshot::Snapshot;
 use crate::model::text::{first_line, sanitised};
 use crate::model::work_limit::WorkLimit;
-use crate::settings::SORT;
+use crate::settings::{SORT, WATCH};
 
 use super::invalid_value;
 use super::output::ListOutput;
@@ -61,9 +61,9 @@ impl ListQuery {
         let conditions = fail_on.iter().map(|(_, condition)| &condition.field);
         let fields = output.fields().chain(selection.fields()).chain(conditions);
         let fields: Vec<Field> = fields.cloned().collect();
-        let wanted = match list.watch {
-            Some(_) => Wanted::everything(),
-            None => output.wanted().and(&fields),
+        let wanted = match context.config.values.is_typed(&WATCH.setting) {
+            true => Wanted::everything(),
+            false => output.wanted().and(&fields),
         };
         let needs_full = output.full || fields.iter().any(Field::needs_full);
         let want = if needs_full { Want::Full } else { Want::Records };
