@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::format::{bytes, count, span, took};
-use crate::store::{CacheEntry, CacheMode, CacheState, KeyRole, KeyStats, Minute, Place, Stats};
+use crate::store::{CacheEntry, CacheMode, CacheState, KeyRole, KeyStats, Place, Sample, Stats};
 
 use super::{Findings, Section};
 
@@ -113,19 +113,17 @@ fn moved(then: u64, now: u64) -> String {
 }
 
 fn last_hour(found: &mut Findings, stats: &Stats) {
-    let sum = |of: fn(&Minute) -> u64| stats.minutes.iter().map(of).fold(0, u64::saturating_add);
-    let (hits, misses) = (sum(|minute| minute.hits), sum(|minute| minute.misses));
-    let all = hits.saturating_add(misses);
+    let sum = Sample::sum(&stats.minutes);
+    let all = sum.requests();
     if all == 0 {
         return found.skipped("last hour", "no requests");
     }
-    let mean = |words: &str, us: u64, count: u64| {
-        let mean = us.checked_div(count).map(Duration::from_micros);
+    let mean = |words: &str, mean: Option<Duration>| {
         mean.map(|mean| format!("{words}{}", took(mean))).unwrap_or_default()
     };
-    let cached = mean(", in ", sum(|minute| minute.hit_us), hits);
-    let asked = mean("; the others in ", sum(|minute| minute.miss_us), misses);
-    let percent = hits.saturating_mul(100) / all;
+    let cached = mean(", in ", sum.mean_hit());
+    let asked = mean("; the others in ", sum.mean_miss());
+    let percent = sum.hits.saturating_mul(100) / all;
     let said = format!("{percent} % of {} from the cache{cached}{asked}", count(all, "run"));
     let advice = "let nomad-clients serve keep the cache fresh, or set a longer --ttl";
     found.ok_if(all < FEW || percent >= 50, "last hour", said, advice);

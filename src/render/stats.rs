@@ -1,13 +1,14 @@
 //! What is in the cache and what it was good for, as a page and as JSON.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::model::format::{bytes, millis, span};
 use crate::model::json;
 use crate::model::text::sanitised;
-use crate::store::{KeyStats, Memory, Minute, Stats};
+use crate::store::{KeyStats, Memory, Sample, Stats};
 
 /// Whose nodes the cache holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -17,39 +18,29 @@ pub(crate) struct ClusterSection {
     pub(crate) region: Option<String>,
 }
 
-/// The sums of the minutes of the last hour.
+/// The last hour in all.
 struct Hour {
-    hits: u64,
-    misses: u64,
-    hit_us: u64,
-    miss_us: u64,
+    sum: Sample,
     nomad_calls: u64,
     saved: u64,
 }
 
 impl Hour {
     fn of(stats: &Stats) -> Self {
-        let sum =
-            |of: fn(&Minute) -> u64| stats.minutes.iter().map(of).fold(0, u64::saturating_add);
-        let (hits, misses) = (sum(|minute| minute.hits), sum(|minute| minute.misses));
-        let for_answers = sum(|minute| minute.nomad_calls);
+        let sum = Sample::sum(&stats.minutes);
         // Without a cache every request would have been the list and a detail for each node.
         let without = stats.nodes.map_or(0, |nodes| nodes.saturating_add(1));
-        let without = hits.saturating_add(misses).saturating_mul(without);
         Self {
-            hits,
-            misses,
-            hit_us: sum(|minute| minute.hit_us),
-            miss_us: sum(|minute| minute.miss_us),
-            nomad_calls: for_answers.saturating_add(sum(|minute| minute.follow_calls)),
+            sum,
+            nomad_calls: sum.nomad_calls.saturating_add(sum.follow_calls),
             // What following costs is no part of an answer: else this would fall while one watches.
-            saved: without.saturating_sub(for_answers),
+            saved: sum.requests().saturating_mul(without).saturating_sub(sum.nomad_calls),
         }
     }
 
     fn hit_rate(&self) -> Option<f64> {
-        let all = self.hits.saturating_add(self.misses);
-        (all > 0).then(|| ratio(self.hits, all))
+        let all = self.sum.requests();
+        (all > 0).then(|| ratio(self.sum.hits, all))
     }
 }
 
@@ -66,11 +57,11 @@ pub(crate) fn stats_json(stats: &Stats, cluster: &ClusterSection) -> Vec<u8> {
         keys: &stats.keys,
         memory: stats.memory.as_ref(),
         last_hour: LastHour {
-            hits: hour.hits,
-            misses: hour.misses,
+            hits: hour.sum.hits,
+            misses: hour.sum.misses,
             hit_rate: hour.hit_rate().map(|rate| (rate * 10_000.0).round() / 10_000.0),
-            cached_ms_mean: mean_ms(hour.hit_us, hour.hits),
-            uncached_ms_mean: mean_ms(hour.miss_us, hour.misses),
+            cached_ms_mean: hour.sum.mean_hit().map(in_ms),
+            uncached_ms_mean: hour.sum.mean_miss().map(in_ms),
             nomad_calls: hour.nomad_calls,
             nomad_calls_saved: hour.saved,
             per_minute: stats.minutes.iter().map(Requests::of).collect(),
@@ -118,8 +109,8 @@ struct Requests {
 }
 
 impl Requests {
-    fn of(minute: &Minute) -> Self {
-        Self { minute: minute_name(minute.minute), hits: minute.hits, misses: minute.misses }
+    fn of((minute, counts): &(u64, Sample)) -> Self {
+        Self { minute: minute_name(*minute), hits: counts.hits, misses: counts.misses }
     }
 }
 
@@ -162,26 +153,17 @@ fn last_hour(to: &mut dyn Write, stats: &Stats) -> io::Result<()> {
         return writeln!(to, "  nothing was asked");
     };
     line(to, "  Hit rate", &format!("{} {:.0} %", bar(rate), rate * 100.0))?;
-    line(to, "  Hits, misses", &format!("{}, {}", hour.hits, hour.misses))?;
-    line(
-        to,
-        "  Mean time",
-        &format!(
-            "{} cached, {} from Nomad",
-            ms(hour.hit_us, hour.hits),
-            ms(hour.miss_us, hour.misses)
-        ),
-    )?;
+    line(to, "  Hits, misses", &format!("{}, {}", hour.sum.hits, hour.sum.misses))?;
+    let mean = |mean: Option<Duration>| {
+        mean.map_or("-".to_owned(), |mean| format!("{:.1} ms", in_ms(mean)))
+    };
+    let (cached, asked) = (mean(hour.sum.mean_hit()), mean(hour.sum.mean_miss()));
+    line(to, "  Mean time", &format!("{cached} cached, {asked} from Nomad"))?;
     line(to, "  Nomad calls", &format!("{}, {} saved", hour.nomad_calls, hour.saved))?;
     writeln!(to, "\n  Minute (UTC)       from cache  from Nomad")?;
-    for minute in &stats.minutes {
-        writeln!(
-            to,
-            "  {}  {:10}  {:10}",
-            &minute_name(minute.minute)[..16].replace('T', " "),
-            minute.hits,
-            minute.misses
-        )?;
+    for (minute, Sample { hits, misses, .. }) in &stats.minutes {
+        let minute = minute_name(*minute)[..16].replace('T', " ");
+        writeln!(to, "  {minute}  {hits:10}  {misses:10}")?;
     }
     Ok(())
 }
@@ -196,13 +178,9 @@ fn bar(rate: f64) -> String {
     format!("{}{}", "█".repeat(filled), "░".repeat(20 - filled))
 }
 
-fn ms(us: u64, count: u64) -> String {
-    mean_ms(us, count).map_or("-".to_owned(), |mean| format!("{mean:.1} ms"))
-}
-
-/// Rounded to a tenth; `None` if there was nothing.
-fn mean_ms(us: u64, count: u64) -> Option<f64> {
-    (count > 0).then(|| (ratio(us, count.saturating_mul(100))).round() / 10.0)
+/// In milliseconds, rounded to a tenth.
+fn in_ms(time: Duration) -> f64 {
+    (time.as_secs_f64() * 10_000.0).round() / 10.0
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of an hour are far below 2^52")]
@@ -221,18 +199,17 @@ mod tests {
     use std::time::Duration;
 
     use super::{ClusterSection, Hour, stats_json};
-    use super::{bar, mean_ms, minute_name};
-    use crate::store::{CacheState, KeyStats, Memory, Minute, Stats};
+    use super::{bar, in_ms, minute_name};
+    use crate::store::{CacheState, KeyStats, Memory, Sample, Stats};
 
     /// The example of the contract, byte for byte.
     #[test]
     fn the_object_is_that_of_the_contract() {
-        let minute = Minute {
-            minute: 29_673_010,
+        let counts = Sample {
             hits: 48,
-            hit_us: 48 * 2100,
+            hit_time: Duration::from_micros(48 * 2100),
             misses: 2,
-            miss_us: 236_000,
+            miss_time: Duration::from_millis(236),
             nomad_calls: 14,
             follow_calls: 0,
         };
@@ -254,7 +231,7 @@ mod tests {
                 max_bytes: 268_435_456,
                 policy: "allkeys-lru".to_owned(),
             }),
-            minutes: vec![minute],
+            minutes: vec![(29_673_010, counts)],
         };
         let cluster = ClusterSection { address: "http://10.0.0.5:4646".to_owned(), region: None };
         let expected = concat!(
@@ -274,8 +251,8 @@ mod tests {
     #[test]
     fn what_was_saved_does_not_fall_while_one_watches() {
         let hour = |follow_calls| {
-            let minute =
-                Minute { hits: 10, misses: 1, nomad_calls: 6, follow_calls, ..Minute::default() };
+            let counts =
+                Sample { hits: 10, misses: 1, nomad_calls: 6, follow_calls, ..Sample::default() };
             let stats = Stats {
                 kind: "redis",
                 place: String::new(),
@@ -285,7 +262,7 @@ mod tests {
                 nodes: Some(5),
                 keys: Vec::new(),
                 memory: None,
-                minutes: vec![minute],
+                minutes: vec![(1, counts)],
             };
             let Hour { nomad_calls, saved, .. } = Hour::of(&stats);
             (nomad_calls, saved)
@@ -297,7 +274,8 @@ mod tests {
     fn figures_read_well() {
         assert_eq!(bar(0.96), "███████████████████░");
         assert_eq!(bar(0.0), "░".repeat(20));
-        assert_eq!((mean_ms(2100, 1), mean_ms(0, 0)), (Some(2.1), None));
+        assert_eq!(in_ms(Duration::from_micros(2149)).to_string(), "2.1");
+        assert_eq!(Sample::default().mean_hit(), None);
         assert_eq!(minute_name(29_400_000), "2025-11-24T16:00:00Z");
     }
 }

@@ -11,8 +11,7 @@ use crate::model::snapshot::Snapshot;
 use super::meta::Meta;
 use super::{
     Base, CacheState, Cleared, ClearedPlace, Enter, Entered, Error, FailureClass, Flight, How,
-    Kept, Lease, Look, Minute, Place, Publication, Published, RefusedRevs, Sample, Stats, Store,
-    Want,
+    Kept, Lease, Look, Place, Publication, Published, RefusedRevs, Sample, Stats, Store, Want,
 };
 
 const LEASE: Duration = Duration::from_secs(3);
@@ -33,7 +32,7 @@ pub struct InProcessStore {
 struct Held {
     lease: Option<LeaseState>,
     last: Option<Last>,
-    minutes: BTreeMap<u64, Minute>,
+    minutes: BTreeMap<u64, Sample>,
 }
 
 struct LeaseState {
@@ -280,7 +279,7 @@ impl Store for InProcessStore {
         let minute = clock::unix_seconds() / 60;
         let minutes = &mut self.held(clock::now()).minutes;
         minutes.retain(|at, _| at + 60 > minute);
-        minutes.entry(minute).or_insert(Minute { minute, ..Minute::default() }).add(sample);
+        minutes.entry(minute).or_default().add(sample);
     }
 
     fn stats(&self) -> Result<Stats, Error> {
@@ -301,7 +300,7 @@ impl Store for InProcessStore {
             nodes: held.last.as_ref().map(|last| last.snapshot.count),
             keys: Vec::new(),
             memory: None,
-            minutes: held.minutes.values().copied().collect(),
+            minutes: held.minutes.iter().map(|(at, counts)| (*at, *counts)).collect(),
         })
     }
 }

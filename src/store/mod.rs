@@ -41,8 +41,8 @@ pub use flight::{Base, FailureClass, Flight, Kept, Lease, Publication, Published
 pub use open::{Stores, open};
 pub use probe_backoff::ProbeBackoff;
 pub use report::{
-    CacheEntry, CacheState, Cleared, ClearedPlace, KeyRole, KeyStats, Memory, Minute, Present,
-    Sample, ShownList, Stats,
+    CacheEntry, CacheState, Cleared, ClearedPlace, KeyRole, KeyStats, Memory, Present, Sample,
+    ShownList, Stats,
 };
 
 /// Which store to use, where, and whose nodes it holds.

@@ -55,12 +55,34 @@ impl Sample {
     }
 
     pub fn add(&mut self, other: &Self) {
-        self.hits += other.hits;
-        self.hit_time += other.hit_time;
-        self.misses += other.misses;
-        self.miss_time += other.miss_time;
-        self.nomad_calls += other.nomad_calls;
-        self.follow_calls += other.follow_calls;
+        let add = |to: &mut u64, by: u64| *to = to.saturating_add(by);
+        add(&mut self.hits, other.hits);
+        add(&mut self.misses, other.misses);
+        add(&mut self.nomad_calls, other.nomad_calls);
+        add(&mut self.follow_calls, other.follow_calls);
+        self.hit_time = self.hit_time.saturating_add(other.hit_time);
+        self.miss_time = self.miss_time.saturating_add(other.miss_time);
+    }
+
+    /// All these together.
+    pub fn sum<'a>(samples: impl IntoIterator<Item = &'a (u64, Self)>) -> Self {
+        samples.into_iter().fold(Self::default(), |mut sum, (_, sample)| {
+            sum.add(sample);
+            sum
+        })
+    }
+
+    pub fn requests(&self) -> u64 {
+        self.hits.saturating_add(self.misses)
+    }
+
+    /// From the start of a command until the answer stood, on average; `None` if there was none.
+    pub fn mean_hit(&self) -> Option<Duration> {
+        mean(self.hit_time, self.hits)
+    }
+
+    pub fn mean_miss(&self) -> Option<Duration> {
+        mean(self.miss_time, self.misses)
     }
 
     pub(super) fn hit_us(&self) -> u64 {
@@ -70,6 +92,10 @@ impl Sample {
     pub(super) fn miss_us(&self) -> u64 {
         micros(self.miss_time)
     }
+}
+
+fn mean(time: Duration, count: u64) -> Option<Duration> {
+    micros(time).checked_div(count).map(Duration::from_micros)
 }
 
 fn micros(time: Duration) -> u64 {
@@ -105,8 +131,8 @@ pub struct Stats {
     pub nodes: Option<u64>,
     pub keys: Vec<KeyStats>,
     pub memory: Option<Memory>,
-    /// One entry per minute that has counts, oldest first.
-    pub minutes: Vec<Minute>,
+    /// Unix minutes that have counts, oldest first.
+    pub minutes: Vec<(u64, Sample)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,33 +203,6 @@ pub struct Memory {
     /// 0 = no limit.
     pub max_bytes: u64,
     pub policy: String,
-}
-
-/// The counters of one minute; times in microseconds, summed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Minute {
-    /// Unix seconds / 60.
-    pub minute: u64,
-    pub hits: u64,
-    pub hit_us: u64,
-    pub misses: u64,
-    pub miss_us: u64,
-    /// For what was answered.
-    pub nomad_calls: u64,
-    /// By `serve`, which follows Nomad.
-    pub follow_calls: u64,
-}
-
-impl Minute {
-    pub(super) fn add(&mut self, sample: &Sample) {
-        let add = |to: &mut u64, by: u64| *to = to.saturating_add(by);
-        add(&mut self.hits, sample.hits);
-        add(&mut self.hit_us, sample.hit_us());
-        add(&mut self.misses, sample.misses);
-        add(&mut self.miss_us, sample.miss_us());
-        add(&mut self.nomad_calls, sample.nomad_calls);
-        add(&mut self.follow_calls, sample.follow_calls);
-    }
 }
 
 impl fmt::Display for CacheState {

@@ -8,7 +8,7 @@ use rustix::fs::OFlags;
 
 use crate::clock;
 use crate::host::folder::{Folder, WriteLock};
-use crate::store::{CacheState, KeyStats, Look, Minute, Sample, Stats, Want};
+use crate::store::{CacheState, KeyStats, Look, Sample, Stats, Want};
 
 use super::LocalStore;
 use super::snapshot_file::Header;
@@ -99,17 +99,17 @@ fn trim(writing: &WriteLock<'_>, folder: &Folder, name: &str, minute: u64) {
 }
 
 /// The minutes of the last hour that have counts, oldest first.
-fn minutes(folder: &Folder, name: &str, minute: u64) -> Vec<Minute> {
+fn minutes(folder: &Folder, name: &str, minute: u64) -> Vec<(u64, Sample)> {
     let text = folder.read(name, MAX_STATS_BYTES).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let mut minutes = BTreeMap::new();
     for line in text.lines().filter(|line| is_recent(line, minute)) {
         add(&mut minutes, line);
     }
-    minutes.into_values().collect()
+    minutes.into_iter().collect()
 }
 
-fn add(minutes: &mut BTreeMap<u64, Minute>, line: &str) -> Option<()> {
+fn add(minutes: &mut BTreeMap<u64, Sample>, line: &str) -> Option<()> {
     let numbers: Vec<u64> = line.split(' ').map(|word| word.parse().ok()).collect::<Option<_>>()?;
     let &[minute, hits, hit_us, misses, miss_us, nomad_calls, ref more @ ..] = &numbers[..] else {
         return None;
@@ -127,7 +127,7 @@ fn add(minutes: &mut BTreeMap<u64, Minute>, line: &str) -> Option<()> {
         nomad_calls,
         follow_calls,
     };
-    minutes.entry(minute).or_insert(Minute { minute, ..Minute::default() }).add(&sample);
+    minutes.entry(minute).or_default().add(&sample);
     Some(())
 }
 

@@ -8,7 +8,7 @@ use crate::clock;
 use crate::model::format::millis;
 use crate::store::keys::Family;
 use crate::store::meta::Meta;
-use crate::store::{CacheState, Error, KeyStats, Memory, Minute, Sample, Stats};
+use crate::store::{CacheState, Error, KeyStats, Memory, Sample, Stats};
 
 use super::connection::Manner;
 use super::socket::TimeBudget;
@@ -63,8 +63,7 @@ pub(super) fn stats(store: &RedisStore, step: &dyn Fn() -> Step) -> Result<Stats
     if let Some(error) = refusal(&replies[..1]) {
         return Err(store.refused(error));
     }
-    let counts = replies.split_off(1);
-    let (meta, literal) = store.described(replies.pop());
+    let (meta, literal) = store.described(Some(replies.remove(0)));
     let keys = store.key_stats(step(), literal)?;
     let age = store.ages(step(), meta.as_ref(), literal)?;
     Ok(Stats {
@@ -76,7 +75,10 @@ pub(super) fn stats(store: &RedisStore, step: &dyn Fn() -> Step) -> Result<Stats
         nodes: meta.map(|meta| meta.count),
         keys,
         memory: store.memory(step()).ok().flatten(),
-        minutes: minutes.zip(counts).filter_map(|(at, reply)| minute(at, &reply)).collect(),
+        minutes: minutes
+            .zip(replies)
+            .filter_map(|(at, reply)| Some((at, sample(&reply)?)))
+            .collect(),
     })
 }
 
@@ -195,17 +197,18 @@ fn key_stats(key: &str, kind: &'static str, pair: &[Value]) -> Option<KeyStats> 
     Some(KeyStats { key: key.to_owned(), kind: kind.into(), bytes, ttl })
 }
 
-fn minute(minute: u64, reply: &Value) -> Option<Minute> {
+fn sample(reply: &Value) -> Option<Sample> {
     let Value::Array(values) = reply else { return None };
-    let number = |at: usize| values.get(at).and_then(text).and_then(|text| text.parse().ok());
-    let counted = values.iter().any(|value| *value != Value::Nil);
-    counted.then(|| Minute {
-        minute,
-        hits: number(0).unwrap_or(0),
-        hit_us: number(1).unwrap_or(0),
-        misses: number(2).unwrap_or(0),
-        miss_us: number(3).unwrap_or(0),
-        nomad_calls: number(4).unwrap_or(0),
-        follow_calls: number(5).unwrap_or(0),
+    let number = |at: usize| {
+        let text = values.get(at).and_then(text);
+        text.and_then(|text| text.parse().ok()).unwrap_or(0)
+    };
+    values.iter().any(|value| *value != Value::Nil).then(|| Sample {
+        hits: number(0),
+        hit_time: Duration::from_micros(number(1)),
+        misses: number(2),
+        miss_time: Duration::from_micros(number(3)),
+        nomad_calls: number(4),
+        follow_calls: number(5),
     })
 }

@@ -8,9 +8,7 @@ use std::time::Duration;
 use nomad_clients::clock;
 use nomad_clients::model::notice::Notifier;
 use nomad_clients::store::ShownList;
-use nomad_clients::store::{
-    CacheState, Entered, FailureClass, How, Minute, Published, Sample, Want,
-};
+use nomad_clients::store::{CacheState, Entered, FailureClass, How, Published, Sample, Want};
 
 use crate::support::bench::{Bench as _, Part};
 use crate::support::local_bench::LocalBench;
@@ -181,23 +179,16 @@ fn runs_are_counted_and_old_lines_dropped() {
     own.store.count(&sample(true, 500, 0));
     own.store.count(&sample(false, 90_000, 7));
     own.store.count(&Sample { follow_calls: 4, ..Sample::default() });
-    let sum = |minutes: &[Minute]| {
-        minutes.iter().fold([0; 6], |[hits, hit_us, misses, miss_us, calls, following], at| {
-            [
-                hits + at.hits,
-                hit_us + at.hit_us,
-                misses + at.misses,
-                miss_us + at.miss_us,
-                calls + at.nomad_calls,
-                following + at.follow_calls,
-            ]
-        })
+    let sum = || {
+        let sum = Sample::sum(&own.store.stats().unwrap().minutes);
+        let (hit_us, miss_us) = (sum.hit_time.as_micros(), sum.miss_time.as_micros());
+        (sum.hits, hit_us, sum.misses, miss_us, sum.nomad_calls, sum.follow_calls)
     };
-    assert_eq!(sum(&own.store.stats().unwrap().minutes), [2, 2000, 1, 90_000, 7, 4]);
+    assert_eq!(sum(), (2, 2000, 1, 90_000, 7, 4));
     fs::write(&path, format!("{} 1 5 0 0 0\n", minute - 60).repeat(10_000)).unwrap();
     own.store.count(&sample(true, 3, 0));
     assert!(fs::metadata(&path).unwrap().len() < 100, "the lines of before the last hour are gone");
-    assert_eq!(sum(&own.store.stats().unwrap().minutes), [1, 3, 0, 0, 0, 0]);
+    assert_eq!(sum(), (1, 3, 0, 0, 0, 0));
 }
 
 #[test]

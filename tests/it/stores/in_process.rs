@@ -28,9 +28,8 @@ fn its_statistics_are_those_of_this_process() {
     let hot = own.store.stats().unwrap();
     assert_eq!((hot.state, hot.nodes), (CacheState::Hot, Some(1)));
     assert!(hot.age <= Some(Duration::from_secs(60)) && hot.fresh_for.is_some());
-    let sum =
-        |of: fn(&nomad_clients::store::Minute) -> u64| hot.minutes.iter().map(of).sum::<u64>();
-    assert_eq!([sum(|at| at.hits), sum(|at| at.miss_us), sum(|at| at.nomad_calls)], [1, 9, 2]);
+    let sum = Sample::sum(&hot.minutes);
+    assert_eq!((sum.hits, sum.miss_time.as_micros(), sum.nomad_calls), (1, 9, 2));
     assert_eq!(process(&place("a0", "")).store.stats().unwrap().state, CacheState::Cold);
 }
 

@@ -8,7 +8,7 @@ use nomad_clients::clock;
 use nomad_clients::model::notice::Notifier;
 use nomad_clients::store::redis::RedisStore;
 use nomad_clients::store::{
-    CacheState, Enter, How, KeyStats, Minute, Published, RefusedRevs, Sample, Store as _, Want,
+    CacheState, Enter, How, KeyStats, Published, RefusedRevs, Sample, Store as _, Want,
 };
 
 use crate::support::bench::{NoticeRecorder, place, scope};
@@ -204,33 +204,20 @@ fn stats_tell_what_is_there_and_what_it_was_good_for() {
     let until = Instant::now() + Duration::from_secs(5);
     let stats = loop {
         let stats = reader.store.stats().unwrap();
-        if stats.minutes.iter().map(|minute| minute.hits).sum::<u64>() == 2 {
+        if Sample::sum(&stats.minutes).hits == 2 {
             break stats;
         }
         assert!(Instant::now() < until, "the counters never came: {stats:?}");
     };
-    let sum = stats.minutes.iter().fold(Minute::default(), |sum, minute| Minute {
-        minute: 0,
-        hits: sum.hits + minute.hits,
-        hit_us: sum.hit_us + minute.hit_us,
-        misses: sum.misses + minute.misses,
-        miss_us: sum.miss_us + minute.miss_us,
-        nomad_calls: sum.nomad_calls + minute.nomad_calls,
-        follow_calls: sum.follow_calls + minute.follow_calls,
-    });
-    let (nomad_calls, follow_calls) = (6, 3);
-    assert_eq!(
-        sum,
-        Minute {
-            minute: 0,
-            hits: 2,
-            hit_us: 2468,
-            misses: 1,
-            miss_us: 5678,
-            nomad_calls,
-            follow_calls
-        }
-    );
+    let expected = Sample {
+        hits: 2,
+        hit_time: Duration::from_micros(2468),
+        misses: 1,
+        miss_time: Duration::from_micros(5678),
+        nomad_calls: 6,
+        follow_calls: 3,
+    };
+    assert_eq!(Sample::sum(&stats.minutes), expected);
     assert_eq!((stats.kind, stats.place, stats.state), ("redis", server.url(), CacheState::Hot));
     assert_eq!(stats.nodes, Some(2));
     assert!(stats.fresh_for.unwrap() > Duration::from_secs(50));
