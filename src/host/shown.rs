@@ -165,7 +165,10 @@ impl Shown {
         // Read before, printed after something newer.
         let is_late = since.is_some_and(|since| new.at < since);
         let is_newer = highest > self.index || new.index >= self.index;
-        let raised = Self { index, rev: new.rev.to_owned(), since: self.since.clone() };
+        // Of two fetches at the same time each may have a newer record: neither is shown again.
+        let is_known = new.index >= self.index || new.rev == self.rev;
+        let rev = if is_known { new.rev } else { NO_REV };
+        let raised = Self { index, rev: rev.to_owned(), since: self.since.clone() };
         (is_newer && !is_late && raised != *self).then_some(raised)
     }
 }
@@ -252,6 +255,16 @@ mod tests {
         host.process("a").printed(&printed("N2", 12, 12, 0));
         host.process("a").printed(&printed("N1", 9, 12, 0));
         assert_eq!(host.text().unwrap(), "v1 12 N2\n", "the list of N1 is older");
+    }
+
+    #[test]
+    fn of_two_fetches_at_the_same_time_neither_is_shown_again() {
+        let host = Host::new();
+        host.process("a").printed(&printed("N1", 9, 12, 0));
+        host.process("a").printed(&printed("N2", 10, 14, 0));
+        assert_eq!(host.text().unwrap(), "v1 14 -\n");
+        let of = [("N1", 9), ("N2", 10), ("N3", 14)];
+        assert_eq!(host.refused(0, &of), [true, true, false]);
     }
 
     #[test]
