@@ -4,6 +4,7 @@
 //! `HISTORY_SECONDS` says how long (default 20), `SEED` what is done when.
 
 pub(crate) mod check;
+mod trouble;
 mod worker;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,9 +17,14 @@ use crate::support::redis_server::RedisServer;
 use crate::support::sandbox::Sandbox;
 use check::{Answer, Clear, Promised};
 use nomad_clients::discovery::PROBE_FROM;
+use trouble::Trouble;
 use worker::{Figures, Random, Worker};
 
 const WORKERS: usize = 8;
+/// Several workers each, in a history with trouble.
+const HOSTS: usize = 3;
+/// The longest that Redis is stopped.
+const STOPPED_MAX: Duration = Duration::from_secs(20);
 const NAMES: [&str; 2] = ["east", "west"];
 
 /// What changes, and how often.
@@ -33,6 +39,9 @@ pub(crate) struct Scenery {
 const BUSY: Scenery = Scenery { nodes: 5, pause: Duration::from_millis(35) };
 /// So many nodes that Nomad is asked whether anything has changed, and often nothing has.
 const LARGE: Scenery = Scenery { nodes: 200, pause: Duration::from_millis(2500) };
+
+/// So many that there are copies of them, and always something new.
+const TROUBLED: Scenery = Scenery { nodes: 50, pause: Duration::from_millis(200) };
 
 /// The truth, and everything that was shown.
 pub(crate) struct History {
@@ -134,6 +143,28 @@ fn no_answer_from_files_breaks_a_promise() {
     let _alone = alone();
     let seconds = setting("HISTORY_SECONDS", 20) / 2;
     judge(play(&[Sandbox::local()], BUSY, |_| sleep(seconds)), Promised::Everywhere);
+}
+
+/// A Redis that is slow, stopped, restarted, rolled back, cleared by hand or refuses what is
+/// published: on each host nothing older is shown than before.
+#[test]
+fn no_answer_beside_a_redis_in_trouble_breaks_a_promise() {
+    let _alone = alone();
+    let seconds = setting("HISTORY_SECONDS", 20);
+    let mut redis = RedisServer::start();
+    let hosts = hosts(HOSTS, &redis);
+    let figures = play(&hosts, TROUBLED, |history| {
+        let trouble = Trouble {
+            history,
+            redis: &mut redis,
+            hosts: &hosts,
+            random: Random(setting("SEED", 1)),
+            longest: Duration::from_secs(seconds / 8).min(STOPPED_MAX),
+        };
+        let made = trouble.make(Duration::from_secs(seconds));
+        history.figures.lock().unwrap().troubles = made;
+    });
+    judge(figures, Promised::OnEachHost);
 }
 
 fn hosts(count: usize, redis: &RedisServer) -> Vec<Sandbox> {

@@ -26,7 +26,8 @@ const fn stopped(ms: u64) -> Scene {
     Scene::Stopped(Duration::from_millis(ms))
 }
 
-pub(super) const SHORT: [Scene; 1] = [Scene::Quiet];
+pub(super) const SHORT: [Scene; 4] =
+    [Scene::Quiet, stopped(700), Scene::Emptied, Scene::RolledBack];
 pub(super) const ALL: [Scene; 8] = [
     Scene::Quiet,
     Scene::Busy,
