@@ -1,6 +1,8 @@
 //! Redis, and the files of this machine in a run in which Redis can't be used.
 
-use std::collections::HashSet;
+mod kept;
+
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -41,8 +43,11 @@ pub struct FallbackStore {
     /// was nothing.
     forgotten: Mutex<Option<Option<u64>>>,
     warned: AtomicBool,
-    /// Tokens of the flights that the local store has given.
-    local_flights: Mutex<HashSet<String>>,
+    /// ENTER has found an answer that is kept here beside Redis.
+    found_here: AtomicBool,
+    /// Tokens of the flights that the local store has given, and why Redis can't be written if it can
+    /// be read.
+    local_flights: Mutex<HashMap<String, Option<Error>>>,
     notifier: Notifier,
 }
 
@@ -63,6 +68,7 @@ impl FallbackStore {
             truncated: AtomicBool::new(false),
             forgotten: Mutex::default(),
             warned: AtomicBool::new(false),
+            found_here: AtomicBool::new(false),
             local_flights: Mutex::default(),
             notifier: tell,
         }
@@ -147,12 +153,7 @@ impl FallbackStore {
             return;
         }
         let verb = if error.is_unreachable() { "reach" } else { "use" };
-        let failed = match error.kind() {
-            ErrorKind::Unavailable => {
-                format!("cannot {verb} Redis at {} ({error})", self.redis.address())
-            }
-            _ => error.to_string(),
-        };
+        let failed = self.failed(verb, error);
         if *error == Error::Truncated {
             self.truncated.store(true, Ordering::Relaxed);
             return self.notifier.verbose(format!("{failed}; asking Nomad"));
@@ -171,6 +172,16 @@ impl FallbackStore {
         self.tell_once(format!("{failed}; {instead}"), quietly);
     }
 
+    /// What could not be done with Redis, and why.
+    fn failed(&self, verb: &str, error: &Error) -> String {
+        match error.kind() {
+            ErrorKind::Unavailable => {
+                format!("cannot {verb} Redis at {} ({error})", self.redis.address())
+            }
+            _ => error.to_string(),
+        }
+    }
+
     /// At most one warning a run; `quietly`: only with `-v`.
     fn tell_once(&self, text: String, quietly: bool) {
         if quietly || self.warned.swap(true, Ordering::Relaxed) {
@@ -180,22 +191,17 @@ impl FallbackStore {
         }
     }
 
-    /// Redis can be read but not written: the run fetches, and nothing is cached.
-    fn uncached(&self, error: &Error) -> Entered {
-        // What will be printed is newer than all that is here, and goes nowhere.
-        if let Ok(local) = &self.local {
-            local.forget(None);
-        }
-        // A failover may be under way.
-        let passes = *error == Error::Replica;
-        self.tell_once(format!("{error}; nothing is cached"), passes);
-        Entered::Alone
+    /// A flight of the local store. `error`: why it is not one of Redis, if that can be read.
+    fn own(&self, flight: Flight, error: Option<Error>) -> Entered {
+        lock(&self.local_flights).insert(flight.lease.token.clone(), error);
+        Entered::Own(flight)
     }
 
     /// The local store, if it has given this flight.
     fn local_of(&self, lease: &Lease) -> Option<&dyn Store> {
         let flights = lock(&self.local_flights);
-        self.fallback().filter(|_| flights.contains(lease.token()))
+        let local: &dyn Store = &**self.local.as_ref().ok()?;
+        flights.contains_key(lease.token()).then_some(local)
     }
 
     /// The store that has given this flight.
@@ -205,25 +211,10 @@ impl FallbackStore {
 
     fn enter_local(&self, enter: &Enter<'_>) -> Result<Entered, Error> {
         let Some(local) = self.fallback() else { return Ok(Entered::Alone) };
-        let entered = local.enter(enter)?;
-        if let Entered::Own(flight) = &entered {
-            let mut flights = lock(&self.local_flights);
-            flights.insert(flight.lease.token.clone());
-        }
-        Ok(entered)
-    }
-
-    /// A list that cannot be published is printed all the same. The lease is released, so that
-    /// waiting processes need not wait for its expiry.
-    fn unpublished(&self, lease: &Lease, error: &Error) -> Published {
-        let lasts = error.is_timeout() || matches!(error, Error::NoCommand(_));
-        let passes = error.kind() == ErrorKind::Unavailable && !lasts;
-        let is_absent = error.kind() == ErrorKind::Unavailable && !self.is_configured;
-        self.tell_once(format!("cannot write the cache in Redis: {error}"), passes || is_absent);
-        if error.is_answer() {
-            self.redis.release(lease);
-        }
-        Published::Fenced
+        Ok(match local.enter(enter)? {
+            Entered::Own(flight) => self.own(flight, None),
+            entered => entered,
+        })
     }
 
     /// A default Redis that refuses the connection never held a cache.
@@ -234,6 +225,10 @@ impl FallbackStore {
 
 impl Store for FallbackStore {
     fn look(&self, want: Want) -> Result<Look, Error> {
+        let found_here = self.found_here.swap(false, Ordering::Relaxed);
+        if let Some(kept) = found_here.then(|| self.kept(want)).flatten() {
+            return Ok(Look::Hit(kept));
+        }
         if let Some(look) = self.ask_redis(|redis| redis.look(want)) {
             // That nothing is there shows only in ENTER whether something ever can be.
             if let Look::Hit(hit) = &look {
@@ -260,7 +255,7 @@ impl Store for FallbackStore {
         }
         let entered = match self.redis.enter(enter) {
             Err(error) if matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::ReadOnly) => {
-                return Ok(self.uncached(&error));
+                return Ok(self.enter_beside(enter, error));
             }
             entered => self.noted(entered),
         };
@@ -282,16 +277,18 @@ impl Store for FallbackStore {
 
     fn publish(&self, flight: Flight, publication: &Publication<'_>) -> Result<Published, Error> {
         if let Some(local) = self.local_of(&flight.lease) {
+            let unwritable = lock(&self.local_flights).get(flight.lease.token()).cloned().flatten();
+            unwritable.inspect(|error| self.tell_uncached(error));
             return local.publish(flight, publication);
         }
-        let lease = flight.lease.clone();
+        let (lease, epoch) = (flight.lease.clone(), flight.epoch.clone());
         let published = self.redis.publish(flight, publication);
         // It will be printed, whatever came of it here.
         if !matches!(published, Ok(Published::Older { .. } | Published::Rebase(_))) {
             let age = clock::now().saturating_duration_since(publication.list_sent);
             self.forget_older(Some(ShownList { index: publication.eff, age }));
         }
-        Ok(published.unwrap_or_else(|error| self.unpublished(&lease, &error)))
+        Ok(published.unwrap_or_else(|error| self.unpublished((&lease, epoch), publication, &error)))
     }
 
     fn renew(&self, lease: &Lease) -> Result<bool, Error> {
@@ -318,8 +315,14 @@ impl Store for FallbackStore {
         there.and(here)
     }
 
+    fn kept_here(&self, want: Want) -> Option<Snapshot> {
+        self.kept(want)
+    }
+
     fn partial(&self, waited: &str) -> Result<Option<Snapshot>, Error> {
-        self.current().map_or(Ok(None), |store| store.partial(waited))
+        let partial = self.current().map_or(Ok(None), |store| store.partial(waited))?;
+        // Those who can't write Redis wait for flights of this host.
+        Ok(partial.or_else(|| self.files()?.partial(waited).ok()?))
     }
 
     fn last(&self) -> Option<Snapshot> {

@@ -43,6 +43,8 @@ pub struct Flight {
     pub(super) meta: Option<Box<Meta>>,
     /// The family of keys that holds `meta`: `true` = the literal names (Redis only).
     pub(super) literal: bool,
+    /// The epoch of the Redis in whose place the files hold the publication; empty if it shows none.
+    pub(super) beside: Option<String>,
     /// The store's clock in milliseconds at `entered`.
     pub(super) now_ms: u64,
     pub(super) entered: Instant,
@@ -54,7 +56,8 @@ impl Flight {
         let lease = Lease { token: token.to_owned(), solo: solo.is_some() };
         let watch = solo.unwrap_or_else(|| lease.token.clone());
         let meta = meta.map(Box::new);
-        Self { lease, watch, epoch, meta, literal: true, now_ms: 0, entered: clock::now() }
+        let (literal, beside, now_ms, entered) = (true, None, 0, clock::now());
+        Self { lease, watch, epoch, meta, literal, beside, now_ms, entered }
     }
 
     /// Where its meta stands, and when it entered, by the clocks of the store and of this process.
@@ -62,8 +65,18 @@ impl Flight {
         Self { literal, now_ms, entered, ..self }
     }
 
+    /// In the place of a Redis that shows this epoch.
+    pub fn standing_in(self, beside: Option<String>) -> Self {
+        Self { beside, ..self }
+    }
+
     pub fn lease(&self) -> &Lease {
         &self.lease
+    }
+
+    /// The epoch of the Redis in whose place it is, if it is.
+    pub fn beside(&self) -> Option<&str> {
+        self.beside.as_deref()
     }
 
     pub fn watch(&self) -> &str {

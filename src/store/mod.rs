@@ -136,6 +136,12 @@ pub trait Store: Send + Sync {
     /// other flight that began before brings it back; other credentials go on.
     fn void(&self, own: Option<&Lease>) -> Result<(), Error>;
 
+    /// What this host keeps because a Redis that can be read could not take it; `None` if there is
+    /// nothing fresh.
+    fn kept_here(&self, _want: Want) -> Option<Snapshot> {
+        None
+    }
+
     /// The partial publication of the flight that was waited for; `None` if it is not (any more) there.
     fn partial(&self, waited: &str) -> Result<Option<Snapshot>, Error>;
 

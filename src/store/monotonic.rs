@@ -56,17 +56,25 @@ impl MonotonicStore {
 
 impl Store for MonotonicStore {
     fn look(&self, want: Want) -> Result<Look, Error> {
-        match self.inner.look(want)? {
-            Look::Hit(hit) if self.is_older(&hit.rev, hit.index, hit.age) => {
-                Ok(Look::Miss { refuse: Some(hit.rev) })
+        let refuse = match self.inner.look(want)? {
+            Look::Hit(hit) if !self.is_older(&hit.rev, hit.index, hit.age) => {
+                return Ok(Look::Hit(hit));
             }
-            look => Ok(look),
-        }
+            Look::Hit(hit) => Some(hit.rev),
+            Look::Miss { refuse } => refuse,
+        };
+        let kept = self.allowed(self.inner.kept_here(want));
+        Ok(kept.map_or(Look::Miss { refuse }, Look::Hit))
     }
 
     fn present(&self) -> Result<Option<Present>, Error> {
         let present = self.inner.present()?;
-        Ok(present.filter(|it| !self.is_older(&it.rev, it.index, it.age)))
+        let present = present.filter(|it| !self.is_older(&it.rev, it.index, it.age));
+        Ok(present.or_else(|| {
+            let kept = self.allowed(self.inner.kept_here(Want::Records))?;
+            let Snapshot { rev, index, age, since, .. } = kept;
+            Some(Present { rev, index, age, since })
+        }))
     }
 
     fn enter(&self, enter: &Enter<'_>) -> Result<Entered, Error> {

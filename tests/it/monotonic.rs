@@ -1,5 +1,7 @@
 //! Nothing that was shown on a host is followed by something older, whatever Redis, files and Nomad do.
 
+mod unpublished;
+
 use std::sync::Arc;
 use std::time::Duration;
 

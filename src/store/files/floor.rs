@@ -47,11 +47,12 @@ impl Floor {
     }
 
     /// Whether Redis has shown something newer than this publication. Where its index is higher and
-    /// its list is older, the cluster was restored in between.
+    /// its list is older, the cluster was restored in between. What Redis could not take is newer than
+    /// what it had.
     pub(super) fn is_above(&self, header: &Header) -> bool {
         let listed = header.at.saturating_sub(header.lag);
         let is_older = header.idx < self.index || (header.idx > self.index && listed < self.listed);
-        listed < self.before || (listed < self.at && is_older)
+        header.beside.is_none() && (listed < self.before || (listed < self.at && is_older))
     }
 
     /// The note after Redis has shown this, too; `None` if it stays as it is.

@@ -107,6 +107,22 @@ impl LocalStore {
         is_hex.then_some(epoch)
     }
 
+    /// What is kept beside the Redis that shows this epoch, if it is fresh.
+    pub(crate) fn kept_beside(&self, epoch: &str, want: Want) -> Option<Snapshot> {
+        let header = self.open_snap()?.header;
+        let is_kept = header.beside.as_deref() == Some(epoch);
+        match is_kept.then(|| look(self, want))? {
+            Look::Hit(hit) => Some(hit).filter(|hit| hit.rev == header.rev),
+            Look::Miss { .. } => None,
+        }
+    }
+
+    /// The publication that is here and was not made beside that Redis.
+    pub(crate) fn rev_not_beside(&self, epoch: &str) -> Option<String> {
+        let header = self.open_snap()?.header;
+        (header.beside.as_deref() != Some(epoch)).then_some(header.rev)
+    }
+
     fn open_snap(&self) -> Option<Opened> {
         let boot = (self.boot.id.as_str(), self.now());
         let opened = Opened::open(&self.folder, &self.name("snap"), self.scope.as_str(), boot);

@@ -29,7 +29,7 @@ pub(super) fn publish(
     published.map_err(|error| {
         let error = store.cannot("write", &error);
         // The answer is unaffected, but every run will ask Nomad until somebody looks into it.
-        store.notifier.warning(error.to_string());
+        store.notifier.warning(format!("the answer could not be cached: {error}"));
         error
     })
 }
@@ -123,7 +123,8 @@ fn header(store: &LocalStore, flight: &Flight, new: &Publication<'_>) -> Header 
         ttl_ms: millis(store.ttl),
         lag_ms: lag(flight, new, now),
     };
-    Header::new(meta, String::new(), &store.boot.id, now)
+    let beside = flight.beside.clone();
+    Header { beside, ..Header::new(meta, String::new(), &store.boot.id, now) }
 }
 
 /// Since the list was asked for. The clock of the boot counts the time asleep, too.

@@ -11,7 +11,7 @@ use crate::random;
 use crate::store::meta::{self, Meta};
 use crate::store::validate::{StoredEntry, StoredFamily};
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 /// More than any header line of this program.
 const HEADER_LONGEST: u64 = 4096;
 /// As large as an answer of Nomad's may be.
@@ -39,6 +39,8 @@ pub(super) struct Header {
     pub(super) lag: u64,
     /// `at` of the publication whose list all this was made from.
     pub(super) listed: u64,
+    /// The epoch of the Redis that could not take this; `None` if none could be used.
+    pub(super) beside: Option<String>,
     /// Sum of the line as it reads while this is empty: a disk that flips a bit must not make an
     /// answer younger than it is.
     pub(super) check: String,
@@ -115,6 +117,7 @@ impl Header {
             ttl: meta.ttl_ms,
             lag: meta.lag_ms,
             listed: at,
+            beside: None,
             check: String::new(),
         }
     }

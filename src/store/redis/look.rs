@@ -7,6 +7,7 @@ use redis::{Cmd, Value};
 use crate::clock;
 use crate::model::node::{Fulls, NodeId};
 use crate::model::snapshot::Snapshot;
+use crate::net::sync::lock;
 use crate::store::keys::Family;
 use crate::store::meta::Meta;
 use crate::store::records::{Fields, recorded, verified};
@@ -72,6 +73,7 @@ fn read(
     step: Step,
     commands: &[Cmd],
 ) -> Result<Option<(StoredEntry, Option<Value>)>, Error> {
+    *lock(&store.seen) = None;
     let before = store.dead.seen_before();
     let mut replies = store.ask(step, commands)?;
     let hash = replies.drain(3..).next();
@@ -84,6 +86,8 @@ fn read(
         return Ok(None);
     }
     store.dead.shows(&before, entry.epoch.as_deref());
+    let epoch = entry.epoch.as_deref().unwrap_or_default();
+    *lock(&store.seen) = Some(String::from_utf8_lossy(epoch).into_owned());
     Ok(Some((entry, hash)))
 }
 

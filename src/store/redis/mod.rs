@@ -69,6 +69,8 @@ pub struct RedisStore {
     detail_ttl: Duration,
     idle: Mutex<Vec<Connection>>,
     dead: ClearedEpochs,
+    /// The epoch that it showed last, empty = none; `None` before.
+    seen: Mutex<Option<String>>,
     /// When a dead epoch had come back and was cleared again: once a run is enough.
     cleared_again: Mutex<Option<Instant>>,
     skip: RedisBackoff,
@@ -106,6 +108,7 @@ impl RedisStore {
             detail_ttl: place.detail_ttl.max(place.ttl),
             idle: Mutex::default(),
             dead: ClearedEpochs::new(notes, cache),
+            seen: Mutex::default(),
             cleared_again: Mutex::default(),
             notifier: tell,
         })
@@ -119,6 +122,11 @@ impl RedisStore {
     /// `HOST:PORT`, or the path of the socket.
     pub(super) fn address(&self) -> String {
         self.target.address()
+    }
+
+    /// The epoch that a look found last, empty if there was none.
+    pub(super) fn seen_epoch(&self) -> Option<String> {
+        lock(&self.seen).clone()
     }
 
     /// Sends `commands` and returns a reply for each, errors of Redis among them.

@@ -1,7 +1,6 @@
 //! From Redis to the local store and never back: who serves, and what is said about it.
 
 use std::io::{Read as _, Write as _};
-use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,8 +8,7 @@ use std::time::Duration;
 use nomad_clients::model::notice::Notifier;
 use nomad_clients::store::fallback::FallbackStore;
 use nomad_clients::store::redis::RedisStore;
-use nomad_clients::store::{Cleared, Entered, Error, How, Look, Published, Want};
-use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use nomad_clients::store::{Cleared, Entered, Error, How, Look, Published, RefusedRevs, Want};
 
 use crate::support::bench::{Bench as _, NoticeRecorder, place};
 use crate::support::fake_redis::{FakeRedis, nobody};
@@ -144,29 +142,108 @@ fn r5_refused_credentials_are_told_even_if_nobody_asked() {
     assert_eq!(outcomes(run.store.clear()), [(server.url(), refused), files(&local)]);
 }
 
-#[test]
-fn r6_a_viewer_fetches_alone() {
-    let local = LocalBench::new();
-    let server = RedisServer::start();
-    server.cli(&["ACL", "SETUSER", "v", "on", ">p", "~nomad:clients*", "-@all", "+mget", "+pttl"]);
-    let url = format!("{}?user=v&pass=p", server.url());
-    let (mut run, ear) = Run::new(&url, &local).process();
-    assert_eq!(run.store.look(Want::Records).unwrap(), EMPTY);
-    assert_eq!(ear.heard(), <[&str; 0]>::default());
-    assert!(matches!(run.come(How::Get), Entered::Alone));
-    let [warning] = ear.heard().try_into().unwrap();
-    assert!(warning.starts_with("Warning: Redis does not permit eval (the user needs ~nomad:"));
-    assert!(warning.ends_with("); nothing is cached"), "{warning}");
+/// One whose user may read and not write.
+fn viewer(server: &RedisServer, local: &LocalBench) -> Run {
+    let may = ["+mget", "+pttl", "+hgetall"];
+    let user = ["ACL", "SETUSER", "v", "on", ">p", "~nomad:clients*", "-@all"];
+    server.cli(&[&user[..], &may].concat());
+    Run::new(&format!("{}?user=v&pass=p", server.url()), local)
 }
 
 #[test]
-fn r8_a_replica_is_no_reason_to_worry() {
+fn r6_what_a_viewer_fetches_is_kept_here() {
+    let local = LocalBench::new();
+    let server = RedisServer::start();
+    let (mut run, ear) = viewer(&server, &local).process();
+    assert_eq!(run.store.look(Want::Records).unwrap(), EMPTY);
+    run.own(How::Get);
+    assert_eq!(ear.heard(), <[&str; 0]>::default());
+    assert_eq!(run.put(5, &records(&[(X, 3)])), Published::Done);
+    let [warning] = ear.heard().try_into().unwrap();
+    let what =
+        "Warning: the answer could not be cached: Redis does not permit eval (the user needs ~";
+    assert!(warning.starts_with(what), "{warning}");
+    let (next, ear) = viewer(&server, &local).process();
+    assert_eq!(next.store.look(Want::Full).unwrap(), EMPTY, "of Redis");
+    let kept = next.store.kept_here(Want::Full).unwrap();
+    assert_eq!((kept.index, &kept.rev), (5, &run.token));
+    assert_eq!(ear.heard(), <[&str; 0]>::default());
+}
+
+/// A clear on another host ends it too, and so does its age.
+#[test]
+fn what_is_kept_here_ends_with_its_epoch() {
+    let local = LocalBench::new();
+    let server = RedisServer::start();
+    let (mut owner, _) = Run::new(&server.url(), &LocalBench::new()).process();
+    owner.own(How::Get);
+    owner.put(4, &records(&[(X, 3)]));
+    let (mut run, _) = viewer(&server, &local).process();
+    run.own(How::Refresh);
+    run.put(5, &records(&[(X, 3)]));
+    let kept = |run: Run| {
+        let run = run.process().0;
+        run.store.look(Want::Records).unwrap();
+        run.store.kept_here(Want::Records).map(|kept| kept.index)
+    };
+    assert_eq!(kept(viewer(&server, &local)), Some(5));
+    local.pass(Duration::from_secs(61));
+    assert_eq!(kept(viewer(&server, &local)), None);
+    let (mut again, _) = viewer(&server, &local).process();
+    again.own(How::Refresh);
+    assert_eq!(again.base().unwrap().fulls.len(), 1, "it is a base");
+    again.put(6, &records(&[(X, 3)]));
+    assert_eq!(kept(viewer(&server, &local)), Some(6));
+    assert!(owner.store.clear().places[0].outcome.is_ok());
+    assert_eq!(kept(viewer(&server, &local)), None);
+}
+
+/// Those who can't write wait for one of them, and are served what they waited for.
+#[test]
+fn viewers_wait_for_each_other() {
+    let local = LocalBench::new();
+    let server = RedisServer::start();
+    let (mut owner, _) = Run::new(&server.url(), &LocalBench::new()).process();
+    owner.own(How::Get);
+    owner.put(5, &records(&[(X, 3)]));
+    let (mut first, _) = viewer(&server, &local).process();
+    first.own(How::Refresh);
+    let (mut second, _) = viewer(&server, &local).process();
+    let Entered::Wait { lease, rev } = second.come(How::Refresh) else { panic!("two flights") };
+    assert_eq!((&lease, &rev), (&first.token, &None));
+    first.put(5, &records(&[(X, 3)]));
+    let refuse = RefusedRevs::Revs(Vec::new());
+    let entered = second.enter(How::Refresh, &refuse, Some(&lease));
+    assert!(matches!(entered, Entered::Hit { rev } if rev == first.token));
+    assert_eq!(second.hit().map(|hit| hit.rev), Some(first.token.clone()), "not that of Redis");
+    assert_eq!(second.hit().map(|hit| hit.rev), Some(owner.token.clone()), "once");
+}
+
+/// What an outage left here is no answer while Redis works, and still a base.
+#[test]
+fn what_an_outage_left_is_not_served_beside_redis() {
+    let local = LocalBench::new();
+    let (mut run, _) = Run::new(&nobody(), &local).process();
+    run.own(How::Get);
+    run.put(5, &records(&[(X, 3)]));
+    let server = RedisServer::start();
+    let (mut next, _) = viewer(&server, &local).process();
+    assert_eq!(next.store.look(Want::Records).unwrap(), EMPTY);
+    assert_eq!(next.store.kept_here(Want::Records), None);
+    next.own(How::Get);
+    assert_eq!(next.base().unwrap().fulls.len(), 1);
+}
+
+#[test]
+fn r8_what_a_replica_can_not_take_is_told() {
     let local = LocalBench::new();
     let server = RedisServer::start();
     server.cli(&["REPLICAOF", "127.0.0.1", "1"]);
     let (mut run, ear) = Run::new(&server.url(), &local).process();
-    assert!(matches!(run.come(How::Get), Entered::Alone));
-    assert_eq!(ear.heard(), ["Verbose: Redis is a read-only replica; nothing is cached"]);
+    run.own(How::Get);
+    assert_eq!(run.put(5, &records(&[(X, 3)])), Published::Done);
+    let why = "Redis is a read-only replica";
+    assert_eq!(ear.heard(), [format!("Warning: the answer could not be cached: {why}")]);
 }
 
 #[test]
@@ -176,12 +253,13 @@ fn r9_memory_runs_out_while_a_fetch_is_under_way() {
     let (mut run, ear) = Run::new(&server.url(), &local).process();
     run.own(How::Get);
     server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
-    assert_eq!(run.put(5, &records(&[(X, 3)])), Published::Fenced);
-    assert_eq!(ear.heard(), ["Warning: cannot write the cache in Redis: Redis is out of memory"]);
+    assert_eq!(run.put(5, &records(&[(X, 3)])), Published::Done, "here");
+    let why = "Redis is out of memory";
+    assert_eq!(ear.heard(), [format!("Warning: the answer could not be cached: {why}")]);
     assert_eq!(server.int(&["EXISTS", "nomad:clients:all", "nomad:clients:meta"]), 0);
     let lease = format!("nomad:clients:lease:{}", crate::support::bench::scope("a0"));
     assert_eq!(server.int(&["EXISTS", &lease]), 0, "nobody need wait for it");
-    assert!(matches!(run.come(How::Get), Entered::Alone));
+    assert!(matches!(run.come(How::Get), Entered::Hit { rev } if rev == run.token));
 }
 
 #[test]
@@ -195,42 +273,20 @@ fn r10_a_server_that_loads_is_worth_no_warning() {
     assert_eq!(ear.heard(), [format!("Verbose: {remark}")]);
 }
 
-/// Gone between ENTER and PUBLISH: the answer is not affected, and it is not written elsewhere.
+/// Gone between ENTER and PUBLISH: the answer is not affected, and it is kept here.
 #[test]
-fn a_flight_stays_with_the_store_that_gave_it() {
+fn r19_a_redis_that_ends_while_a_fetch_is_under_way() {
     let local = LocalBench::new();
     let mut server = RedisServer::start();
     let (mut run, ear) = Run::new(&server.url(), &local).process();
     run.own(How::Get);
     server.kill();
-    assert_eq!(run.put(5, &records(&[(X, 3)])), Published::Fenced);
-    assert_eq!(ear.heard(), ["Verbose: cannot write the cache in Redis: connection refused"]);
+    assert_eq!(run.put(5, &records(&[(X, 3)])), Published::Done);
+    let why = without_redis(&server.url(), "write to", "connection refused");
+    let why = why.replace("; using the local cache", "");
+    assert_eq!(ear.heard(), [format!("Warning: the answer could not be cached: {why}")]);
     let (next, _) = Run::new(&nobody(), &local).process();
-    assert_eq!(next.hit(), None);
-}
-
-/// That takes the lock of the folder.
-#[test]
-fn a_run_that_fetches_alone_forgets_once() {
-    let local = LocalBench::new();
-    let (mut run, _) = Run::new(&nobody(), &local).process();
-    run.own(How::Get);
-    run.put(5, &records(&[(X, 3)]));
-    local.pass(Duration::from_millis(1));
-    let server = RedisServer::start();
-    server.cli(&["ACL", "SETUSER", "v", "on", ">p", "~nomad:clients*", "-@all", "+mget", "+pttl"]);
-    let url = format!("{}?user=v&pass=p", server.url());
-    let (mut run, _) = Run::new(&url, &local).process();
-    let watch = inotify::init(CreateFlags::NONBLOCK).unwrap();
-    inotify::add_watch(&watch, local.folder(), WatchFlags::OPEN).unwrap();
-    assert!(matches!(run.come(How::Get), Entered::Alone));
-    let (mut buffer, mut locked) = ([MaybeUninit::uninit(); 4096], 0);
-    let mut events = inotify::Reader::new(&watch, &mut buffer);
-    while let Ok(event) = events.next() {
-        locked += usize::from(event.file_name().is_some_and(|name| name == c"pub.lock"));
-    }
-    assert_eq!(locked, 1);
-    assert_eq!(Run::new(&nobody(), &local).process().0.hit(), None);
+    assert_eq!(next.hit().map(|hit| hit.index), Some(5));
 }
 
 /// A server in whose place something answers with this program's own words.

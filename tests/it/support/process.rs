@@ -197,7 +197,8 @@ pub(crate) fn again(flight: &Flight) -> Flight {
     let (epoch, meta) = (flight.epoch().to_owned(), flight.meta().cloned());
     let (literal, now_ms) = (flight.is_literal(), flight.now_ms());
     let flight_again = Flight::new(flight.lease().token(), solo, epoch, meta);
-    flight_again.entered_at(literal, now_ms, flight.entered())
+    let flight_again = flight_again.entered_at(literal, now_ms, flight.entered());
+    flight_again.standing_in(flight.beside().map(str::to_owned))
 }
 
 /// Fills the cache of `scope`.

@@ -1,0 +1,218 @@
+//! A publication that fails in each way: what was printed is kept on this host, and neither forgotten
+//! nor fetched again.
+
+use std::time::Duration;
+
+use nomad_sim::{Fleet, Sim};
+use redis::Value;
+
+use crate::redis_rows::trouble::{ACL, until};
+use crate::support::redis_server::RedisServer;
+use crate::support::relay::{Question, Relay, Treatment};
+use crate::support::sandbox::Sandbox;
+
+/// Two hosts of one cluster and one Redis; the other one has filled it.
+struct Room {
+    sim: Sim,
+    redis: RedisServer,
+    elsewhere: Sandbox,
+}
+
+impl Room {
+    fn new() -> Self {
+        let (sim, redis) = (Sim::start(Fleet::recorded()), RedisServer::start());
+        let elsewhere = Sandbox::redis(&redis.url()).nomad(&sim.address());
+        elsewhere.stdout("list");
+        Self { sim, redis, elsewhere }
+    }
+
+    fn here(&self, url: &str) -> Sandbox {
+        Sandbox::redis(url).nomad(&self.sim.address())
+    }
+
+    fn user(&self, rules: &[&str]) -> Sandbox {
+        let fixed = ["ACL", "SETUSER", "nc", "on", ">pw", "-@all"];
+        assert_eq!(self.redis.cli(&[&fixed[..], rules].concat()), Value::Okay);
+        self.here(&format!("{}?user=nc&pass=pw", self.redis.url()))
+    }
+
+    /// Something changes in the cluster.
+    fn moves(&self, rack: &str) {
+        self.sim.cluster().set_meta("worker-3", "rack", Some(rack));
+        self.sim.asked();
+    }
+
+    /// The list that is printed without any question to Nomad.
+    #[track_caller]
+    fn cached(&self, here: &Sandbox) -> String {
+        let said = here.run("list --json");
+        assert_eq!((said.code, self.sim.asked()), (0, Vec::new()), "{}", said.stderr);
+        said.stdout
+    }
+
+    /// A run prints something new and can't publish it; what it says about that. Those that follow
+    /// print the same.
+    #[track_caller]
+    fn keeps(&self, here: &Sandbox) -> String {
+        self.moves("new");
+        let new = here.run("list --json --refresh");
+        assert!(new.code == 0 && new.stdout.contains(r#""rack":"new""#), "{}", new.stdout);
+        self.sim.asked();
+        for _ in 0..2 {
+            assert!(self.cached(here) == new.stdout, "something else than before");
+        }
+        new.stderr
+    }
+
+    /// The same, and the warning; then another host publishes something newer, which is shown.
+    #[track_caller]
+    fn keeps_until(&self, here: &Sandbox, why: &str, heal: impl FnOnce(&RedisServer)) {
+        assert_eq!(self.keeps(here), format!("warning: the answer could not be cached: {why}\n"));
+        heal(&self.redis);
+        self.moves("newer");
+        let newer = self.elsewhere.stdout("list --json --refresh");
+        self.sim.asked();
+        assert!(self.cached(here) == newer, "Redis has something newer");
+    }
+}
+
+/// The text of PUBLISH begins with its name.
+fn is_publish(question: &Question) -> bool {
+    let words = &question.commands[0];
+    words.get(1).is_some_and(|script| script.starts_with(b"-- PUBLISH"))
+}
+
+#[test]
+fn a_viewer() {
+    let room = Room::new();
+    let viewer = room.user(&["~nomad:clients*", "+mget", "+pttl", "+hgetall"]);
+    let why = format!("Redis does not permit eval (the user needs {ACL})");
+    room.keeps_until(&viewer, &why, |_| ());
+}
+
+#[test]
+fn a_replica() {
+    let room = Room::new();
+    room.redis.cli(&["REPLICAOF", "127.0.0.1", "1"]);
+    room.keeps_until(&room.here(&room.redis.url()), "Redis is a read-only replica", |redis| {
+        redis.cli(&["REPLICAOF", "NO", "ONE"]);
+    });
+}
+
+#[test]
+fn a_full_redis() {
+    let room = Room::new();
+    room.redis.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    room.keeps_until(&room.here(&room.redis.url()), "Redis is out of memory", |redis| {
+        redis.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+    });
+}
+
+#[test]
+fn a_redis_that_cannot_save() {
+    let room = Room::new();
+    let dump = room.redis.folder().join("dump.rdb");
+    room.redis.cli(&["CONFIG", "SET", "save", "3600 1"]);
+    room.redis.cli(&["SET", "other", "1"]);
+    std::fs::create_dir(&dump).unwrap();
+    room.redis.cli(&["BGSAVE"]);
+    let info = || String::from_utf8(room.redis.bytes(&["INFO", "persistence"]).unwrap()).unwrap();
+    until("the save fails", || info().contains("rdb_last_bgsave_status:err"));
+    let why = "Redis cannot save and rejects writes (MISCONF)";
+    room.keeps_until(&room.here(&room.redis.url()), why, |redis| {
+        redis.cli(&["CONFIG", "SET", "save", ""]);
+    });
+}
+
+#[test]
+fn a_user_without_hset() {
+    let room = Room::new();
+    let rules: Vec<&str> = ACL.split(' ').filter(|rule| *rule != "+hset").collect();
+    let why = format!("Redis does not permit a command of the script (the user needs {ACL})");
+    room.keeps_until(&room.user(&rules), &why, |_| ());
+}
+
+#[test]
+fn a_publication_that_takes_too_long() {
+    let room = Room::new();
+    let late = Duration::from_secs(60);
+    let relay = Relay::start(room.redis.socket(), move |question| match is_publish(question) {
+        true => Treatment::Late(late),
+        false => Treatment::Pass,
+    });
+    let said = room.keeps(&room.here(&relay.url()));
+    assert!(said.starts_with("warning: the answer could not be cached: cannot write to Redis at "));
+    assert!(said.contains("(timed out after "), "{said}");
+}
+
+/// It may have arrived: then it is the same under the same name.
+#[test]
+fn a_connection_that_is_lost_before_or_after_the_publication() {
+    for arrives in [false, true] {
+        let room = Room::new();
+        let relay = Relay::start(room.redis.socket(), move |question| match is_publish(question) {
+            true if arrives => Treatment::Cut(0),
+            true => Treatment::Only(0),
+            false => Treatment::Pass,
+        });
+        let url = relay.url();
+        let socket = url.strip_prefix("unix://").unwrap();
+        let why = format!("cannot write to Redis at {socket} (connection lost)");
+        room.keeps_until(&room.here(&url), &why, |redis| {
+            let lease = "nomad:clients:lease:*";
+            until("its lease ends", || redis.cli(&["KEYS", lease]) == Value::Array(Vec::new()));
+        });
+    }
+}
+
+/// The files are the cache, and Redis is not asked any more for a while.
+#[test]
+fn a_redis_without_scripts() {
+    let mut room = Room::new();
+    assert_eq!(room.redis.cli(&["SAVE"]), Value::Okay);
+    room.redis.restart(&["--rename-command", "EVAL", "HIDDEN"]);
+    let here = room.here(&room.redis.url());
+    assert!(
+        room.keeps(&here).contains("(EVAL is not supported (a proxy?)); using the local cache")
+    );
+}
+
+/// The whole answer is kept, and a base for the next.
+#[test]
+fn what_is_kept_has_details_and_is_a_base() {
+    let room = Room::new();
+    let viewer = room.user(&["~nomad:clients*", "+mget", "+pttl", "+hgetall"]);
+    room.keeps(&viewer);
+    let full = viewer.stdout("list --json --full");
+    assert!(full.contains(r#""attributes":{"#) && full.contains(r#""rack":"new""#), "{full}");
+    assert_eq!(room.sim.asked(), [""; 0]);
+    room.moves("newer");
+    assert_eq!(viewer.run("refresh").stdout, "Updated: 0 new, 1 changed, 4 cached\n");
+    assert_eq!(room.sim.asked(), ["list", "node worker-3"]);
+}
+
+/// A clear on another host ends what this one has kept.
+#[test]
+fn a_clear_ends_what_is_kept() {
+    let room = Room::new();
+    let viewer = room.user(&["~nomad:clients*", "+mget", "+pttl", "+hgetall"]);
+    room.keeps(&viewer);
+    room.elsewhere.stdout("cache clear");
+    assert_eq!(viewer.run("list").code, 0);
+    assert_eq!(room.sim.asked()[0], "list");
+}
+
+/// Redis goes back to what it held before a refresh.
+#[test]
+fn a_restart_from_an_older_dump() {
+    let mut room = Room::new();
+    assert_eq!(room.redis.cli(&["SAVE"]), Value::Okay);
+    let here = room.here(&room.redis.url());
+    room.moves("new");
+    let new = here.stdout("list --json --refresh");
+    room.redis.restart(&[]);
+    room.sim.asked();
+    assert!(here.stdout("list --json") == new, "something older");
+    assert_eq!(room.sim.asked()[0], "list");
+    assert!(room.cached(&here) == new && room.cached(&room.elsewhere) == new);
+}
