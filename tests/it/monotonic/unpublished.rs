@@ -10,6 +10,7 @@ use crate::redis_rows::trouble::{ACL, until};
 use crate::support::redis_server::RedisServer;
 use crate::support::relay::{Question, Relay, Treatment};
 use crate::support::sandbox::Sandbox;
+use crate::support::served::Served;
 
 /// Two hosts of one cluster and one Redis; the other one has filled it.
 struct Room {
@@ -177,6 +178,21 @@ fn a_redis_without_scripts() {
     );
 }
 
+/// Of a refresh that fetched only what had changed, too.
+#[test]
+fn what_is_kept_is_counted() {
+    let room = Room::new();
+    let here = room.here(&room.redis.url());
+    here.stdout("list");
+    room.redis.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    room.keeps(&here);
+    let said = here.run("list -v");
+    assert!(said.stderr.contains("\n5 clients · "), "{}", said.stderr);
+    let full = here.run("list --json --full");
+    assert!(full.code == 0 && full.stdout.contains(r#""rack":"new""#), "{}", full.stdout);
+    assert!(room.sim.asked().len() <= 2, "not everything again");
+}
+
 /// The whole answer is kept, and a base for the next.
 #[test]
 fn what_is_kept_has_details_and_is_a_base() {
@@ -199,6 +215,42 @@ fn a_clear_ends_what_is_kept() {
     room.keeps(&viewer);
     room.elsewhere.stdout("cache clear");
     assert_eq!(viewer.run("list").code, 0);
+    assert_eq!(room.sim.asked()[0], "list");
+}
+
+#[test]
+fn a_clear_does_not_lower_what_was_shown() {
+    let room = Room::new();
+    let noted = || {
+        let files = std::fs::read_dir(room.elsewhere.cache()).unwrap().flatten();
+        let mut notes =
+            files.filter(|file| file.path().extension().is_some_and(|it| it == "shown"));
+        std::fs::read_to_string(notes.next().unwrap().path()).unwrap()
+    };
+    let before = noted();
+    assert!(before.starts_with("v1 ") && !before.starts_with("v1 0 "), "{before}");
+    room.elsewhere.stdout("cache clear");
+    assert_eq!(noted(), before);
+}
+
+/// Redis goes back to what it held before `serve` showed something newer.
+#[test]
+fn what_serve_has_shown_counts() {
+    let mut room = Room::new();
+    assert_eq!(room.redis.cli(&["SAVE"]), Value::Okay);
+    let here = room.here(&room.redis.url());
+    room.moves("new");
+    room.elsewhere.stdout("refresh");
+    let served = Served::start(&here, "--no-follow");
+    let is_new = |text: &str| text.contains(r#""rack":"new""#);
+    assert!(is_new(served.get("/api/clients").text()));
+    for _ in 0..2 {
+        room.redis.restart(&[]);
+        assert!(is_new(served.get("/api/clients").text()), "something older");
+    }
+    room.redis.restart(&[]);
+    room.sim.asked();
+    assert!(is_new(&here.stdout("list --json")), "something older than serve");
     assert_eq!(room.sim.asked()[0], "list");
 }
 
