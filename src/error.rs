@@ -209,7 +209,7 @@ mod tests {
 
     /// 0, 130 and 143 are no errors.
     #[test]
-    fn the_readme_tells_every_exit_code_and_no_other() {
+    fn the_readme_lists_every_exit_code_and_no_other() {
         let readme = include_str!("../README.md");
         let (_, table) = readme.split_once("\n## Exit codes\n").unwrap();
         let rows =

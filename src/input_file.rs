@@ -214,7 +214,7 @@ mod tests {
 
     /// The length of such a file is told as 0.
     #[test]
-    fn a_file_that_tells_no_length_is_bounded_too() {
+    fn a_file_without_a_length_is_bounded_too() {
         let path = Path::new("/proc/self/status");
         assert_eq!(read(path, 10), Err("is larger than 0 KB".to_owned()));
         assert!(read(path, PEM).is_ok_and(|bytes| !bytes.is_empty()));
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_read_as_far_as_it_ends() {
+    fn a_directory_is_read_as_far_as_it_ends() {
         let home = tempfile::tempdir().unwrap();
         pipe(home.path());
         fs::create_dir(home.path().join("inner")).unwrap();

@@ -54,7 +54,7 @@ mod tests {
     use crate::clock;
 
     #[test]
-    fn a_text_is_told_once_a_minute() {
+    fn a_text_is_reported_once_a_minute() {
         let (mut limiter, now) = (NoticeLimiter::default(), clock::now());
         assert_eq!(limiter.admit("a", now).as_deref(), Some("a"));
         assert_eq!(limiter.admit("a", now + AGAIN / 2), None);
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_beyond_the_limit_are_counted_and_the_count_is_told() {
+    fn texts_beyond_the_limit_are_counted_and_the_count_is_reported() {
         let (mut limiter, now) = (NoticeLimiter::default(), clock::now());
         let text = |number: usize| format!("warning {number}");
         for number in 0..TEXTS {
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn at_the_end_the_rest_is_told() {
+    fn at_the_end_the_rest_is_reported() {
         let (mut limiter, now) = (NoticeLimiter::default(), clock::now());
         (0..TEXTS + 7).for_each(|number| drop(limiter.admit(&number.to_string(), now)));
         let told = "7 messages were not shown, because there were too many different ones";

@@ -188,7 +188,7 @@ mod tests {
 
     /// Only a forged answer does that.
     #[test]
-    fn a_node_that_is_named_twice_is_no_mistake_of_ours() {
+    fn a_node_that_is_listed_twice_is_not_our_bug() {
         let record = r#"{"id":"6f1c36aa-0000-4000-8000-000000000001","name":"n","status":"ready",
             "status_description":"","eligibility":"eligible","drain":false,"datacenter":"dc1",
             "node_class":"","node_pool":"default","address":"","version":"","drivers":{},

@@ -46,7 +46,7 @@ mod tests {
     use crate::doctor::CheckStatus;
 
     #[test]
-    fn clocks_that_differ_are_told_with_their_side() {
+    fn clocks_that_differ_are_reported_with_their_side() {
         let said = |theirs, ours| {
             let check = checks(Some(ClockReading { theirs, ours }), None).checks.remove(0);
             (check.state, check.said)

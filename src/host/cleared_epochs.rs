@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn caches_are_told_apart() {
+    fn caches_are_distinguished() {
         let host = Host::new();
         host.sees("a1");
         let other = ClearedEpochs::new(host.notes(), "other".to_owned());
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_folder_the_process_remembers_its_own() {
+    fn without_a_directory_the_process_remembers_its_own() {
         let dead = ClearedEpochs::new(Notes::new(None), String::new());
         dead.shows(&dead.seen_before(), Some(b"ab"));
         dead.cleared(&dead.seen_before(), Some(b"cd"), LIMIT).unwrap();
@@ -278,7 +278,7 @@ mod tests {
 
     /// It is part of the clear.
     #[test]
-    fn a_clear_that_can_not_be_noted_is_told() {
+    fn a_clear_that_can_not_be_noted_is_reported() {
         let host = Host::new();
         let folder = Folder::open(&host.home.path().join("cache")).unwrap();
         let held = folder.writing(LIMIT).unwrap();

@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_folder_of_our_own_nothing_is_shared() {
+    fn without_a_directory_of_our_own_nothing_is_shared() {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("file");
         File::create(&file).unwrap();

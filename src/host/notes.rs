@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_ours_alone_is_left_alone() {
+    fn a_directory_that_is_not_ours_alone_is_left_alone() {
         let home = tempfile::tempdir().unwrap();
         let open = home.path().join("open");
         fs::create_dir(&open).unwrap();

@@ -78,7 +78,7 @@ mod tests {
     use crate::host::notes::Notes;
 
     #[test]
-    fn a_mark_counts_for_its_redis_its_boot_and_15_seconds() {
+    fn a_backoff_counts_for_its_redis_its_boot_and_15_seconds() {
         let age = |line, now| {
             let (why, age) = why(line, "boot", now, "redis://h")?;
             assert_eq!(why, Skipped::Silent);

@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_folder_the_process_remembers_its_own() {
+    fn without_a_directory_the_process_remembers_its_own() {
         let scope = RefusedScope::new(Notes::new(None), "a".to_owned());
         assert!(!scope.covers(HOUR) && !scope.note() && scope.covers(HOUR));
         wait_for_later(&scope);

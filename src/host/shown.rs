@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_folder_the_process_remembers_its_own() {
+    fn without_a_directory_the_process_remembers_its_own() {
         let boot = BootClock::of_this_boot(None);
         let note = ShownNote::new(None, "scope", boot, TTL);
         note.printed(&printed("N1", 9, 9, 0));

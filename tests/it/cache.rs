@@ -17,7 +17,7 @@ fn take(value: &mut Value, key: &str) -> f64 {
 }
 
 #[test]
-fn stats_tell_what_redis_holds_and_what_it_was_good_for() {
+fn stats_report_what_redis_holds_and_what_it_was_good_for() {
     let (sim, redis) = (Sim::start(Fleet::recorded()), RedisServer::start());
     let sandbox = Sandbox::redis(&redis.url()).nomad(&sim.address()).with("NOMAD_REGION", "global");
     for _ in 0..4 {

@@ -343,7 +343,7 @@ fn full_records_come_from_the_cache_too() {
 }
 
 #[test]
-fn states_that_are_news_are_told() {
+fn states_that_are_news_are_reported() {
     let room = Room::new();
     room.sim.cluster().set_eligible("worker-2", false);
     room.sim.cluster().set_status("worker-3", "down");

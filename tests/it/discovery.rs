@@ -160,7 +160,7 @@ fn four_lists_are_the_most_whatever_is_wrong_with_them() {
 }
 
 #[test]
-fn a_base_that_is_lost_is_told_and_one_that_breaks_down_is_not_swallowed() {
+fn a_base_that_is_lost_is_reported_and_one_that_breaks_down_is_not_swallowed() {
     let mut world = World::with(&[("a", 4)]);
     world.store = Arc::new(OddStore::new(|| None));
     world.ask(How::Get).unwrap();
@@ -178,7 +178,7 @@ fn a_base_that_is_lost_is_told_and_one_that_breaks_down_is_not_swallowed() {
 
 /// A file of certificates that can't be used is no outage: an old answer would hide it.
 #[test]
-fn a_setting_that_can_not_be_used_is_told_in_spite_of_an_old_answer() {
+fn a_setting_that_can_not_be_used_is_reported_in_spite_of_an_old_answer() {
     let world = World::filled(&[("a", 4)]);
     let failure = |kind| Err(nomad::Error { kind, what: "why".to_owned(), hint: None });
     let oldest = Duration::from_secs(3600);
@@ -317,7 +317,7 @@ fn an_empty_cluster_is_an_answer_and_cached() {
 }
 
 #[test]
-fn a_cluster_that_shares_no_node_with_the_cache_is_told() {
+fn a_cluster_that_shares_no_node_with_the_cache_is_reported() {
     let world = World::filled(&[("a", 3), ("b", 4), ("c", 5)]);
     world.nomad.answer_list(listing(9, &[("x", 3)]));
     world.nomad.put("x", 3);

@@ -68,7 +68,7 @@ fn mode(path: &Path, mode: u32) {
 }
 
 #[test]
-fn d1_a_missing_folder_is_made_private() {
+fn d1_a_missing_directory_is_made_private() {
     let run = Run::new();
     let cold = run.sandbox.stdout("list --json");
     assert_eq!(run.sandbox.stdout("list --json"), cold);
@@ -161,7 +161,7 @@ fn d1_a_link() {
 
 /// S13: links in the folder are not followed either.
 #[test]
-fn s13_a_link_in_the_folder_is_replaced_and_its_target_is_left_alone() {
+fn s13_a_link_in_the_directory_is_replaced_and_its_target_is_left_alone() {
     let run = Run::new();
     let target = run.sandbox.write("target", "mine");
     symlink(&target, run.folder().join("epoch")).unwrap();

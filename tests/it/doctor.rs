@@ -229,7 +229,7 @@ fn a_file_that_others_may_read_is_a_warning_and_its_password_is_not_shown() {
 }
 
 #[test]
-fn where_settings_come_from_is_told_without_their_values() {
+fn where_settings_come_from_is_shown_without_their_values() {
     let room = Room::new();
     room.sandbox.write(
         ".config/nomad-clients/config.toml",

@@ -124,7 +124,7 @@ fn a_list_below_what_was_shown_is_asked_for_twice() {
 }
 
 #[test]
-fn a_restored_cluster_is_told_once_and_shown() {
+fn a_restored_cluster_is_reported_once_and_shown() {
     for is_cached in [true, false] {
         let world = showing(&[("a", 4), ("b", 50)]);
         if !is_cached {

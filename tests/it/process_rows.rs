@@ -80,7 +80,7 @@ fn panic_and_crash() {
 
 /// Neither its text nor what a crash would leave; where it is permitted, that is a file here.
 #[test]
-fn p5_a_panic_tells_nothing() {
+fn p5_a_panic_reveals_nothing() {
     if std::env::var_os(PANICS).is_some() {
         return panic_and_crash();
     }
@@ -88,7 +88,7 @@ fn p5_a_panic_tells_nothing() {
     let mut shell = Command::new("sh");
     shell.args(["-c", "ulimit -c \"$(ulimit -H -c)\"; exec \"$0\" \"$@\""]);
     shell.arg(std::env::current_exe().unwrap());
-    shell.args(["--exact", "process_rows::p5_a_panic_tells_nothing", "--nocapture"]);
+    shell.args(["--exact", "process_rows::p5_a_panic_reveals_nothing", "--nocapture"]);
     shell.env_clear().env(PANICS, "yes").env("RUST_BACKTRACE", "full").current_dir(here.path());
     let output = shell.output().unwrap();
     let said = Output::from(output.clone());

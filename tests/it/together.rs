@@ -70,7 +70,7 @@ fn a_cold_herd_costs_one_fetch() {
 
 /// All come before the first has failed. Whoever comes later would rightly ask for himself.
 #[test]
-fn a_herd_on_a_failing_nomad_is_told_by_one() {
+fn a_herd_on_a_failing_nomad_is_reported_by_one() {
     let _alone = alone();
     let redis = RedisServer::start();
     for sandbox in [Sandbox::redis(&redis.url()), Sandbox::local()] {

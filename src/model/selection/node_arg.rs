@@ -168,7 +168,7 @@ mod tests {
 
     /// Escaped once, not once more as a text in Rust would be.
     #[test]
-    fn a_name_is_told_as_people_write_such_characters() {
+    fn a_name_is_reported_as_people_write_such_characters() {
         let nothing: [Box<Record>; 0] = [];
         let error = single(&nothing, "a\u{1}b\"").unwrap_err();
         assert_eq!(error.to_string(), r#"no node named "a\u{1}b"""#);

@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_description_tells_every_route_parameter_and_key_and_no_other() {
+    fn the_description_lists_every_route_parameter_and_key_and_no_other() {
         let document: Value = serde_json::from_str(OPENAPI).unwrap();
         assert_eq!(document["openapi"], "3.1.0");
         resolved(&document, &document);

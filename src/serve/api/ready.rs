@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_degraded_is_told_to_all_and_why_to_those_who_may_know() {
+    fn what_is_degraded_is_reported_to_all_and_why_to_those_who_may_know() {
         let told = |nomad, cache, known| readiness(true, nomad, cache).degraded(known);
         assert_eq!(told(None, None, false), "ready\n");
         assert_eq!(told(None, CACHE, false), "ready\ndegraded: cache\n");

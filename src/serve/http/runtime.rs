@@ -79,7 +79,7 @@ mod tests {
     use super::{BEGIN, FEWEST, StartupShortage, has_threads};
 
     #[test]
-    fn threads_that_do_not_begin_are_told_apart_from_those_that_can_not_be_made() {
+    fn threads_that_do_not_begin_are_distinguished_from_those_that_can_not_be_made() {
         let with = |most: usize, limit| {
             let runtime = Builder::new_current_thread().max_blocking_threads(most).build().unwrap();
             has_threads(&runtime, limit)

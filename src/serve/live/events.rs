@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_back_gets_what_came_meanwhile_or_is_told_to_begin_again() {
+    fn a_client_that_reconnects_gets_what_it_missed_or_a_reset() {
         let hub = Arc::<EventHub>::default();
         let at = |rev: &str, value: u32| held(rev, &[record(0, value)]);
         hub.publish(None, &at("N1", 1), Duration::ZERO);

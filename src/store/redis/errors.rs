@@ -228,7 +228,7 @@ mod tests {
 
     /// The password was "hunter2".
     #[test]
-    fn of_an_answer_to_auth_nothing_but_the_code_is_told() {
+    fn of_an_answer_to_auth_nothing_but_the_code_is_reported() {
         let auth = |reply: &str| of_auth(&error(reply));
         for reply in [
             "WRONGPASS invalid username",

@@ -23,7 +23,7 @@ impl Drop for Watch {
 
 /// In a pipe: a line for each node, then one for each change.
 #[test]
-fn a_watch_tells_changes() {
+fn a_watch_reports_changes() {
     let room = Room::new();
     let mut command =
         room.sandbox.command(["list", "--watch=100ms", "--refresh", "-c", "name,meta.rack"]);
@@ -56,7 +56,7 @@ fn a_watch_tells_changes() {
 
 /// A node that another one pushes beyond the limit is still there.
 #[test]
-fn a_watch_with_a_limit_tells_as_gone_only_what_is_gone() {
+fn a_watch_with_a_limit_reports_as_gone_only_what_is_gone() {
     let room = Room::new();
     let line = ["list", "--watch=100ms", "--refresh", "-c", "name", "--sort=name", "--limit=1"];
     let child = room.sandbox.command(line).stdout(Stdio::piped()).spawn().unwrap();

@@ -9,7 +9,7 @@ use crate::support::sandbox::{Output, Sandbox, failure};
 
 /// What it holds is served again when somebody has repaired it.
 #[test]
-fn d1_a_clear_that_can_not_reach_the_folder() {
+fn d1_a_clear_that_can_not_reach_the_directory() {
     let run = Run::new();
     run.sandbox.stdout("list --json");
     let (folder, redis) = (run.sandbox.cache(), RedisServer::start());
@@ -55,7 +55,7 @@ fn d1_a_clear_without_descriptors() {
 
 /// Nothing can be in a file.
 #[test]
-fn d1_a_clear_without_a_folder() {
+fn d1_a_clear_without_a_directory() {
     let run = Run::new();
     fs::write(run.parent().join("nomad-clients"), "mine").unwrap();
     let said = run.sandbox.run("cache clear");

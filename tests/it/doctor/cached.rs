@@ -45,7 +45,7 @@ fn hot_stale_and_cold_say_why() {
 }
 
 #[test]
-fn what_moved_in_nomad_since_is_told() {
+fn what_moved_in_nomad_since_is_reported() {
     let room = Room::new();
     room.sandbox.stdout("list");
     room.sim.cluster().set_eligible("worker-1", false);
@@ -87,7 +87,7 @@ fn a_value_that_somebody_changed_is_not_served() {
 }
 
 #[test]
-fn the_keys_of_another_cluster_are_told_apart() {
+fn the_keys_of_another_cluster_are_distinguished() {
     let room = Room::new();
     let other = Sim::start(Fleet::recorded());
     Sandbox::redis(&room.redis.url()).nomad(&other.address()).stdout("list");
@@ -124,7 +124,7 @@ fn many_misses_are_worth_a_warning() {
 }
 
 #[test]
-fn a_folder_that_is_open_to_others() {
+fn a_directory_that_is_open_to_others() {
     let room = Room::new();
     let folder = room.sandbox.cache();
     std::fs::create_dir_all(&folder).unwrap();
@@ -161,7 +161,7 @@ const NOBODY: &str = "skipped cache/last hour: no requests";
 
 /// A relative one is none: every folder that somebody stands in would get a cache of its own.
 #[test]
-fn no_home_folder() {
+fn no_home_directory() {
     let room = Room::new();
     let room = Room { sandbox: room.sandbox.with("HOME", "here"), ..room };
     let warning =

@@ -154,7 +154,7 @@ fn without_reading_nothing_is_known() {
 }
 
 #[test]
-fn a_viewer_is_told_that_it_is_one() {
+fn a_read_only_user_is_reported_as_such() {
     let warning = format!(
         "warning redis/commands: may run no command that writes: uses what others cache, caches nothing → enough for a reader; otherwise: ACL SETUSER nc {ACL}"
     );
@@ -309,7 +309,7 @@ fn a_redis_that_was_silent_a_moment_ago_is_left_alone_by_runs() {
 
 /// Whoever only looks leaves nothing behind for the runs of others.
 #[test]
-fn a_redis_that_falls_silent_is_not_marked_for_later_runs() {
+fn a_redis_that_falls_silent_starts_no_backoff_for_later_runs() {
     let room = Room::new();
     let relay = Relay::start(room.redis.socket(), |question| match question.number {
         0..5 => Treatment::Pass,

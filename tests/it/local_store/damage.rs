@@ -166,7 +166,7 @@ fn a_huge_file_is_not_read() {
 }
 
 #[test]
-fn a_folder_in_place_of_a_snapshot_is_ignored_and_the_publication_fails_cleanly() {
+fn a_directory_in_place_of_a_snapshot_is_ignored_and_the_publication_fails_cleanly() {
     let (bench, _) = bench();
     let path = bench.path("a0", "snap");
     fs::remove_file(&path).unwrap();
@@ -194,7 +194,7 @@ fn a_folder_in_place_of_a_snapshot_is_ignored_and_the_publication_fails_cleanly(
 
 /// The header is not trusted: it names a file of this folder or nothing.
 #[test]
-fn a_header_leads_to_no_other_folder() {
+fn a_header_leads_to_no_other_directory() {
     let (bench, own) = bench();
     let [full] = &bench.fulls()[..] else { panic!("{:?}", bench.names()) };
     let aside = bench.folder().parent().unwrap().join("aside.full");

@@ -39,7 +39,7 @@ fn solo(process: &mut Process, entered: &Entered) {
 
 /// Two waiters of one owner: the first learns the class, the second comes too late.
 #[test]
-fn a_failure_is_told_for_two_seconds_to_those_who_waited() {
+fn a_failure_is_reported_for_two_seconds_to_those_who_waited() {
     let bench = LocalBench::new();
     for (after, class) in [(2000, Some(FailureClass::Denied)), (2001, None)] {
         let mut owner = Process::on(&bench);

@@ -32,7 +32,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn a_missing_folder_is_made_private_and_so_is_everything_in_it() {
+fn a_missing_directory_is_made_private_and_so_is_everything_in_it() {
     let home = TempDir::new().unwrap();
     let folder = home.path().join("a/b");
     open(Some(folder.clone())).unwrap();
@@ -48,7 +48,7 @@ fn a_missing_folder_is_made_private_and_so_is_everything_in_it() {
 }
 
 #[test]
-fn a_folder_that_others_can_enter_is_refused_and_left_alone() {
+fn a_directory_that_others_can_enter_is_refused_and_left_alone() {
     let home = TempDir::new().unwrap();
     for open_to_others in [0o777, 0o750, 0o701, 0o1777] {
         let folder = home.path().join("cache");
@@ -60,7 +60,7 @@ fn a_folder_that_others_can_enter_is_refused_and_left_alone() {
 }
 
 #[test]
-fn links_and_files_are_no_folder() {
+fn links_and_files_are_no_directory() {
     let home = TempDir::new().unwrap();
     let at = |name: &str| home.path().join(name);
     fs::create_dir(at("real")).unwrap();
@@ -77,7 +77,7 @@ fn links_and_files_are_no_folder() {
 }
 
 #[test]
-fn another_users_folder_is_refused() {
+fn another_users_directory_is_refused() {
     let home = TempDir::new().unwrap();
     let folder = home.path().join("cache");
     fs::create_dir(&folder).unwrap();
@@ -93,12 +93,12 @@ fn another_users_folder_is_refused() {
 }
 
 #[test]
-fn without_a_home_there_is_no_folder() {
+fn without_a_home_there_is_no_directory() {
     assert_eq!(open(None).unwrap_err(), "no home directory");
 }
 
 #[test]
-fn the_name_of_a_folder_shows_no_control_characters() {
+fn the_name_of_a_directory_shows_no_control_characters() {
     let home = TempDir::new().unwrap();
     let folder = home.path().join("a\u{1b}[31mb");
     fs::write(&folder, "").unwrap();

@@ -116,7 +116,7 @@ fn without_an_epoch_nothing_is_valid_and_the_next_makes_one() {
 }
 
 #[test]
-fn whoever_writes_removes_what_the_killed_left() {
+fn a_writer_removes_what_a_killed_process_left() {
     let bench = LocalBench::new();
     let own = Process::refreshing(&bench);
     for name in ["a.snap.0123.tmp", "epoch.4567.tmp"] {
@@ -192,7 +192,7 @@ fn runs_are_counted_and_old_lines_dropped() {
 }
 
 #[test]
-fn stats_tell_state_age_and_files() {
+fn stats_report_state_age_and_files() {
     let bench = LocalBench::new();
     let cold = bench.store("a0").stats().unwrap();
     assert_eq!(

@@ -127,7 +127,7 @@ fn html_is_not_nomad_whatever_its_status() {
 }
 
 #[test]
-fn json_under_another_type_is_good_and_told_once() {
+fn json_under_another_type_is_good_and_reported_once() {
     let sim = Sim::start(Fleet::recorded());
     sim.fault(Where::Everything, Times::ALWAYS, Fault::header("Content-Type", Some("text/html")));
     let (tell, remarks) = listening();

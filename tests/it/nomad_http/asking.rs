@@ -58,7 +58,7 @@ fn the_whole_request_is_known() {
 }
 
 #[test]
-fn gzip_is_asked_for_where_the_line_is_the_limit() {
+fn gzip_is_requested_where_the_network_is_the_limit() {
     let asked = |compress| {
         let server = server("127.0.0.1:0");
         let nomad = open(Access { compress, ..access(&server.address()) });
@@ -203,7 +203,7 @@ fn what_can_not_be_a_proxy_is_refused_without_its_password() {
 }
 
 #[test]
-fn every_call_is_told_without_secrets() {
+fn every_call_is_traced_without_secrets() {
     let sim = Sim::start(Fleet::recorded());
     let address = sim.address().replace("http://", "http://ops:hush@");
     let (tell, remarks) = listening();

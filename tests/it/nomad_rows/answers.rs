@@ -100,7 +100,7 @@ fn n05_without_a_retry_after_nothing_is_repeated() {
 }
 
 #[test]
-fn n05_a_refused_connection_of_many_is_told_as_nomad_tells_it() {
+fn n05_a_refused_connection_of_many_is_reported_in_nomads_words() {
     let room = Room::new();
     room.sim.limit_connections(Some(0));
     let stderr = format!(
@@ -111,7 +111,7 @@ fn n05_a_refused_connection_of_many_is_told_as_nomad_tells_it() {
 }
 
 #[test]
-fn n06_no_leader_is_told_in_nomads_words() {
+fn n06_no_leader_is_reported_in_nomads_words() {
     let room = Room::new();
     room.sim.cluster().leaderless = true;
     room.fails("list", 5, "error: Nomad at NOMAD answered 500: No cluster leader\nhint: try again when Nomad has elected a leader\n");

@@ -5,7 +5,7 @@ use nomad_sim::{Fault, Times, Where};
 use super::{EVERYTHING, NOTHING, Room};
 
 #[test]
-fn n13_a_list_without_an_index_is_told_and_not_cached() {
+fn n13_a_list_without_an_index_is_reported_and_not_cached() {
     for index in [None, Some("0"), Some("abc"), Some("-1"), Some("18446744073709551616")] {
         let room = Room::new();
         room.sim.fault(Where::List, Times::ALWAYS, Fault::header("X-Nomad-Index", index));
@@ -78,7 +78,7 @@ fn n15_a_lower_index_twice_is_a_cluster_that_was_restored() {
 }
 
 #[test]
-fn n15_a_rebuilt_cluster_is_told_once() {
+fn n15_a_rebuilt_cluster_is_reported_once() {
     let room = Room::new();
     room.sandbox.stdout("list --json");
     let known = room.sim.cluster().index;
@@ -97,7 +97,7 @@ fn n15_a_rebuilt_cluster_is_told_once() {
 const NO_LEADER: &str = "warning: Nomad has no leader; data may be old\n";
 
 #[test]
-fn n16_a_list_without_a_leader_is_told_and_not_cached() {
+fn n16_a_list_without_a_leader_is_reported_and_not_cached() {
     let room = Room::new();
     room.sim.cluster().known_leader = false;
     room.succeeds("list --json", NO_LEADER, &NOTHING);
@@ -107,7 +107,7 @@ fn n16_a_list_without_a_leader_is_told_and_not_cached() {
 }
 
 #[test]
-fn n16_a_list_of_a_server_that_lost_its_leader_is_told_and_not_cached() {
+fn n16_a_list_of_a_server_that_lost_its_leader_is_reported_and_not_cached() {
     let room = Room::new();
     room.sim.cluster().last_contact_ms = 5;
     room.succeeds("list --json", NO_LEADER, &NOTHING);

@@ -48,7 +48,7 @@ fn fails_for_all(fault: Fault, code: i32, own: &str, told: &str) {
 }
 
 #[test]
-fn n26_an_outage_is_told_to_all_who_wait() {
+fn n26_an_outage_is_reported_to_all_who_wait() {
     fails_for_all(
         Fault::status(500, "No cluster leader"),
         5,
@@ -58,7 +58,7 @@ fn n26_an_outage_is_told_to_all_who_wait() {
 }
 
 #[test]
-fn n26_what_is_not_nomad_is_told_to_all_who_wait() {
+fn n26_what_is_not_nomad_is_reported_to_all_who_wait() {
     fails_for_all(
         Fault::html(200),
         6,
@@ -68,7 +68,7 @@ fn n26_what_is_not_nomad_is_told_to_all_who_wait() {
 }
 
 #[test]
-fn n26_a_refused_token_is_told_to_all_who_wait() {
+fn n26_a_refused_token_is_reported_to_all_who_wait() {
     fails_for_all(
         Fault::status(403, "Permission denied"),
         4,

@@ -99,7 +99,7 @@ fn r5_credentials_that_are_refused() {
 }
 
 #[test]
-fn r6_a_viewer_is_told_on_a_miss_what_he_lacks() {
+fn r6_a_read_only_user_learns_on_a_miss_what_it_lacks() {
     let viewer = trouble::user(&["~nomad:clients*", "+mget", "+pttl"]);
     check_beside(&viewer, &format!("Redis does not permit eval (the user needs {ACL})"));
 }

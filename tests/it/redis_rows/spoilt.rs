@@ -172,7 +172,7 @@ fn r12_the_lease() {
 }
 
 #[test]
-fn r12_with_v_the_reason_is_told() {
+fn r12_with_v_the_reason_is_reported() {
     let redis = RedisServer::start();
     let room = Room::new(&redis.url());
     let said = in_time(|| {

@@ -162,7 +162,7 @@ fn echoes() -> Vec<Fault> {
 
 /// Where the cache would be there is a file, or no room at all.
 #[test]
-fn s6_trouble_with_files_tells_no_secret() {
+fn s6_trouble_with_files_leaks_no_secret() {
     let sim = Sim::start(Fleet::recorded());
     let sandbox = secretive("", &sim.address()).with("NOMAD_CLIENTS_CACHE", "local");
     for args in ["list", "list --full", "refresh", "cache stats"] {
@@ -181,7 +181,7 @@ fn s6_trouble_with_files_tells_no_secret() {
 
 /// What is wrong is named, and never what stands there.
 #[test]
-fn s6_inputs_that_are_wrong_tell_no_secret() {
+fn s6_inputs_that_are_wrong_leak_no_secret() {
     let sandbox = Sandbox::local().configured();
     for text in [
         "redis = 'redis://:canary@host:port'",
@@ -269,7 +269,7 @@ fn s6_a_password_that_was_typed_is_worth_a_warning() {
 
 /// The server and all that it says to those who know the access token, and to those who don't.
 #[test]
-fn s6_what_is_served_tells_no_secret() {
+fn s6_what_is_served_leaks_no_secret() {
     let redis = RedisServer::start();
     let room = Room::new(&redis.url());
     let served = Served::start(&room.sandbox, "-vv --no-follow --listen 127.0.0.2:0");

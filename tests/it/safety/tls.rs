@@ -91,7 +91,7 @@ fn s20_redis_is_verified_whatever_is_said_of_nomad() {
 }
 
 #[test]
-fn s20_nomad_is_trusted_by_a_folder_a_name_and_both_certificates() {
+fn s20_nomad_is_trusted_by_a_directory_a_name_and_both_certificates() {
     let nomad = Nomad::with("other.pem", true);
     let folder = tempfile::tempdir().unwrap();
     std::fs::copy(file("ca.pem"), folder.path().join("ca.pem")).unwrap();

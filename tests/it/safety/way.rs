@@ -28,7 +28,7 @@ fn s11_a_redirect_of_a_detail_connects_to_nobody() {
 
 /// Through a proxy on this machine, because nothing here leaves it.
 #[test]
-fn s12_a_token_on_an_open_line_is_warned_of_once_and_only_when_it_is_sent() {
+fn s12_a_token_over_plain_http_is_warned_of_once_and_only_when_it_is_sent() {
     let sim = Sim::start(Fleet::recorded());
     let address = "http://nomad.invalid:4646";
     let open = || Sandbox::local().nomad(address).with("HTTP_PROXY", &sim.address());

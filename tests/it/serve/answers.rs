@@ -81,7 +81,7 @@ fn a_hundred_at_once_cost_one_fetch() {
 
 /// At most one list a second, and none older than its request.
 #[test]
-fn s17_requests_to_refresh_are_gathered() {
+fn s17_requests_to_refresh_are_coalesced() {
     let room = Room::new();
     room.served.get("/api/clients");
     room.sim.asked();

@@ -33,7 +33,7 @@ fn is_down(nomad: &Value) -> bool {
 }
 
 #[test]
-fn a_refusal_is_told_at_once_and_its_end_too() {
+fn a_refusal_is_reported_at_once_and_its_end_too() {
     for args in ["--follow-interval 0s", "--no-follow"] {
         let room = Room::with(args);
         room.served.get("/api/clients");
@@ -76,7 +76,7 @@ fn until_a_question_is_held(room: &Room) {
 
 /// A held question would tell it after a minute only.
 #[test]
-fn silence_is_told_within_seconds() {
+fn silence_is_reported_within_seconds() {
     let room = Room::following();
     until_a_question_is_held(&room);
     let mut events = room.served.events(None);

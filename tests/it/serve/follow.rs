@@ -181,7 +181,7 @@ fn an_index_that_goes_back_means_that_everything_is_listed_again() {
 }
 
 #[test]
-fn an_outage_is_told_once_and_survived() {
+fn an_outage_is_reported_once_and_survived() {
     let room = Room::following();
     until("the cache is filled", || cached(&room, 3).is_some());
     room.sim.fault(Where::Everything, Times::ALWAYS, Fault::status(500, "No cluster leader"));

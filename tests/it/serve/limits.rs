@@ -165,7 +165,7 @@ fn who_may_connect_to_a_unix_socket() {
 }
 
 #[test]
-fn a_file_in_the_place_of_a_socket_stays_and_is_told() {
+fn a_file_in_the_place_of_a_socket_stays_and_is_reported() {
     let sandbox = Sandbox::local();
     let file = sandbox.write("file", "text");
     let said = sandbox.run(&format!("serve --listen unix:{}", file.display()));

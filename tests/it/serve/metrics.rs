@@ -209,7 +209,7 @@ fn of_nodes(all: BTreeMap<String, f64>) -> BTreeMap<String, f64> {
 }
 
 #[test]
-fn nodes_by_what_tells_them_apart() {
+fn nodes_by_what_distinguishes_them() {
     let room = Room::new();
     room.sim.cluster().set_eligible("worker-3", false);
     room.sim.cluster().drain("worker-4", 3_600_000_000_000, serde_json::Value::Null);

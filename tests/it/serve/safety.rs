@@ -138,7 +138,7 @@ fn s22_reads_need_the_token_too() {
 
 /// Why not names the address of Nomad, which is nobody's business who may not ask for nodes.
 #[test]
-fn s22_strangers_are_not_told_why_it_is_not_ready() {
+fn s22_clients_without_a_token_do_not_learn_why_it_is_not_ready() {
     let room = Room::new();
     room.sim.fault(Where::Everything, Times::ALWAYS, Fault::status(500, "canary"));
     let served = beyond(&room);

@@ -132,7 +132,7 @@ fn a_run_that_reaches_redis_forgets_what_is_kept_here() {
 }
 
 #[test]
-fn r5_refused_credentials_are_told_even_if_nobody_asked() {
+fn r5_refused_credentials_are_reported_even_if_nobody_asked() {
     let local = LocalBench::new();
     let server = RedisServer::start_with(&["--requirepass", "secret"]);
     let (run, ear) = Run::new(&server.url(), &local).map(FallbackStore::unasked).process();

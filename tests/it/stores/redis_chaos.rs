@@ -110,7 +110,7 @@ fn every_key_spoilt_in_every_way_heals() {
 
 /// What a person with `-v` is told.
 #[test]
-fn the_reason_is_told() {
+fn the_reason_is_reported() {
     let server = RedisServer::start();
     let told = |key: &str, how: &str| {
         server.cli(&["FLUSHALL"]);

@@ -191,7 +191,7 @@ fn the_expiries_are_the_protocols() {
 }
 
 #[test]
-fn stats_tell_what_is_there_and_what_it_was_good_for() {
+fn stats_report_what_is_there_and_what_it_was_good_for() {
     let server = RedisServer::start();
     let reader = filled(&server);
     reader.store.count(&miss());

@@ -128,7 +128,7 @@ fn a_redis_that_was_given_up_is_voided_all_the_same() {
 }
 
 #[test]
-fn what_can_neither_be_voided_nor_noted_is_told() {
+fn what_can_neither_be_voided_nor_noted_is_reported() {
     let host = Host::new();
     let elsewhere = host.elsewhere("a0");
     let (denied, _) = run(&host.place("a0", VIEWER, None));

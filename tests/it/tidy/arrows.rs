@@ -190,7 +190,7 @@ mod violations {
     }
 
     #[test]
-    fn a_way_back_over_a_third_file_and_another_folder() {
+    fn a_cycle_over_a_third_file_and_another_directory() {
         let files = [
             ("a/mod.rs", "mod b;"),
             ("d/mod.rs", "mod e;\nmod f;"),

@@ -56,7 +56,7 @@ fn check_sent(sim: &Sim) {
 }
 
 #[test]
-fn s6_no_fault_of_nomad_tells_a_secret() {
+fn s6_no_fault_of_nomad_leaks_a_secret() {
     let faults = faults();
     let cases: Vec<_> =
         faults.iter().flat_map(|fault| [(fault, Where::List), (fault, Where::Nodes)]).collect();
@@ -76,7 +76,7 @@ fn s6_no_fault_of_nomad_tells_a_secret() {
 
 /// N11: what unpacks to more than is read.
 #[test]
-fn s6_a_bomb_tells_no_secret() {
+fn s6_a_bomb_leaks_no_secret() {
     let redis = RedisServer::start();
     let room = Room::new(&redis.url());
     room.sim.fault(Where::List, Times::ALWAYS, Fault::bomb(300));
@@ -87,7 +87,7 @@ fn s6_a_bomb_tells_no_secret() {
 /// Dead, silent, without an address, with user and password in its address, and no TLS where it
 /// should be.
 #[test]
-fn s6_a_nomad_that_can_not_be_reached_tells_no_secret() {
+fn s6_a_nomad_that_can_not_be_reached_leaks_no_secret() {
     let redis = RedisServer::start();
     let (dead, silent, plain) = (Refusing::start(), Silent::start(), Sim::start(Fleet::recorded()));
     let addresses = [
@@ -123,7 +123,7 @@ const TLS: [(&str, &str, &str, &str); 5] = [
 ];
 
 #[test]
-fn s6_tls_that_does_not_fit_tells_no_secret() {
+fn s6_tls_that_does_not_fit_leaks_no_secret() {
     let path = |name: &str| match name {
         "" => String::new(),
         name => file(name).display().to_string(),
@@ -151,7 +151,7 @@ fn s6_tls_that_does_not_fit_tells_no_secret() {
 /// A proxy that repeats what it was sent and passes nothing on. Only what is not on this machine is
 /// asked through one.
 #[test]
-fn s6_a_proxy_tells_no_secret() {
+fn s6_a_proxy_leaks_no_secret() {
     let redis = RedisServer::start();
     let answers = ["407 Proxy Authentication Required", "403 Forbidden", "502 Bad Gateway"];
     let cases: Vec<_> =
@@ -183,7 +183,7 @@ fn s6_a_proxy_tells_no_secret() {
 
 /// A good configuration file, which only its owner can read.
 #[test]
-fn s6_what_is_configured_is_used_and_not_told() {
+fn s6_what_is_configured_is_used_and_not_shown() {
     let (sim, redis) = (Sim::start(Fleet::recorded()), RedisServer::start());
     redis.cli(&["ACL", "SETUSER", "nc", "on", ">file-canary", "~*", "+@all"]);
     let folder = tempfile::tempdir().unwrap();

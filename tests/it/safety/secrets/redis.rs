@@ -67,7 +67,7 @@ fn check(name: &str, trouble: &Trouble, url: &str) {
 }
 
 #[test]
-fn s6_no_trouble_of_redis_tells_a_secret() {
+fn s6_no_trouble_of_redis_leaks_a_secret() {
     each(&TROUBLES, |(name, make)| {
         let trouble = make();
         check(name, &trouble, &with_password(&trouble.url));
@@ -78,7 +78,7 @@ fn s6_no_trouble_of_redis_tells_a_secret() {
 
 /// What is named is the file.
 #[test]
-fn s6_a_key_that_does_not_fit_is_not_told() {
+fn s6_a_key_that_does_not_fit_is_not_shown() {
     for key in ["another.key", "client.pem"] {
         let trouble = trouble::tls_for_clients("client.pem", key);
         let room = Room::new(&with_password(&trouble.url));
@@ -91,7 +91,7 @@ fn s6_a_key_that_does_not_fit_is_not_told() {
 
 /// R12: each key spoilt in each way.
 #[test]
-fn s6_damaged_keys_tell_no_secret() {
+fn s6_damaged_keys_leak_no_secret() {
     each(&KEYS, |of| {
         let redis = RedisServer::start();
         let room = Room::new(&with_password(&redis.url()));

@@ -91,7 +91,7 @@ fn silence_of_nomad_is_not_live() {
 }
 
 #[test]
-fn a_server_that_is_gone_is_told() {
+fn a_server_that_is_gone_is_reported() {
     let room = Room::following();
     let browser = page(&room);
     browser.until(&badge("live"));

@@ -9,7 +9,7 @@ use crate::client::get;
 const WORKER_2: &str = "/v1/node/1d257d4e-9155-c4bf-829b-2567ad4fe3c5";
 
 #[test]
-fn moving_from_folder_to_folder_replays_a_life() {
+fn moving_from_directory_to_directory_replays_a_life() {
     let folder = |name: &str| fixtures().join("2.0.5").join(name);
     let options = Options { replay: Some(folder("08-eligible-again")), ..Options::default() };
     let sim = Sim::start(options);
