@@ -1,4 +1,4 @@
-//! Files of TLS that others read later or in their own way, checked before anything begins.
+//! Checks certificate files before they are read, because libraries read some of them without a limit.
 
 use std::path::{Path, PathBuf};
 
@@ -11,11 +11,10 @@ use crate::store::{RedisPlace, redis};
 
 use super::values::variable;
 
-/// Those that this run may read: that they are missing, or hold nothing of use, is told where they
-/// are read.
+/// Checks the files that this run may read. A missing or unusable file is reported where it is read.
 ///
 /// # Errors
-/// The first that is too large, or no regular file.
+/// The first file that is too large or not a regular file.
 pub(super) fn check(access: &Access, redis: Option<&RedisPlace>) -> Result<(), Error> {
     let is_encrypted = |redis: &&RedisPlace| {
         redis::parse_url(&redis.url).is_ok_and(|target| target.is_encrypted())
@@ -32,12 +31,12 @@ pub(super) fn check(access: &Access, redis: Option<&RedisPlace>) -> Result<(), E
     if !of_nomad && !of_redis {
         return Ok(());
     }
-    // The library that reads the roots of the system takes these instead, whatever they are.
+    // The library that loads the system's certificate authorities reads these instead, of any size.
     let file = variable("SSL_CERT_FILE").map(PathBuf::from);
     file.iter().try_for_each(|path| checked(path, input_file::PEM))?;
-    let folders = variable("SSL_CERT_DIR").unwrap_or_default();
-    std::env::split_paths(&folders).try_for_each(|folder| {
-        input_file::check_folder(&folder).map_err(|why| unreadable(&folder, &why))
+    let directories = variable("SSL_CERT_DIR").unwrap_or_default();
+    std::env::split_paths(&directories).try_for_each(|directory| {
+        input_file::check_folder(&directory).map_err(|why| unreadable(&directory, &why))
     })
 }
 

@@ -72,8 +72,8 @@ impl Config {
     /// The first setting that is unreadable or invalid.
     pub(crate) fn new(global: &Global, began: Instant) -> Result<Self, Error> {
         let folders = directories::ProjectDirs::from("", "", "nomad-clients");
-        // Below a relative home every folder that somebody stands in would be one to obey, and each
-        // of them would get a cache of its own.
+        // With a relative home, every working directory could bring its own configuration, and each
+        // would get its own cache.
         let absolute = |path: &Path| path.is_absolute().then(|| path.to_owned());
         let usual = folders.as_ref().and_then(|folders| absolute(folders.config_dir()));
         let usual = usual.map(|folder| folder.join("config.toml"));

@@ -1,15 +1,15 @@
-//! Which HTTP proxy is used: the rules of Go's libraries, as the official command line has them.
+//! Chooses the HTTP proxy for Nomad by the rules of Go's standard library, like the official command line.
 
 use std::net::IpAddr;
 
 use crate::net::endpoint::split_port;
 use crate::nomad::address::{Address, Scheme};
 
-/// The proxy's URL; `None` = straight. A Nomad on this machine is never asked through one.
-/// `variable` gives the value of an environment variable that is set and not empty.
+/// The URL of the proxy; `None` = connect directly, as always to a Nomad on this machine.
+/// `variable` returns the value of an environment variable that is set and not empty.
 ///
 /// # Errors
-/// The variable that holds no address of a proxy, and why; no part of its value.
+/// The variable that is not the address of a proxy, and why; never its value.
 pub(super) fn proxy(
     address: &Address,
     variable: impl Fn(&str) -> Option<String>,
@@ -32,7 +32,8 @@ pub(super) fn proxy(
     }
 }
 
-/// `*`, an address, a network, a domain (its hosts too) or `.domain` (its hosts only), each with a port or not.
+/// Whether an entry of NO_PROXY matches: `*`, an IP address, a network, `domain` (with its subdomains)
+/// or `.domain` (only its subdomains), each with or without a port.
 fn exempts(entry: &str, address: &Address) -> bool {
     let entry = entry.to_lowercase();
     let Ok((name, port)) = split_port(&entry) else { return false };
@@ -67,7 +68,7 @@ fn within(ip: IpAddr, network: &str, bits: &str) -> bool {
     }
 }
 
-/// `scheme://host:port`, for telling caches apart: never with credentials.
+/// `scheme://host:port` without credentials; part of the scope of a cache.
 pub(super) fn place(url: &str) -> String {
     Address::parse(url).map_or_else(|_| String::new(), |proxy| proxy.to_string())
 }

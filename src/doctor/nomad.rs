@@ -32,11 +32,11 @@ const ORDER: [&str; 10] = [
     "latency",
 ];
 
-pub(super) fn examined(access: &Access, time: TimeLeft, tell: &Notifier) -> Findings {
+pub(super) fn examined(access: &Access, time: TimeLeft, notifier: &Notifier) -> Findings {
     let mut way = NomadCheck { access, time, found: Findings::of(Section::Nomad, &ORDER) };
     // An examination writes nothing, not even its place among the connections of this host.
     let alone = Access { folder: None, ..access.clone() };
-    let nomad = HttpNomad::open(alone, tell.clone()).and_then(HttpNomad::ready);
+    let nomad = HttpNomad::open(alone, notifier.clone()).and_then(HttpNomad::ready);
     let walked = nomad.map_err(|error| ("settings", error)).and_then(|nomad| way.walk(&nomad));
     if let Err((name, error)) = walked {
         way.broken(name, &error);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::net::sync::lock;
 
 use super::BootClock;
-use super::epoch_file::{EpochBook, is_nonce};
+use super::epoch_file::{EpochFile, is_nonce};
 use super::notes::{Notes, Unwritten};
 
 const NAME: &str = "dead-epochs";
@@ -31,7 +31,7 @@ pub(crate) struct ClearedEpochs {
 /// What this process noted itself, in case no note can be written.
 #[derive(Debug, Default)]
 struct ProcessEpochs {
-    dead: Vec<String>,
+    ended: Vec<String>,
     seen: Option<String>,
 }
 
@@ -44,42 +44,42 @@ impl ClearedEpochs {
         Self { notes, cache, own: Mutex::default() }
     }
 
-    pub(crate) fn holds(&self, epoch: &[u8]) -> bool {
-        self.own().dead.iter().any(|dead| dead.as_bytes() == epoch)
-            || self.text().is_some_and(|text| EpochBook::holds(&text, epoch))
+    pub(crate) fn has_ended(&self, epoch: &[u8]) -> bool {
+        self.own().ended.iter().any(|dead| dead.as_bytes() == epoch)
+            || self.text().is_some_and(|text| EpochFile::has_ended(&text, epoch))
     }
 
     /// Call it before the request to Redis: what Redis shows is later then.
     pub(crate) fn seen_before(&self) -> SeenBefore {
-        let noted = self.text().and_then(|text| EpochBook::seen_in(&text, &self.cache));
+        let noted = self.text().and_then(|text| EpochFile::current_in(&text, &self.cache));
         let mut seen: Vec<String> = self.own().seen.clone().into_iter().collect();
         seen.extend(noted.filter(|noted| !seen.contains(noted)));
         SeenBefore(seen)
     }
 
     /// Redis shows this epoch now, or none: another one that was seen before was replaced. Best effort.
-    pub(crate) fn shows(&self, before: &SeenBefore, now: Option<&[u8]>) {
+    pub(crate) fn observe(&self, before: &SeenBefore, now: Option<&[u8]>) {
         let now = now.and_then(nonce);
         // The usual case.
         if before.0.iter().map(String::as_str).eq(now) {
             return;
         }
-        if now.is_some_and(|now| self.holds(now.as_bytes())) {
+        if now.is_some_and(|now| self.has_ended(now.as_bytes())) {
             return;
         }
         let replaced: Vec<&str> =
             before.0.iter().map(String::as_str).filter(|seen| Some(*seen) != now).collect();
         {
             let mut own = self.own();
-            own.bury(&replaced);
+            own.add_ended(&replaced);
             own.seen = now.map(str::to_owned);
         }
         let _ = self.change(LOCK_WAIT, |book| {
-            book.bury(&replaced);
+            book.add_ended(&replaced);
             // Another process may have seen a later one in the meantime.
-            let noted = book.seen(&self.cache);
+            let noted = book.current(&self.cache);
             if noted.is_none_or(|noted| before.0.iter().any(|seen| seen == noted)) {
-                book.see(&self.cache, now);
+                book.set_current(&self.cache, now);
             }
         });
     }
@@ -101,13 +101,13 @@ impl ClearedEpochs {
         }
         {
             let mut own = self.own();
-            own.bury(&over);
+            own.add_ended(&over);
             own.seen.take_if(|seen| over.contains(&seen.as_str()));
         }
         let noted = self.change(limit, |book| {
-            book.bury(&over);
-            if book.seen(&self.cache).is_some_and(|seen| over.contains(&seen)) {
-                book.see(&self.cache, None);
+            book.add_ended(&over);
+            if book.current(&self.cache).is_some_and(|seen| over.contains(&seen)) {
+                book.set_current(&self.cache, None);
             }
         });
         match noted {
@@ -119,19 +119,19 @@ impl ClearedEpochs {
     fn change(
         &self,
         limit: Duration,
-        change: impl FnOnce(&mut EpochBook),
+        change: impl FnOnce(&mut EpochFile),
     ) -> Result<(), Unwritten> {
         let boot = BootClock::of_this_boot(self.notes.folder());
         let changed = |text: Option<String>| {
-            let mut book = EpochBook::parse(&text.unwrap_or_default(), &boot.id);
+            let mut book = EpochFile::parse(&text.unwrap_or_default(), &boot.id);
             change(&mut book);
             book.text(&boot.id, boot.ms())
         };
-        self.notes.change((NAME, EpochBook::LONGEST), limit, changed)
+        self.notes.change((NAME, EpochFile::LONGEST), limit, changed)
     }
 
     fn text(&self) -> Option<String> {
-        self.notes.read_up_to(NAME, EpochBook::LONGEST)
+        self.notes.read_up_to(NAME, EpochFile::LONGEST)
     }
 
     fn own(&self) -> MutexGuard<'_, ProcessEpochs> {
@@ -140,14 +140,14 @@ impl ClearedEpochs {
 }
 
 impl ProcessEpochs {
-    fn bury(&mut self, epochs: &[&str]) {
+    fn add_ended(&mut self, epochs: &[&str]) {
         for epoch in epochs {
-            if !self.dead.iter().any(|dead| dead == epoch) {
-                self.dead.push((*epoch).to_owned());
+            if !self.ended.iter().any(|dead| dead == epoch) {
+                self.ended.push((*epoch).to_owned());
             }
         }
-        let excess = self.dead.len().saturating_sub(OWN_MAX);
-        self.dead.drain(..excess);
+        let excess = self.ended.len().saturating_sub(OWN_MAX);
+        self.ended.drain(..excess);
     }
 }
 
@@ -188,7 +188,7 @@ mod tests {
         fn sees(&self, epoch: &str) {
             let process = self.process();
             let before = process.seen_before();
-            process.shows(&before, Some(epoch.as_bytes()).filter(|epoch| !epoch.is_empty()));
+            process.observe(&before, Some(epoch.as_bytes()).filter(|epoch| !epoch.is_empty()));
         }
 
         fn clears(&self, epoch: &str) {
@@ -199,7 +199,7 @@ mod tests {
 
         fn dead(&self, epochs: &[&str]) -> Vec<bool> {
             let process = self.process();
-            epochs.iter().map(|epoch| process.holds(epoch.as_bytes())).collect()
+            epochs.iter().map(|epoch| process.has_ended(epoch.as_bytes())).collect()
         }
     }
 
@@ -250,8 +250,8 @@ mod tests {
         let before = slow.seen_before();
         host.sees("a2");
         host.sees("a3");
-        slow.shows(&before, Some(b"a2"));
-        slow.shows(&before, Some(b"a4"));
+        slow.observe(&before, Some(b"a2"));
+        slow.observe(&before, Some(b"a4"));
         assert_eq!(host.dead(&["a1", "a2", "a3", "a4"]), [true, true, false, false]);
         assert_eq!(host.process().seen_before(), SeenBefore(vec!["a3".to_owned()]));
     }
@@ -262,7 +262,7 @@ mod tests {
         host.sees("a1");
         let other = ClearedEpochs::new(host.notes(), "other".to_owned());
         let before = other.seen_before();
-        other.shows(&before, Some(b"b1"));
+        other.observe(&before, Some(b"b1"));
         assert_eq!(host.dead(&["a1"]), [false]);
         assert_eq!(host.process().seen_before(), SeenBefore(vec!["a1".to_owned()]));
     }
@@ -270,10 +270,10 @@ mod tests {
     #[test]
     fn without_a_directory_the_process_remembers_its_own() {
         let dead = ClearedEpochs::new(Notes::new(None), String::new());
-        dead.shows(&dead.seen_before(), Some(b"ab"));
+        dead.observe(&dead.seen_before(), Some(b"ab"));
         dead.cleared(&dead.seen_before(), Some(b"cd"), LIMIT).unwrap();
-        assert!(dead.holds(b"ab") && dead.holds(b"cd") && !dead.holds(b"ef"));
-        assert!(!ClearedEpochs::new(Notes::new(None), String::new()).holds(b"ab"));
+        assert!(dead.has_ended(b"ab") && dead.has_ended(b"cd") && !dead.has_ended(b"ef"));
+        assert!(!ClearedEpochs::new(Notes::new(None), String::new()).has_ended(b"ab"));
     }
 
     /// It is part of the clear.
@@ -288,7 +288,7 @@ mod tests {
         let place = host.home.path().join("cache");
         let locked = "pub.lock is held by another process";
         assert_eq!(why, format!("cache directory {}: {locked}", place.display()));
-        assert!(process.holds(b"ab") && host.dead(&["ab"]) == [false]);
+        assert!(process.has_ended(b"ab") && host.dead(&["ab"]) == [false]);
         drop(held);
         cleared(LIMIT).unwrap();
         assert_eq!(host.dead(&["ab"]), [true]);

@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::folder::{Folder, Lock};
 
-/// The folder of the locks, below the cache directory.
+/// The directory of the locks, below the cache directory.
 const FOLDER: &str = "connections";
 /// One for each process, so that none waits for those with many.
 const FIRST: usize = 24;
@@ -107,7 +107,7 @@ impl ConnectionSlots {
     }
 }
 
-/// Locks of a remote folder hold on one host only, or block while their server is away.
+/// Locks of a remote directory hold on one host only, or block while their server is away.
 fn opened(path: &Path) -> Option<Folder> {
     let folder = Folder::open(path).ok().filter(|folder| !folder.is_remote())?;
     drop(folder);

@@ -18,24 +18,24 @@ const CACHES: usize = 64;
 const STEP_MS: u64 = 1000;
 
 #[derive(Debug, Default)]
-pub(super) struct EpochBook {
+pub(super) struct EpochFile {
     /// Caches and what they showed; the latest last.
     seen: Vec<(String, String)>,
     /// When each was noted, and the epoch.
-    dead: Vec<(u64, String)>,
+    ended: Vec<(u64, String)>,
     /// Not noted before.
-    fresh: Vec<String>,
+    added: Vec<String>,
 }
 
-impl EpochBook {
+impl EpochFile {
     /// In bytes, more than this program writes.
     pub(super) const LONGEST: u64 = 2 << 20;
 
-    pub(super) fn holds(text: &str, epoch: &[u8]) -> bool {
+    pub(super) fn has_ended(text: &str, epoch: &[u8]) -> bool {
         text.lines().any(|dead| dead.as_bytes() == epoch && is_nonce(dead))
     }
 
-    pub(super) fn seen_in(text: &str, cache: &str) -> Option<String> {
+    pub(super) fn current_in(text: &str, cache: &str) -> Option<String> {
         let seen = text.lines().filter_map(seen).find(|(of, _)| *of == cache);
         seen.map(|(_, epoch)| epoch.to_owned())
     }
@@ -50,26 +50,26 @@ impl EpochBook {
             } else if let Some((cache, epoch)) = seen(line) {
                 book.seen.push((cache.to_owned(), epoch.to_owned()));
             } else if is_nonce(line) {
-                book.dead.push((at, line.to_owned()));
+                book.ended.push((at, line.to_owned()));
             }
         }
         book
     }
 
-    pub(super) fn bury(&mut self, epochs: &[&str]) {
-        self.fresh.extend(epochs.iter().map(|epoch| (*epoch).to_owned()));
+    pub(super) fn add_ended(&mut self, epochs: &[&str]) {
+        self.added.extend(epochs.iter().map(|epoch| (*epoch).to_owned()));
     }
 
-    pub(super) fn seen(&self, cache: &str) -> Option<&str> {
+    pub(super) fn current(&self, cache: &str) -> Option<&str> {
         self.seen.iter().find(|(of, _)| of == cache).map(|(_, epoch)| epoch.as_str())
     }
 
     /// Notes what a cache shows now, unless that epoch has ended.
-    pub(super) fn see(&mut self, cache: &str, epoch: Option<&str>) {
+    pub(super) fn set_current(&mut self, cache: &str, epoch: Option<&str>) {
         self.seen.retain(|(of, _)| of != cache);
         let is_over = |epoch: &&str| {
-            self.dead.iter().any(|(_, dead)| dead == epoch)
-                || self.fresh.iter().any(|dead| dead == epoch)
+            self.ended.iter().any(|(_, dead)| dead == epoch)
+                || self.added.iter().any(|dead| dead == epoch)
         };
         if let Some(epoch) = epoch.filter(|epoch| !is_over(epoch)) {
             self.seen.push((cache.to_owned(), epoch.to_owned()));
@@ -78,11 +78,11 @@ impl EpochBook {
 
     /// The text of the file, without what is too old.
     pub(super) fn text(mut self, boot_id: &str, now: u64) -> String {
-        self.dead.extend(self.fresh.drain(..).map(|epoch| (now, epoch)));
-        let mut dead = Vec::with_capacity(self.dead.len());
+        self.ended.extend(self.added.drain(..).map(|epoch| (now, epoch)));
+        let mut dead = Vec::with_capacity(self.ended.len());
         let mut seen = HashSet::new();
         // Latest first: the last note of an epoch counts.
-        for (at, epoch) in self.dead.iter().rev() {
+        for (at, epoch) in self.ended.iter().rev() {
             if seen.insert(epoch) {
                 dead.push((*at, epoch));
             }
@@ -117,15 +117,15 @@ pub(super) fn is_nonce(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{EPOCHS_MAX, EpochBook, KEPT, LASTS_MS};
+    use super::{EPOCHS_MAX, EpochFile, KEPT, LASTS_MS};
 
     fn name(number: usize) -> String {
         format!("{number:016x}")
     }
 
     fn after(text: &str, boot: &str, now: u64, epochs: &[String]) -> String {
-        let mut book = EpochBook::parse(text, boot);
-        book.bury(&epochs.iter().map(String::as_str).collect::<Vec<_>>());
+        let mut book = EpochFile::parse(text, boot);
+        book.add_ended(&epochs.iter().map(String::as_str).collect::<Vec<_>>());
         book.text(boot, now)
     }
 
@@ -155,7 +155,7 @@ mod tests {
         let all: Vec<String> = (0..EPOCHS_MAX + 10).map(name).collect();
         let text = after("", "b", 5000, &all);
         kept(&text, 10..EPOCHS_MAX + 10);
-        assert!((text.len() as u64) < EpochBook::LONGEST);
+        assert!((text.len() as u64) < EpochFile::LONGEST);
     }
 
     #[test]
@@ -164,8 +164,8 @@ mod tests {
         let again = after(&text, "b", LASTS_MS, &[name(0)]);
         let later = after(&again, "b", LASTS_MS + 1, &[]);
         assert!(
-            EpochBook::holds(&later, name(0).as_bytes())
-                && !EpochBook::holds(&later, name(1).as_bytes())
+            EpochFile::has_ended(&later, name(0).as_bytes())
+                && !EpochFile::has_ended(&later, name(1).as_bytes())
         );
     }
 
@@ -174,20 +174,20 @@ mod tests {
     fn lines_that_are_only_nonces_are_read() {
         let text = after("ab\n../x\ncd\n", "b", 7, &["ef".to_owned()]);
         assert_eq!(text, "boot b\nat 0\nab\ncd\nef\n");
-        assert!(EpochBook::holds(&text, b"cd") && !EpochBook::holds(&text, b"boot b"));
+        assert!(EpochFile::has_ended(&text, b"cd") && !EpochFile::has_ended(&text, b"boot b"));
     }
 
     #[test]
     fn what_a_cache_shows_is_one_line() {
-        let mut book = EpochBook::parse("seen r a1\nseen s b1\n", "b");
-        book.see("r", Some("a2"));
+        let mut book = EpochFile::parse("seen r a1\nseen s b1\n", "b");
+        book.set_current("r", Some("a2"));
         assert_eq!(
-            (book.seen("r"), book.seen("s"), book.seen("t")),
+            (book.current("r"), book.current("s"), book.current("t")),
             (Some("a2"), Some("b1"), None)
         );
-        book.bury(&["a3"]);
-        book.see("r", Some("a3"));
+        book.add_ended(&["a3"]);
+        book.set_current("r", Some("a3"));
         assert_eq!(book.text("b", 5), "boot b\nseen s b1\nat 5\na3\n");
-        assert_eq!(EpochBook::seen_in("seen s b1\n", "s").as_deref(), Some("b1"));
+        assert_eq!(EpochFile::current_in("seen s b1\n", "s").as_deref(), Some("b1"));
     }
 }

@@ -10,7 +10,7 @@ use crate::host::connection_slots::{ConnectionSlot, ConnectionSlots};
 use crate::net::sync::lock;
 use crate::random;
 
-use super::connection_table::{ConnectionTable, OpenConnection, TakeSlot};
+use super::connection_table::{ConnectionTable, OpenConnection, SlotSource};
 
 /// The longest wait of a process without any connection for its first slot.
 const FIRST_SLOT_WAIT: Duration = Duration::from_secs(2);
@@ -24,7 +24,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// connections but one are closed, which frees their slots for other processes.
 #[derive(Debug)]
 pub(super) struct Connections {
-    take: TakeSlot,
+    take: SlotSource,
     keep_alive: Duration,
     state: Mutex<ConnectionTable>,
     changed: Condvar,
@@ -43,10 +43,10 @@ impl Connections {
     /// `folder`: where the processes of this host share slots; `None` = they share none.
     pub(super) fn new(folder: Option<&Path>, address: &str) -> Self {
         let slots = ConnectionSlots::new(folder, address);
-        Self::with(TakeSlot(Box::new(move |held| slots.take(held))))
+        Self::with(SlotSource(Box::new(move |held| slots.take(held))))
     }
 
-    fn with(take: TakeSlot) -> Self {
+    fn with(take: SlotSource) -> Self {
         Self {
             take,
             keep_alive: KEEP_ALIVE,
@@ -220,7 +220,7 @@ mod tests {
     use std::thread;
     use std::time::Duration;
 
-    use super::{Connections, Permit, TakeSlot};
+    use super::{Connections, Permit, SlotSource};
     use crate::clock;
     use crate::host::connection_slots::{ConnectionSlot, ConnectionSlots};
 
@@ -317,7 +317,7 @@ mod tests {
         let (looks, looking) = mpsc::channel();
         let (go, gone) = mpsc::channel();
         let (looks, gone) = (Mutex::new(looks), Mutex::new(gone));
-        let connections = Arc::new(Connections::with(TakeSlot(Box::new(move |held| {
+        let connections = Arc::new(Connections::with(SlotSource(Box::new(move |held| {
             if held == 1 {
                 looks.lock().unwrap().send(()).unwrap();
                 gone.lock().unwrap().recv_timeout(Duration::from_secs(60)).unwrap();

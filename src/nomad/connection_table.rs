@@ -11,7 +11,7 @@ use crate::host::connection_slots::ConnectionSlot;
 const RECOVERY: Duration = Duration::from_secs(30);
 
 /// Takes a slot for a process that holds so many already.
-pub(super) struct TakeSlot(pub(super) Box<dyn Fn(usize) -> Option<ConnectionSlot> + Send + Sync>);
+pub(super) struct SlotSource(pub(super) Box<dyn Fn(usize) -> Option<ConnectionSlot> + Send + Sync>);
 
 /// A connection that is open.
 pub(super) struct OpenConnection {
@@ -46,7 +46,7 @@ pub(super) struct ConnectionTable {
     pub(super) is_closing: bool,
 }
 
-impl fmt::Debug for TakeSlot {
+impl fmt::Debug for SlotSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TakeSlot")
     }

@@ -348,7 +348,7 @@ impl Nomad for HttpNomad {
     }
 
     fn probe(&self) -> Result<Option<IndexReply>, Error> {
-        self.pulse(None).map(Some)
+        self.probe_index(None).map(Some)
     }
 
     fn calls(&self) -> u64 {

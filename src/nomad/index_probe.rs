@@ -27,7 +27,7 @@ impl HttpNomad {
     ///
     /// # Errors
     /// As for the list.
-    pub fn pulse(&self, long_poll: Option<LongPoll>) -> Result<IndexReply, Error> {
+    pub fn probe_index(&self, long_poll: Option<LongPoll>) -> Result<IndexReply, Error> {
         const ONE: &str = "/v1/nodes?per_page=1";
         let reply = match long_poll {
             Some(poll) => {

@@ -36,7 +36,7 @@ struct FruitlessProbes<'a> {
 }
 
 impl ProbeBackoff {
-    /// Remembers nothing without a folder.
+    /// Remembers nothing without a directory.
     pub fn new(folder: Option<PathBuf>, scope: &Scope) -> Self {
         Self { notes: Notes::new(folder), scope: scope.to_string() }
     }

@@ -112,7 +112,7 @@ pub struct Cleared {
 pub struct ClearedPlace {
     /// It is a Redis, which other machines may read too.
     pub is_redis: bool,
-    /// `redis://localhost:6379/0` or the folder.
+    /// `redis://localhost:6379/0` or the directory.
     pub place: String,
     pub outcome: Result<(), Error>,
 }
@@ -122,7 +122,7 @@ pub struct ClearedPlace {
 pub struct Stats {
     /// `redis`, `local` or `none`.
     pub kind: &'static str,
-    /// URL without credentials, or the folder.
+    /// URL without credentials, or the directory.
     pub place: String,
     pub state: CacheState,
     /// Since the list was asked for; `None` when cold.

@@ -31,9 +31,9 @@ const ORDER: [&str; 10] = [
     "memory",
 ];
 
-pub(super) fn examined(place: &Place, time: TimeLeft, tell: &Notifier) -> Findings {
+pub(super) fn examined(place: &Place, time: TimeLeft, notifier: &Notifier) -> Findings {
     let mut found = Findings::of(Section::Redis, &ORDER);
-    match RedisStore::new(place, tell.clone()) {
+    match RedisStore::new(place, notifier.clone()) {
         Ok(store) => {
             let mut way = RedisCheck { place, store: &store, time, given: Duration::ZERO, found };
             if let Err((name, error)) = way.walk() {

@@ -13,7 +13,7 @@ use crate::model::node::{
 pub(super) struct DetailWire {
     #[serde(rename = "ID")]
     id: NodeId,
-    // Without these three it is no node, whatever else it is.
+    // Every node has these three.
     #[serde(rename = "Name")]
     _name: String,
     #[serde(rename = "Status")]
@@ -69,7 +69,7 @@ struct DeviceWire {
     instances: Option<Vec<serde::de::IgnoredAny>>,
 }
 
-/// Empty keys are left out by Nomad.
+/// Nomad omits empty keys.
 #[derive(Deserialize, Default)]
 #[serde(expecting = "an object", rename_all = "PascalCase", default)]
 struct NetworkWire {

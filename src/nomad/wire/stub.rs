@@ -118,7 +118,7 @@ impl From<LastDrainWire> for LastDrain {
     }
 }
 
-/// Go's zero time means that there is none; newer servers write `null` for it.
+/// Go's zero time means no time; newer servers write `null`.
 fn time(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.starts_with("0001-01-01T"))
 }

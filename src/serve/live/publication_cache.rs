@@ -191,7 +191,7 @@ impl PublicationCache {
     ) -> Result<u64, IndexProbeError> {
         let Backend { nomad, stores, policy, notifier, .. } = &self.backend;
         let began = clock::now();
-        let index = match nomad.again(began + limit).pulse(hold) {
+        let index = match nomad.again(began + limit).probe_index(hold) {
             Ok(IndexReply { leader: true, index, .. }) => index.ok_or(IndexProbeError::NoIndex),
             Ok(_) => Err(IndexProbeError::NoLeader),
             Err(error) => {

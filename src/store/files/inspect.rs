@@ -31,8 +31,8 @@ pub fn inspect_folder(place: &Place, path: &Path) -> Result<Option<UsableFolder>
     }
     let space = Folder::existing(path)?.space()?;
     let (sender, notices) = mpsc::channel();
-    let tell = Notifier::new(move |notice| drop(sender.send(notice.text)));
-    let store = LocalStore::open(place, BootClock::of_this_boot(Some(path)), tell).ok();
+    let notifier = Notifier::new(move |notice| drop(sender.send(notice.text)));
+    let store = LocalStore::open(place, BootClock::of_this_boot(Some(path)), notifier).ok();
     let entry = store.and_then(|store| store.stats().ok()).map(|stats| CacheEntry {
         keys: stats.keys.iter().map(|key| (key.clone(), KeyRole::Ours)).collect(),
         stats,

@@ -74,7 +74,7 @@ impl LeaseHolder {
     /// As [`failure`]: those who wait for a failed flight look into its file one after the other,
     /// and must not take each other for an owner.
     pub(super) fn failure(&self, waited: &str, now: u64) -> Option<FailureClass> {
-        told(&self.said, waited, now)
+        parsed_failure(&self.said, waited, now)
     }
 
     /// The holder is stopped: waiting for it is pointless.
@@ -105,10 +105,10 @@ pub(super) fn is_held(folder: &Folder, name: &str) -> bool {
 
 /// Why the flight `waited` failed, if it did so a moment ago.
 pub(super) fn failure(lock: &Lock, waited: &str, now: u64) -> Option<FailureClass> {
-    told(&said(lock.file()), waited, now)
+    parsed_failure(&said(lock.file()), waited, now)
 }
 
-fn told(said: &str, waited: &str, now: u64) -> Option<FailureClass> {
+fn parsed_failure(said: &str, waited: &str, now: u64) -> Option<FailureClass> {
     let mut fields = said.strip_prefix('!')?.split('|');
     let (who, class, at) = (fields.next()?, fields.next()?, fields.next()?.parse::<u64>().ok()?);
     let fresh = at <= now && now - at <= FAILURE_MS;

@@ -59,7 +59,7 @@ impl LocalStore {
     /// Opens the cache directory of `place`, which is made if it is missing.
     ///
     /// # Errors
-    /// There is no folder that is this user's alone; names path and cause.
+    /// There is no directory that only this user can access.
     pub fn open(place: &Place, boot: BootClock, tell: Notifier) -> Result<Self, Error> {
         let path = place.folder.as_deref();
         let path = path.ok_or(Error::NoHome)?;

@@ -60,7 +60,7 @@ pub(super) fn clear(store: &RedisStore) -> Result<(), Error> {
 
 impl RedisStore {
     pub(super) fn is_dead(&self, epoch: &[u8]) -> bool {
-        self.dead.holds(epoch)
+        self.cleared_epochs.has_ended(epoch)
     }
 
     /// Repeats a clear that Redis has forgotten, for everybody; at most once a run (a server that
@@ -77,7 +77,7 @@ impl RedisStore {
             return true;
         }
         self.ignored("was cleared before; Redis went back to an older state");
-        let before = self.dead.seen_before();
+        let before = self.cleared_epochs.seen_before();
         let asked = self.ask(AGAIN, &self.clear_commands()[..2]);
         let cleared = asked.and_then(|replies| self.judge_clear(replies, &before, NOTE));
         if let Err(error) = &cleared {
@@ -97,7 +97,7 @@ impl RedisStore {
         let mut connection = self.open(CONNECT)?;
         let left = super::millis(until.saturating_duration_since(clock::now()));
         let budget = TimeBudget::flat(left.clamp(1, ATTEMPT_MS));
-        let before = self.dead.seen_before();
+        let before = self.cleared_epochs.seen_before();
         let mut replies = connection.exchange(&self.clear_commands(), budget, Manner::Writes)?;
         let role = replies.pop();
         let limit = until.saturating_duration_since(clock::now());
@@ -128,7 +128,7 @@ impl RedisStore {
     ) -> Result<(), Error> {
         let mut replies = replies.into_iter();
         let epoch = replies.next().and_then(bulk);
-        let noted = self.dead.cleared(before, epoch.as_deref(), limit);
+        let noted = self.cleared_epochs.cleared(before, epoch.as_deref(), limit);
         match replies.next() {
             Some(Value::Int(_)) => noted.map_err(|why| {
                 Error::Files(format!("deleted, but not noted on this machine: {why}"))

@@ -143,7 +143,7 @@ impl RedisStore {
         };
         eval.arg(self.scope.as_str()).arg(enter.token).arg(random::hex16()).arg(LEASE_MS);
         eval.arg(mode).arg(refuse).arg(enter.waited.unwrap_or_default());
-        let before = self.dead.seen_before();
+        let before = self.cleared_epochs.seen_before();
         let words = self.words(ENTER, &eval).map_err(|error| {
             // It may have stopped behind the lease, which nobody need wait for.
             if error.is_within_script() {
@@ -154,7 +154,7 @@ impl RedisStore {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let entered = entered(&words, enter.token).ok_or_else(|| self.strange(&words))?;
         if let Entered::Own(flight) = &entered {
-            self.dead.shows(&before, Some(flight.epoch.as_bytes()));
+            self.cleared_epochs.observe(&before, Some(flight.epoch.as_bytes()));
         }
         Ok(entered)
     }

@@ -74,7 +74,7 @@ fn read(
     commands: &[Cmd],
 ) -> Result<Option<(StoredEntry, Option<Value>)>, Error> {
     *lock(&store.seen) = None;
-    let before = store.dead.seen_before();
+    let before = store.cleared_epochs.seen_before();
     let mut replies = store.ask(step, commands)?;
     let hash = replies.drain(3..).next();
     if let Some(error) = refusal(&replies) {
@@ -85,7 +85,7 @@ fn read(
         store.clear_again();
         return Ok(None);
     }
-    store.dead.shows(&before, entry.epoch.as_deref());
+    store.cleared_epochs.observe(&before, entry.epoch.as_deref());
     let epoch = entry.epoch.as_deref().unwrap_or_default();
     *lock(&store.seen) = Some(String::from_utf8_lossy(epoch).into_owned());
     Ok(Some((entry, hash)))

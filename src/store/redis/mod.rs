@@ -68,7 +68,7 @@ pub struct RedisStore {
     ttl: Duration,
     detail_ttl: Duration,
     idle: Mutex<Vec<Connection>>,
-    dead: ClearedEpochs,
+    cleared_epochs: ClearedEpochs,
     /// The epoch that it showed last, empty = none; `None` before.
     seen: Mutex<Option<String>>,
     /// When a dead epoch had come back and was cleared again: once a run is enough.
@@ -107,7 +107,7 @@ impl RedisStore {
             ttl: place.ttl,
             detail_ttl: place.detail_ttl.max(place.ttl),
             idle: Mutex::default(),
-            dead: ClearedEpochs::new(notes, cache),
+            cleared_epochs: ClearedEpochs::new(notes, cache),
             seen: Mutex::default(),
             cleared_again: Mutex::default(),
             notifier: tell,

@@ -35,6 +35,7 @@ const NOT_RUN: [(&str, &str); 23] = [
     ("systemctl enable --now nomad-clients.socket", "changes the machine"),
     ("systemd-analyze security nomad-clients", "needs the unit installed"),
     ("tests/run", "these tests"),
+    ("tests/run load", "needs a release build"),
     ("tests/run soak 10", "takes ten minutes"),
     ("tests/run soak-serve 10", "takes ten minutes"),
     ("tests/run fuzz-schedules 50000", "takes an hour"),
