@@ -15,7 +15,7 @@ use crate::support::redis_server::{RedisServer, free_port};
 use crate::support::sandbox::{Output, Sandbox};
 
 /// Commands that are not run, and why. All others are, and a block with another command of these programs fails.
-const NOT_RUN: [(&str, &str); 23] = [
+const NOT_RUN: [(&str, &str); 24] = [
     ("cargo demo", "builds for minutes; each of its steps checks its own calls"),
     ("cargo install --path .", "builds for minutes; `packaging` tests what it leaves"),
     ("cargo install cargo-deb cargo-generate-rpm --locked", "downloads"),
