@@ -56,7 +56,7 @@ pub(crate) async fn discover(
     request: &RequestContext,
 ) -> Result<HttpResponse, Problem> {
     let nodes = select(app, query.how, query.want(), request).await?;
-    let tag = nodes.tag(&format!("-{}", nodes.cache.label()), request.query());
+    let tag = nodes.tag(nodes.cache.of_envelope(), request.query());
     // The response to a refresh is always complete.
     if query.how.is_none()
         && let Some(response) = nodes.not_modified(tag.as_deref(), request.headers())

@@ -1,5 +1,6 @@
 //! The nodes of a response: from memory if the store confirms them, else from a fetch.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::serve::http::body::BodyContent;
 use crate::serve::http::negotiate::{has, tagged};
 use crate::serve::http::problem::Problem;
 use crate::serve::http::request::RequestContext;
-use crate::serve::http::response::{HttpResponse, JSON};
+use crate::serve::http::response::{HttpResponse, JSON, complete};
 use crate::serve::live::publication_cache::Fetched;
 use crate::serve::live::published::CachedPublication;
 use crate::store::{Sample, meta};
@@ -45,6 +46,34 @@ impl CacheStatus {
             Self::Miss => "miss",
             Self::Bypass => "bypass",
         }
+    }
+
+    /// In the tag of an envelope, which says whether its nodes were cached.
+    pub(crate) fn of_envelope(self) -> &'static str {
+        match self {
+            Self::Hit => "-hit",
+            Self::Stale => "-stale",
+            Self::Miss => "-miss",
+            Self::Bypass => "-bypass",
+        }
+    }
+
+    /// In `X-Cache`.
+    fn value(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Hit => "HIT",
+            Self::Stale => "STALE",
+            Self::Miss => "MISS",
+            Self::Bypass => "BYPASS",
+        })
+    }
+
+    /// What a response says; `None` if it has no nodes.
+    pub(crate) fn of(response: &HttpResponse) -> Option<Self> {
+        let value = response.headers().get(X_CACHE)?;
+        [Self::Hit, Self::Stale, Self::Miss, Self::Bypass]
+            .into_iter()
+            .find(|it| it.value() == value)
     }
 }
 
@@ -127,10 +156,14 @@ impl SelectedNodes {
     }
 
     /// The entity tag of the response to `query`; `None` if the nodes are not those of a publication.
-    pub(crate) fn tag(&self, kind: &str, query: &str) -> Option<String> {
-        let is_published = !self.publication.rev.is_empty() && self.missing().is_empty();
-        let query = if query.is_empty() { String::new() } else { meta::sum(query.as_bytes()) };
-        is_published.then(|| format!("{}{kind}{query}", self.publication.rev))
+    pub(crate) fn tag(&self, kind: &str, query: &str) -> Option<Cow<'_, str>> {
+        let rev = &*self.publication.rev;
+        let is_published = !rev.is_empty() && self.missing().is_empty();
+        is_published.then(|| match (kind, query) {
+            ("", "") => Cow::Borrowed(rev),
+            (_, "") => Cow::Owned([rev, kind].concat()),
+            _ => Cow::Owned([rev, kind, &meta::sum(query.as_bytes())].concat()),
+        })
     }
 
     /// `304 Not Modified`, if the client has the response with this tag.
@@ -156,31 +189,61 @@ impl SelectedNodes {
         if is_gzip {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
-        if let Some(tag) = tag.and_then(|tag| HeaderValue::from_str(&tagged(tag, is_gzip)).ok()) {
-            headers.insert(ETAG, tag);
+        match tag {
+            Some(tag) if is_gzip || tag != self.publication.rev => {
+                headers.insert(ETAG, etag(tag, is_gzip));
+            }
+            Some(_) => {}
+            None => drop(headers.remove(ETAG)),
         }
         response
     }
 
-    pub(crate) fn response(&self, content: BodyContent) -> HttpResponse {
+    /// With the tag of the publication.
+    fn response(&self, content: BodyContent) -> HttpResponse {
         let mut response = Response::new(content);
-        response.extensions_mut().insert(self.cache);
-        // For all headers at once, or the map is reallocated as it grows.
-        *response.headers_mut() = HeaderMap::with_capacity(16);
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-        headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+        let rev = &self.publication.rev;
+        headers.clone_from(self.publication.headers.get_or_init(|| of_hit(rev)));
         headers.insert(AGE, self.age.as_secs().into());
-        let cache = self.cache.label().to_ascii_uppercase();
-        headers.insert(X_CACHE, HeaderValue::from_str(&cache).expect("letters"));
-        headers.insert(X_NOMAD_CALLS, self.nomad_calls.into());
+        if self.cache != CacheStatus::Hit {
+            headers.insert(X_CACHE, self.cache.value());
+        }
+        if self.nomad_calls > 0 {
+            headers.insert(X_NOMAD_CALLS, self.nomad_calls.into());
+        }
         if !self.missing().is_empty() {
             headers.insert(X_MISSING_DETAILS, self.missing().len().into());
         }
-        let from = if self.is_hit() { "cache" } else { "nomad" };
-        let timing = format!("{from};dur={:.1}", self.took.as_secs_f64() * 1000.0);
-        headers.insert(SERVER_TIMING, HeaderValue::from_str(&timing).expect("digits"));
+        headers.insert(SERVER_TIMING, timing(self.is_hit(), self.took));
         response
     }
+}
+
+/// The headers of an answer from the cache with the nodes of this publication. Those that differ are
+/// there as well, so that the map need not grow.
+fn of_hit(rev: &str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+    headers.insert(AGE, 0.into());
+    headers.insert(X_CACHE, CacheStatus::Hit.value());
+    headers.insert(X_NOMAD_CALLS, 0.into());
+    headers.insert(SERVER_TIMING, timing(true, Duration::ZERO));
+    headers.insert(ETAG, etag(rev, false));
+    complete(&mut headers);
+    headers
+}
+
+fn etag(tag: &str, is_gzip: bool) -> HeaderValue {
+    HeaderValue::try_from(tagged(tag, is_gzip)).expect("letters and digits")
+}
+
+/// In milliseconds, rounded to a tenth.
+fn timing(is_hit: bool, took: Duration) -> HeaderValue {
+    let tenths = took.as_micros().saturating_add(50) / 100;
+    let from = if is_hit { "cache" } else { "nomad" };
+    let timing = format!("{from};dur={}.{}", tenths / 10, tenths % 10);
+    HeaderValue::try_from(timing).expect("digits")
 }

@@ -160,7 +160,7 @@ async fn client(
     let nodes = select(app, None, Want::Full, request).await?;
     let (publication, node) = (Arc::clone(&nodes.publication), node.to_owned());
     let body = app.workers.lookups.run(move || full(&publication, &node)).await??;
-    Ok(nodes.response(BodyContent::of([body])))
+    Ok(nodes.tagged_response(BodyContent::of([body]), None, false))
 }
 
 fn full(publication: &CachedPublication, node: &str) -> Result<Bytes, Problem> {

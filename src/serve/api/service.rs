@@ -54,7 +54,7 @@ impl Handler for App {
 impl App {
     fn record(&self, request: &RequestContext, route: &'static str, response: &HttpResponse) {
         let status = response.status().as_u16();
-        let cache = response.extensions().get().map_or("", |cache: &CacheStatus| cache.label());
+        let cache = CacheStatus::of(response).map_or("", CacheStatus::label);
         self.live.metrics.request(route, status, cache);
         if self.log_requests {
             let path: String = request.parts.uri.path().chars().take(200).collect();

@@ -2,8 +2,8 @@
 
 use hyper::body::Bytes;
 use hyper::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
-    LOCATION, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName,
+    HeaderValue, LOCATION, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use hyper::{Response, StatusCode};
 
@@ -82,11 +82,18 @@ pub(crate) fn completed(mut response: HttpResponse, is_head: bool) -> HttpRespon
             response.headers_mut().insert(CONTENT_LENGTH, len.into());
         }
     }
-    let headers = response.headers_mut();
+    complete(response.headers_mut());
+    response
+}
+
+/// Adds the headers of every response, if they are not there.
+pub(crate) fn complete(headers: &mut HeaderMap) {
+    if headers.contains_key(X_CONTENT_TYPE_OPTIONS) {
+        return;
+    }
     let is_json = headers.get(CONTENT_TYPE).is_some_and(|content_type| content_type == JSON);
     headers.extend(ALWAYS);
     if !is_json {
         headers.extend(UNLESS_JSON);
     }
-    response
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use hyper::HeaderMap;
 use hyper::body::Bytes;
 
 use crate::discovery::Want;
@@ -25,6 +26,8 @@ pub(crate) struct CachedPublication {
     /// The bytes of `list --json`, newline included.
     pub(crate) listed: Bytes,
     pub(crate) answers: Answers,
+    /// Those of every answer with these nodes from the cache.
+    pub(crate) headers: OnceLock<HeaderMap>,
     /// Full records in the order of the ids.
     fulls: Option<Fulls>,
     /// For the full records; `listed` has its own.
@@ -60,6 +63,7 @@ impl CachedPublication {
             count,
             listed: budget.share(listed),
             answers: Answers::default(),
+            headers: OnceLock::new(),
             fulls,
             charge: budget.charge(full),
             nodes: OnceLock::new(),
