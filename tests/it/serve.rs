@@ -15,6 +15,7 @@ mod metrics;
 mod proxied;
 mod safety;
 mod soak;
+mod unmodified;
 mod unread;
 mod withheld;
 

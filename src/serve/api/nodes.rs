@@ -247,3 +247,23 @@ fn timing(is_hit: bool, took: Duration) -> HeaderValue {
     let timing = format!("{from};dur={}.{}", tenths / 10, tenths % 10);
     HeaderValue::try_from(timing).expect("digits")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::timing;
+
+    #[test]
+    fn the_time_is_rounded_to_a_tenth_of_a_millisecond() {
+        for (us, is_hit, said) in [
+            (0, true, "cache;dur=0.0"),
+            (49, true, "cache;dur=0.0"),
+            (50, true, "cache;dur=0.1"),
+            (99_949, false, "nomad;dur=99.9"),
+            (99_950, false, "nomad;dur=100.0"),
+        ] {
+            assert_eq!(timing(is_hit, Duration::from_micros(us)), said);
+        }
+    }
+}

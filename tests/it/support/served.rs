@@ -37,6 +37,11 @@ impl Response {
         found.map_or("", |(_, value)| value)
     }
 
+    /// Names in lower case.
+    pub(crate) fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
