@@ -157,11 +157,12 @@ pub fn command() -> clap::Command {
 /// The command of these words alone and without help, which is enough unless they are wrong: to make
 /// all commands takes longer than to read an answer from the cache.
 fn typed(words: &[&str]) -> clap::Command {
-    let all = Cli::command();
-    let own = words.iter().skip(1).find_map(|word| all.find_subcommand(word));
     let root = clap::Command::new("nomad-clients").version(env!("CARGO_PKG_VERSION"));
-    let root = root.subcommand_required(true).args(all.get_arguments().cloned());
-    settings::with_settings(root.subcommands(own.cloned()), settings::arg)
+    let root = Global::augment_args(root.subcommand_required(true));
+    let mut words = words.iter().skip(1).filter(|word| !word.starts_with('-')).peekable();
+    let all = words.peek().is_some().then(Cli::command);
+    let own = all.and_then(|all| words.find_map(|word| all.find_subcommand(word)).cloned());
+    settings::with_settings(root.subcommands(own), settings::arg)
 }
 
 /// What ends the `-h` of each command.

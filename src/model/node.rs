@@ -31,12 +31,14 @@ impl NodeId {
 
     /// The same as text, copied only to fold it.
     pub(super) fn text(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
-        let dashes = [8, 13, 18, 23];
-        let fits = text.len() == 36
-            && text.bytes().enumerate().all(|(at, byte)| {
-                if dashes.contains(&at) { byte == b'-' } else { byte.is_ascii_hexdigit() }
-            });
-        let is_upper = text.bytes().any(|byte| byte.is_ascii_uppercase());
+        let bytes: &[u8; 36] = text.as_bytes().try_into().ok()?;
+        let fits = |(at, byte): (usize, &u8)| match at {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        };
+        // Without a branch for each byte: each table reads every ID.
+        let fits = bytes.iter().enumerate().map(fits).fold(true, |all, one| all & one);
+        let is_upper = bytes.iter().fold(false, |any, byte| any | byte.is_ascii_uppercase());
         fits.then(|| if is_upper { text.to_ascii_lowercase().into() } else { text })
     }
 

@@ -97,7 +97,12 @@ fn listed(mut json: &[u8]) -> Option<Vec<TableRecord<'_>>> {
     let mut records = Vec::new();
     while !json.is_empty() {
         let mut values = serde_json::Deserializer::from_slice(json).into_iter();
-        records.push(values.next()?.ok()?);
+        let record = values.next()?.ok()?;
+        if records.is_empty() {
+            // Others are about as long: to grow would touch twice the memory.
+            records.reserve(json.len() / values.byte_offset());
+        }
+        records.push(record);
         json = &json[values.byte_offset()..];
         if let [b',', _, ..] = json {
             json = &json[1..];

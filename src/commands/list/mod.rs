@@ -50,7 +50,10 @@ pub(super) fn run(list: &List, context: &mut CommandContext<'_>) -> Result<()> {
         } else if is_everything && output.is_record_table() {
             let records = TableRecord::all(all)?;
             states = summary::states(records.iter().map(NodeState::from));
-            output.write_table(&records, context.out)
+            let written = output.write_table(&records, context.out);
+            // As below.
+            std::mem::forget(records);
+            written
         } else {
             let selected = nodes.insert(query.select(answer, true, &context.notifier)?);
             let visible = query.visible(selected);
