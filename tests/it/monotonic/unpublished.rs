@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use nomad_sim::{Fleet, Sim};
+use nomad_sim::{Fault, Fleet, Sim, Times, Where};
 use redis::Value;
 
 use crate::redis_rows::trouble::{ACL, until};
@@ -164,6 +164,25 @@ fn a_connection_that_is_lost_before_or_after_the_publication() {
             until("its lease ends", || redis.cli(&["KEYS", lease]) == Value::Array(Vec::new()));
         });
     }
+}
+
+/// A refresh that fails takes nothing away.
+#[test]
+fn a_refresh_that_fails_afterwards() {
+    let room = Room::new();
+    let relay = Relay::start(room.redis.socket(), |question| match is_publish(question) {
+        true => Treatment::Only(0),
+        false => Treatment::Pass,
+    });
+    let here = room.here(&relay.url());
+    room.keeps(&here);
+    let new = room.cached(&here);
+    room.sim.fault(Where::List, Times::ALWAYS, Fault::status(500, ""));
+    let lease = || room.redis.cli(&["KEYS", "nomad:clients:lease:*"]);
+    until("the lease ends", || lease() == Value::Array(Vec::new()));
+    assert_eq!(here.run("list --refresh").code, 5);
+    room.sim.asked();
+    assert!(room.cached(&here) == new, "something else than before");
 }
 
 /// The files are the cache, and Redis is not asked any more for a while.

@@ -7,13 +7,17 @@ use std::time::Duration;
 
 use nomad_clients::model::notice::Notifier;
 use nomad_clients::store::fallback::FallbackStore;
+use nomad_clients::store::monotonic::MonotonicStore;
 use nomad_clients::store::redis::RedisStore;
-use nomad_clients::store::{Cleared, Entered, Error, How, Look, Published, RefusedRevs, Want};
+use nomad_clients::store::{
+    BootClock, Cleared, Entered, Error, FailureClass, How, Look, Published, RefusedRevs,
+    Store as _, Want,
+};
 
 use crate::support::bench::{Bench as _, NoticeRecorder, place};
 use crate::support::fake_redis::{FakeRedis, nobody};
 use crate::support::local_bench::LocalBench;
-use crate::support::process::{Process, X, records};
+use crate::support::process::{Process, With, X, records};
 use crate::support::redis_server::{RedisServer, without_redis};
 
 const EMPTY: Look = Look::Miss { refuse: None };
@@ -168,6 +172,10 @@ fn r6_what_a_viewer_fetches_is_kept_here() {
     let kept = next.store.kept_here(Want::Full).unwrap();
     assert_eq!((kept.index, &kept.rev), (5, &run.token));
     assert_eq!(ear.heard(), <[&str; 0]>::default());
+    let boot = BootClock::of_this_boot(None);
+    let shown = MonotonicStore::new(next.store, &place("a0", ""), boot, Notifier::nobody());
+    assert_eq!(shown.look(Want::Full), Ok(Look::Hit(kept)));
+    assert_eq!(shown.present().unwrap().map(|present| present.rev), Some(run.token));
 }
 
 /// A clear on another host ends it too, and so does its age.
@@ -217,6 +225,23 @@ fn viewers_wait_for_each_other() {
     assert!(matches!(entered, Entered::Hit { rev } if rev == first.token));
     assert_eq!(second.hit().map(|hit| hit.rev), Some(first.token.clone()), "not that of Redis");
     assert_eq!(second.hit().map(|hit| hit.rev), Some(owner.token.clone()), "once");
+}
+
+/// Not all details could be had: those who waited are shown the rows too.
+#[test]
+fn viewers_share_a_partial_answer() {
+    let local = LocalBench::new();
+    let server = RedisServer::start();
+    let (mut first, _) = viewer(&server, &local).process();
+    first.own(How::Get);
+    let (mut second, _) = viewer(&server, &local).process();
+    let Entered::Wait { lease, .. } = second.come(How::Get) else { panic!("two flights") };
+    first.put_with(5, &records(&[(X, 3)]), With { partial: true, ..With::default() });
+    let refuse = RefusedRevs::Revs(Vec::new());
+    let entered = second.enter(How::Get, &refuse, Some(&lease));
+    assert!(matches!(entered, Entered::Failed(FailureClass::Partial)));
+    assert_eq!(second.store.partial(&lease).unwrap().map(|partial| partial.index), Some(5));
+    assert_eq!(second.store.kept_here(Want::Records), None);
 }
 
 /// What an outage left here is no answer while Redis works, and still a base.
