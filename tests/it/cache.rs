@@ -4,7 +4,7 @@ use nomad_sim::{Fleet, Sim};
 use serde_json::{Value, json};
 
 use crate::support::redis_server::RedisServer;
-use crate::support::sandbox::Sandbox;
+use crate::support::sandbox::{Sandbox, UNUSED};
 
 fn stats(sandbox: &Sandbox) -> Value {
     serde_json::from_str(&sandbox.stdout("cache stats --json")).unwrap()
@@ -138,4 +138,17 @@ fn a_size_that_is_not_known_is_none() {
     assert_eq!(sizes("+mget +pttl +hgetall"), [true; 4]);
     assert_eq!(sizes("+mget +pttl +hgetall +strlen"), [false, true, false, false]);
     assert_eq!(sizes("+mget +pttl +hgetall +strlen +memory|usage"), [false; 4]);
+}
+
+#[test]
+fn an_empty_cache_has_its_page() {
+    let sandbox = Sandbox::local().nomad(UNUSED);
+    let place = sandbox.cache().display().to_string();
+    assert_eq!(sandbox.stdout("cache clear"), format!("cleared {place}\n"));
+    let page = sandbox.stdout("cache stats");
+    assert!(
+        page.starts_with(&format!("Cache           local {place}\nCluster         {UNUSED}\n")),
+        "{page}"
+    );
+    assert!(page.ends_with("\nLast hour\n  nothing was asked\n"), "{page}");
 }

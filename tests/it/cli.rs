@@ -390,16 +390,3 @@ fn errors_are_said_in_every_manner() {
     assert_eq!(forced.run("list --color never"), refused(NOBODY));
     assert_eq!(forced.with("NO_COLOR", "1").run("list"), refused(NOBODY));
 }
-
-#[test]
-fn an_empty_cache_has_its_page() {
-    let sandbox = Sandbox::local().nomad(NOBODY);
-    let place = sandbox.cache().display().to_string();
-    assert_eq!(sandbox.stdout("cache clear"), format!("cleared {place}\n"));
-    let page = sandbox.stdout("cache stats");
-    assert!(
-        page.starts_with(&format!("Cache           local {place}\nCluster         {NOBODY}\n")),
-        "{page}"
-    );
-    assert!(page.ends_with("\nLast hour\n  nothing was asked\n"), "{page}");
-}
