@@ -30,8 +30,8 @@ use crate::render::{ClusterSection, Format};
 use crate::settings::{
     ADDRESS, CA_CERT, CA_PATH, CACHE, CACHE_PREFIX, CLIENT_CERT, CLIENT_KEY, COLOR, COMPRESS,
     CONCURRENCY, CONFIG, DETAIL_TTL, OUTPUT, REDIS, REDIS_CA_CERT, REDIS_CLIENT_CERT,
-    REDIS_CLIENT_KEY, REGION, REQUIRE_TLS, SHARE, TIMEOUT, TLS_SERVER_NAME, TLS_SKIP_VERIFY,
-    TOKEN_FILE, TTL, duration,
+    REDIS_CLIENT_KEY, REDIS_TIMEOUT, REGION, REQUIRE_TLS, SHARE, TIMEOUT, TLS_SERVER_NAME,
+    TLS_SKIP_VERIFY, TOKEN_FILE, TTL, duration,
 };
 use crate::store::{CacheMode, Place, RedisPlace, redis};
 
@@ -193,6 +193,8 @@ fn place(values: &Values, access: &Access, folder: Option<PathBuf>) -> Result<Pl
             ca_cert: values.path(&REDIS_CA_CERT),
             client_cert: values.path(&REDIS_CLIENT_CERT),
             client_key: values.path(&REDIS_CLIENT_KEY),
+            silence: values.value(&REDIS_TIMEOUT)?,
+            timeout: access.timeout,
         },
         folder,
         scope: scope::scope(access, values.value(&SHARE)?),

@@ -82,7 +82,7 @@ impl Error {
     }
 
     /// What those who wait for this fetch are told.
-    pub(super) fn class(&self) -> FailureClass {
+    pub fn class(&self) -> FailureClass {
         match self {
             Self::Nomad(error) => match error.kind {
                 nomad::FailureKind::Denied | nomad::FailureKind::Unauthorized => {

@@ -31,6 +31,11 @@ pub(super) fn time_limit(text: &str) -> Result<Duration, String> {
     if limit.is_zero() { Err("must be longer than 0s".to_owned()) } else { Ok(limit) }
 }
 
+/// `None` = as long as giving up costs.
+pub(super) fn redis_timeout(text: &str) -> Result<Option<Duration>, String> {
+    if text == "auto" { Ok(None) } else { time_limit(text).map(Some) }
+}
+
 /// The value that has this name; `what` is the word for all of them.
 pub(super) fn named<T: Copy>(
     what: &str,
@@ -93,7 +98,7 @@ pub(crate) fn truth(text: &str) -> Option<bool> {
 mod tests {
     use std::time::Duration;
 
-    use super::{concurrency, duration, named, prefix, truth};
+    use super::{concurrency, duration, named, prefix, redis_timeout, truth};
 
     #[test]
     fn durations_have_units() {
@@ -112,6 +117,14 @@ mod tests {
     fn durations_have_an_end() {
         assert!(duration("8760h").is_ok());
         assert_eq!(duration("8761h"), Err("must be at most a year".to_owned()));
+    }
+
+    #[test]
+    fn a_silent_redis_has_a_limit_or_none_of_its_own() {
+        assert_eq!(redis_timeout("auto"), Ok(None));
+        assert_eq!(redis_timeout("250ms"), Ok(Some(Duration::from_millis(250))));
+        assert_eq!(redis_timeout("0s"), Err("must be longer than 0s".to_owned()));
+        assert!(redis_timeout("Auto").is_err());
     }
 
     #[test]

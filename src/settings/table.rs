@@ -13,7 +13,8 @@ use super::ValueKind::{
     File, Flag, Folder, Number, OneOf, Optional, SecretFile, SortKeys, Text, Texts, Url,
 };
 use super::checks::{
-    concurrency, duration, named, prefix, redis_url, time_limit, to_bool, to_path, to_text,
+    concurrency, duration, named, prefix, redis_timeout, redis_url, time_limit, to_bool, to_path,
+    to_text,
 };
 use super::{Setting, Typed};
 
@@ -105,6 +106,12 @@ settings! {
     REDIS_CLIENT_KEY: PathBuf = "redis-client-key", to_path,
         "Use the private key in this PEM file with --redis-client-cert",
         { kind: File };
+    REDIS_TIMEOUT: Option<Duration> = "redis-timeout", redis_timeout,
+        "Wait this long for a silent Redis; auto = as long as a full fetch takes",
+        {
+            kind: Text("DURATION"), variable: Some("NOMAD_CLIENTS_REDIS_TIMEOUT"), default: Some("auto"),
+            detail: Some("auto waits 500ms to 5s, 1s before the first fetch, and at most a third of --timeout. No time limits a reply that keeps coming, except --timeout.")
+        };
     CACHE: CacheMode = "cache", |text| named("cache", text, &CACHES),
         "Choose the cache: auto (Redis, or local files without it), redis, local or none",
         {

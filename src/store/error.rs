@@ -34,7 +34,7 @@ pub enum Error {
     #[error("timed out after {} (TLS handshake)", limit(*after))]
     HandshakeTimedOut { after: Duration },
     /// It did not answer an earlier run, and was not asked again yet.
-    #[error("timed out within the last 15 s; not tried again yet")]
+    #[error("timed out a moment ago; not tried again yet")]
     Silent,
     /// It was there and hung up without a word.
     #[error("connection lost")]

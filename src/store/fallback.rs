@@ -126,6 +126,11 @@ impl FallbackStore {
         match answer {
             Ok(answer) => {
                 self.answered.store(true, Ordering::Relaxed);
+                if let Ok(local) = &self.local
+                    && self.redis.take_is_back()
+                {
+                    local.drop_snapshot();
+                }
                 Some(answer)
             }
             Err(error) => {
@@ -327,6 +332,10 @@ impl Store for FallbackStore {
 
     fn last(&self) -> Option<Snapshot> {
         self.current().and_then(Store::last)
+    }
+
+    fn has_lost_redis(&self) -> bool {
+        self.has_failed()
     }
 
     fn clear(&self) -> Cleared {

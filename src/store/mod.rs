@@ -88,6 +88,10 @@ pub struct RedisPlace {
     pub ca_cert: Option<PathBuf>,
     pub client_cert: Option<PathBuf>,
     pub client_key: Option<PathBuf>,
+    /// How long it may be silent; `None` = as long as a full fetch takes.
+    pub silence: Option<Duration>,
+    /// How long one answer may take that keeps coming.
+    pub timeout: Duration,
 }
 
 /// How long a clear may take in all, the files of this machine included.
@@ -173,6 +177,11 @@ pub trait Store: Send + Sync {
 
     /// Gives that right back. Best effort.
     fn unfollow(&self, _name: &str) {}
+
+    /// Whether a Redis that should be used could not be: what it holds is unknown.
+    fn has_lost_redis(&self) -> bool {
+        false
+    }
 
     /// Counts answered runs. Best effort; nobody waits for it.
     fn count(&self, sample: &Sample);

@@ -135,6 +135,10 @@ impl Store for MonotonicStore {
         self.shown.lower(index, age);
     }
 
+    fn has_lost_redis(&self) -> bool {
+        self.inner.has_lost_redis()
+    }
+
     fn clear(&self) -> Cleared {
         self.inner.clear()
     }

@@ -48,6 +48,8 @@ impl Home {
             ca_cert: None,
             client_cert: None,
             client_key: None,
+            silence: None,
+            timeout: Duration::from_secs(30),
         };
         let place = Place {
             choice: CacheMode::Local,
@@ -193,8 +195,9 @@ const NEWER: Option<ShownList> = Some(ShownList { index: 2, age: Duration::from_
 #[test]
 fn while_clearing_or_forgetting() {
     killed_everywhere(&[Some(1), None], 5, |store| drop(store.clear()));
+    killed_everywhere(&[Some(1), None], 5, |store| store.forget(NEWER));
     // A list whose records are gone already is no whole answer: the snapshot goes first.
-    killed_everywhere(&[Some(1), None], 6, |store| store.forget(NEWER));
+    killed_everywhere(&[Some(1), None], 2, LocalStore::drop_snapshot);
     killed_everywhere(&[Some(1), None], 5, |store| {
         let _flies = enter(store, "N2", How::Refresh);
         store.forget(NEWER);

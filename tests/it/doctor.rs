@@ -58,9 +58,9 @@ impl Room {
         Self { sandbox: Sandbox::redis(&self.redis.url()).nomad(address), ..self }
     }
 
-    /// Another Redis than the good one.
+    /// Another Redis.
     fn with_url(self, url: &str) -> Self {
-        Self { sandbox: Sandbox::redis(url).nomad(&self.sim.address()), ..self }
+        Self { sandbox: Sandbox::redis(url).impatient().nomad(&self.sim.address()), ..self }
     }
 
     /// A run, with names in place of what differs from test to test.

@@ -28,7 +28,6 @@ use std::time::{Duration, Instant};
 use nomad_sim::{Fleet, Options, Sim};
 use redis::Value;
 
-use crate::support::in_time::in_time;
 use crate::support::redis_server::RedisServer;
 use crate::support::sandbox::{Output, Sandbox, failure};
 
@@ -47,13 +46,13 @@ impl Room {
 
     fn of(options: impl Into<Options>) -> Self {
         let (sim, redis) = (Sim::start(options), RedisServer::start());
-        let sandbox = Sandbox::redis(&redis.url()).nomad(&sim.address());
+        let sandbox = Sandbox::redis(&redis.url()).patient().nomad(&sim.address());
         Self { sim, redis, sandbox }
     }
 
     /// Another address than that of the simulator.
     fn at(self, address: &str) -> Self {
-        Self { sandbox: Sandbox::redis(&self.redis.url()).nomad(address), ..self }
+        Self { sandbox: Sandbox::redis(&self.redis.url()).patient().nomad(address), ..self }
     }
 
     fn with(self, name: &str, value: &str) -> Self {
@@ -71,10 +70,8 @@ impl Room {
     #[track_caller]
     fn fails(&self, args: &str, code: i32, stderr: &str) {
         let before = self.cached();
-        let said = in_time(|| {
-            self.sim.asked();
-            self.run(args)
-        });
+        self.sim.asked();
+        let said = self.run(args);
         assert_eq!(said, failure(code, stderr), "nomad-clients {args}");
         assert_eq!(self.cached(), before, "cached");
     }

@@ -38,6 +38,12 @@ impl Room {
         Self { sim, sandbox }
     }
 
+    /// The same that waits for its Redis however busy the machine is.
+    fn patient(redis: &str) -> Self {
+        let room = Self::new(redis);
+        Self { sandbox: room.sandbox.patient(), ..room }
+    }
+
     /// The whole answer, as a machine without any cache gets it.
     fn all(&self) -> String {
         let bare = Sandbox::empty().with("NOMAD_CLIENTS_CACHE", "none").nomad(&self.sim.address());

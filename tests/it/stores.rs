@@ -6,6 +6,7 @@ mod in_process;
 mod redis_chaos;
 mod redis_faults;
 mod redis_kept;
+mod redis_patience;
 mod redis_rights;
 mod redis_tls;
 mod redis_traffic;

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use nomad_sim::{Fault, Fleet, Sim, Times, Where};
 
 use crate::support::alone::alone;
-use crate::support::in_time::in_time;
 use crate::support::redis_server::RedisServer;
 use crate::support::sandbox::Sandbox;
 
@@ -54,7 +53,7 @@ fn lists(asked: &[String]) -> usize {
 fn a_cold_herd_costs_one_fetch() {
     let _alone = alone();
     let redis = RedisServer::start();
-    for sandbox in [Sandbox::redis(&redis.url()), Sandbox::local()] {
+    for sandbox in [Sandbox::redis(&redis.url()).patient(), Sandbox::local()] {
         let sim = slow_cluster();
         let sandbox = sandbox.nomad(&sim.address());
         let outputs = herd(&sandbox, HERD, "list --json");
@@ -73,7 +72,7 @@ fn a_cold_herd_costs_one_fetch() {
 fn a_herd_on_a_failing_nomad_is_reported_by_one() {
     let _alone = alone();
     let redis = RedisServer::start();
-    for sandbox in [Sandbox::redis(&redis.url()), Sandbox::local()] {
+    for sandbox in [Sandbox::redis(&redis.url()).patient(), Sandbox::local()] {
         let sim = Sim::start(Fleet::recorded());
         sim.fault(Where::List, Times::ALWAYS, Fault::status(500, "No cluster leader"));
         let gate = sim.hold(Where::List);
@@ -120,10 +119,10 @@ fn await_waiting(children: &mut [Child], count: usize) {
 fn a_killed_winner_delays_the_others_and_stops_nobody() {
     let _alone = alone();
     let redis = RedisServer::start();
-    for sandbox in [Sandbox::redis(&redis.url()), Sandbox::local()] {
+    for sandbox in [Sandbox::redis(&redis.url()).patient(), Sandbox::local()] {
         let sim = Sim::start(Fleet::recorded());
         let sandbox = sandbox.nomad(&sim.address());
-        let (outputs, (took, lists)) = in_time(|| killed_winner(&sim, &sandbox));
+        let (outputs, (took, lists)) = killed_winner(&sim, &sandbox);
         assert_eq!(codes(&outputs), [0]);
         assert!(took < Duration::from_secs(60), "lease, fetch and a second: {took:?}");
         assert_eq!(lists, 2, "the dead one's, and one for all others");
@@ -151,7 +150,7 @@ fn killed_winner(sim: &Sim, sandbox: &Sandbox) -> (Vec<Output>, (Duration, usize
 fn an_interrupted_winner_hurts_nobody_else() {
     let _alone = alone();
     let redis = RedisServer::start();
-    for sandbox in [Sandbox::redis(&redis.url()), Sandbox::local()] {
+    for sandbox in [Sandbox::redis(&redis.url()).patient(), Sandbox::local()] {
         let sim = Sim::start(Fleet::recorded());
         let sandbox = sandbox.nomad(&sim.address());
         let gate = sim.hold(Where::Nodes);
@@ -172,7 +171,7 @@ fn an_interrupted_winner_hurts_nobody_else() {
 fn many_refreshes_at_once_cost_two_lists() {
     let _alone = alone();
     let (sim, redis) = (slow_cluster(), RedisServer::start());
-    let sandbox = Sandbox::redis(&redis.url()).nomad(&sim.address());
+    let sandbox = Sandbox::redis(&redis.url()).patient().nomad(&sim.address());
     sandbox.stdout("list");
     sim.asked();
     let gate = sim.hold(Where::List);
@@ -193,7 +192,7 @@ fn many_refreshes_at_once_cost_two_lists() {
 fn force_never_waits_for_a_fetch_that_is_held() {
     let _alone = alone();
     let redis = RedisServer::start();
-    for sandbox in [Sandbox::redis(&redis.url()), Sandbox::local()] {
+    for sandbox in [Sandbox::redis(&redis.url()).patient(), Sandbox::local()] {
         let sim = Sim::start(Fleet::recorded());
         let sandbox = sandbox.nomad(&sim.address());
         let gate = sim.hold(Where::Nodes);
@@ -215,7 +214,7 @@ fn one_node_without_details_is_asked_for_by_one() {
     let _alone = alone();
     let (sim, redis) = (slow_cluster(), RedisServer::start());
     sim.fault(Where::node("worker-3"), Times::ALWAYS, Fault::status(500, "broken"));
-    let sandbox = Sandbox::redis(&redis.url()).nomad(&sim.address());
+    let sandbox = Sandbox::redis(&redis.url()).patient().nomad(&sim.address());
     let outputs = herd(&sandbox, 50, "list --json");
     assert_eq!(codes(&outputs), [8], "rows for all of them");
     assert!(

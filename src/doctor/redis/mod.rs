@@ -192,12 +192,12 @@ impl RedisCheck<'_> {
     /// A run that waits in vain leaves a mark, so that the next ones need not.
     fn skipped(&mut self) {
         match self.store.skipped() {
-            Some((Skipped::Silent, since)) => {
-                let since = span(since);
+            Some((Skipped::Silent { lasts }, since)) => {
+                let (since, lasts) = (span(since), span(lasts));
                 self.found.warning(
                     "silence",
-                    format!("timed out {since} ago; runs on this machine skip it for 15s"),
-                    "wait 15s; if it happens again, check its latency and load",
+                    format!("timed out {since} ago; runs on this machine skip it for {lasts}"),
+                    "check its latency and load; the first run that it answers ends this",
                 );
             }
             Some((Skipped::Lacks(command), since)) => {
@@ -295,6 +295,8 @@ mod tests {
             ca_cert: None,
             client_cert: None,
             client_key: None,
+            silence: None,
+            timeout: Duration::from_secs(30),
         };
         let place = Place {
             choice: CacheMode::Auto,

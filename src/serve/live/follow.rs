@@ -146,12 +146,15 @@ impl Follower {
         self.failures = 0;
         let cache = Arc::clone(&self.live.cache);
         let current = self.live.requests.look(Want::Records).await;
-        if current.is_some_and(|current| {
-            current.publication.index == index && current.since < self.intervals.renewal()
-        }) {
+        let current = current.filter(|current| current.since < self.intervals.renewal());
+        if current.as_ref().is_some_and(|current| current.publication.index == index) {
             self.index = Some(index);
             cache.answered(Question::List);
             return cache.events.set_following(true);
+        }
+        // Without Redis a list would cost all details. It is asked for as soon as Redis answers.
+        if current.is_some_and(|current| current.is_kept) {
+            return sleep(RETRY[0]).await;
         }
         // An index that is not known yet has not moved.
         let moved = self.index.is_some_and(|known| known != index);

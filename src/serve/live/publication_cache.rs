@@ -14,7 +14,7 @@ use crate::model::snapshot::Snapshot;
 use crate::net::sync::lock;
 use crate::nomad::{self, HttpNomad, IndexReply, LongPoll};
 use crate::render::ClusterSection;
-use crate::store::{self, Look, ProbeBackoff, Sample, Stores};
+use crate::store::{self, FailureClass, Look, ProbeBackoff, Sample, Store, Stores};
 
 use super::events::EventHub;
 use super::memory_budget::MemoryBudget;
@@ -42,6 +42,8 @@ pub(crate) struct CurrentPublication {
     pub(crate) age: Duration,
     /// Time since it was published.
     pub(crate) since: Duration,
+    /// The store could not be asked: it is the last one that Redis had.
+    pub(crate) is_kept: bool,
 }
 
 /// The result of a fetch.
@@ -69,6 +71,19 @@ struct CachedPublications {
     current: Option<Arc<CachedPublication>>,
     /// Published by a fetch of this process; current as soon as the store confirms it.
     fetched: Option<Arc<CachedPublication>>,
+    /// The last one that Redis is known to have had, to be served while Redis cannot be asked. `None`
+    /// if something else was shown since.
+    kept: Option<KeptPublication>,
+    /// How often `kept` was forgotten.
+    forgotten: u64,
+}
+
+#[derive(Clone)]
+struct KeptPublication {
+    publication: Arc<CachedPublication>,
+    /// When its list was requested.
+    listed: Instant,
+    published: Instant,
 }
 
 impl CachedPublications {
@@ -90,24 +105,78 @@ impl PublicationCache {
     /// `None` if none is fresh. Looks come one after the other, so that no client gets an older
     /// publication after a newer: only the request queue begins one.
     pub(crate) fn look(&self, want: Want) -> Option<CurrentPublication> {
-        let fetched = lock(&self.publications).fetched.clone();
+        let (fetched, forgotten) = {
+            let known = lock(&self.publications);
+            (known.fetched.clone(), known.forgotten)
+        };
         let store = self.backend.stores.run();
-        let present = store.present().unwrap_or_else(|error| self.unusable(&error))?;
-        let is_it = |it: &&Arc<CachedPublication>| it.rev == present.rev && it.serves(want);
-        let known = lock(&self.publications).all().find(is_it).map(Arc::clone);
-        let current = if let Some(publication) = known {
-            CurrentPublication { publication, age: present.age, since: present.since }
-        } else {
-            let snapshot = match store.look(want) {
-                Ok(Look::Hit(snapshot)) => snapshot,
-                Ok(Look::Miss { .. }) => return None,
-                Err(error) => return self.unusable(&error),
-            };
-            let (age, since) = (snapshot.age, snapshot.since);
-            CurrentPublication { publication: self.publication(snapshot), age, since }
+        let found = self.ask(&*store, want);
+        let is_newer = |kept: &CurrentPublication| {
+            found.as_ref().is_none_or(|it| it.publication.index < kept.publication.index)
+        };
+        let kept = if store.has_lost_redis() { self.kept(&*store, want) } else { None };
+        let current = match kept.filter(is_newer) {
+            Some(kept) => kept,
+            None => {
+                let found = found?;
+                self.keep(&*store, found.clone(), forgotten);
+                found
+            }
         };
         self.publish(&current, fetched);
         Some(current)
+    }
+
+    /// What the store has.
+    fn ask(&self, store: &dyn Store, want: Want) -> Option<CurrentPublication> {
+        let present = store.present().unwrap_or_else(|error| self.unusable(&error))?;
+        let is_it = |it: &&Arc<CachedPublication>| it.rev == present.rev && it.serves(want);
+        let known = lock(&self.publications).all().find(is_it).map(Arc::clone);
+        if let Some(publication) = known {
+            let (age, since) = (present.age, present.since);
+            return Some(CurrentPublication { publication, age, since, is_kept: false });
+        }
+        let snapshot = match store.look(want) {
+            Ok(Look::Hit(snapshot)) => snapshot,
+            Ok(Look::Miss { .. }) => return None,
+            Err(error) => return self.unusable(&error),
+        };
+        let (age, since) = (snapshot.age, snapshot.since);
+        let publication = self.publication(snapshot);
+        Some(CurrentPublication { publication, age, since, is_kept: false })
+    }
+
+    /// Keeps what is shown if Redis has it, unless what was kept was forgotten since `forgotten` was
+    /// read.
+    fn keep(&self, store: &dyn Store, current: CurrentPublication, forgotten: u64) {
+        let CurrentPublication { publication, age, since, .. } = current;
+        let now = clock::now();
+        let mut known = lock(&self.publications);
+        let is_known = !store.has_lost_redis() && known.forgotten == forgotten;
+        let times = now.checked_sub(age).zip(now.checked_sub(since)).filter(|_| is_known);
+        known.kept =
+            times.map(|(listed, published)| KeptPublication { publication, listed, published });
+    }
+
+    /// The last publication that Redis had, while it is fresh and nothing newer was shown.
+    fn kept(&self, store: &dyn Store, want: Want) -> Option<CurrentPublication> {
+        let kept = lock(&self.publications).kept.clone()?;
+        let (age, since) = (clock::since(kept.listed), clock::since(kept.published));
+        let publication = kept.publication;
+        let (index, rev) = store.shown();
+        let is_older = publication.index < index && publication.rev != rev;
+        if since >= self.backend.ttl || is_older || !publication.serves(want) {
+            return None;
+        }
+        let text = "serving the last list from Redis while it is fresh";
+        self.backend.notifier.warning(text.to_owned());
+        Some(CurrentPublication { publication, age, since, is_kept: true })
+    }
+
+    /// What Redis had must not be served any more without asking it.
+    pub(crate) fn forget(&self) {
+        let mut known = lock(&self.publications);
+        (known.kept, known.forgotten) = (None, known.forgotten + 1);
     }
 
     /// It will be shown.
@@ -151,19 +220,30 @@ impl PublicationCache {
         let failed = |error: &discovery::Error| {
             let why = (ContactFailure::of_list(error), &*error.to_string());
             self.failed(Question::List, began, why);
+            if error.class() == FailureClass::Denied {
+                self.forget();
+            }
         };
+        let forgotten = lock(&self.publications).forgotten;
+        let discovery = self.discovery(began);
         let request = Request { skip_probe: moved, ..Request::new(how, want) };
-        let answer = self.discovery(began).nodes(request).inspect_err(failed)?;
+        let answer = discovery.nodes(request).inspect_err(failed)?;
         let Answer { snapshot, source, missing, tally, outage } = answer;
         match &outage {
             Some(outage) => failed(outage),
             None if matches!(source, Source::Nomad { .. }) => self.answered(Question::List),
             None => {}
         }
-        let age = snapshot.age;
+        let (age, since) = (snapshot.age, snapshot.since);
         let publication = self.publication(snapshot);
         if !publication.rev.is_empty() && missing.is_empty() {
+            let current =
+                CurrentPublication { publication: publication.clone(), age, since, is_kept: false };
             lock(&self.publications).fetched = Some(Arc::clone(&publication));
+            self.keep(&*discovery.store, current, forgotten);
+        } else {
+            // Older than what the client has seen.
+            self.forget();
         }
         Ok(Fetched { publication, age, source, tally, missing })
     }
@@ -196,6 +276,9 @@ impl PublicationCache {
             Ok(_) => Err(IndexProbeError::NoLeader),
             Err(error) => {
                 void_if_refused((&*stores.run(), policy), &error, None, notifier);
+                if error.kind == nomad::FailureKind::Denied {
+                    self.forget();
+                }
                 Err(IndexProbeError::Nomad(error))
             }
         };

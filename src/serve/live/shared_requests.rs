@@ -78,7 +78,9 @@ impl SharedRequests {
         Self {
             looks,
             clears: Coalescer::new("clears", move |_: &[()]| {
-                Arc::new(clearing.backend.stores.run().clear())
+                let cleared = clearing.backend.stores.run().clear();
+                clearing.forget();
+                Arc::new(cleared)
             }),
             stats: Coalescer::new("stats", move |_: &[()]| {
                 counting.flush();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::host::folder::WriteLock;
 use crate::model::format::millis;
 use crate::store::ShownList;
 
@@ -15,6 +16,8 @@ const VERSION: &str = "v1";
 const MAX_NOTE_BYTES: u64 = 512;
 /// Short, because a run with Redis waits for it.
 const FORGET_PATIENCE: Duration = Duration::from_millis(100);
+/// Longer than the pauses of those who wait for a flight, in milliseconds.
+const WAITERS_MS: u64 = 1000;
 
 /// The note of one scope. Times are milliseconds since boot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -79,10 +82,9 @@ impl LocalStore {
         text.and_then(|text| Floor::parse(&text, &self.boot.id)).unwrap_or_default()
     }
 
-    /// Redis is used again. What is older here than what it has shown is served no more, and is
-    /// removed; `None`: it has nothing, and what comes next will be newer than anything here. A
-    /// flight goes on: as long as one is held, what it started from stays, and what it will bring
-    /// is served if it is not older. Best effort.
+    /// Redis is used again. What is older here than what it has shown is served no more; `None`: it
+    /// has nothing, and what comes next will be newer than anything here. A flight goes on, and what
+    /// it will bring is served if it is not older. Best effort.
     pub fn forget(&self, than: Option<ShownList>) {
         // Before anything is looked at: a flight that begins after this lists after this.
         let now = self.now();
@@ -98,13 +100,31 @@ impl LocalStore {
         let line = floor.line(&self.boot.id);
         let noted = writing.replace(&self.name("floor"), &[line.as_bytes()]).is_ok();
         let is_older = self.known().header().is_some_and(|header| floor.is_above(header));
-        // As long as Redis has nothing it is a base. Without room for the note it must go all the
-        // same. Nobody begins to fly before that is done.
-        if is_older
-            && (than.is_some() || !noted)
-            && let Ok(LeaseAttempt::Free(_lock)) = lease::take(&self.folder, &flown)
-        {
-            self.remove_snapshot(&writing);
+        // Without room for the note it must go.
+        if is_older && !noted {
+            self.remove_idle_snapshot(&writing);
+        }
+    }
+
+    /// This host does not avoid Redis any more: the snapshot goes, unless it is what Redis could not
+    /// take. Best effort.
+    pub fn drop_snapshot(&self) {
+        // Those who waited for it come for it within moments.
+        let is_new = |header: &Header| self.now().saturating_sub(header.at) < WAITERS_MS;
+        let stays = |header: &Header| header.beside.is_some() || is_new(header);
+        if self.known().header().is_some_and(stays) {
+            return;
+        }
+        if let Ok(writing) = self.folder.writing(FORGET_PATIENCE) {
+            self.remove_idle_snapshot(&writing);
+        }
+    }
+
+    /// Removes the snapshot, unless a flight is under way: nobody touches what it started from and what
+    /// it will bring. None begins before that is done.
+    fn remove_idle_snapshot(&self, writing: &WriteLock<'_>) {
+        if let Ok(LeaseAttempt::Free(_lock)) = lease::take(&self.folder, &self.name("flight")) {
+            self.remove_snapshot(writing);
         }
     }
 

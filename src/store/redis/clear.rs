@@ -9,14 +9,18 @@ use crate::host::cleared_epochs::SeenBefore;
 use crate::net::sync::lock;
 use crate::store::{CLEAR_TIMEOUT, Error};
 
-use super::connection::{CONNECT, Connection, Manner};
+use super::ask::Step;
+use super::connection::{Connection, Manner};
 use super::errors::of_reply;
+use super::patience::StepLimit;
 use super::socket::TimeBudget;
-use super::{RedisStore, Step, bulk, command};
+use super::{RedisStore, bulk, command};
 
 /// The longest that a run usually takes.
 const ONE_RUN: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(100);
+/// Until there is a connection.
+const CONNECT_MS: u64 = 500;
 const ATTEMPT_MS: u64 = 1000;
 /// The time that a replica has.
 const CONFIRMED: Duration = Duration::from_millis(500);
@@ -25,7 +29,7 @@ const WAIT: TimeBudget = TimeBudget::flat(1000);
 const NOTE: Duration = Duration::from_millis(250);
 const AGAIN: Step = Step {
     name: "GET, DEL",
-    budget: TimeBudget::flat(500),
+    limit: StepLimit::Fixed(TimeBudget::flat(500)),
     manner: Manner::Writes,
     on_the_way: false,
 };
@@ -94,7 +98,7 @@ impl RedisStore {
     }
 
     fn clear_once(&self, until: Instant) -> Result<(), Error> {
-        let mut connection = self.open(CONNECT)?;
+        let mut connection = self.open(TimeBudget::flat(CONNECT_MS))?;
         let left = super::millis(until.saturating_duration_since(clock::now()));
         let budget = TimeBudget::flat(left.clamp(1, ATTEMPT_MS));
         let before = self.cleared_epochs.seen_before();

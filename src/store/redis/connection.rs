@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead as _, BufReader, BufWriter, Read, Write};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::{Arg, Cmd, Value};
 use rustls::ClientConfig;
@@ -17,9 +17,8 @@ use super::socket::{BudgetedSocket, TimeBudget};
 use super::tls::TlsStream;
 use super::url::{RedisEndpoint, Target};
 
-/// Connecting and the handshakes of TLS.
+/// Until there is a connection, without what is said on it.
 pub(super) const CONNECT: Duration = Duration::from_millis(500);
-const HANDSHAKE: TimeBudget = TimeBudget::flat(500);
 /// How an alert of TLS begins, whatever the version.
 const ALERT: [u8; 2] = [21, 3];
 /// How HTTP answers what it takes for no request; old servers send the page alone.
@@ -34,6 +33,15 @@ pub(super) struct Connection {
     greeting: Vec<Cmd>,
 }
 
+/// Replies that were asked for and not read.
+#[must_use]
+pub(super) struct PendingReplies {
+    /// The first ones are to these commands.
+    greeting: Vec<Cmd>,
+    count: usize,
+    written: io::Result<()>,
+}
+
 /// Whether AUTH and SELECT may share the round trip of the first commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Manner {
@@ -44,13 +52,16 @@ pub(super) enum Manner {
 }
 
 impl Connection {
-    /// Connects within `limit`, the handshakes of TLS included.
+    /// Connects within the shorter of [`CONNECT`] and `budget`, which is also that of the handshake of
+    /// TLS.
     pub(super) fn open(
         target: &Target,
         config: Option<Arc<ClientConfig>>,
-        limit: Duration,
+        budget: TimeBudget,
     ) -> Result<Self, Error> {
-        let line = BudgetedSocket::open(&target.route, limit).map_err(|error| of_io(&error))?;
+        let line = BudgetedSocket::open(&target.route, CONNECT.min(budget.whole));
+        let mut line = line.map_err(|error| of_io(&error))?;
+        line.begin(budget);
         let stream = match (&target.route, config) {
             (RedisEndpoint::Tcp { host, tls: true, .. }, Some(config)) => {
                 Stream::Tls(Box::new(TlsStream::new(line, host, config)?))
@@ -70,13 +81,66 @@ impl Connection {
         budget: TimeBudget,
         manner: Manner,
     ) -> Result<Vec<Value>, Error> {
-        let mut greeting = std::mem::take(&mut self.greeting);
-        if manner == Manner::Writes && !greeting.is_empty() {
-            let replies = self.round::<Cmd>(&greeting, &[], HANDSHAKE)?;
-            welcome(&greeting, &replies)?;
-            greeting.clear();
+        let pending = self.ask(commands, budget, manner)?;
+        self.replies(pending)
+    }
+
+    /// Sends `commands` in one go. In a database that needs a greeting those that write come after it
+    /// has been accepted.
+    pub(super) fn ask(
+        &mut self,
+        commands: &[impl Encode],
+        budget: TimeBudget,
+        manner: Manner,
+    ) -> Result<PendingReplies, Error> {
+        if manner == Manner::Writes {
+            self.greet(budget)?;
         }
-        let mut replies = self.round(&greeting, commands, budget)?;
+        let greeting = std::mem::take(&mut self.greeting);
+        Ok(self.say(greeting, commands, budget))
+    }
+
+    /// Waits until the greeting is accepted, if it was not sent yet.
+    pub(super) fn greet(&mut self, budget: TimeBudget) -> Result<(), Error> {
+        let greeting = std::mem::take(&mut self.greeting);
+        if greeting.is_empty() {
+            return Ok(());
+        }
+        let pending = self.say::<Cmd>(greeting, &[], budget);
+        self.replies(pending).map(drop)
+    }
+
+    /// Whether the reply has begun, or can't come any more, before `moment`. If not, it can still be
+    /// waited for.
+    pub(super) fn has_reply_by(&mut self, moment: Instant) -> bool {
+        self.wire.get_mut().stream.socket().pause_at(Some(moment));
+        let begun = self.wire.fill_buf().map(|said| !said.is_empty());
+        let wire = self.wire.get_mut();
+        let line = wire.stream.socket();
+        line.pause_at(None);
+        let waits = begun.is_err()
+            && !line.is_over()
+            && wire.failure.as_ref().is_some_and(Error::is_timeout);
+        if waits {
+            wire.failure = None;
+        }
+        !waits
+    }
+
+    /// The replies to what was asked.
+    pub(super) fn replies(&mut self, pending: PendingReplies) -> Result<Vec<Value>, Error> {
+        let PendingReplies { greeting, count, written } = pending;
+        let mut replies = Vec::with_capacity(count);
+        while replies.len() < count {
+            match self.reply() {
+                Ok(reply) => replies.push(reply),
+                Err(error) => return Err(parting_word(&greeting, &replies).unwrap_or(error)),
+            }
+            // A server that takes no more clients says so and hangs up before it is asked.
+            if let Err(error) = &written {
+                return Err(parting_word(&greeting, &replies).unwrap_or_else(|| of_io(error)));
+            }
+        }
         let answers = replies.split_off(greeting.len());
         welcome(&greeting, &replies)?;
         Ok(answers)
@@ -105,27 +169,17 @@ impl Connection {
         self.wire.get_mut().stream.socket().begin(budget);
     }
 
-    fn round<C: Encode>(
+    fn say<C: Encode>(
         &mut self,
-        greeting: &[Cmd],
+        greeting: Vec<Cmd>,
         commands: &[C],
         budget: TimeBudget,
-    ) -> Result<Vec<Value>, Error> {
+    ) -> PendingReplies {
         self.begin(budget);
-        let written = self.wire.get_mut().stream.say(greeting, commands);
-        let count = greeting.len() + commands.len();
-        let mut replies = Vec::with_capacity(count);
-        while replies.len() < count {
-            match self.reply() {
-                Ok(reply) => replies.push(reply),
-                Err(error) => return Err(parting_word(greeting, &replies).unwrap_or(error)),
-            }
-            // A server that takes no more clients says so and hangs up before it is asked.
-            if let Err(error) = &written {
-                return Err(parting_word(greeting, &replies).unwrap_or_else(|| of_io(error)));
-            }
-        }
-        Ok(replies)
+        let stream = &mut self.wire.get_mut().stream;
+        let written = stream.say(&greeting, commands);
+        stream.socket().asked();
+        PendingReplies { count: greeting.len() + commands.len(), greeting, written }
     }
 
     fn reply(&mut self) -> Result<Value, Error> {

@@ -13,12 +13,14 @@ use crate::store::report::KeyRole::{self, Others, Ours, Shared};
 use crate::store::validate::{EntryFlaw, Verdict, judge};
 use crate::store::{CacheEntry, Error, KeyStats, Memory};
 
-use super::connection::{CONNECT, Manner};
+use super::ask::Step;
+use super::connection::Manner;
 use super::errors::{self, of_reply, printable_line};
 use super::look::stored;
+use super::patience::StepLimit;
 use super::socket::TimeBudget;
 use super::stats::size;
-use super::{RedisStore, Step, bulk, command, int, refusal, text};
+use super::{RedisStore, bulk, command, int, refusal, text};
 
 /// How a server introduces itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,8 +38,12 @@ pub(crate) struct HelloReply {
 }
 
 const ROUNDS: usize = 3;
-const HELLO: Step =
-    Step { name: "HELLO", budget: TimeBudget::flat(500), manner: Manner::Reads, on_the_way: false };
+const HELLO: Step = Step {
+    name: "HELLO",
+    limit: StepLimit::Fixed(TimeBudget::flat(500)),
+    manner: Manner::Reads,
+    on_the_way: false,
+};
 /// As HELLO calls it.
 pub(crate) const SENTINEL: &str = "sentinel";
 
@@ -66,9 +72,8 @@ impl CheckDeadline {
     /// who only looks changes nothing for others.
     pub(super) fn step(self, name: &'static str) -> Step {
         let left = self.0.saturating_duration_since(clock::now());
-        let first = Duration::from_millis(500).min(left);
-        let budget = TimeBudget { first, whole: Duration::from_secs(3).min(left) };
-        Step { name, budget, manner: Manner::Reads, on_the_way: false }
+        let limit = StepLimit::Within(left);
+        Step { name, limit, manner: Manner::Reads, on_the_way: false }
     }
 }
 
@@ -113,8 +118,8 @@ impl RedisStore {
 
     /// Whether what listens there answers a question of HTTP, which Redis does not know.
     pub(crate) fn speaks_http(&self, limit: Duration) -> bool {
-        let budget = CheckDeadline::after(limit).step("HTTP").budget;
-        self.open(limit.min(CONNECT)).is_ok_and(|connection| connection.speaks_http(budget))
+        let budget = self.patience.budget(StepLimit::Within(limit));
+        self.open(budget).is_ok_and(|connection| connection.speaks_http(budget))
     }
 
     /// Who this program is for Redis, if it has a password.
@@ -131,7 +136,7 @@ impl RedisStore {
     /// What an earlier run found out, so that the runs of these moments do without this Redis, and
     /// how long ago.
     pub(crate) fn skipped(&self) -> Option<(Skipped, Duration)> {
-        self.skip.why()
+        self.skip.noted().filter(|(why, age)| *age < why.lasts())
     }
 
     /// The server's memory; `None` if this user may not ask.

@@ -13,11 +13,13 @@ use crate::store::{
     Enter, Entered, Error, FailureClass, Flight, How, Lease, Publication, Published, RefusedRevs,
 };
 
+use super::ask::Step;
 use super::connection::Manner;
 use super::errors::of_reply;
+use super::patience::StepLimit;
 use super::resp::write::{Encode, Long};
 use super::socket::TimeBudget;
-use super::{RedisStore, Step, text};
+use super::{RedisStore, text};
 
 const ENTER_LUA: &str = include_str!("scripts/enter.lua");
 const PUBLISH_LUA: &str = include_str!("scripts/publish.lua");
@@ -27,17 +29,19 @@ const FAIL_LUA: &str = include_str!("scripts/fail.lua");
 const VOID_LUA: &str = include_str!("scripts/void.lua");
 
 const LEASE_MS: u64 = 3000;
-/// PUBLISH may take this long, and a second more for each 10 MB.
-const PUBLISH_MS: u64 = 2000;
-const BYTES_PER_MS: usize = 10_000;
 
 const ENTER: Step = Step {
     name: "EVAL enter",
-    budget: TimeBudget::flat(500),
+    limit: StepLimit::Patience,
     manner: Manner::Writes,
     on_the_way: true,
 };
-const RENEW: Step = Step { name: "EVAL renew", on_the_way: false, ..ENTER };
+const RENEW: Step = Step {
+    name: "EVAL renew",
+    limit: StepLimit::Fixed(TimeBudget::flat(500)),
+    on_the_way: false,
+    ..ENTER
+};
 const RELEASE: Step = Step { name: "EVAL release", ..RENEW };
 const FAIL: Step = Step { name: "EVAL fail", ..RENEW };
 const VOID: Step = Step { name: "EVAL void", ..ENTER };
@@ -64,6 +68,7 @@ pub(super) fn publish(
     flight: Flight,
     publication: &Publication<'_>,
 ) -> Result<Published, Error> {
+    store.patience.publishes(publication);
     // The copy that is kept travels only if Redis can't copy.
     let sent = if publication.same { &[] } else { publication.all };
     let words = store.publish_once(&flight, publication, sent)?;
@@ -154,6 +159,7 @@ impl RedisStore {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let entered = entered(&words, enter.token).ok_or_else(|| self.strange(&words))?;
         if let Entered::Own(flight) = &entered {
+            flight.meta().inspect(|meta| self.patience.takes_at_least(meta.lag_ms));
             self.cleared_epochs.observe(&before, Some(flight.epoch.as_bytes()));
         }
         Ok(entered)
@@ -166,8 +172,8 @@ impl RedisStore {
         all: &[u8],
     ) -> Result<Vec<String>, Error> {
         let eval = self.publish_command(flight, publication, all);
-        let whole = PUBLISH_MS + (eval.bytes() / BYTES_PER_MS) as u64;
-        let words = self.words(Step { budget: TimeBudget::flat(whole), ..PUBLISH }, &eval);
+        let limit = StepLimit::Publish(eval.bytes());
+        let words = self.words(Step { limit, ..PUBLISH }, &eval);
         words.map_err(|error| self.lacking(error))
     }
 

@@ -4,17 +4,18 @@ use redis::Value;
 
 use crate::store::Error;
 
+use super::ask::Step;
 use super::connection::Manner;
 use super::errors::of_reply;
 use super::fill::{RELEASE_LUA, RENEW_LUA};
-use super::socket::TimeBudget;
-use super::{RedisStore, Step, command};
+use super::patience::StepLimit;
+use super::{RedisStore, command};
 
 /// The right lasts this long unless it is renewed.
 const FOLLOW_MS: &str = "5000";
 const FOLLOW: Step = Step {
     name: "EVAL renew, SET NX (follow)",
-    budget: TimeBudget::flat(500),
+    limit: StepLimit::Patience,
     manner: Manner::Writes,
     on_the_way: true,
 };

@@ -14,28 +14,24 @@ use crate::store::records::{Fields, recorded, verified};
 use crate::store::validate::{self, Hit, StoredEntry, StoredFamily, Verdict, judge};
 use crate::store::{Base, Error, Flight, Kept, Look, Present, Want};
 
+use super::ask::Step;
 use super::connection::Manner;
 use super::errors::of_reply;
-use super::socket::TimeBudget;
-use super::{RedisStore, Step, bulk, command, int, refusal};
+use super::patience::StepLimit;
+use super::{RedisStore, bulk, command, int, refusal};
 
 const LOOK: Step = Step {
     name: "PTTL, PTTL, MGET",
-    budget: TimeBudget::new(500, 3000),
+    limit: StepLimit::Patience,
     manner: Manner::Reads,
     on_the_way: true,
 };
-const LOOK_FULL: Step =
-    Step { name: "PTTL, PTTL, MGET, HGETALL", budget: TimeBudget::new(500, 5000), ..LOOK };
-pub(super) const HASH: Step = Step {
-    name: "HGETALL",
-    budget: TimeBudget::new(500, 5000),
-    manner: Manner::Reads,
-    on_the_way: false,
-};
+const LOOK_FULL: Step = Step { name: "PTTL, PTTL, MGET, HGETALL", ..LOOK };
+pub(super) const HASH: Step =
+    Step { name: "HGETALL", limit: StepLimit::Patience, manner: Manner::Reads, on_the_way: false };
 const KEPT: Step = Step { name: "GET, HMGET", ..HASH };
 const PRESENT: Step = Step { name: "PTTL, PTTL, MGET (no values)", ..LOOK };
-const PARTIAL: Step = Step { name: "MGET", budget: TimeBudget::new(500, 3000), ..HASH };
+const PARTIAL: Step = Step { name: "MGET", ..HASH };
 const OTHER_RECORDS: &str = "its full records belong to another publication";
 /// A partial publication is announced for so long: it can't be older when it is asked for.
 const PARTIAL_AGE: Duration = Duration::from_secs(2);
@@ -88,6 +84,10 @@ fn read(
     store.cleared_epochs.observe(&before, entry.epoch.as_deref());
     let epoch = entry.epoch.as_deref().unwrap_or_default();
     *lock(&store.seen) = Some(String::from_utf8_lossy(epoch).into_owned());
+    let metas = [&entry.literal.meta, &entry.own.meta].into_iter().flatten();
+    for meta in metas.filter(|meta| meta.scope == store.scope.as_str()) {
+        store.patience.takes_at_least(meta.lag_ms);
+    }
     Ok(Some((entry, hash)))
 }
 
@@ -156,15 +156,19 @@ impl RedisStore {
 
     fn present_by(&self, step: Step) -> Result<Option<Present>, Error> {
         let sent = clock::now();
+        let Some((entry, _)) = read(self, step, &self.present_commands())? else { return Ok(None) };
+        let present = validate::present(entry, &self.scope, self.ttl, clock::since(sent));
+        Ok(present.filter(|present| !self.is_of_before_refusal(present.age)))
+    }
+
+    /// LOOK without the values.
+    pub(super) fn present_commands(&self) -> [Cmd; 3] {
         let (literal, own) = (&self.keys.literal, &self.keys.own);
-        let commands = [
+        [
             command("PTTL", &[&literal.all]),
             command("PTTL", &[&own.all]),
             command("MGET", &[&self.keys.epoch, &literal.meta, &own.meta]),
-        ];
-        let Some((entry, _)) = read(self, step, &commands)? else { return Ok(None) };
-        let present = validate::present(entry, &self.scope, self.ttl, clock::since(sent));
-        Ok(present.filter(|present| !self.is_of_before_refusal(present.age)))
+        ]
     }
 
     /// The expiries stand before the values, see [`StoredFamily::ttl_left`].

@@ -1,5 +1,6 @@
 //! The shared cache: the protocol spoken with a Redis.
 
+mod ask;
 mod clear;
 mod connection;
 mod diagnose;
@@ -7,6 +8,7 @@ mod errors;
 mod fill;
 mod follow;
 mod look;
+mod patience;
 mod resp;
 mod rights;
 mod socket;
@@ -15,6 +17,7 @@ mod stats;
 mod tls;
 mod url;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -42,20 +45,12 @@ use crate::host::notes::Notes;
 use crate::host::redis_backoff::RedisBackoff;
 pub use crate::host::redis_backoff::Skipped;
 use crate::host::refused_scopes::RefusedScope;
-use connection::{CONNECT, Connection, Manner};
-use resp::write::Encode;
-use socket::TimeBudget;
+use connection::Connection;
+use patience::Patience;
 
 pub(crate) use diagnose::{HelloReply, SENTINEL};
 pub(crate) use rights::{Grant, Rights, Serves};
 pub use url::{Target, parse_url};
-
-/// A server that loads its data, or fails over, is asked once more after this.
-const RETRY_PAUSE: Duration = Duration::from_millis(100);
-/// No second try after a first one that took longer: Nomad is waiting to be asked.
-const QUICK: Duration = Duration::from_millis(250);
-/// Connections kept between steps.
-const IDLE_MAX: usize = 4;
 
 /// The cache in a Redis.
 pub struct RedisStore {
@@ -73,20 +68,12 @@ pub struct RedisStore {
     seen: Mutex<Option<String>>,
     /// When a dead epoch had come back and was cleared again: once a run is enough.
     cleared_again: Mutex<Option<Instant>>,
+    patience: Patience,
     skip: RedisBackoff,
+    /// It has answered in this process after a time in which this host avoided it.
+    is_back: AtomicBool,
     refused: RefusedScope,
     notifier: Notifier,
-}
-
-/// How one step of the protocol talks to Redis.
-#[derive(Debug, Clone, Copy)]
-struct Step {
-    /// As `-vv` shows it.
-    name: &'static str,
-    budget: TimeBudget,
-    manner: Manner,
-    /// Stands between the question and the answer: after silence the next runs skip Redis.
-    on_the_way: bool,
 }
 
 impl RedisStore {
@@ -96,7 +83,9 @@ impl RedisStore {
         let notes = Notes::new(place.folder.clone());
         let cache = meta::sum(format!("{} {}", target.place(), place.prefix).as_bytes());
         Ok(Self {
+            patience: Patience::new(place, notes.clone()),
             skip: RedisBackoff::new(notes.clone(), target.place()),
+            is_back: AtomicBool::new(false),
             refused: RefusedScope::new(notes.clone(), format!("{cache}-{}", place.scope.as_str())),
             mask: target.mask(),
             target,
@@ -129,54 +118,6 @@ impl RedisStore {
         lock(&self.seen).clone()
     }
 
-    /// Sends `commands` and returns a reply for each, errors of Redis among them.
-    fn ask(&self, step: Step, commands: &[impl Encode]) -> Result<Vec<Value>, Error> {
-        let began = clock::now();
-        let first = self.ask_once(step, commands);
-        let quick = clock::now().duration_since(began) < QUICK;
-        if quick && wants_patience(&first) {
-            clock::sleep(RETRY_PAUSE);
-        } else if quick && is_replica(&first) {
-            // A name that moved to the new primary is only seen by a new connection.
-            lock(&self.idle).clear();
-        } else {
-            return first;
-        }
-        self.ask_once(step, commands)
-    }
-
-    fn ask_once(&self, step: Step, commands: &[impl Encode]) -> Result<Vec<Value>, Error> {
-        let began = clock::now();
-        let answer = self.connected(step).and_then(|mut connection| {
-            let replies = connection.exchange(commands, step.budget, step.manner)?;
-            self.keep(connection);
-            Ok(replies)
-        });
-        let took = clock::now().duration_since(began).as_secs_f64() * 1000.0;
-        match &answer {
-            Ok(_) => self.notifier.call(format!("redis {}: {took:.1} ms", step.name)),
-            Err(error) => {
-                self.notifier.call(format!("redis {}: {error} ({took:.1} ms)", step.name));
-            }
-        }
-        if step.on_the_way && answer.as_ref().is_err_and(Error::is_timeout) {
-            self.skip.set(&Skipped::Silent);
-        }
-        answer
-    }
-
-    fn connected(&self, step: Step) -> Result<Connection, Error> {
-        let idle = self.idle();
-        let skipped = if step.on_the_way { self.skip.why() } else { None };
-        match (skipped, idle) {
-            (Some((Skipped::Lacks(command), _)), _) => Err(Error::Unfit(command)),
-            (_, Some(connection)) => Ok(connection),
-            // Without a time: who goes on for days says the same thing once.
-            (Some((Skipped::Silent, _)), None) => Err(Error::Silent),
-            (None, None) => self.open(step.budget.whole.min(CONNECT)),
-        }
-    }
-
     /// What Redis refused a question for.
     fn refused(&self, error: &ServerError) -> Error {
         match errors::of_reply(error) {
@@ -189,14 +130,9 @@ impl RedisStore {
     /// files of this machine.
     fn lacking(&self, error: Error) -> Error {
         if let Error::NoCommand(command) = &error {
-            self.skip.set(&Skipped::Lacks(command.clone()));
+            self.skip.lacks(command.as_deref());
         }
         error
-    }
-
-    fn open(&self, limit: Duration) -> Result<Connection, Error> {
-        let tls = if self.target.is_encrypted() { Some(self.tls_config()?) } else { None };
-        Connection::open(&self.target, tls, limit)
     }
 
     fn tls_config(&self) -> Result<Arc<ClientConfig>, Error> {
@@ -207,23 +143,6 @@ impl RedisStore {
         let config = tls::config(&self.files)?;
         *known = Some(Arc::clone(&config));
         Ok(config)
-    }
-
-    /// An open connection that is still good.
-    fn idle(&self) -> Option<Connection> {
-        loop {
-            let mut connection = lock(&self.idle).pop()?;
-            if connection.is_idle() {
-                return Some(connection);
-            }
-        }
-    }
-
-    fn keep(&self, connection: Connection) {
-        let mut idle = lock(&self.idle);
-        if idle.len() < IDLE_MAX {
-            idle.push(connection);
-        }
     }
 
     /// What the server says in data, on its way to people.
@@ -327,19 +246,6 @@ fn refusal(replies: &[Value]) -> Option<&ServerError> {
     replies.iter().find_map(|reply| match reply {
         Value::ServerError(error) => Some(error),
         _ => None,
-    })
-}
-
-fn wants_patience(answer: &Result<Vec<Value>, Error>) -> bool {
-    match answer {
-        Ok(replies) => refusal(replies).is_some_and(errors::asks_for_patience),
-        Err(error) => matches!(error, Error::Busy(_)),
-    }
-}
-
-fn is_replica(answer: &Result<Vec<Value>, Error>) -> bool {
-    answer.as_ref().is_ok_and(|replies| {
-        refusal(replies).is_some_and(|error| errors::of_reply(error) == Error::Replica)
     })
 }
 

@@ -15,34 +15,53 @@ use crate::store::Error;
 
 use super::url::RedisEndpoint;
 
-/// Slower than this in the beginning is no transfer worth waiting for, but a drip.
-const DRIP: u64 = 64 << 10;
-
-/// How long one exchange may take. A timeout per read would let a drip of bytes go on for ever.
-#[derive(Debug, Clone, Copy)]
+/// How long one exchange may take. A timeout per read would let a trickle of bytes go on for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TimeBudget {
-    /// Until the first byte of the answer.
-    pub first: Duration,
+    /// The longest silence of the other end.
+    pub silence: Duration,
     /// Until the answer is complete.
     pub whole: Duration,
 }
 
 impl TimeBudget {
-    pub(super) const fn new(first_ms: u64, whole_ms: u64) -> Self {
-        Self { first: Duration::from_millis(first_ms), whole: Duration::from_millis(whole_ms) }
+    pub(super) const fn new(silence_ms: u64, whole_ms: u64) -> Self {
+        Self { silence: Duration::from_millis(silence_ms), whole: Duration::from_millis(whole_ms) }
     }
 
     pub(super) const fn flat(ms: u64) -> Self {
         Self::new(ms, ms)
     }
+}
 
-    /// What applies when `received` bytes have come. Twice the time for the first byte is enough
-    /// for the first 64 KB, so that a drip costs little more than silence.
-    fn now(&self, received: u64) -> Duration {
-        match received {
-            0 => self.first,
-            1..DRIP => self.whole.min(self.first * 2),
-            _ => self.whole,
+/// When an exchange last made progress: by its first byte, or by a steady flow of them. Slower bytes
+/// are treated as silence.
+#[derive(Debug)]
+struct DataFlow {
+    at: Instant,
+    /// Since when `bytes` are counted.
+    since: Instant,
+    bytes: u64,
+    /// When the last ones came.
+    last: Instant,
+}
+
+impl DataFlow {
+    /// A flow is steady if this many bytes come within [`Self::WINDOW`].
+    const STEADY: u64 = 64 << 10;
+    const WINDOW: Duration = Duration::from_millis(500);
+
+    fn new(now: Instant) -> Self {
+        Self { at: now, since: now, bytes: 0, last: now }
+    }
+
+    fn moved(&mut self, bytes: u64, now: Instant) {
+        if now.duration_since(self.since) > Self::WINDOW {
+            (self.since, self.bytes) = (self.last, 0);
+        }
+        (self.bytes, self.last) = (self.bytes + bytes, now);
+        if self.bytes >= Self::STEADY {
+            *self = Self::new(now);
         }
     }
 }
@@ -52,8 +71,11 @@ pub(super) struct BudgetedSocket {
     /// Also of a unix socket, which is read and written in the same way.
     socket: TcpStream,
     budget: TimeBudget,
-    since: Instant,
+    began: Instant,
+    flow: DataFlow,
     received: u64,
+    /// When reading pauses, although the budget is not used up.
+    pause: Option<Instant>,
 }
 
 impl BudgetedSocket {
@@ -64,13 +86,30 @@ impl BudgetedSocket {
             RedisEndpoint::Tcp { host, port, .. } => connect(host, *port, until, time)?,
             RedisEndpoint::Unix(path) => unix(path, time)?,
         };
-        let flat = TimeBudget { first: time, whole: time };
-        Ok(Self { socket, budget: flat, since: clock::now(), received: 0 })
+        let (budget, now) = (TimeBudget { silence: time, whole: time }, clock::now());
+        let flow = DataFlow::new(now);
+        Ok(Self { socket, budget, began: now, flow, received: 0, pause: None })
     }
 
     /// Starts the next exchange.
     pub(super) fn begin(&mut self, budget: TimeBudget) {
-        (self.budget, self.since, self.received) = (budget, clock::now(), 0);
+        (self.budget, self.began, self.received) = (budget, clock::now(), 0);
+        self.flow = DataFlow::new(self.began);
+    }
+
+    /// The question is sent as a whole: the silence begins now.
+    pub(super) fn asked(&mut self) {
+        self.flow = DataFlow::new(clock::now());
+    }
+
+    /// Reading pauses at this moment, and the exchange can go on afterwards; `None` = it does not.
+    pub(super) fn pause_at(&mut self, moment: Option<Instant>) {
+        self.pause = moment;
+    }
+
+    /// Whether the budget is used up.
+    pub(super) fn is_over(&self) -> bool {
+        self.left().is_err()
     }
 
     /// Whether a byte of the answer has come.
@@ -89,9 +128,15 @@ impl BudgetedSocket {
 
     /// What is left, or the error that names the budget which is used up.
     fn left(&self) -> io::Result<Duration> {
-        let budget = self.budget.now(self.received);
-        let left = budget.saturating_sub(clock::now().duration_since(self.since));
-        if left.is_zero() { Err(late(budget)) } else { Ok(left) }
+        let (TimeBudget { silence, whole }, now) = (self.budget, clock::now());
+        let silent = silence.saturating_sub(now.duration_since(self.flow.at));
+        let left = whole.saturating_sub(now.duration_since(self.began));
+        if left.is_zero() {
+            return Err(late(whole));
+        }
+        let pause = self.pause.map_or(left, |at| at.saturating_duration_since(now));
+        let left = left.min(silent).min(pause);
+        if left.is_zero() { Err(late(silence)) } else { Ok(left) }
     }
 }
 
@@ -103,7 +148,12 @@ impl Read for BudgetedSocket {
             match got {
                 Err(error) if is_pause(&error) => {}
                 got => {
-                    self.received += got.as_ref().map_or(0, |count| *count as u64);
+                    let count = got.as_ref().map_or(0, |count| *count as u64);
+                    if self.received == 0 {
+                        self.asked();
+                    }
+                    self.flow.moved(count, clock::now());
+                    self.received += count;
                     return got;
                 }
             }
@@ -114,16 +164,16 @@ impl Read for BudgetedSocket {
 impl Write for BudgetedSocket {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         loop {
-            // A long question is part of the whole: the first byte can't come before its end.
-            let left = self.budget.whole.saturating_sub(clock::now().duration_since(self.since));
-            if left.is_zero() {
-                return Err(late(self.budget.whole));
-            }
+            let left = self.left()?;
             let put =
                 self.socket.set_write_timeout(Some(left)).and_then(|()| self.socket.write(buf));
             match put {
                 Err(error) if is_pause(&error) => {}
-                put => return put,
+                put => {
+                    let count = put.as_ref().map_or(0, |count| *count as u64);
+                    self.flow.moved(count, clock::now());
+                    return put;
+                }
             }
         }
     }
@@ -209,9 +259,10 @@ mod tests {
 
     use super::super::resp::read;
     use super::{
-        AddressFamily, BudgetedSocket, RedisEndpoint, SocketAddrUnix, SocketType, TimeBudget, io,
-        late, net,
+        AddressFamily, BudgetedSocket, DataFlow, RedisEndpoint, SocketAddrUnix, SocketType,
+        TimeBudget, io, late, net,
     };
+    use crate::clock;
     use crate::model::mask::Mask;
 
     /// What of it is kept is not decided here.
@@ -237,6 +288,19 @@ mod tests {
         });
     }
 
+    /// How long the other end was silent at the end, if it sends `bytes` every `ms` for `seconds`.
+    fn silent_after(bytes: u64, ms: u64, seconds: u64) -> Duration {
+        let began = clock::now();
+        let mut progress = DataFlow::new(began);
+        let end = began + Duration::from_secs(seconds);
+        let mut now = began;
+        while now < end {
+            now += Duration::from_millis(ms);
+            progress.moved(bytes, now);
+        }
+        now.duration_since(progress.at)
+    }
+
     #[test]
     fn a_server_that_accepts_nobody_is_given_up_in_time() {
         let home = tempfile::tempdir().unwrap();
@@ -254,10 +318,13 @@ mod tests {
     }
 
     #[test]
-    fn a_drip_is_given_up_before_a_transfer() {
-        let budget = TimeBudget::new(500, 3000);
-        let at = |received| budget.now(received).as_millis();
-        assert_eq!([at(0), at(1), at(65_535), at(65_536)], [500, 1000, 1000, 3000]);
-        assert_eq!(TimeBudget::flat(500).now(1), Duration::from_millis(500));
+    fn a_steady_flow_is_no_silence_and_a_trickle_is() {
+        let half = Duration::from_millis(500);
+        for (bytes, ms) in [(64 << 10, 500), (64 << 10, 5000), (33 << 10, 250), (4 << 10, 30)] {
+            assert!(silent_after(bytes, ms, 60) <= half, "{bytes} bytes every {ms} ms");
+        }
+        for (bytes, ms) in [(1, 20), (63 << 10, 501), (31 << 10, 250), (4 << 10, 40)] {
+            assert!(silent_after(bytes, ms, 60) >= half * 100, "{bytes} bytes every {ms} ms");
+        }
     }
 }

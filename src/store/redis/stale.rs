@@ -11,12 +11,12 @@ use crate::store::Error;
 use crate::store::meta::Meta;
 use crate::store::records::recorded;
 
+use super::ask::Step;
 use super::errors::of_reply;
 use super::look::HASH;
-use super::socket::TimeBudget;
-use super::{RedisStore, Step, command, int, refusal};
+use super::{RedisStore, command, int, refusal};
 
-const LAST: Step = Step { name: "PTTL, MGET", budget: TimeBudget::new(500, 3000), ..HASH };
+const LAST: Step = Step { name: "PTTL, MGET", ..HASH };
 
 /// Every publication sets the epoch to expire after this, in milliseconds.
 const EPOCH_MS: u64 = 86_400_000;

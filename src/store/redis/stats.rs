@@ -10,9 +10,11 @@ use crate::store::keys::Family;
 use crate::store::meta::Meta;
 use crate::store::{CacheState, Error, KeyStats, Memory, Sample, Stats};
 
+use super::ask::Step;
 use super::connection::Manner;
+use super::patience::StepLimit;
 use super::socket::TimeBudget;
-use super::{RedisStore, Step, bulk, command, int, refusal, text};
+use super::{RedisStore, bulk, command, int, refusal, text};
 
 /// Counters live for an hour.
 const KEPT_S: &str = "3600";
@@ -22,7 +24,7 @@ const FIELDS: [&str; 6] = ["hits", "hit_us", "misses", "miss_us", "nomad_calls",
 const COUNT: TimeBudget = TimeBudget::flat(50);
 pub(super) const STATS: Step = Step {
     name: "MGET, PTTL, STRLEN, HLEN, HMGET",
-    budget: TimeBudget::new(500, 3000),
+    limit: StepLimit::Fixed(TimeBudget::new(500, 3000)),
     manner: Manner::Reads,
     on_the_way: true,
 };

@@ -53,7 +53,7 @@ pub(crate) struct Figures {
     pub(crate) killed: u64,
     pub(crate) stopped: u64,
     /// Runs that were stopped in the midst of a call to Redis and gave it up, and those of the same
-    /// machine in the 15 s after it. The protocol promises them no order, and they say so.
+    /// machine that avoid it after that. The protocol promises them no order, and they say so.
     pub(crate) without_redis: u64,
     /// Refreshes that took one call to Nomad: with many nodes it is the question whether anything has changed.
     pub(crate) of_one_call: u64,

@@ -158,6 +158,8 @@ fn what_is_in_redis_is_forgotten_here() {
     bench.pass(Duration::from_secs(1));
     redis_shows(&bench, Some(6));
     assert_eq!((own.hit(), own.store.last()), (None, None));
+    assert!(bench.path("a0", "snap").exists(), "it is a base");
+    bench.open(&bench.place("a0"), Notifier::nobody()).drop_snapshot();
     assert!(!bench.path("a0", "snap").exists() && bench.fulls().len() == 1);
     assert_eq!(other.whole(), Some(records_of("b1", &[(X, 3)])));
     assert_eq!(fs::read(bench.folder().join("epoch")).unwrap(), epoch);

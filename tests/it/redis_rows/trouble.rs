@@ -237,10 +237,10 @@ pub(crate) fn garbage() -> Trouble {
     Trouble::fake(FakeRedis::saying(b"\x16\x04\x01\x00\x02\x02\x50"))
 }
 
-/// Every command takes a second longer.
+/// Every command takes twenty seconds longer.
 pub(crate) fn slow() -> Trouble {
     let server = RedisServer::start();
-    let relay = Relay::start(server.socket(), |_| Treatment::Late(Duration::from_secs(1)));
+    let relay = Relay::start(server.socket(), |_| Treatment::Late(Duration::from_secs(20)));
     Trouble::at(relay.url(), (relay, server))
 }
 

@@ -93,6 +93,8 @@ pub(crate) fn place(scope_name: &str, url: &str) -> Place {
             ca_cert: None,
             client_cert: None,
             client_key: None,
+            silence: None,
+            timeout: Duration::from_secs(30),
         },
         folder: None,
         scope: scope(scope_name),

@@ -87,3 +87,11 @@ pub(crate) fn nobody() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("redis://{}", listener.local_addr().unwrap())
 }
+
+/// Passes one client's questions on to the Redis at `socket`.
+pub(crate) fn pass(mut client: TcpStream, socket: &std::path::Path) -> std::io::Result<()> {
+    let mut server = std::os::unix::net::UnixStream::connect(socket)?;
+    let (mut questions, mut to) = (client.try_clone()?, server.try_clone()?);
+    std::thread::spawn(move || std::io::copy(&mut questions, &mut to));
+    std::io::copy(&mut server, &mut client).map(drop)
+}

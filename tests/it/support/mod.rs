@@ -5,7 +5,6 @@ pub(crate) mod bench;
 pub(crate) mod browser;
 pub(crate) mod fake_nomad;
 pub(crate) mod fake_redis;
-pub(crate) mod in_time;
 pub(crate) mod interpose;
 pub(crate) mod local_bench;
 pub(crate) mod memory;

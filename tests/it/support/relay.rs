@@ -25,6 +25,8 @@ pub(crate) enum Treatment {
     Late(Duration),
     /// So many of its commands arrive, then the connection is lost.
     Only(usize),
+    /// It arrives, and so many bytes of the reply come back at a time, with this pause before them.
+    Paced(usize, Duration),
     /// It arrives, and so many bytes of the reply come back before the connection is lost.
     Cut(usize),
 }
@@ -70,11 +72,12 @@ fn relay(
         let number = number.fetch_add(1, Ordering::SeqCst);
         let question = Question { number, commands };
         let mut count = question.commands.len();
-        let mut bytes = usize::MAX;
+        let (mut bytes, mut pace) = (usize::MAX, (usize::MAX, Duration::ZERO));
         match rule(&question) {
             Treatment::Pass => {}
             Treatment::Late(time) => thread::sleep(time),
             Treatment::Only(commands) => (count, bytes) = (commands, 0),
+            Treatment::Paced(length, pause) => pace = (length, pause),
             Treatment::Cut(length) => bytes = length,
         }
         for words in &question.commands[..count] {
@@ -84,7 +87,10 @@ fn relay(
         for _ in 0..count {
             replies.parse_value(&mut heard).ok()?;
         }
-        client.write_all(&heard.bytes[..heard.bytes.len().min(bytes)]).ok()?;
+        for part in heard.bytes[..heard.bytes.len().min(bytes)].chunks(pace.0) {
+            thread::sleep(pace.1);
+            client.write_all(part).ok()?;
+        }
         if bytes != usize::MAX {
             return None;
         }

@@ -51,6 +51,16 @@ impl Sandbox {
         self
     }
 
+    /// Waits for its Redis however busy the machine is.
+    pub(crate) fn patient(self) -> Self {
+        self.with("NOMAD_CLIENTS_REDIS_TIMEOUT", "20s")
+    }
+
+    /// Waits no longer for a silent Redis than it must.
+    pub(crate) fn impatient(self) -> Self {
+        self.with("NOMAD_CLIENTS_REDIS_TIMEOUT", "500ms")
+    }
+
     pub(crate) fn nomad(self, address: &str) -> Self {
         self.with("NOMAD_ADDR", address)
     }
