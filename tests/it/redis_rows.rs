@@ -5,6 +5,7 @@
 //! | R2–R7, R9–R11, R17, R18 | `reading`: a list while Redis is in trouble; what is cached instead |
 //! | R20 | `clearing`: `cache clear` in the same troubles |
 //! | R1, R8, R13–R16, R19, R21, R22 | `flying`: what happens while a fetch is under way |
+//! | R3 of many runs | `silent`: one fetch for all, which nobody disturbs |
 //! | R12 | `spoilt`: every key, spoilt in every way, asked in every way |
 //! | a command is missing | `unfit` |
 //! | killed between two commands | `killed` |
@@ -14,6 +15,7 @@ mod clearing;
 mod flying;
 mod killed;
 mod reading;
+mod silent;
 pub(crate) mod spoilt;
 pub(crate) mod trouble;
 mod unfit;

@@ -84,6 +84,25 @@ fn without_a_ttl_plain_questions_share_one_list_a_second() {
     assert!(lists <= most, "{lists} lists in {:?}", began.elapsed());
 }
 
+/// What it shows is fresh: nothing is asked for again, and the reason is told.
+#[test]
+fn a_redis_that_hangs_costs_no_fetch_while_the_last_list_is_fresh() {
+    let room = Room::with("--no-follow --ttl 10m");
+    let before = room.served.get("/api/clients");
+    assert_eq!(room.served.get("/api/clients").header("x-cache"), "HIT");
+    room.sim.asked();
+    signal(&room, Signal::STOP);
+    for _ in 0..5 {
+        let answer = room.served.get("/api/clients");
+        assert_eq!((answer.header("x-cache"), &answer.body), ("HIT", &before.body));
+    }
+    assert_eq!(lists(&room), 0);
+    signal(&room, Signal::CONT);
+    let (code, said) = room.served.end();
+    let kept = "warning: serving the last list from Redis while it is fresh\n";
+    assert!(code == 0 && said.contains(kept), "{said}");
+}
+
 /// Each clear waits for Redis as long as it may. They wait together, and nobody else with them.
 #[test]
 fn clears_of_a_redis_that_hangs_wait_together_and_keep_reads_free() {
