@@ -55,7 +55,7 @@ fn nodes(global: &Global, key: &'static str, want: Want) -> Vec<Full> {
         let store = store::open(&config.place, &Notifier::nobody()).ok()?;
         let snapshot = match store.look(want) {
             Ok(Look::Hit(snapshot)) => snapshot,
-            _ => store.last()?,
+            _ => store.last(want)?,
         };
         let fulls = snapshot.fulls.as_deref().filter(|_| want == Want::Full);
         Snapshot::assembled(&snapshot.all, fulls, &Wanted::keys(&[key])).ok()

@@ -117,7 +117,6 @@ impl CommandContext<'_> {
             nomad: Arc::new(self.nomad().map_err(discovery::Error::from)?),
             store: self.store()?,
             policy: self.config.policy,
-            probes: self.config.place.probes(),
             notifier: self.notifier.clone(),
             progress: Arc::<Console>::clone(&self.console),
             shutdown: Arc::clone(&self.shutdown),

@@ -38,7 +38,6 @@ pub(super) fn run(serve: &Serve, context: &mut CommandContext<'_>) -> Result<()>
         nomad: nomad.and_then(HttpNomad::ready).map_err(discovery::Error::from)?,
         stores: stores.map_err(|error| Exit::Config.error(error))?,
         policy: context.config.policy,
-        probes: context.config.place.probes(),
         cluster: context.config.cluster.clone(),
         ttl: context.config.place.ttl,
         notifier,

@@ -123,17 +123,16 @@ fn all_cached(snapshot: &Snapshot) -> Tally {
 /// Another's fetch: a refresh counts against what it had seen in the cache on arrival.
 pub(super) fn served(snapshot: Snapshot, wait: &Wait) -> Answer {
     let tally = if wait.how == How::Refresh {
-        compared(&records(&snapshot.all), wait.seen.as_deref())
+        compared(&records(&snapshot.all), wait.seen.as_deref().map(Vec::as_slice))
     } else {
         all_cached(&snapshot)
     };
     Answer { snapshot, source: Source::Served, missing: Vec::new(), tally, outage: None }
 }
 
-/// The last answer, in an outage; `None` if it can't be read.
-pub(super) fn stale(snapshot: Snapshot, error: &Error) -> Option<Answer> {
-    let answer = hit(with_all(snapshot)?.0);
-    Some(Answer { source: Source::Stale, outage: Some(error.clone()), ..answer })
+/// The last answer, in an outage.
+pub(super) fn stale(snapshot: Snapshot, error: &Error) -> Answer {
+    Answer { source: Source::Stale, outage: Some(error.clone()), ..hit(snapshot) }
 }
 
 /// Another's fetch that could not get all details; `None` if what it left can't be read.
@@ -153,7 +152,7 @@ fn with_all(snapshot: Snapshot) -> Option<(Snapshot, Vec<NodeId>)> {
     let bare = nodes.iter().filter(|node| node.extra.attributes.is_none());
     let bare = bare.map(|node| node.record.id.clone()).collect();
     let Rows { all, fulls } = Rows::of(nodes);
-    Some((Snapshot { all, fulls: Some(fulls), ..snapshot }, bare))
+    Some((Snapshot { all: all.into(), fulls: Some(fulls), ..snapshot }, bare))
 }
 
 fn records(all: &[u8]) -> Vec<Record> {

@@ -1,68 +1,66 @@
 //! The nodes of one list, put together from what is cached of them and what was asked for.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use crate::model::diff::is_unchanged;
-use crate::model::node::{Facts, Full, FullJson, Fulls, NodeId, Stub};
-use crate::model::rows::{NodeRow, Rows};
+use crate::model::node::{AllJson, Full, Fulls, NodeId, Stub};
+use crate::model::rows::{self, NodeRow, Rows};
+use crate::parallel;
+use crate::store::Base;
 
 use super::answer::Tally;
 use super::details::DetailOutcome;
 
+/// The records of a base by their IDs.
+pub(super) type BaseRecords<'a> = HashMap<&'a str, &'a [u8]>;
+
+/// Empty if they can't be read, which only a forged cache brings about.
+pub(super) fn records(all: &[u8]) -> BaseRecords<'_> {
+    rows::split(all).unwrap_or_default().into_iter().collect()
+}
+
+/// The cached records of the nodes that have not changed.
+pub(super) fn reusable<'a>(
+    before: Option<&BaseRecords<'a>>,
+    stubs: &[Stub],
+) -> Vec<Option<NodeRow<'a>>> {
+    let bytes = before.map_or(0, |before| before.values().map(|record| record.len()).sum());
+    parallel::map(stubs, bytes, |stub| NodeRow::reused(before?.get(stub.id.as_str())?, stub))
+}
+
 /// The nodes of one list.
 pub(super) struct AssembledNodes {
-    /// JSON array of records.
-    pub(super) all: Vec<u8>,
-    /// Full records as JSON; `None` = unchanged in the cache and not wanted.
+    pub(super) all: AllJson,
+    /// `None` if those of reused records were not wanted.
     pub(super) fulls: Option<Fulls>,
+    /// The full records that are not in the base.
+    pub(super) changed: Fulls,
+    /// Nodes of the base that are not listed any more.
+    pub(super) gone: Vec<NodeId>,
     pub(super) tally: Tally,
     pub(super) missing: Vec<(NodeId, String)>,
     /// The highest index among the list and the details.
     pub(super) eff: u64,
 }
 
-/// What is cached of a node that has not changed.
-pub(super) enum Reused {
-    /// All of it.
-    Row(NodeRow),
-    /// Only its details: the indexes are the same, but the stub has newer status fields.
-    Facts(Box<Facts>),
-}
-
-impl Reused {
-    /// `None` if the node has changed since this full record, or if it has no details.
-    pub(super) fn of(json: &FullJson, stub: &Stub) -> Option<Self> {
-        if let Some(row) = NodeRow::reused(json, stub) {
-            return Some(Self::Row(row));
-        }
-        let full = Full::from_json(json).ok()?;
-        let facts = if is_unchanged(&full.record, stub) { full.facts() } else { None };
-        facts.map(|facts| Self::Facts(Box::new(facts)))
-    }
-}
-
 /// Collects the nodes of one list.
 #[derive(Default)]
-pub(super) struct Assembler {
-    rows: Vec<NodeRow>,
+pub(super) struct Assembler<'a> {
+    rows: Vec<NodeRow<'a>>,
     cached: usize,
     missing: Vec<(NodeId, String)>,
     pub(super) eff: u64,
 }
 
-impl Assembler {
+impl<'a> Assembler<'a> {
     /// For the list of this index.
     pub(super) fn of(index: Option<u64>) -> Self {
         Self { eff: index.unwrap_or(0), ..Self::default() }
     }
 
-    pub(super) fn reuse(&mut self, stub: &Stub, reused: Reused) {
+    pub(super) fn reuse(&mut self, stub: &Stub, row: NodeRow<'a>) {
         self.cached += 1;
         self.eff = self.eff.max(stub.modify_index);
-        match reused {
-            Reused::Row(row) => self.rows.push(row),
-            Reused::Facts(facts) => self.rows.push(NodeRow::of(Full::new(stub, Some(*facts)))),
-        }
+        self.rows.push(row);
     }
 
     pub(super) fn add(&mut self, stub: &Stub, outcome: Option<DetailOutcome>) {
@@ -81,17 +79,33 @@ impl Assembler {
         }
     }
 
-    /// A node that was not reused is `changed` if the base has its ID, else `new`.
-    pub(super) fn nodes(self, before: &HashSet<NodeId>) -> AssembledNodes {
-        let known = self.rows.iter().filter(|row| before.contains(row.id())).count();
+    /// A node that was not reused is `changed` if it was there `before`, else `new`. `base`: what the
+    /// reused ones come from.
+    pub(super) fn nodes(self, before: &BaseRecords<'_>, base: Option<&Base>) -> AssembledNodes {
+        let Self { rows, cached, missing, eff } = self;
+        let known = rows.iter().filter(|row| before.contains_key(row.id().as_str())).count();
         let tally = Tally {
-            new: self.rows.len() - known,
-            changed: known - self.cached,
-            cached: self.cached,
+            new: rows.len() - known,
+            changed: known - cached,
+            cached,
             gone: before.len() - known,
             ..Tally::default()
         };
-        let Rows { all, fulls } = Rows::ordered(self.rows);
-        AssembledNodes { all, fulls: Some(fulls), tally, missing: self.missing, eff: self.eff }
+        let listed: HashSet<NodeId> = rows.iter().map(|row| row.id().clone()).collect();
+        let gone = before.keys().filter(|_| base.is_some()).filter_map(|id| NodeId::parse(id));
+        let gone = gone.filter(|id| !listed.contains(id)).collect();
+        let Rows { all, fulls: changed } = Rows::ordered(rows);
+        let fulls = match base {
+            None => Some(changed.clone()),
+            Some(base) => base.fulls.as_ref().map(|old| whole(old, &changed, &listed)),
+        };
+        AssembledNodes { all: all.into(), fulls, changed, gone, tally, missing, eff }
     }
+}
+
+/// Those of the base that are still listed and have not changed, and the changed ones.
+fn whole(old: &Fulls, changed: &Fulls, listed: &HashSet<NodeId>) -> Fulls {
+    let replaced: HashSet<&NodeId> = changed.iter().map(|(id, _)| id).collect();
+    let kept = old.iter().filter(|(id, _)| listed.contains(id) && !replaced.contains(id));
+    kept.chain(changed).cloned().collect()
 }

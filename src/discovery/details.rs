@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) enum DetailOutcome {
     /// What the node is, and its modify index by then. As bytes at once: a tenth of the memory, and
     /// every worker does its part.
-    Row(NodeRow, u64),
+    Row(NodeRow<'static>, u64),
     /// 404: gone since the list.
     Gone,
     /// The detail is older than its stub: the source went back in between.

@@ -1,21 +1,20 @@
 //! List, diff, details, publication: what one process does for everybody who waits.
 
-use std::collections::HashSet;
 use std::mem;
 use std::panic::resume_unwind;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::clock;
-use crate::model::node::{NodeId, Stub};
+use crate::model::node::{AllJson, Stub};
 use crate::model::snapshot::Snapshot;
 use crate::nomad::Listing;
-use crate::parallel;
 use crate::store::{self, Base, FailureClass, Flight, Publication, Published};
 
 use super::answer::{Answer, Source};
-use super::assemble::{AssembledNodes, Assembler, Reused};
+use super::assemble::{AssembledNodes, Assembler, BaseRecords, records, reusable};
 use super::details::DetailOutcome;
+use super::index_probe::unchanged;
 use super::lease::{Heartbeat, LeaseGuard};
 use super::{Discovery, Error, How, Request};
 
@@ -27,10 +26,11 @@ struct Fetch<'a, 'h> {
     discovery: &'a Discovery,
     lease_guard: &'h mut LeaseGuard<'a>,
     request: Request,
-    /// The cached details that may be reused; `None` after a restore, when they prove nothing.
+    /// The cached records.
     base: Option<Base>,
-    /// The ids of the base, also after it was dropped: they tell new nodes from changed ones.
-    before: HashSet<NodeId>,
+    /// Whether they may be reused and built upon: not after a restore, when they prove nothing. They
+    /// still tell new nodes from changed ones.
+    reuses: bool,
     /// Index and rev of what the cache knows, or of what this host has shown, if that is higher.
     known: Option<(u64, String)>,
     /// The rev whose higher index a second list disproved.
@@ -50,8 +50,8 @@ struct FetchedNodes {
     index: Option<u64>,
     /// When the list was requested.
     sent: Instant,
-    /// The cache holds the same nodes.
-    same: bool,
+    /// The cache holds the same nodes, according to the index alone.
+    probed: bool,
 }
 
 impl Discovery {
@@ -106,7 +106,7 @@ impl<'a, 'h> Fetch<'a, 'h> {
             lease_guard: held,
             request,
             base: None,
-            before: HashSet::new(),
+            reuses: false,
             known,
             reset: None,
             uncacheable: false,
@@ -141,9 +141,13 @@ impl<'a, 'h> Fetch<'a, 'h> {
         let Some((sent, first)) = self.discovery.probe_unchanged(meta, self.request)? else {
             return Ok(None);
         };
-        let nodes = self.discovery.republish_cached(flight, meta, &first, self.request.want);
-        self.discovery.probes.note(nodes.is_none());
-        Ok(nodes.map(|nodes| FetchedNodes { nodes, index: Some(meta.index), sent, same: true }))
+        let index = Some(meta.index);
+        let base = self.discovery.store.base(flight, self.request.want);
+        let unchanged = base.and_then(|base| unchanged(base, meta, &first));
+        Ok(unchanged.map(|(base, nodes)| {
+            (self.base, self.reuses) = (Some(base), true);
+            FetchedNodes { nodes, index, sent, probed: true }
+        }))
     }
 
     fn list_found(&mut self) -> Result<Option<FetchedNodes>, Error> {
@@ -159,10 +163,10 @@ impl<'a, 'h> Fetch<'a, 'h> {
             .as_ref()
             .filter(|flight| flight.meta().is_some() && self.request.how != How::Force);
         let Some(flight) = flight else { return self.list_found() };
-        let (store, discovery) = (&self.discovery.store, self.discovery);
+        let (store, discovery, want) = (&self.discovery.store, self.discovery, self.request.want);
         self.lists += 1;
         let (base, listed) = thread::scope(|scope| {
-            let base = || store.base(flight);
+            let base = || store.base(flight, want);
             let thread = thread::Builder::new().spawn_scoped(scope, base);
             let listed = discovery.list();
             // Where no thread can be made, one after the other.
@@ -174,7 +178,7 @@ impl<'a, 'h> Fetch<'a, 'h> {
                 .notifier
                 .verbose("the cached details are gone or damaged; all are fetched again");
         }
-        self.before = self.base.iter().flat_map(|base| base.fulls.keys().cloned()).collect();
+        self.reuses = self.base.is_some();
         let listed = listed?;
         self.check_cacheable(&listed.1);
         self.found(listed)
@@ -183,12 +187,11 @@ impl<'a, 'h> Fetch<'a, 'h> {
     /// The nodes of a list; `None` if the list must be requested again.
     fn found(&mut self, listed: (Instant, Listing)) -> Result<Option<FetchedNodes>, Error> {
         let (sent, listing) = self.settled(listed)?;
-        self.check_cluster(&listing);
         let nodes = self.nodes(&listing)?;
         if nodes.is_none() {
-            self.base = None;
+            self.reuses = false;
         }
-        Ok(nodes.map(|nodes| FetchedNodes { nodes, index: listing.index, sent, same: false }))
+        Ok(nodes.map(|nodes| FetchedNodes { nodes, index: listing.index, sent, probed: false }))
     }
 
     fn list(&mut self) -> Result<(Instant, Listing), Error> {
@@ -224,7 +227,7 @@ impl<'a, 'h> Fetch<'a, 'h> {
                 .note(format!("the Nomad index went back ({known} → {index}); cache rebuilt"));
             self.discovery.store.restored(index, clock::since(first));
             self.reset = Some(rev);
-            self.base = None;
+            self.reuses = false;
         }
         Ok(listed)
     }
@@ -237,7 +240,7 @@ impl<'a, 'h> Fetch<'a, 'h> {
             return;
         }
         if listing.index.is_none() {
-            self.base = None;
+            self.reuses = false;
         }
         if !mem::replace(&mut self.uncacheable, true) {
             let tell = &self.discovery.notifier;
@@ -251,13 +254,11 @@ impl<'a, 'h> Fetch<'a, 'h> {
     }
 
     /// Two clusters behind one address share a scope if no token is used: never mix their nodes.
-    fn check_cluster(&mut self, listing: &Listing) {
-        let strange = |base: &Base| {
-            base.fulls.len() >= 3
-                && !listing.stubs.is_empty()
-                && !listing.stubs.iter().any(|stub| base.fulls.contains_key(&stub.id))
-        };
-        if self.base.take_if(|base| strange(base)).is_some() {
+    fn check_cluster(&mut self, before: &BaseRecords<'_>, listing: &Listing) {
+        let is_known = |stub: &Stub| before.contains_key(stub.id.as_str());
+        let strange =
+            before.len() >= 3 && !listing.stubs.is_empty() && !listing.stubs.iter().any(is_known);
+        if strange && mem::take(&mut self.reuses) {
             self.discovery.notifier.warning(
                 "none of the cached nodes is listed any more: if two clusters share this address, \
                  give each its own --cache-prefix",
@@ -265,13 +266,29 @@ impl<'a, 'h> Fetch<'a, 'h> {
         }
     }
 
-    /// Reuses details that are still valid and fetches the others. `None` if Nomad went back in time
-    /// meanwhile.
-    fn nodes(&self, listing: &Listing) -> Result<Option<AssembledNodes>, Error> {
-        let reused = reusable(self.base.as_ref(), &listing.stubs);
+    /// Reuses records that are still valid and fetches the details of the others. `None` if Nomad went
+    /// back in time meanwhile.
+    fn nodes(&mut self, listing: &Listing) -> Result<Option<AssembledNodes>, Error> {
+        let base = self.base.take();
+        let before = base.as_ref().map(|base| records(&base.all)).unwrap_or_default();
+        self.check_cluster(&before, listing);
+        let nodes = self.nodes_of(listing, base.as_ref(), &before);
+        drop(before);
+        self.base = base;
+        nodes
+    }
+
+    fn nodes_of(
+        &self,
+        listing: &Listing,
+        base: Option<&Base>,
+        before: &BaseRecords<'_>,
+    ) -> Result<Option<AssembledNodes>, Error> {
+        let base = base.filter(|_| self.reuses);
+        let reused = reusable(base.map(|_| before), &listing.stubs);
         let stubs = listing.stubs.iter().zip(&reused);
         let asked: Vec<&Stub> =
-            stubs.filter(|(_, facts)| facts.is_none()).map(|(stub, _)| stub).collect();
+            stubs.filter(|(_, row)| row.is_none()).map(|(stub, _)| stub).collect();
         let outcomes = self.discovery.details(&asked)?;
         if outcomes.iter().any(|outcome| matches!(outcome, DetailOutcome::Torn)) {
             self.discovery.notifier.verbose("a detail is older than its list: asked again");
@@ -283,55 +300,52 @@ impl<'a, 'h> Fetch<'a, 'h> {
             self.discovery.notifier.verbose(format!("node {} is gone since the list", stub.id));
         }
         let mut outcomes = outcomes.into_iter();
-        let mut builder = Assembler::of(listing.index);
+        let mut assembler = Assembler::of(listing.index);
         for (stub, reused) in listing.stubs.iter().zip(reused) {
             match reused {
-                Some(reused) => builder.reuse(stub, reused),
-                None => builder.add(stub, outcomes.next()),
+                Some(row) => assembler.reuse(stub, row),
+                None => assembler.add(stub, outcomes.next()),
             }
         }
-        Ok(Some(builder.nodes(&self.before)))
+        Ok(Some(assembler.nodes(before, base)))
     }
 
     /// `false` if a newer index is known, or what was kept is not there any more: then everything
     /// must be listed.
     fn publish(&mut self, found: &FetchedNodes) -> bool {
-        let FetchedNodes { nodes, index, sent, .. } = found;
+        let FetchedNodes { nodes, index, sent, probed } = found;
         let Some(index) = *index else { return true };
         let Some(flight) = self.lease_guard.flight.take() else { return true };
         let watch = flight.watch().to_owned();
         let partial = !nodes.missing.is_empty();
-        let mut publication = Publication {
+        let base = self.base.as_ref().filter(|_| self.reuses);
+        let publication = Publication {
             index,
             eff: nodes.eff,
             reset: self.reset.as_deref(),
             list_sent: *sent,
             partial,
-            all: if partial { &[] } else { &nodes.all },
-            fulls: nodes.fulls.as_deref().filter(|_| !found.same).unwrap_or_default(),
-            base: self.base.as_ref(),
-            keep: !partial && nodes.tally.total() as u64 >= self.discovery.policy.probe_from,
-            same: found.same,
+            all: if partial { &AllJson::default() } else { &nodes.all },
+            count: nodes.tally.total() as u64,
+            base,
+            gone: &nodes.gone,
+            fulls: &nodes.changed,
+            probed: *probed,
         };
-        let store = &self.discovery.store;
-        let published = match store.publish(flight, &publication) {
-            Ok(Published::Rebase(flight)) if found.same => {
-                self.lease_guard.flight = Some(flight);
-                return false;
-            }
-            Ok(Published::Rebase(flight)) => {
-                publication.base = None;
-                store.publish(flight, &publication)
-            }
-            published => published,
-        };
+        let published = self.discovery.store.publish(flight, &publication);
         match published {
             Ok(Published::Done) => {
                 self.lease_guard.done();
                 self.published = Some(if partial { format!("p{watch}") } else { watch });
             }
+            // What was reused is not cached any more, so the other full records can't be published.
+            Ok(Published::Rebase(flight)) => {
+                self.lease_guard.flight = Some(flight);
+                self.reuses = false;
+                return false;
+            }
             // A clear or a newer fetch came in between. Ours is still true for whoever asked.
-            Ok(Published::Fenced | Published::Rebase(_)) => {
+            Ok(Published::Fenced) => {
                 self.discovery.notifier.verbose(
                     "not cached: a clear or a newer fetch came in between, or a permission is missing \
                      (nomad-clients doctor)",
@@ -377,15 +391,9 @@ impl<'a, 'h> Fetch<'a, 'h> {
             age: clock::since(sent),
             since: Duration::ZERO,
         };
-        let cold = self.before.is_empty() && tally.cached == 0;
+        let has_base = self.base.as_ref().is_some_and(|base| base.all.len() > "[]".len());
+        let cold = !has_base && tally.cached == 0;
         let source = Source::Nomad { cold };
         Answer { snapshot, source, missing, tally, outage: None }
     }
-}
-
-/// The cached details of the nodes that have not changed.
-fn reusable(base: Option<&Base>, stubs: &[Stub]) -> Vec<Option<Reused>> {
-    let fulls = base.map(|base| &base.fulls);
-    let bytes = fulls.map_or(0, |fulls| fulls.values().map(|full| full.len()).sum());
-    parallel::map(stubs, bytes, |stub| Reused::of(fulls?.get(&stub.id)?, stub))
 }

@@ -12,12 +12,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::clock;
+use crate::model::node::AllJson;
 use crate::model::notice::Notifier;
 use crate::nomad::{self, Nomad};
 use crate::random;
-use crate::store::{
-    Enter, Entered, FailureClass, Flight, Lease, Look, ProbeBackoff, RefusedRevs, Store,
-};
+use crate::store::{Enter, Entered, FailureClass, Flight, Lease, Look, RefusedRevs, Store};
 
 pub use crate::store::{How, Want};
 pub use answer::{Answer, Error, Source, Tally};
@@ -31,7 +30,6 @@ pub struct Discovery {
     pub nomad: Arc<dyn Nomad>,
     pub store: Arc<dyn Store>,
     pub policy: Policy,
-    pub probes: ProbeBackoff,
     pub notifier: Notifier,
     pub progress: Arc<dyn Progress>,
     /// Told of each lease, so that a signal can release it.
@@ -114,7 +112,7 @@ impl Discovery {
             EnterOutcome::Answer(answer) => Ok(*answer),
             EnterOutcome::Fetch(flight) => self.fetch(request, flight),
         });
-        let mut answer = answered.or_else(|error| self.stale(error, request.stale_if_error))?;
+        let mut answer = answered.or_else(|error| self.stale(error, request))?;
         answer.tally.took = clock::since(began);
         answer.tally.nomad_calls = self.nomad.calls();
         Ok(answer)
@@ -198,7 +196,7 @@ impl Discovery {
     }
 
     /// The cached records, to count what the fetch of another process changed.
-    fn seen(&self) -> Option<Vec<u8>> {
+    fn seen(&self) -> Option<AllJson> {
         match self.store.look(Want::Records) {
             Ok(Look::Hit(snapshot)) => Some(snapshot.all),
             _ => None,
@@ -220,13 +218,13 @@ impl Discovery {
     /// With `--stale-if-error`, in an outage: the last list, marked as stale. Never if Nomad refused
     /// the token (its rights may have been revoked) or if a setting is unusable (it would go
     /// unnoticed).
-    fn stale(&self, error: Error, oldest: Option<Duration>) -> Result<Answer, Error> {
+    fn stale(&self, error: Error, request: Request) -> Result<Answer, Error> {
         let is_outage = error.class() == FailureClass::Outage && !error.is_of_settings();
-        let Some(oldest) = oldest.filter(|_| is_outage) else {
+        let Some(oldest) = request.stale_if_error.filter(|_| is_outage) else {
             return Err(error);
         };
-        let last = self.store.last().filter(|last| last.age <= oldest);
-        last.and_then(|last| answer::stale(last, &error)).ok_or(error)
+        let last = self.store.last(request.want).filter(|last| last.age <= oldest);
+        last.map(|last| answer::stale(last, &error)).ok_or(error)
     }
 
     fn time_left(&self) -> Duration {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::node::AllJson;
 use crate::random;
 use crate::store::{How, RefusedRevs};
 
@@ -16,7 +17,7 @@ pub(super) struct Wait {
     /// The lease that a refresh found on arrival: it began before the question.
     pub(super) first: Option<String>,
     /// `all` as a refresh found it on arrival.
-    pub(super) seen: Option<Vec<u8>>,
+    pub(super) seen: Option<AllJson>,
     pause: Duration,
 }
 

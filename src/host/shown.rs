@@ -225,7 +225,9 @@ mod tests {
             rev: rev.to_owned(),
             index,
             count: 1,
-            all: format!(r#"[{{"name":"modify_index\":99","modify_index":{record}}}]"#).into(),
+            all: format!(r#"[{{"name":"modify_index\":99","modify_index":{record}}}]"#)
+                .into_bytes()
+                .into(),
             fulls: None,
             age: Duration::from_millis(age),
             since: Duration::ZERO,

@@ -70,6 +70,10 @@ impl From<NodeId> for String {
 /// A full record as JSON. Shared, because a refresh publishes most records as it has read them.
 pub type FullJson = Arc<Vec<u8>>;
 
+/// A JSON array of records, by name (natural), then id: the very bytes of `list --json`. Shared, because
+/// an unchanged list is published and shown as it was read.
+pub type AllJson = Arc<Vec<u8>>;
+
 /// The full records of many nodes.
 pub type Fulls = Vec<(NodeId, FullJson)>;
 

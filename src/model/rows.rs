@@ -1,10 +1,9 @@
 //! Records in the product's order, as the bytes that are cached and printed.
 
-use std::sync::Arc;
+use serde_json::value::RawValue;
 
 use super::diff::{has_same_state, is_unchanged};
 use super::node::{Full, FullJson, Fulls, NodeId, Record, Stub};
-use super::projection::Wanted;
 use super::selection::natural;
 
 /// The two forms of the same nodes, both in the product's order: by name (natural), then by id.
@@ -12,44 +11,55 @@ use super::selection::natural;
 pub struct Rows {
     /// JSON array of records.
     pub all: Vec<u8>,
-    /// Full records as JSON.
+    /// The full records that were made, as JSON: all of them but those of reused records.
     pub fulls: Fulls,
 }
 
 /// One node, as bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NodeRow {
+pub struct NodeRow<'a> {
     id: NodeId,
     name: String,
-    /// The record is `full` up to here, and a brace.
-    end: usize,
-    full: FullJson,
+    json: RowJson<'a>,
 }
 
-impl NodeRow {
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum RowJson<'a> {
+    /// A record as it is cached.
+    Record(&'a [u8]),
+    /// The record is `full` up to `end`, and a brace.
+    Full { full: FullJson, end: usize },
+}
+
+impl NodeRow<'static> {
     pub fn of(node: Full) -> Self {
         let (full, end) = node.to_json();
-        Self { id: node.record.id, name: node.record.name, end, full: full.into() }
+        let json = RowJson::Full { full: full.into(), end };
+        Self { id: node.record.id, name: node.record.name, json }
     }
+}
 
-    /// The cached bytes of a full record with details, if they say of the node what `stub` says:
-    /// then neither need be written again, which is most of what a refresh costs otherwise.
-    pub fn reused(json: &FullJson, stub: &Stub) -> Option<Self> {
-        let Stub { create_index, modify_index, .. } = stub;
-        // The end of a record; no other object has numbers under these names.
-        let end = format!(r#","create_index":{create_index},"modify_index":{modify_index}"#);
-        let end = std::str::from_utf8(json).ok()?.find(&end)? + end.len();
-        let (record, rest) = json.split_at(end);
-        let has_details = rest.starts_with(br#","attributes":{"#);
-        let read: Record = serde_json::from_slice(&[record, b"}"].concat()).ok()?;
+impl<'a> NodeRow<'a> {
+    /// The cached record, if it has details and says of the node what `stub` says: then neither it nor
+    /// the full record behind it need be written again. A record has every field of a stub but host
+    /// volumes, which never change without the modify index.
+    pub fn reused(record: &'a [u8], stub: &Stub) -> Option<Self> {
+        let read: Record = serde_json::from_slice(record).ok()?;
+        let has_details = read.meta.is_some();
         let same = has_details && is_unchanged(&read, stub) && has_same_state(&read, stub);
-        let volumes = Wanted::keys(&["host_volumes"]).extra(json).ok()?.host_volumes;
-        let same = same && volumes.as_ref() == Some(&stub.host_volumes);
-        same.then(|| Self { id: read.id, name: read.name, end, full: Arc::clone(json) })
+        same.then(|| Self { id: read.id, name: read.name, json: RowJson::Record(record) })
     }
 
     pub fn id(&self) -> &NodeId {
         &self.id
+    }
+
+    /// The record without its closing brace.
+    fn open_record(&self) -> &[u8] {
+        match &self.json {
+            RowJson::Record(record) => &record[..record.len() - 1],
+            RowJson::Full { full, end } => &full[..*end],
+        }
     }
 }
 
@@ -58,33 +68,64 @@ impl Rows {
         Self::ordered(nodes.into_iter().map(NodeRow::of).collect())
     }
 
-    pub fn ordered(mut rows: Vec<NodeRow>) -> Self {
+    pub fn ordered(mut rows: Vec<NodeRow<'_>>) -> Self {
         rows.sort_by(|a, b| natural::compare(&a.name, &b.name).then_with(|| a.id.cmp(&b.id)));
-        let size = rows.iter().map(|row| row.end + 2).sum::<usize>() + 2;
+        let size = rows.iter().map(|row| row.open_record().len() + 2).sum::<usize>() + 2;
         let mut all = Vec::with_capacity(size);
         all.push(b'[');
-        let mut fulls = Vec::with_capacity(rows.len());
-        for NodeRow { id, end, full, .. } in rows {
+        let mut fulls = Vec::new();
+        for row in rows {
             if all.len() > 1 {
                 all.push(b',');
             }
-            all.extend_from_slice(&full[..end]);
+            all.extend_from_slice(row.open_record());
             all.push(b'}');
-            fulls.push((id, full));
+            if let RowJson::Full { full, .. } = row.json {
+                fulls.push((row.id, full));
+            }
         }
         all.push(b']');
         Self { all, fulls }
     }
 }
 
+/// How every record and every full record begins; the ID follows.
+const START: &str = r#"{"id":""#;
+const ID_LEN: usize = 36;
+/// The last key of a record; no other object has a number under this name.
+const LAST_KEY: &[u8] = br#","modify_index":"#;
+
+/// The ID that a record names; `None` if it is no record of this program.
+pub fn id(json: &[u8]) -> Option<&str> {
+    let rest = json.strip_prefix(START.as_bytes())?;
+    let id = std::str::from_utf8(rest.get(..ID_LEN)?).ok()?;
+    (rest.get(ID_LEN) == Some(&b'"')).then_some(id)
+}
+
+/// The records of an array with their IDs; `None` if it is none of this program's.
+pub fn split(all: &[u8]) -> Option<Vec<(&str, &[u8])>> {
+    let records: Vec<&RawValue> = serde_json::from_slice(all).ok()?;
+    let json = records.into_iter().map(|record| record.get().as_bytes());
+    json.map(|json| Some((id(json)?, json))).collect()
+}
+
+/// The record that a full record begins with.
+pub fn record_of(full: &[u8]) -> Vec<u8> {
+    let ends = full.windows(LAST_KEY.len()).enumerate().filter(|(_, key)| *key == LAST_KEY);
+    let digits = |from: usize| full[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let end = ends
+        .map(|(at, _)| (at + LAST_KEY.len(), digits(at + LAST_KEY.len())))
+        .find(|(_, digits)| *digits > 0)
+        .map_or(full.len().saturating_sub(1), |(from, digits)| from + digits);
+    [&full[..end], b"}"].concat()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::NodeRow;
-    use crate::model::node::{
-        Facts, Full, HostVolume, LastDrain, Reserved, Resources, Stub, TextMap,
-    };
+    use super::{NodeRow, RowJson, Rows, record_of, split};
+    use crate::model::node::{Facts, Full, LastDrain, Reserved, Resources, Stub, TextMap};
 
     fn stub() -> Stub {
         let id = crate::model::node::NodeId::parse("6f1c36aa-0000-4000-8000-000000000001");
@@ -126,6 +167,11 @@ mod tests {
         }
     }
 
+    /// The record of a row, as it is cached.
+    fn record(row: &NodeRow<'_>) -> Vec<u8> {
+        [row.open_record(), b"}"].concat()
+    }
+
     fn full(stub: &Stub) -> Full {
         Full::new(stub, Some(facts()))
     }
@@ -133,14 +179,33 @@ mod tests {
     #[test]
     fn what_is_kept_is_what_would_be_made() {
         let made = NodeRow::of(full(&stub()));
-        assert_eq!(NodeRow::reused(&made.full, &stub()), Some(made));
+        let record = record(&made);
+        let reused = NodeRow::reused(&record, &stub()).unwrap();
+        assert_eq!(
+            Rows::ordered(vec![reused]),
+            Rows { fulls: Vec::new(), ..Rows::of(vec![full(&stub())]) }
+        );
+    }
+
+    #[test]
+    fn a_full_record_begins_with_its_record() {
+        let row = NodeRow::of(full(&stub()));
+        let RowJson::Full { full: json, .. } = &row.json else { panic!() };
+        assert_eq!(record_of(json), record(&row));
+        let Rows { all, .. } = Rows::of(vec![full(&stub())]);
+        let id = stub().id.to_string();
+        assert_eq!(split(&all).unwrap(), [(&*id, &*record(&row))]);
+        for odd in ["", "[", "[5]", r#"[{"name":"x"}]"#, r#"[{"id":"x"}]"#] {
+            assert_eq!(split(odd.as_bytes()), None, "{odd}");
+        }
+        assert_eq!(split(b"[]"), Some(Vec::new()));
     }
 
     /// Whatever the stub says otherwise is not kept.
     #[test]
     fn what_the_stub_says_otherwise_is_made_anew() {
-        let made = NodeRow::of(full(&stub()));
-        let changes: [fn(&mut Stub); 9] = [
+        let made = record(&NodeRow::of(full(&stub())));
+        let changes: [fn(&mut Stub); 8] = [
             |stub| stub.modify_index = 43,
             |stub| stub.create_index = 8,
             |stub| stub.name = "node-2".to_owned(),
@@ -154,21 +219,16 @@ mod tests {
                 stub.last_drain =
                     Some(LastDrain { status, started_at, updated_at, accessor_id, meta });
             },
-            |stub| {
-                stub.host_volumes.insert("data".to_owned(), HostVolume::default());
-            },
         ];
         for (at, change) in changes.into_iter().enumerate() {
             let mut changed = stub();
             change(&mut changed);
-            assert_eq!(NodeRow::reused(&made.full, &changed), None, "{at}");
+            assert_eq!(NodeRow::reused(&made, &changed), None, "{at}");
         }
-        let bare = NodeRow::of(Full::new(&stub(), None));
-        assert_eq!(NodeRow::reused(&bare.full, &stub()), None, "without details");
-        for junk in
-            [&b""[..], b"{}", b"null", &made.full[..made.full.len() / 2], &made.full[..made.end]]
-        {
-            assert_eq!(NodeRow::reused(&junk.to_vec().into(), &stub()), None);
+        let bare = record(&NodeRow::of(Full::new(&stub(), None)));
+        assert_eq!(NodeRow::reused(&bare, &stub()), None, "without details");
+        for junk in [&b""[..], b"{}", b"null", &made[..made.len() / 2], &made[..made.len() - 1]] {
+            assert_eq!(NodeRow::reused(junk, &stub()), None);
         }
     }
 }

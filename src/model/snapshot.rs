@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::node::{Full, FullJson, Fulls, NodeId, Record};
+use super::node::{AllJson, Full, FullJson, Fulls, NodeId, Record};
 use super::projection::Wanted;
 use super::text::foreign;
 use crate::parallel;
@@ -17,8 +17,7 @@ pub struct Snapshot {
     pub index: u64,
     /// How many nodes.
     pub count: u64,
-    /// JSON array of records, by name (natural), then id: the very bytes of `list --json`.
-    pub all: Vec<u8>,
+    pub all: AllJson,
     /// Full records as JSON, in no order; only if they were asked for.
     pub fulls: Option<Fulls>,
     /// Since the list was asked for.

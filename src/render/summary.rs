@@ -99,7 +99,7 @@ mod tests {
             rev: String::new(),
             index: 1,
             count: 5,
-            all: Vec::new(),
+            all: crate::model::node::AllJson::default(),
             fulls: None,
             age: Duration::from_millis(12_900),
             since: Duration::ZERO,

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::clock;
-use crate::model::node::NodeId;
 use crate::model::notice::Notifier;
 use crate::model::snapshot::Snapshot;
 use crate::net::sync::lock;
@@ -16,8 +15,7 @@ use super::files::LocalStore;
 use super::redis::RedisStore;
 use super::{
     Base, CLEAR_TIMEOUT, Cleared, ClearedPlace, Enter, Entered, Error, ErrorKind, FailureClass,
-    Flight, Kept, Lease, Look, Present, Publication, Published, Sample, ShownList, Stats, Store,
-    Want,
+    Flight, Lease, Look, Present, Publication, Published, Sample, ShownList, Stats, Store, Want,
 };
 
 /// The cache of one run: Redis, or the local files once Redis has failed. A run never goes back,
@@ -272,12 +270,8 @@ impl Store for FallbackStore {
         Ok(entered)
     }
 
-    fn base(&self, flight: &Flight) -> Option<Base> {
-        self.of(&flight.lease).base(flight)
-    }
-
-    fn kept(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
-        self.of(&flight.lease).kept(flight, first)
+    fn base(&self, flight: &Flight, want: Want) -> Option<Base> {
+        self.of(&flight.lease).base(flight, want)
     }
 
     fn publish(&self, flight: Flight, publication: &Publication<'_>) -> Result<Published, Error> {
@@ -330,8 +324,8 @@ impl Store for FallbackStore {
         Ok(partial.or_else(|| self.files()?.partial(waited).ok()?))
     }
 
-    fn last(&self) -> Option<Snapshot> {
-        self.current().and_then(Store::last)
+    fn last(&self, want: Want) -> Option<Snapshot> {
+        self.current().and_then(|store| store.last(want))
     }
 
     fn has_lost_redis(&self) -> bool {

@@ -1,10 +1,9 @@
 //! The right to fill the cache, and what is published under it.
 
-use std::collections::HashMap;
 use std::time::Instant;
 
 use crate::clock;
-use crate::model::node::{FullJson, NodeId};
+use crate::model::node::{AllJson, Fulls, NodeId};
 
 use super::meta::Meta;
 
@@ -45,6 +44,8 @@ pub struct Flight {
     pub(super) literal: bool,
     /// The epoch of the Redis in whose place the files hold the publication; empty if it shows none.
     pub(super) beside: Option<String>,
+    /// How many full records the store held when the flight entered, if it said so (Redis only).
+    pub(super) hash_len: Option<u64>,
     /// The store's clock in milliseconds at `entered`.
     pub(super) now_ms: u64,
     pub(super) entered: Instant,
@@ -56,8 +57,14 @@ impl Flight {
         let lease = Lease { token: token.to_owned(), solo: solo.is_some() };
         let watch = solo.unwrap_or_else(|| lease.token.clone());
         let meta = meta.map(Box::new);
-        let (literal, beside, now_ms, entered) = (true, None, 0, clock::now());
-        Self { lease, watch, epoch, meta, literal, beside, now_ms, entered }
+        let (literal, beside, hash_len) = (true, None, None);
+        let (now_ms, entered) = (0, clock::now());
+        Self { lease, watch, epoch, meta, literal, beside, hash_len, now_ms, entered }
+    }
+
+    /// With as many full records as the store holds.
+    pub fn over_hash(self, hash_len: Option<u64>) -> Self {
+        Self { hash_len, ..self }
     }
 
     /// Where its meta stands, and when it entered, by the clocks of the store and of this process.
@@ -95,6 +102,16 @@ impl Flight {
         self.literal
     }
 
+    /// Whether the store held as many full records as the meta says, as far as it told.
+    pub fn has_whole_hash(&self) -> bool {
+        let count = self.meta.as_ref().map(|meta| meta.count);
+        self.hash_len.is_none() || self.hash_len == count
+    }
+
+    pub fn hash_len(&self) -> Option<u64> {
+        self.hash_len
+    }
+
     /// The store's clock when it entered, in milliseconds.
     pub fn now_ms(&self) -> u64 {
         self.now_ms
@@ -105,21 +122,17 @@ impl Flight {
     }
 }
 
-/// The verified content of the hash that a flight starts from.
+/// What a flight starts from: the verified records of the last publication.
 #[derive(Debug, Clone)]
 pub struct Base {
-    /// The publication it belongs to.
+    /// The publication they belong to.
     pub rev: String,
-    /// Full records as JSON.
-    pub fulls: HashMap<NodeId, FullJson>,
-}
-
-/// What a flight may publish anew.
-#[derive(Debug, Clone)]
-pub struct Kept {
-    pub all: Vec<u8>,
-    /// The record that was asked for; not verified.
-    pub first: FullJson,
+    /// Its records; in no order if it was partial.
+    pub all: AllJson,
+    /// The full records of the same nodes, if they were asked for.
+    pub fulls: Option<Fulls>,
+    /// `all` is what the store itself keeps, so it can publish it anew without being sent it.
+    pub is_kept: bool,
 }
 
 /// What one fetch writes.
@@ -135,17 +148,27 @@ pub struct Publication<'a> {
     pub list_sent: Instant,
     /// Some records have no details: the hash is written, `all` is not.
     pub partial: bool,
-    /// Bytes of `all`; empty if partial.
-    pub all: &'a [u8],
-    /// Every full record, JSON, in the order of `all`.
-    pub fulls: &'a [(NodeId, FullJson)],
-    /// A delta against this base; `None` = whole.
+    /// Empty if partial.
+    pub all: &'a AllJson,
+    /// How many nodes.
+    pub count: u64,
+    /// The base that this differs from; `None` = everything is written anew.
     pub base: Option<&'a Base>,
-    /// `all` is worth a copy that outlives it.
-    pub keep: bool,
-    /// Nothing has changed since the flight's meta: `all` is what [`Store::kept`](super::Store::kept)
-    /// gave, `fulls` and `base` say nothing.
-    pub same: bool,
+    /// IDs that are gone since the base.
+    pub gone: &'a [NodeId],
+    /// Full records that are new or changed since the base; without a base all of them.
+    pub fulls: &'a Fulls,
+    /// Nothing has changed since the base, according to the index alone: its list is as old as before.
+    pub probed: bool,
+}
+
+impl Publication<'_> {
+    /// Whether this is the publication of `meta` once more: the same nodes in the same words.
+    pub(super) fn is_same(&self, meta: &Meta) -> bool {
+        let no_change = self.gone.is_empty() && self.fulls.is_empty() && !self.partial;
+        let is_base = self.base.is_some_and(|base| base.is_kept && base.rev == meta.rev);
+        no_change && is_base && meta.describes(self.all)
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]

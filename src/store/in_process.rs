@@ -5,13 +5,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::clock;
-use crate::model::node::{Fulls, NodeId};
+use crate::model::node::{AllJson, Fulls};
 use crate::model::snapshot::Snapshot;
 
-use super::meta::Meta;
+use super::meta::{self, Meta};
+use super::records::{merged, records_of};
 use super::{
     Base, CacheState, Cleared, ClearedPlace, Enter, Entered, Error, FailureClass, Flight, How,
-    Kept, Lease, Look, Place, Publication, Published, RefusedRevs, Sample, Stats, Store, Want,
+    Lease, Look, Place, Publication, Published, RefusedRevs, Sample, Stats, Store, Want,
 };
 
 const LEASE: Duration = Duration::from_secs(3);
@@ -93,8 +94,7 @@ impl InProcessStore {
             index: *index,
             count: *count,
             len: all.len() as u64,
-            sum: String::new(),
-            hsum: String::new(),
+            sum: meta::sum(all),
             ttl_ms: 0,
             lag_ms: 0,
         }
@@ -107,25 +107,38 @@ impl InProcessStore {
             Some(last) if last.snapshot.index == new.eff => {}
             _ if new.reset.is_some() => (held.lease, held.last) = (None, None),
             Some(last) => {
-                last.snapshot.all.clear();
+                last.snapshot.all = AllJson::default();
                 if last.snapshot.index < new.eff {
                     (last.snapshot.rev, last.snapshot.index) = (rev, new.eff);
                     last.ends = now + self.detail_ttl;
                 }
             }
-            None => held.last = Some(self.publication((rev, new.eff), &[], Vec::new(), now)),
+            None => {
+                held.last =
+                    Some(self.publication((rev, new.eff), AllJson::default(), Fulls::new(), now))
+            }
         }
+    }
+
+    /// The full records of a publication; `None` if its base is not (any more) there, or if the list
+    /// of that is too old to be published unasked.
+    fn full_records(&self, held: &Held, new: &Publication<'_>, now: Instant) -> Option<Fulls> {
+        let Some(base) = new.base else { return Some(new.fulls.clone()) };
+        let base = self.detailed(held, &base.rev, now)?;
+        let proves = !new.probed || now.duration_since(base.listed) < self.detail_ttl;
+        let old = base.snapshot.fulls.clone().filter(|_| proves)?;
+        Some(merged(old, new.gone, new.fulls))
     }
 
     fn publication(
         &self,
         (rev, index): (String, u64),
-        all: &[u8],
+        all: AllJson,
         fulls: Fulls,
         now: Instant,
     ) -> Last {
         let (count, age) = (fulls.len() as u64, Duration::ZERO);
-        let (all, fulls) = (all.to_vec(), Some(fulls));
+        let fulls = Some(fulls);
         let snapshot = Snapshot { rev, index, count, all, fulls, age, since: age };
         let ends = now + self.detail_ttl;
         Last { snapshot, list_sent: now, published: now, listed: now, ends }
@@ -179,21 +192,15 @@ impl Store for InProcessStore {
         Ok(Entered::Own(Flight::new(enter.token, watch, String::new(), meta)))
     }
 
-    fn base(&self, flight: &Flight) -> Option<Base> {
+    fn base(&self, flight: &Flight, want: Want) -> Option<Base> {
         let (now, rev) = (clock::now(), &flight.meta()?.rev);
         let held = self.held(now);
-        let fulls = self.detailed(&held, rev, now)?.snapshot.fulls.iter().flatten();
-        Some(Base { rev: rev.clone(), fulls: fulls.cloned().collect() })
-    }
-
-    fn kept(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
-        let now = clock::now();
-        let held = self.held(now);
-        let last = self.detailed(&held, &flight.meta()?.rev, now)?;
-        let proves = last.is_complete() && now.duration_since(last.listed) < self.detail_ttl;
-        let mut fulls = last.snapshot.fulls.iter().flatten();
-        let (_, first) = fulls.find(|(id, _)| id == first).filter(|_| proves)?;
-        Some(Kept { all: last.snapshot.all.clone(), first: first.clone() })
+        let Snapshot { all, fulls, .. } = &self.detailed(&held, rev, now)?.snapshot;
+        // A partial publication is told by its full records alone.
+        let is_partial = all.is_empty();
+        let all = if is_partial { records_of(fulls.as_ref()?) } else { all.clone() };
+        let fulls = fulls.clone().filter(|_| is_partial || want == Want::Full);
+        Some(Base { rev: rev.clone(), all, fulls, is_kept: !is_partial })
     }
 
     fn publish(&self, flight: Flight, new: &Publication<'_>) -> Result<Published, Error> {
@@ -210,15 +217,13 @@ impl Store for InProcessStore {
             let (index, rev) = (*index, rev.clone());
             return Ok(Published::Older { flight, index, rev });
         }
-        let is_base = |base: &Meta| self.detailed(&held, &base.rev, now).is_some();
-        if new.same && !flight.meta().is_some_and(is_base) {
+        let Some(fulls) = self.full_records(&held, new, now) else {
             return Ok(Published::Rebase(flight));
-        }
-        let same = held.last.take().filter(|_| new.same);
-        let listed = same.as_ref().map_or(now, |same| same.listed);
-        let fulls = same.and_then(|same| same.snapshot.fulls).unwrap_or_else(|| new.fulls.to_vec());
+        };
+        let listed = held.last.as_ref().filter(|_| new.probed).map_or(now, |last| last.listed);
         let rev = if new.partial { format!("p{}", flight.watch) } else { flight.watch.clone() };
-        let last = self.publication((rev, new.index), new.all, fulls, now);
+        let all = if new.partial { AllJson::default() } else { new.all.clone() };
+        let last = self.publication((rev, new.index), all, fulls, now);
         held.last = Some(Last { list_sent: new.list_sent, listed, ..last });
         held.lease =
             new.partial.then(|| LeaseState::failed(&flight.watch, FailureClass::Partial, now));
@@ -258,14 +263,14 @@ impl Store for InProcessStore {
         let now = clock::now();
         let held = self.held(now);
         let last = self.detailed(&held, &format!("p{waited}"), now);
-        Ok(last.map(|last| last.shown(Want::Full, now)))
+        Ok(last.map(|last| Snapshot { all: AllJson::default(), ..last.shown(Want::Full, now) }))
     }
 
-    fn last(&self) -> Option<Snapshot> {
+    fn last(&self, want: Want) -> Option<Snapshot> {
         let now = clock::now();
         let held = self.held(now);
         let last = held.last.as_ref().filter(|last| last.is_complete())?;
-        Some(Snapshot { all: Vec::new(), ..last.shown(Want::Full, now) })
+        Some(last.shown(want, now))
     }
 
     fn clear(&self) -> Cleared {

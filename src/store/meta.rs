@@ -1,10 +1,10 @@
-//! The meta line: one line that describes exactly one `all` and `hash`.
+//! The meta line: one line that describes exactly one `all` and the hash of its full records.
 
 use std::fmt;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The eleven fields of a meta line.
+/// The ten fields of a meta line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Meta {
     /// 32 hex digits.
@@ -18,8 +18,6 @@ pub struct Meta {
     pub len: u64,
     /// XXH3-64 of `all`, or `-`.
     pub sum: String,
-    /// Sum of the XXH3-64 of the hash's values.
-    pub hsum: String,
     pub ttl_ms: u64,
     pub lag_ms: u64,
 }
@@ -29,9 +27,9 @@ impl Meta {
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?;
         let fields: Vec<&str> = text.split('|').collect();
-        let [v, scope, epoch, rev, index, count, len, sum, hsum, ttl_ms, lag_ms] =
+        let [v, scope, epoch, rev, index, count, len, sum, ttl_ms, lag_ms] =
             fields.try_into().ok()?;
-        if v != "v1" || index.len() != 20 || !is_hex(scope) || !is_hex(epoch) || !is_word(rev) {
+        if v != "v2" || index.len() != 20 || !is_hex(scope) || !is_hex(epoch) || !is_word(rev) {
             return None;
         }
         Some(Self {
@@ -42,37 +40,27 @@ impl Meta {
             count: number(count)?,
             len: number(len)?,
             sum: sum.to_owned(),
-            hsum: hsum.to_owned(),
             ttl_ms: number(ttl_ms)?,
             lag_ms: number(lag_ms)?,
         })
     }
 
     /// Whether these are the very bytes of its `all`.
-    pub(super) fn describes(&self, all: &[u8]) -> bool {
+    pub fn describes(&self, all: &[u8]) -> bool {
         u64::try_from(all.len()) == Ok(self.len) && sum(all) == self.sum
     }
 }
 
 impl fmt::Display for Meta {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { scope, epoch, rev, index, count, len, sum, hsum, ttl_ms, lag_ms } = self;
-        write!(
-            f,
-            "v1|{scope}|{epoch}|{rev}|{index:020}|{count}|{len}|{sum}|{hsum}|{ttl_ms}|{lag_ms}"
-        )
+        let Self { scope, epoch, rev, index, count, len, sum, ttl_ms, lag_ms } = self;
+        write!(f, "v2|{scope}|{epoch}|{rev}|{index:020}|{count}|{len}|{sum}|{ttl_ms}|{lag_ms}")
     }
 }
 
 /// 16 hex digits of the XXH3-64 (seed 0) of `bytes`.
 pub fn sum(bytes: &[u8]) -> String {
     format!("{:016x}", xxh3_64(bytes))
-}
-
-/// 16 hex digits of the sum modulo 2^64 of the XXH3-64 of every value; order does not matter.
-pub fn sum_of_values<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> String {
-    let sum = values.into_iter().fold(0_u64, |sum, value| sum.wrapping_add(xxh3_64(value)));
-    format!("{sum:016x}")
 }
 
 fn number(text: &str) -> Option<u64> {
@@ -89,9 +77,9 @@ fn is_word(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Meta, sum, sum_of_values};
+    use super::{Meta, sum};
 
-    const LINE: &str = "v1|461d06d093503eea63fe4daa04edd4d6|9f0c2b7711aa43de|N5b1f6c0d2a9e8847|00000000000000000042|1|81|224e887d9f2b135f|ed44475f82226ceb|60000|118";
+    const LINE: &str = "v2|461d06d093503eea63fe4daa04edd4d6|9f0c2b7711aa43de|N5b1f6c0d2a9e8847|00000000000000000042|1|81|224e887d9f2b135f|60000|118";
 
     #[test]
     fn a_line_survives_the_round_trip() {
@@ -108,7 +96,7 @@ mod tests {
         for bad in [
             "",
             "v2|a",
-            &LINE.replace("v1", "v2"),
+            &LINE.replace("v2", "v1"),
             &LINE.replace("00000000000000000042", "42"),
             &format!("{LINE}|"),
             &LINE.replace("|81|", "|-1|"),
@@ -124,11 +112,8 @@ mod tests {
         assert_eq!(sum(b""), "2d06800538d394c2");
         assert_eq!(sum(b"abc"), "78af5f94892f3950");
         assert_eq!(sum(b"[]"), "831154110e30ac6a");
-        assert_eq!(sum_of_values([&b"abc"[..], &b"[]"[..]]), "fbc0b3a5975fe5ba");
-        assert_eq!(sum_of_values([]), "0000000000000000");
         let value =
             br#"{"id":"6f1c36aa-0000-4000-8000-000000000001","name":"node-1","modify_index":42}"#;
-        assert_eq!(sum_of_values([&value[..]]), "ed44475f82226ceb");
         assert_eq!(sum(&[b"[", &value[..], b"]"].concat()), "224e887d9f2b135f");
     }
 }

@@ -1,10 +1,4 @@
 //! The cache: one protocol, spoken by Redis, by the files of this machine and by memory.
-//!
-//! Two things came to the protocol in Redis later and change nothing there for programs that don't
-//! know them (their files are of another version): `kept`,
-//! a copy of `all` that lives as long as its list proves anything ([`Store::kept`]), and the cheap
-//! question that allows to publish it anew (`discovery::probe`). A copy counts only if it is what
-//! the meta line describes, so one that an older program left behind is none.
 
 pub mod error;
 pub mod fallback;
@@ -15,7 +9,6 @@ mod keys;
 pub mod meta;
 pub mod monotonic;
 mod open;
-mod probe_backoff;
 #[cfg(any(test, fuzzing))]
 #[path = "../../tests/fuzz/properties/store.rs"]
 pub(crate) mod properties;
@@ -28,7 +21,6 @@ mod validate;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::model::node::NodeId;
 use crate::model::secret::Secret;
 use crate::model::snapshot::Snapshot;
 
@@ -37,9 +29,8 @@ use scope::Scope;
 pub use crate::host::{BootClock, FolderError, FolderFlaw, FolderSpace};
 pub use error::{Error, ErrorKind};
 pub use files::inspect::{UsableFolder, inspect_folder};
-pub use flight::{Base, FailureClass, Flight, Kept, Lease, Publication, Published};
+pub use flight::{Base, FailureClass, Flight, Lease, Publication, Published};
 pub use open::{Stores, open};
-pub use probe_backoff::ProbeBackoff;
 pub use report::{
     CacheEntry, CacheState, Cleared, ClearedPlace, KeyRole, KeyStats, Memory, Present, Sample,
     ShownList, Stats,
@@ -69,13 +60,6 @@ pub enum CacheMode {
     Local,
     /// Memory of this process: nothing outlives the run.
     None,
-}
-
-impl Place {
-    /// What questions for changes have come to on this machine.
-    pub fn probes(&self) -> ProbeBackoff {
-        ProbeBackoff::new(self.folder.clone(), &self.scope)
-    }
 }
 
 /// How to reach Redis.
@@ -116,12 +100,9 @@ pub trait Store: Send + Sync {
     /// ENTER: is there something fresh after all? If not, take the lease or say whom to wait for.
     fn enter(&self, enter: &Enter<'_>) -> Result<Entered, Error>;
 
-    /// BASE: the full records that the flight's meta describes, verified; `None` if they can't be had.
-    fn base(&self, flight: &Flight) -> Option<Base>;
-
-    /// KEPT: the `all` of the flight's meta, verified, and one full record as it stands; `None` if
-    /// there is none, or if the list that it was made from is older than details may be.
-    fn kept(&self, flight: &Flight, first: &NodeId) -> Option<Kept>;
+    /// BASE: the records of the flight's meta, verified, and the full ones if they are wanted; `None`
+    /// if they can't be had.
+    fn base(&self, flight: &Flight, want: Want) -> Option<Base>;
 
     /// PUBLISH: everything in one atomic step, or nothing. The flight is over, unless it comes back.
     fn publish(&self, flight: Flight, publication: &Publication<'_>) -> Result<Published, Error>;
@@ -146,12 +127,12 @@ pub trait Store: Send + Sync {
         None
     }
 
-    /// The partial publication of the flight that was waited for; `None` if it is not (any more) there.
+    /// The partial publication of the flight that was waited for (`all` is empty); `None` if it is not
+    /// (any more) there.
     fn partial(&self, waited: &str) -> Result<Option<Snapshot>, Error>;
 
-    /// The last complete publication with its full records (`all` is empty), however old; `None` if
-    /// there is none, or if it was cleared.
-    fn last(&self) -> Option<Snapshot>;
+    /// The last complete publication, however old; `None` if there is none, or if it was cleared.
+    fn last(&self, want: Want) -> Option<Snapshot>;
 
     /// The highest index that this host has shown, and the publication that it showed last. A list
     /// below it is asked for twice.

@@ -8,8 +8,8 @@ use crate::model::notice::Notifier;
 use crate::model::snapshot::Snapshot;
 
 use super::{
-    Base, BootClock, Cleared, Enter, Entered, Error, FailureClass, Flight, Kept, Lease, Look,
-    NodeId, Place, Present, Publication, Published, Sample, Stats, Store, Want, meta,
+    Base, BootClock, Cleared, Enter, Entered, Error, FailureClass, Flight, Lease, Look, Place,
+    Present, Publication, Published, Sample, Stats, Store, Want, meta,
 };
 
 /// A store in which everything below what this host has shown is a miss; see [`ShownNote`].
@@ -81,12 +81,8 @@ impl Store for MonotonicStore {
         self.inner.enter(enter)
     }
 
-    fn base(&self, flight: &Flight) -> Option<Base> {
-        self.inner.base(flight)
-    }
-
-    fn kept(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
-        self.inner.kept(flight, first)
+    fn base(&self, flight: &Flight, want: Want) -> Option<Base> {
+        self.inner.base(flight, want)
     }
 
     /// Something newer may have been shown since the flight began.
@@ -118,8 +114,8 @@ impl Store for MonotonicStore {
         Ok(self.allowed(self.inner.partial(waited)?))
     }
 
-    fn last(&self) -> Option<Snapshot> {
-        self.allowed(self.inner.last())
+    fn last(&self, want: Want) -> Option<Snapshot> {
+        self.allowed(self.inner.last(want))
     }
 
     fn shown(&self) -> (u64, String) {

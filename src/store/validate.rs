@@ -114,7 +114,7 @@ pub(super) fn judge(seen: StoredEntry, scope: &Scope, ttl: Duration, elapsed: Du
         rev: meta.rev.clone(),
         index: meta.index,
         count: meta.count,
-        all: family.all.unwrap_or_default(),
+        all: family.all.unwrap_or_default().into(),
         fulls: None,
         age: lag.saturating_add(since).saturating_add(elapsed),
         since: since.saturating_add(elapsed),
@@ -212,7 +212,7 @@ mod tests {
 
     fn line(scope: &Scope, all: &str, lag: u64) -> Vec<u8> {
         let (len, sum) = (all.len(), meta::sum(all.as_bytes()));
-        format!("v1|{scope}|ab|N1|{:020}|0|{len}|{sum}|{}|60000|{lag}", 7, "0".repeat(16)).into()
+        format!("v2|{scope}|ab|N1|{:020}|0|{len}|{sum}|60000|{lag}", 7).into()
     }
 
     fn family(scope: &Scope, ttl_left: i64) -> StoredFamily {

@@ -77,7 +77,7 @@ impl Home {
     fn shown(&self) -> Option<u64> {
         let store = self.store();
         let Look::Hit(list) = store.look(Want::Records).unwrap() else { return None };
-        assert_eq!(list.all, all(list.index));
+        assert_eq!(*list.all, all(list.index));
         let Look::Hit(hit) = store.look(Want::Full).unwrap() else {
             panic!("a list without records")
         };
@@ -107,7 +107,8 @@ fn fulls(index: u64) -> Fulls {
 }
 
 fn all(index: u64) -> Vec<u8> {
-    format!("[{index}]").into_bytes()
+    let full = fulls(index).remove(0).1;
+    [b"[", full.as_slice(), b"]"].concat()
 }
 
 fn enter(store: &LocalStore, token: &str, how: How) -> Result<Entered, Error> {
@@ -135,11 +136,12 @@ fn publish(
         reset: None,
         list_sent: flight.entered,
         partial,
-        all: &all,
+        all: &all.into(),
+        count: 1,
         fulls: &fulls(index),
         base: None,
-        keep: false,
-        same: false,
+        gone: &[],
+        probed: false,
     };
     store.publish(flight, &publication)
 }

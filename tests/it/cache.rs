@@ -47,6 +47,7 @@ fn stats_report_what_redis_holds_and_what_it_was_good_for() {
         "keys": [
             {"key": "nomad:clients:all", "type": "string"},
             {"key": "nomad:clients:hash", "type": "hash"},
+            {"key": "nomad:clients:kept", "type": "string"},
             {"key": "nomad:clients:meta", "type": "string"},
             {"key": "nomad:clients:epoch", "type": "string"},
         ],
@@ -94,6 +95,7 @@ fn the_page_of_stats_has_every_figure() {
         "Key",
         "Key",
         "Key",
+        "Key",
         "Memory",
         "",
         "Last hour",
@@ -135,9 +137,9 @@ fn a_size_that_is_not_known_is_none() {
         assert_eq!(text, json, "{page}");
         json
     };
-    assert_eq!(sizes("+mget +pttl +hgetall"), [true; 4]);
-    assert_eq!(sizes("+mget +pttl +hgetall +strlen"), [false, true, false, false]);
-    assert_eq!(sizes("+mget +pttl +hgetall +strlen +memory|usage"), [false; 4]);
+    assert_eq!(sizes("+mget +pttl +hgetall"), [true; 5]);
+    assert_eq!(sizes("+mget +pttl +hgetall +strlen"), [false, true, false, false, false]);
+    assert_eq!(sizes("+mget +pttl +hgetall +strlen +memory|usage"), [false; 5]);
 }
 
 #[test]

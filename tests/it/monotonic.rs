@@ -50,7 +50,7 @@ fn a_cache_that_goes_back_shows_this_host_nothing_older() {
     let mut next = process(&bench, &here);
     assert_eq!(next.store.look(Want::Full), Ok(Look::Miss { refuse: Some(old.rev) }));
     assert_eq!(next.store.present(), Ok(None));
-    assert_eq!(next.store.last(), None);
+    assert_eq!(next.store.last(Want::Full), None);
     assert_eq!(next.store.shown(), (9, new.rev));
     assert_eq!(process(&bench, &there).hit().map(|hit| hit.index), Some(5), "another host");
     // Nothing changes that but something as new.
@@ -87,7 +87,7 @@ fn what_is_older_than_what_was_shown_is_not_published() {
         rev: "N9".to_owned(),
         index: 9,
         count: 0,
-        all: b"[]".to_vec(),
+        all: b"[]".to_vec().into(),
         fulls: None,
         age: Duration::ZERO,
         since: Duration::ZERO,

@@ -25,9 +25,7 @@ const CANNOT_HAPPEN: &[(&str, &str, &str)] = &[
     ("local", "a_rolled_back_epoch_is_cleared_again", "no server to go back in time"),
     ("local", "an_endless_lease_is_taken", "the kernel frees the lock of a process that ends"),
     ("local", "delta_needs_the_rev", "there are no deltas"),
-    ("local", "delta_needs_the_count", "there are no deltas"),
     ("local", "older_then_delta", "there are no deltas"),
-    ("local", "rebase_changes_nothing", "there are no deltas"),
     ("local", "delta_of_nothing", "the full records do not expire before the header"),
     ("local", "no_floor_over_an_orphan_hash", "only a header names the full records"),
     ("local", "foreign_exchange_is_noticed", "a record's line has no name but its own"),
@@ -37,7 +35,6 @@ const CANNOT_HAPPEN: &[(&str, &str, &str)] = &[
     ("in process", "no_floor_over_an_orphan_hash", "nothing is evicted"),
     ("in process", "without_its_records_it_is_refused", "nothing is evicted"),
     ("in process", "an_evicted_epoch_voids_everything", "nothing is evicted"),
-    ("in process", "rebase_changes_nothing", "there are no deltas"),
     ("in process", "delta_of_nothing", "the details end with their publication"),
     ("in process", "a_spoilt_epoch_heals", "there is no epoch"),
     ("in process", "a_partial_publication_ends_with_its_epoch", "there is no epoch"),
@@ -113,6 +110,7 @@ scenes! {
     kept:
         what_is_kept_is_published_with_a_new_rev
         after_a_change_only_the_new_is_kept
+        a_node_that_comes_and_goes_leaves_nothing
         without_its_records_it_is_refused
         a_clear_fences_what_is_kept
         a_newer_one_fences_what_is_kept;

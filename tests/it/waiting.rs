@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nomad_clients::discovery::{Discovery, Error, How, Request, Shutdown, Source, Want};
+use nomad_clients::model::node::AllJson;
 use nomad_clients::model::node::{Detail, Full, NodeId};
 use nomad_clients::model::rows::Rows;
 use nomad_clients::nomad::{self, Listing};
@@ -104,11 +105,12 @@ fn publish_partial(nomad: &FakeNomad, store: &dyn Store, flight: Flight) {
         reset: None,
         list_sent: Instant::now(),
         partial: true,
-        all: &[],
+        all: &AllJson::default(),
+        count: 2,
         fulls: &fulls,
         base: None,
-        keep: false,
-        same: false,
+        gone: &[],
+        probed: false,
     };
     assert_eq!(store.publish(flight, &publication).unwrap(), Published::Done);
     assert_eq!(nomad.asked(), Vec::<String>::new());

@@ -14,7 +14,7 @@ use crate::model::snapshot::Snapshot;
 use crate::net::sync::lock;
 use crate::nomad::{self, HttpNomad, IndexReply, LongPoll};
 use crate::render::ClusterSection;
-use crate::store::{self, FailureClass, Look, ProbeBackoff, Sample, Store, Stores};
+use crate::store::{self, FailureClass, Look, Sample, Store, Stores};
 
 use super::events::EventHub;
 use super::memory_budget::MemoryBudget;
@@ -26,7 +26,6 @@ pub(crate) struct Backend {
     pub(crate) nomad: HttpNomad,
     pub(crate) stores: Stores,
     pub(crate) policy: Policy,
-    pub(crate) probes: ProbeBackoff,
     pub(crate) cluster: ClusterSection,
     /// How long a list is fresh.
     pub(crate) ttl: Duration,
@@ -249,13 +248,12 @@ impl PublicationCache {
     }
 
     fn discovery(&self, began: Instant) -> Discovery {
-        let Backend { nomad, stores, policy, probes, notifier, shutdown, .. } = &self.backend;
+        let Backend { nomad, stores, policy, notifier, shutdown, .. } = &self.backend;
         let deadline = began.checked_add(policy.timeout).unwrap_or(policy.deadline);
         Discovery {
             nomad: Arc::new(nomad.again(deadline)),
             store: stores.run(),
             policy: Policy { deadline, ..*policy },
-            probes: probes.clone(),
             notifier: notifier.clone(),
             progress: Arc::new(NoProgress),
             shutdown: Arc::clone(shutdown),

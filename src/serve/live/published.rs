@@ -51,7 +51,8 @@ impl CachedPublication {
         budget: &MemoryBudget,
         older: Option<Arc<ParsedNodes>>,
     ) -> Self {
-        let Snapshot { rev, index, count, all: mut listed, mut fulls, .. } = snapshot;
+        let Snapshot { rev, index, count, all, mut fulls, .. } = snapshot;
+        let mut listed = Arc::unwrap_or_clone(all);
         listed.push(b'\n');
         if let Some(fulls) = &mut fulls {
             fulls.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
@@ -177,7 +178,7 @@ mod tests {
                 rev: rev.to_owned(),
                 index: 1,
                 count: 1,
-                all: all.into(),
+                all: all.as_bytes().to_vec().into(),
                 fulls: None,
                 age: std::time::Duration::ZERO,
                 since: std::time::Duration::ZERO,

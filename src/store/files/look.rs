@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use crate::model::format::millis;
-use crate::model::node::{Fulls, NodeId};
+use crate::model::node::Fulls;
 use crate::model::snapshot::Snapshot;
-use crate::store::records::{Fields, recorded, verified};
+use crate::store::records::{Fields, counted, matched, recorded, records_of};
 use crate::store::validate::{self, Verdict, judge};
-use crate::store::{Flight, Kept, Look, Present, Want};
+use crate::store::{Base, Flight, Look, Present, Want};
 
 use super::lease;
 use super::lease::LastPublished;
@@ -75,18 +75,37 @@ pub(super) fn present(store: &LocalStore) -> Option<Present> {
     )
 }
 
-/// What may be published anew, see [`Store::kept`](crate::store::Store::kept).
-pub(super) fn kept(store: &LocalStore, flight: &Flight, first: &NodeId) -> Option<Kept> {
-    let meta = flight.meta()?;
-    let (header, all) = store.open_snap()?.read().ok()?;
-    let keep = u64::try_from(store.detail_ttl.as_millis()).unwrap_or(u64::MAX);
-    let is_proved = store.now().saturating_sub(header.listed) <= keep;
-    if header.rev != meta.rev || !is_proved || !meta.describes(&all) {
+/// The records of the flight's publication; of a partial one by its full records.
+pub(super) fn base(store: &LocalStore, flight: &Flight, want: Want) -> Option<Base> {
+    let (known, meta) = (store.known(), flight.meta()?);
+    let header = known.valid(store).filter(|header| header.rev == meta.rev)?;
+    let rev = header.rev.clone();
+    if header.len == 0 {
+        let fulls = store.counted(header)?;
+        let all = records_of(&fulls);
+        return Some(Base { rev, all, fulls: Some(fulls), is_kept: false });
+    }
+    let (read, all) = store.open_snap()?.read().ok()?;
+    if read.rev != rev || !meta.describes(&all) {
         return None;
     }
-    let records = store.full_file(&header)?;
-    let first = lines(&records).find(|line| field(line) == first.as_str().as_bytes())?.to_vec();
-    Some(Kept { all, first: first.into() })
+    let fulls = match want {
+        Want::Records => None,
+        Want::Full => Some(matched(&all, store.fields(&read)?)?),
+    };
+    Some(Base { rev, all: all.into(), fulls, is_kept: true })
+}
+
+pub(super) fn last(store: &LocalStore, want: Want) -> Option<Snapshot> {
+    let known = store.known();
+    known.valid(store).filter(|header| header.len > 0 && !known.is_outdated)?;
+    let (header, all) = store.open_snap()?.read().ok()?;
+    let is_it = Some(&header) == known.header() && header.meta().describes(&all);
+    let fulls = match want {
+        Want::Records => None,
+        Want::Full => Some(matched(&all, store.fields(&header)?)?),
+    };
+    is_it.then(|| Snapshot { all: all.into(), ..store.recorded(&header, fulls) })
 }
 
 impl LocalStore {
@@ -166,20 +185,26 @@ impl LocalStore {
         match want {
             Want::Records => Ok(Look::Hit(snapshot)),
             Want::Full => {
-                let fulls = Some(self.fulls(&header).ok_or(header.rev)?);
+                let fields = self.fields(&header);
+                let fulls = fields.and_then(|fields| matched(&snapshot.all, fields));
+                let fulls = Some(fulls.ok_or(header.rev)?);
                 Ok(Look::Hit(Snapshot { fulls, ..snapshot }))
             }
         }
     }
 
-    /// The full records that a header describes; `None` if they are not (any more) there.
-    pub(super) fn fulls(&self, header: &Header) -> Option<Fulls> {
+    /// The full records of a header's file, as they are stored; `None` if that is not (any more) there.
+    pub(super) fn fields(&self, header: &Header) -> Option<Fields> {
         if header.count == 0 {
-            return verified(&header.meta(), Fields::new());
+            return Some(Fields::new());
         }
         let bytes = self.full_file(header)?;
-        let fields = lines(&bytes).map(|line| (field(line).to_vec(), line.to_vec())).collect();
-        verified(&header.meta(), fields)
+        Some(lines(&bytes).map(|line| (field(line).to_vec(), line.to_vec())).collect())
+    }
+
+    /// The same of a publication whose `all` is not there.
+    pub(super) fn counted(&self, header: &Header) -> Option<Fulls> {
+        counted(header.count, self.fields(header)?)
     }
 
     fn full_file(&self, header: &Header) -> Option<Vec<u8>> {
@@ -189,10 +214,10 @@ impl LocalStore {
         self.folder.read(name, FULLS_LONGEST)
     }
 
-    /// A publication with its full records and without `all`.
-    pub(super) fn with_fulls(&self, header: &Header) -> Option<Snapshot> {
+    /// A publication without `all`.
+    pub(super) fn recorded(&self, header: &Header, fulls: Option<Fulls>) -> Snapshot {
         let since = Duration::from_millis(self.now().saturating_sub(header.at));
-        Some(recorded(&header.meta(), self.fulls(header)?, since))
+        recorded(&header.meta(), fulls, since)
     }
 }
 

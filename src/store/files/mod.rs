@@ -26,8 +26,7 @@ use crate::model::snapshot::Snapshot;
 use super::scope::Scope;
 use super::{
     Base, BootClock, CLEAR_TIMEOUT, Cleared, ClearedPlace, Enter, Entered, Error, FailureClass,
-    Flight, Kept, Lease, Look, NodeId, Place, Present, Publication, Published, Sample, Stats,
-    Store, Want,
+    Flight, Lease, Look, Place, Present, Publication, Published, Sample, Stats, Store, Want,
 };
 use crate::host::FolderFlaw;
 use crate::host::folder::Folder;
@@ -35,7 +34,6 @@ use crate::model::text::io_reason;
 
 use lease::{Flights, FollowerLock};
 use look::LocalEntry;
-use snapshot_file::Header;
 
 const EPOCH: &str = "epoch";
 const EPOCH_LONGEST: u64 = 64;
@@ -114,14 +112,8 @@ impl Store for LocalStore {
         enter::enter(self, enter)
     }
 
-    fn base(&self, flight: &Flight) -> Option<Base> {
-        let (known, meta) = (self.known(), flight.meta()?);
-        let header = known.valid(self).filter(|header| header.rev == meta.rev)?;
-        Some(Base { rev: header.rev.clone(), fulls: self.fulls(header)?.into_iter().collect() })
-    }
-
-    fn kept(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
-        look::kept(self, flight, first)
+    fn base(&self, flight: &Flight, want: Want) -> Option<Base> {
+        look::base(self, flight, want)
     }
 
     fn publish(&self, flight: Flight, publication: &Publication<'_>) -> Result<Published, Error> {
@@ -148,13 +140,11 @@ impl Store for LocalStore {
         let known = self.known();
         let header =
             known.valid(self).filter(|header| header.rev.strip_prefix('p') == Some(waited));
-        Ok(header.and_then(|header| self.with_fulls(header)))
+        Ok(header.and_then(|header| Some(self.recorded(header, Some(self.counted(header)?)))))
     }
 
-    fn last(&self) -> Option<Snapshot> {
-        let known = self.known();
-        let whole = |header: &&Header| header.len > 0 && !known.is_outdated;
-        self.with_fulls(known.valid(self).filter(whole)?)
+    fn last(&self, want: Want) -> Option<Snapshot> {
+        look::last(self, want)
     }
 
     fn clear(&self) -> Cleared {

@@ -5,8 +5,9 @@ use std::io;
 use crate::clock;
 use crate::host::folder::WriteLock;
 use crate::model::format::millis;
+use crate::model::node::Fulls;
 use crate::store::meta::{self, Meta};
-use crate::store::records::difference;
+use crate::store::records::{merged, seal};
 use crate::store::{Error, FailureClass, Flight, Publication, Published};
 
 use super::lease;
@@ -49,12 +50,10 @@ fn try_publish(store: &LocalStore, flight: Flight, new: &Publication<'_>) -> io:
     {
         return Ok(Published::Older { flight, index: newer.idx, rev: newer.rev.clone() });
     }
-    let same = flight.meta().filter(|_| new.same);
-    let same = same.map(|same| republished(store, same, present));
-    if same.is_some_and(|same| same.is_none()) {
+    let Some(records) = full_records(store, new, present) else {
         return Ok(Published::Rebase(flight));
-    }
-    if let Err(error) = write(store, &writing, &flight, new, present) {
+    };
+    if let Err(error) = write(store, &writing, header(store, &flight, new), (new, records)) {
         // What is about to be printed may be newer than what is there, and removing needs no room.
         writing.remove(&store.name("snap"))?;
         store.remove_fulls(&writing, "");
@@ -66,44 +65,64 @@ fn try_publish(store: &LocalStore, flight: Flight, new: &Publication<'_>) -> io:
     Ok(Published::Done)
 }
 
+/// The full records of a publication.
+enum FullRecords {
+    /// Nothing has changed: the file that this header names.
+    Present(Header),
+    Written(Fulls),
+    /// Only those that have changed are at hand: the list is published without any.
+    Unknown,
+}
+
+/// `None` if the base is not (any more) there, or if its list is too old to be published unasked.
+fn full_records(
+    store: &LocalStore,
+    new: &Publication<'_>,
+    present: Option<&Header>,
+) -> Option<FullRecords> {
+    let Some(base) = new.base else {
+        let is_whole = new.fulls.len() as u64 == new.count;
+        let whole = || FullRecords::Written(new.fulls.clone());
+        return Some(if is_whole { whole() } else { FullRecords::Unknown });
+    };
+    let present = present.filter(|present| present.rev == base.rev)?;
+    let listed = store.now().saturating_sub(present.listed);
+    if new.probed && listed > millis(store.detail_ttl) {
+        return None;
+    }
+    if new.gone.is_empty() && new.fulls.is_empty() {
+        let is_whole =
+            present.count == 0 || store.folder.len(&present.full) == Some(present.full_len);
+        return is_whole.then(|| FullRecords::Present(present.clone()));
+    }
+    Some(FullRecords::Written(merged(store.counted(present)?, new.gone, new.fulls)))
+}
+
 fn write(
     store: &LocalStore,
     writing: &WriteLock<'_>,
-    flight: &Flight,
-    new: &Publication<'_>,
-    present: Option<&Header>,
+    fresh: Header,
+    (new, records): (&Publication<'_>, FullRecords),
 ) -> io::Result<()> {
-    let fresh = header(store, flight, new);
-    let same = flight.meta().filter(|_| new.same);
-    let header = match same.and_then(|same| republished(store, same, present)) {
-        Some(Header { count, hsum, full, listed, .. }) => Header {
-            count: *count,
-            hsum: hsum.clone(),
-            full: full.clone(),
-            listed: *listed,
-            ..fresh
-        },
-        None => Header { full: fulls(store, writing, flight, new, present)?, ..fresh },
+    let header = match records {
+        FullRecords::Present(Header { count, full, full_len, listed, .. }) => {
+            let listed = if new.probed { listed } else { fresh.listed };
+            Header { count, full, full_len, listed, ..fresh }
+        }
+        FullRecords::Written(fulls) => {
+            let (full, full_len) = write_fulls(store, writing, &fresh, &fulls)?;
+            Header { count: fulls.len() as u64, full, full_len, ..fresh }
+        }
+        FullRecords::Unknown => Header { count: new.count, ..fresh },
     };
-    let all = if new.partial { &[] } else { new.all };
+    let all: &[u8] = if new.partial { &[] } else { new.all };
     lease::note(&store.folder, &store.name("flight"), &header.rev)?;
     writing.replace(&store.name("snap"), &[&header.line(), all])?;
     store.remove_fulls(writing, &header.full);
     Ok(())
 }
 
-/// The present publication, if it is the one that is published anew and still has its records.
-fn republished<'a>(
-    store: &LocalStore,
-    same: &Meta,
-    present: Option<&'a Header>,
-) -> Option<&'a Header> {
-    let is_there =
-        |header: &&Header| header.full.is_empty() || store.folder.len(&header.full).is_some();
-    present.filter(|header| same.rev == header.rev).filter(is_there)
-}
-
-/// Of a list; the file of full records is not named yet.
+/// Of a list; its full records are not counted and not named yet.
 fn header(store: &LocalStore, flight: &Flight, new: &Publication<'_>) -> Header {
     let (rev, len, sum) = if new.partial {
         (format!("p{}", flight.watch), 0, "-".to_owned())
@@ -116,15 +135,14 @@ fn header(store: &LocalStore, flight: &Flight, new: &Publication<'_>) -> Header 
         epoch: flight.epoch.clone(),
         rev,
         index: new.index,
-        count: new.fulls.len() as u64,
+        count: 0,
         len,
         sum,
-        hsum: meta::sum_of_values(new.fulls.iter().map(|(_, full)| full.as_slice())),
         ttl_ms: millis(store.ttl),
         lag_ms: lag(flight, new, now),
     };
     let beside = flight.beside.clone();
-    Header { beside, ..Header::new(meta, String::new(), &store.boot.id, now) }
+    Header { beside, ..Header::new(meta, &store.boot.id, now) }
 }
 
 /// Since the list was asked for. The clock of the boot counts the time asleep, too.
@@ -134,45 +152,21 @@ fn lag(flight: &Flight, new: &Publication<'_>, now: u64) -> u64 {
     now.saturating_sub(flight.now_ms.saturating_add(list_sent)).max(awake)
 }
 
-/// The name of the file of full records, which is written if anything in it changed.
-fn fulls(
-    store: &LocalStore,
-    writing: &WriteLock<'_>,
-    flight: &Flight,
-    new: &Publication<'_>,
-    present: Option<&Header>,
-) -> io::Result<String> {
-    unchanged(store, new, present).map_or_else(|| write_fulls(store, writing, flight, new), Ok)
-}
-
-/// The present file of full records, if nothing in it changed.
-fn unchanged(
-    store: &LocalStore,
-    new: &Publication<'_>,
-    present: Option<&Header>,
-) -> Option<String> {
-    let (base, present) = (new.base?, present?);
-    let changes = difference(new);
-    let same = base.rev == present.rev && changes.gone.is_empty() && changes.changed.is_empty();
-    let bytes: u64 = new.fulls.iter().map(|(_, full)| full.len() as u64 + 1).sum();
-    let whole = same && bytes > 0 && store.folder.len(&present.full) == Some(bytes);
-    whole.then(|| present.full.clone())
-}
-
+/// Writes the file of full records; its name and length.
 fn write_fulls(
     store: &LocalStore,
     writing: &WriteLock<'_>,
-    flight: &Flight,
-    new: &Publication<'_>,
-) -> io::Result<String> {
-    if new.fulls.is_empty() {
-        return Ok(String::new());
+    fresh: &Header,
+    fulls: &Fulls,
+) -> io::Result<(String, u64)> {
+    if fulls.is_empty() {
+        return Ok((String::new(), 0));
     }
-    let name = store.name(&format!("{}.full", flight.lease.token));
-    let lines: Vec<&[u8]> =
-        new.fulls.iter().flat_map(|(_, full)| [full.as_slice(), b"\n"]).collect();
-    writing.replace(&name, &[&lines.concat()])?;
-    Ok(name)
+    let name = store.name(&format!("{}.full", fresh.rev));
+    let lines: Vec<Vec<u8>> = fulls.iter().map(|(_, full)| seal(full)).collect();
+    let lines = [&lines.join(&b'\n')[..], b"\n"].concat();
+    writing.replace(&name, &[&lines])?;
+    Ok((name, lines.len() as u64))
 }
 
 /// Fenced. What is about to be printed may be newer than what is visible: then nobody may be shown
@@ -220,10 +214,9 @@ fn floor(
     present: Option<&Header>,
     epoch: String,
 ) -> Header {
-    let (count, hsum, full) = match present {
-        Some(present) => (present.count, present.hsum.clone(), present.full.clone()),
-        None => (0, meta::sum_of_values([]), String::new()),
-    };
+    let (count, full, full_len) = present
+        .map(|present| (present.count, present.full.clone(), present.full_len))
+        .unwrap_or_default();
     let meta = Meta {
         scope: store.scope.as_str().to_owned(),
         epoch,
@@ -232,9 +225,8 @@ fn floor(
         count,
         len: 0,
         sum: "-".to_owned(),
-        hsum,
         ttl_ms: 0,
         lag_ms: 0,
     };
-    Header::new(meta, full, &store.boot.id, store.now())
+    Header { full, full_len, ..Header::new(meta, &store.boot.id, store.now()) }
 }

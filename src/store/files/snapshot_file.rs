@@ -30,9 +30,10 @@ pub(super) struct Header {
     pub(super) count: u64,
     pub(super) len: u64,
     pub(super) sum: String,
-    pub(super) hsum: String,
     /// The name of the file with the full records; empty if there is none.
     pub(super) full: String,
+    /// Its length in bytes.
+    pub(super) full_len: u64,
     /// Milliseconds since boot at the publication.
     pub(super) at: u64,
     pub(super) ttl: u64,
@@ -99,8 +100,8 @@ impl Opened {
 }
 
 impl Header {
-    /// The header of something published at this moment.
-    pub(super) fn new(meta: Meta, full: String, boot_id: &str, at: u64) -> Self {
+    /// The header of something published at this moment, without full records.
+    pub(super) fn new(meta: Meta, boot_id: &str, at: u64) -> Self {
         Self {
             v: VERSION,
             scope: meta.scope,
@@ -111,8 +112,8 @@ impl Header {
             count: meta.count,
             len: meta.len,
             sum: meta.sum,
-            hsum: meta.hsum,
-            full,
+            full: String::new(),
+            full_len: 0,
             at,
             ttl: meta.ttl_ms,
             lag: meta.lag_ms,
@@ -144,9 +145,8 @@ impl Header {
     /// Holds nothing, and fences every flight that began before it.
     pub(super) fn void(epoch: String, scope: String, boot_id: &str, at: u64) -> Self {
         let (rev, none) = (format!("x{}", random::hex16()), "-".to_owned());
-        let hsum = meta::sum_of_values([]);
         let boot_id = boot_id.to_owned();
-        Self { v: VERSION, scope, epoch, boot_id, rev, sum: none, hsum, at, ..Self::default() }
+        Self { v: VERSION, scope, epoch, boot_id, rev, sum: none, at, ..Self::default() }
     }
 
     pub(super) fn is_void(&self) -> bool {
@@ -175,7 +175,6 @@ impl Header {
             count: self.count,
             len: self.len,
             sum: self.sum.clone(),
-            hsum: self.hsum.clone(),
             ttl_ms: self.ttl,
             lag_ms: self.lag,
         }

@@ -8,7 +8,7 @@ use crate::clock;
 use crate::model::format::millis;
 use crate::random;
 use crate::store::meta::{self, Meta};
-use crate::store::records::{Difference, difference};
+use crate::store::records::seal;
 use crate::store::{
     Enter, Entered, Error, FailureClass, Flight, How, Lease, Publication, Published, RefusedRevs,
 };
@@ -47,6 +47,17 @@ const FAIL: Step = Step { name: "EVAL fail", ..RENEW };
 const VOID: Step = Step { name: "EVAL void", ..ENTER };
 const PUBLISH: Step = Step { name: "EVAL publish", ..RENEW };
 
+/// What becomes of `all`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    /// Its bytes are sent.
+    New,
+    /// Redis copies what it kept of the base.
+    Same,
+    /// The same, but no list has proved it.
+    Probed,
+}
+
 /// A dead epoch is cleared and the question asked again, once a run. If that does not help,
 /// the cache is not touched any more: what is published under a dead epoch is a miss here.
 pub(super) fn enter(store: &RedisStore, enter: &Enter<'_>) -> Result<Entered, Error> {
@@ -69,13 +80,20 @@ pub(super) fn publish(
     publication: &Publication<'_>,
 ) -> Result<Published, Error> {
     store.patience.publishes(publication);
-    // The copy that is kept travels only if Redis can't copy.
-    let sent = if publication.same { &[] } else { publication.all };
-    let words = store.publish_once(&flight, publication, sent)?;
-    let words = match words[..] == ["NOCOPY"] {
-        true => store.publish_once(&flight, publication, publication.all)?,
-        false => words,
+    let how = match flight.meta().is_some_and(|meta| publication.is_same(meta)) {
+        true if publication.probed => Content::Probed,
+        true => Content::Same,
+        // What is published unasked must be what a list has proved.
+        false if publication.probed => return Ok(Published::Rebase(flight)),
+        false => Content::New,
     };
+    let sent = if how == Content::New { publication.all.as_slice() } else { &[] };
+    let mut words = store.publish_once(&flight, publication, (how, sent))?;
+    if words[..] == ["NOCOPY"] {
+        // Redis can't copy, or what it kept of a list that was proved is gone.
+        let how = if how == Content::Same { Content::New } else { how };
+        words = store.publish_once(&flight, publication, (how, publication.all.as_slice()))?;
+    }
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["OK"] => Ok(Published::Done),
         ["OLDER", index, rev] => {
@@ -169,9 +187,9 @@ impl RedisStore {
         &self,
         flight: &Flight,
         publication: &Publication<'_>,
-        all: &[u8],
+        content: (Content, &[u8]),
     ) -> Result<Vec<String>, Error> {
-        let eval = self.publish_command(flight, publication, all);
+        let eval = self.publish_command(flight, publication, content);
         let limit = StepLimit::Publish(eval.bytes());
         let words = self.words(Step { limit, ..PUBLISH }, &eval);
         words.map_err(|error| self.lacking(error))
@@ -181,22 +199,13 @@ impl RedisStore {
         &self,
         flight: &'a Flight,
         publication: &Publication<'a>,
-        sent: &'a [u8],
+        (content, sent): (Content, &'a [u8]),
     ) -> Long<'a> {
-        let Publication { index, eff, reset, all, fulls, base, .. } = *publication;
-        let same = flight.meta().filter(|_| publication.same);
+        let Publication { index, eff, reset, partial, all, base, gone, fulls, .. } = *publication;
         let lag = millis(clock::now().saturating_duration_since(publication.list_sent));
         let list_at = flight.now_ms.saturating_add(millis(
             publication.list_sent.saturating_duration_since(flight.entered),
         ));
-        let Difference { gone, changed } = difference(publication);
-        let hsum = || meta::sum_of_values(fulls.iter().map(|(_, full)| full.as_slice()));
-        let rev = same.map(|meta| &meta.rev).or(base.map(|base| &base.rev));
-        let copy = match publication.keep {
-            _ if same.is_some() => "same",
-            true => "new",
-            false => "",
-        };
         let mut eval = self.eval(PUBLISH_LUA, 10);
         eval.arg(self.scope.as_str())
             .arg(flight.lease.token())
@@ -204,13 +213,21 @@ impl RedisStore {
             .arg(&flight.epoch);
         eval.arg(format!("{index:020}")).arg(format!("{eff:020}")).arg(reset.unwrap_or_default());
         eval.arg(millis(self.ttl).max(1)).arg(millis(self.detail_ttl).max(1)).arg(lag).arg(list_at);
-        eval.arg(u8::from(publication.partial)).arg(meta::sum(all));
-        eval.arg(same.map_or_else(hsum, |meta| meta.hsum.clone()));
-        let rev = rev.map_or("", String::as_str);
-        let mut tail = vec![Cow::Borrowed(sent), rev.as_bytes().into(), copy.as_bytes().into()];
+        eval.arg(u8::from(partial)).arg(meta::sum(all));
+        let content = match content {
+            Content::New => "new",
+            Content::Same => "same",
+            Content::Probed => "probed",
+        };
+        let mut tail =
+            vec![Cow::Borrowed(sent), base.map_or("", |base| &base.rev).as_bytes().into()];
+        tail.push(content.as_bytes().into());
         tail.push(gone.len().to_string().into_bytes().into());
-        tail.extend(gone.iter().map(|id| Cow::Borrowed(id.as_bytes())));
-        tail.extend(changed.iter().flat_map(|(id, full)| [id.as_bytes(), full]).map(Cow::Borrowed));
+        tail.extend(gone.iter().map(|id| Cow::Borrowed(id.as_str().as_bytes())));
+        for (id, full) in fulls {
+            tail.push(Cow::Borrowed(id.as_str().as_bytes()));
+            tail.push(Cow::Owned(seal(full)));
+        }
         Long { head: eval, tail }
     }
 
@@ -256,10 +273,12 @@ fn entered(words: &[&str], token: &str) -> Option<Entered> {
             Entered::Wait { lease: lease.to_owned(), rev }
         }
         ["FAILED", class] => Entered::Failed(FailureClass::from_number(class)),
-        [state @ ("OWN" | "SOLO"), epoch, meta, watch, family, now_ms] => {
+        [state @ ("OWN" | "SOLO"), epoch, meta, watch, family, now_ms, hash_len] => {
             let solo = (state == "SOLO").then(|| watch.to_owned());
             let meta = Meta::parse(meta.as_bytes());
             let flight = Flight::new(token, solo, epoch.to_owned(), meta);
+            // -1: something else has the name of the hash.
+            let flight = flight.over_hash(Some(hash_len.parse().unwrap_or(u64::MAX)));
             let now_ms = now_ms.parse().ok()?;
             Entered::Own(flight.entered_at(family == "lit", now_ms, clock::now()))
         }

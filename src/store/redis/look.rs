@@ -5,14 +5,14 @@ use std::time::Duration;
 use redis::{Cmd, Value};
 
 use crate::clock;
-use crate::model::node::{Fulls, NodeId};
+use crate::model::node::{AllJson, Fulls};
 use crate::model::snapshot::Snapshot;
 use crate::net::sync::lock;
 use crate::store::keys::Family;
 use crate::store::meta::Meta;
-use crate::store::records::{Fields, recorded, verified};
+use crate::store::records::{Fields, counted, matched, recorded, records_of};
 use crate::store::validate::{self, Hit, StoredEntry, StoredFamily, Verdict, judge};
-use crate::store::{Base, Error, Flight, Kept, Look, Present, Want};
+use crate::store::{Base, Error, Flight, Look, Present, Want};
 
 use super::ask::Step;
 use super::connection::Manner;
@@ -29,7 +29,9 @@ const LOOK: Step = Step {
 const LOOK_FULL: Step = Step { name: "PTTL, PTTL, MGET, HGETALL", ..LOOK };
 pub(super) const HASH: Step =
     Step { name: "HGETALL", limit: StepLimit::Patience, manner: Manner::Reads, on_the_way: false };
-const KEPT: Step = Step { name: "GET, HMGET", ..HASH };
+const KEPT: Step = Step { name: "MGET", ..HASH };
+const KEPT_FULL: Step = Step { name: "MGET, HGETALL", ..HASH };
+const OWN_HASH: Step = Step { name: "HGETALL, MGET", ..HASH };
 const PRESENT: Step = Step { name: "PTTL, PTTL, MGET (no values)", ..LOOK };
 const PARTIAL: Step = Step { name: "MGET", ..HASH };
 const OTHER_RECORDS: &str = "its full records belong to another publication";
@@ -95,30 +97,33 @@ pub(super) fn present(store: &RedisStore) -> Result<Option<Present>, Error> {
     store.present_by(PRESENT)
 }
 
-pub(super) fn base(store: &RedisStore, flight: &Flight) -> Option<Base> {
+/// What is kept of `all`, if it is what the flight's meta describes; else the hash, which is all
+/// that a partial publication has.
+pub(super) fn base(store: &RedisStore, flight: &Flight, want: Want) -> Option<Base> {
     let meta = flight.meta()?;
-    match store.fulls(meta, flight.literal) {
+    if meta.len > 0 && flight.has_whole_hash() {
+        match store.kept(meta, flight.literal, want) {
+            Ok(Some((all, fulls))) => {
+                let rev = meta.rev.clone();
+                return Some(Base { rev, all, fulls, is_kept: true });
+            }
+            Ok(None) => {}
+            Err(error) => {
+                store.ignored(&error.to_string());
+                return None;
+            }
+        }
+    }
+    match store.hash_of(meta, flight.literal) {
         Ok(Some(fulls)) => {
-            return Some(Base { rev: meta.rev.clone(), fulls: fulls.into_iter().collect() });
+            let all = records_of(&fulls);
+            let rev = meta.rev.clone();
+            return Some(Base { rev, all, fulls: Some(fulls), is_kept: false });
         }
         Ok(None) => store.ignored(OTHER_RECORDS),
         Err(error) => store.ignored(&error.to_string()),
     }
     None
-}
-
-/// The copy counts only if it is what the flight's meta describes.
-pub(super) fn kept(store: &RedisStore, flight: &Flight, first: &NodeId) -> Option<Kept> {
-    let meta = flight.meta()?;
-    let Family { kept, hash, .. } = store.keys.family(flight.literal);
-    let asked = [command("GET", &[kept]), command("HMGET", &[hash, first.as_str()])];
-    let replies =
-        store.ask(KEPT, &asked).inspect_err(|error| store.ignored(&error.to_string())).ok()?;
-    let [kept, Value::Array(mut firsts)] = <[Value; 2]>::try_from(replies).ok()? else {
-        return None;
-    };
-    let (all, first) = (bulk(kept)?, bulk(firsts.pop()?)?);
-    meta.describes(&all).then_some(Kept { all, first: first.into() })
 }
 
 pub(super) fn partial(store: &RedisStore, waited: &str) -> Result<Option<Snapshot>, Error> {
@@ -142,9 +147,9 @@ pub(super) fn partial(store: &RedisStore, waited: &str) -> Result<Option<Snapsho
     if store.is_dead(&epoch) {
         return Ok(None);
     }
-    let fulls = store.fulls(&meta, literal)?;
+    let fulls = store.hash_of(&meta, literal)?;
     let since = PARTIAL_AGE + clock::since(sent);
-    let partial = fulls.map(|fulls| recorded(&meta, fulls, since));
+    let partial = fulls.map(|fulls| recorded(&meta, Some(fulls), since));
     Ok(partial.filter(|partial| !store.is_of_before_refusal(partial.age)))
 }
 
@@ -198,7 +203,7 @@ impl RedisStore {
             }
         };
         match hash.and_then(fields) {
-            Ok(fields) => snapshot.fulls = verified(&meta, fields),
+            Ok(fields) => snapshot.fulls = matched(&snapshot.all, fields),
             Err(error) => self.ignored(&error.to_string()),
         }
         if snapshot.fulls.is_none() {
@@ -213,9 +218,43 @@ impl RedisStore {
         self.ask(HASH, &[hash])?.pop().ok_or(Error::NotRedis)
     }
 
-    /// Exactly the records that `meta` describes.
-    pub(super) fn fulls(&self, meta: &Meta, literal: bool) -> Result<Option<Fulls>, Error> {
-        Ok(verified(meta, fields(self.hash(literal)?)?))
+    /// What is kept of the publication that `meta` describes, in full if wanted; `None` if that is not
+    /// what is there.
+    pub(super) fn kept(
+        &self,
+        meta: &Meta,
+        literal: bool,
+        want: Want,
+    ) -> Result<Option<(AllJson, Option<Fulls>)>, Error> {
+        let Family { kept, hash, .. } = self.keys.family(literal);
+        let mut asked = vec![command("MGET", &[kept])];
+        let step = match want {
+            Want::Records => KEPT,
+            Want::Full => {
+                asked.push(command("HGETALL", &[hash]));
+                KEPT_FULL
+            }
+        };
+        let mut replies = self.ask(step, &asked)?.into_iter();
+        let all = replies.next().and_then(only).filter(|all| meta.describes(all));
+        let Some(all) = all else { return Ok(None) };
+        let fulls = replies.next().map(fields).transpose()?.map(|fields| matched(&all, fields));
+        Ok(match fulls {
+            Some(None) => None,
+            fulls => Some((all.into(), fulls.flatten())),
+        })
+    }
+
+    /// The hash of the publication that `meta` describes. The meta line is read again behind it: no
+    /// rev is used twice, so if it still stands there, the hash was its own.
+    fn hash_of(&self, meta: &Meta, literal: bool) -> Result<Option<Fulls>, Error> {
+        let Family { meta: line, hash, .. } = self.keys.family(literal);
+        let asked = [command("HGETALL", &[hash]), command("MGET", &[line])];
+        let replies = self.ask(OWN_HASH, &asked)?;
+        let Ok([hash, line]) = <[Value; 2]>::try_from(replies) else { return Ok(None) };
+        let is_still = only(line).and_then(|line| Meta::parse(&line)).as_ref() == Some(meta);
+        let fields = fields(hash)?;
+        Ok(if is_still { counted(meta.count, fields) } else { None })
     }
 }
 
@@ -234,6 +273,12 @@ pub(super) fn stored(replies: Vec<Value>) -> Option<StoredEntry> {
         Some(StoredFamily::read(line.as_deref(), all, int(left)?))
     };
     Some(StoredEntry { epoch, literal: family(&literal_left)?, own: family(&own_left)? })
+}
+
+/// The one value of MGET's reply: a key of another type has none, and viewers may have no other right.
+fn only(reply: Value) -> Option<Vec<u8>> {
+    let Value::Array(values) = reply else { return None };
+    values.into_iter().next().and_then(bulk)
 }
 
 /// The fields and values of HGETALL's reply.

@@ -27,7 +27,6 @@ use rustls::ClientConfig;
 use crate::clock;
 use crate::model::format::millis;
 use crate::model::mask::Mask;
-use crate::model::node::NodeId;
 use crate::model::notice::Notifier;
 use crate::model::text::FOREIGN;
 use crate::net::sync::lock;
@@ -36,8 +35,8 @@ use super::keys::Keys;
 use super::meta;
 use super::scope::Scope;
 use super::{
-    Base, Cleared, ClearedPlace, Enter, Entered, Error, FailureClass, Flight, Kept, Lease, Look,
-    Place, Present, Publication, Published, RedisPlace, Sample, Snapshot, Stats, Store, Want,
+    Base, Cleared, ClearedPlace, Enter, Entered, Error, FailureClass, Flight, Lease, Look, Place,
+    Present, Publication, Published, RedisPlace, Sample, Snapshot, Stats, Store, Want,
 };
 use crate::host::cleared_epochs::ClearedEpochs;
 use crate::host::notes::Notes;
@@ -177,12 +176,8 @@ impl Store for RedisStore {
         fill::enter(self, enter)
     }
 
-    fn base(&self, flight: &Flight) -> Option<Base> {
-        look::base(self, flight)
-    }
-
-    fn kept(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
-        look::kept(self, flight, first)
+    fn base(&self, flight: &Flight, want: Want) -> Option<Base> {
+        look::base(self, flight, want)
     }
 
     fn publish(&self, flight: Flight, publication: &Publication<'_>) -> Result<Published, Error> {
@@ -213,8 +208,8 @@ impl Store for RedisStore {
         look::partial(self, waited)
     }
 
-    fn last(&self) -> Option<Snapshot> {
-        let last = stale::last(self);
+    fn last(&self, want: Want) -> Option<Snapshot> {
+        let last = stale::last(self, want);
         let last = last.inspect_err(|error| self.ignored(&error.to_string())).ok().flatten();
         last.filter(|last| !self.is_of_before_refusal(last.age))
     }

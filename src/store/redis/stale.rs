@@ -7,9 +7,9 @@ use redis::Value;
 use crate::clock;
 use crate::model::format::millis;
 use crate::model::snapshot::Snapshot;
-use crate::store::Error;
 use crate::store::meta::Meta;
 use crate::store::records::recorded;
+use crate::store::{Error, Want};
 
 use super::ask::Step;
 use super::errors::of_reply;
@@ -28,7 +28,7 @@ struct RemainingTtl {
     epoch: Option<u64>,
 }
 
-pub(super) fn last(store: &RedisStore) -> Result<Option<Snapshot>, Error> {
+pub(super) fn last(store: &RedisStore, want: Want) -> Result<Option<Snapshot>, Error> {
     let sent = clock::now();
     let (literal, own) = (&store.keys.literal, &store.keys.own);
     let expiry = |key: &str| command("PTTL", &[key]);
@@ -54,9 +54,9 @@ pub(super) fn last(store: &RedisStore) -> Result<Option<Snapshot>, Error> {
     let Some(since) = since(&meta, &left(&replies, literal), millis(store.detail_ttl)) else {
         return Ok(None);
     };
-    let fulls = store.fulls(&meta, literal)?;
+    let kept = store.kept(&meta, literal, want)?;
     let since = Duration::from_millis(since).saturating_add(clock::now().duration_since(sent));
-    Ok(fulls.map(|fulls| recorded(&meta, fulls, since)))
+    Ok(kept.map(|(all, fulls)| Snapshot { all, ..recorded(&meta, fulls, since) }))
 }
 
 /// A floor serves nothing, and a partial publication lacks what was asked for.
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_age_comes_from_the_clock_that_shows_most() {
-        let line = format!("v1|aa|ab|N1|{:020}|1|9|00|00|60000|5", 7);
+        let line = format!("v2|aa|ab|N1|{:020}|1|9|00|60000|5", 7);
         let meta = Meta::parse(line.as_bytes()).unwrap();
         let since =
             |all, left, epoch| since(&meta, &RemainingTtl { all, meta: left, epoch }, 300_000);

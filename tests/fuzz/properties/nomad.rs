@@ -2,7 +2,7 @@
 
 use crate::model::node::{Detail, Facts, Full, Stub};
 use crate::model::properties::assert_harmless;
-use crate::model::rows::{NodeRow, Rows};
+use crate::model::rows::{self, NodeRow, Rows};
 use crate::model::secret::Secret;
 use crate::model::snapshot::Snapshot;
 
@@ -43,12 +43,11 @@ fn assert_keeps(stub: &Stub, facts: Facts) {
     let (json, end) = full.to_json();
     assert_eq!(full.json(false), [&json[..end], b"}"].concat(), "the record is its beginning");
     assert_eq!(full.clone().facts(), Some(facts), "the detail is in the record");
-    let row = NodeRow::of(full);
-    assert_eq!(
-        NodeRow::reused(&json.into(), stub),
-        Some(row),
-        "what is kept is what would be made"
-    );
+    assert_eq!(rows::record_of(&json), full.json(false), "also without reading it");
+    let made = Rows::of(vec![full]);
+    let records = rows::split(&made.all).expect("they are records");
+    let reused = NodeRow::reused(records[0].1, stub).expect("nothing has changed");
+    assert_eq!(Rows::ordered(vec![reused]).all, made.all, "what is reused is what would be made");
 }
 
 fn assert_survives(full: &Full) {

@@ -11,7 +11,7 @@ use crate::model::selection::field::parse_list;
 use crate::model::snapshot::Snapshot;
 
 use super::meta::{self, Meta};
-use super::records::verified;
+use super::records::{matched, seal};
 use super::redis::parse_url;
 use super::scope::{Cluster, Scope};
 use super::validate::{Hit, StoredEntry, StoredFamily, Verdict, judge};
@@ -22,17 +22,16 @@ const TTL: Duration = Duration::from_secs(60);
 /// The value of `all` under a meta line that describes it: the work of a forger.
 pub fn cached(bytes: &[u8]) {
     let (all, full) = split(bytes);
-    let fields = full.map(|full| vec![(id(full), full.to_vec())]).unwrap_or_default();
-    let hsum = meta::sum_of_values(fields.iter().map(|(_, value)| value.as_slice()));
+    let fields = full.map(|full| vec![(id(full), seal(full))]).unwrap_or_default();
     let (count, len, sum) = (fields.len(), all.len(), meta::sum(all));
     let scope = scope();
-    let line = format!("v1|{scope}|{EPOCH}|N1|{:020}|{count}|{len}|{sum}|{hsum}|60000|9", 42);
+    let line = format!("v2|{scope}|{EPOCH}|N1|{:020}|{count}|{len}|{sum}|60000|9", 42);
     match judged(line.as_bytes(), all) {
-        Some(Hit { mut snapshot, meta, .. }) => {
-            assert_eq!(snapshot.all, all);
+        Some(Hit { mut snapshot, .. }) => {
+            assert_eq!(*snapshot.all, all);
             assert!(is_harmless(all), "these bytes are printed as they are");
             assert_reads(&snapshot);
-            snapshot.fulls = verified(&meta, fields);
+            snapshot.fulls = matched(all, fields);
             assert_reads(&snapshot);
         }
         None => assert!(all.is_empty() || !is_harmless(all), "a forged cache is a hit"),

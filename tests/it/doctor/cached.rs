@@ -93,10 +93,11 @@ fn the_keys_of_another_cluster_are_distinguished() {
     Sandbox::redis(&room.redis.url()).nomad(&other.address()).stdout("list");
     let lines = cache(&room, "");
     assert_eq!(
-        lines[..5],
+        lines[..6],
         [
             "ok       key          nomad:clients:all: string, SIZE, TIME left, another cluster or token",
             "ok       key          nomad:clients:hash: hash, SIZE, TIME left, another cluster or token",
+            "ok       key          nomad:clients:kept: string, SIZE, TIME left, another cluster or token",
             "ok       key          nomad:clients:meta: string, SIZE, TIME left, another cluster or token",
             "ok       key          nomad:clients:epoch: string, SIZE, TIME left, shared by all clusters",
             "ok       state        COLD: nothing is cached for this address and token; the plain names belong to another cluster",
@@ -108,7 +109,7 @@ fn the_keys_of_another_cluster_are_distinguished() {
     let ours = lines.iter().filter(|line| line.ends_with(" left, this cluster")).count();
     assert_eq!(
         (ours, line(&lines, "state").starts_with("HOT: 5 nodes, ")),
-        (3, true),
+        (4, true),
         "{lines:#?}"
     );
 }
@@ -235,7 +236,7 @@ fn nothing_is_changed() {
     room.sandbox.stdout("list --cache local");
     let count = |redis: &RedisServer| redis.int(&["DBSIZE"]);
     // The statistics of the run before are written when nobody waits for them any more.
-    crate::redis_rows::trouble::until("the run is counted", || count(&room.redis) == 5);
+    crate::redis_rows::trouble::until("the run is counted", || count(&room.redis) == 6);
     let before = (writes(&room.redis), files(&room.sandbox.cache()));
     assert!(before.1.len() > 2);
     for args in ["doctor", "doctor --cache local", "doctor --cache redis --json", "doctor --ttl 0s"]

@@ -109,8 +109,6 @@ impl<'a> Worker<'a> {
         let of = self.random.below(history.clusters.len());
         let cluster = &history.clusters[of];
         let (command, fresh) = self.command();
-        // That the last questions were in vain would keep this machine from asking again.
-        let _ = std::fs::remove_file(self.sandbox.cache().join("probes"));
         let (begin, true_at_begin) = (history.now(), cluster.versions());
         let mut child = self
             .sandbox

@@ -79,12 +79,13 @@ fn what_a_list_has_proved_is_kept_for_the_detail_ttl() {
     for minute in 1..=5 {
         bench.pass(MINUTE);
         let next = Process::refreshing(&bench);
-        let kept = next.kept(X).unwrap();
+        let kept = next.base().unwrap();
         assert_eq!((next.put_again(&kept), minute), (Published::Done, minute));
     }
     bench.pass(MS);
     let next = Process::refreshing(&bench);
-    assert!(next.kept(X).is_none() && next.base().is_some());
+    let kept = next.base().unwrap();
+    assert!(matches!(next.put_again(&kept), Published::Rebase(_)));
 }
 
 /// What only grows too old while a fetch runs was not replaced by anybody.

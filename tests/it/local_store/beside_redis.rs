@@ -57,10 +57,10 @@ fn what_is_older_than_redis_is_only_a_base() {
     publishes(&bench, &server, 9);
     assert_eq!(fallen.put(5, &records(&[(X, 5)])), Published::Done);
     let mut next = Process::on(&bench);
-    assert_eq!((next.hit(), next.store.last()), (None, None));
+    assert_eq!((next.hit(), next.store.last(Want::Full)), (None, None));
     assert_eq!(next.store.present().unwrap(), None);
     next.own(How::Get);
-    assert_eq!(next.base().unwrap().fulls.len(), 1, "only what has changed is asked for");
+    assert_eq!(next.base().unwrap().fulls.unwrap().len(), 1, "only what has changed is asked for");
     bench.pass(SECOND);
     assert_eq!(next.put(9, &records(&[(X, 9)])), Published::Done);
     assert_eq!(Process::on(&bench).whole(), Some(records(&[(X, 9)])));
@@ -76,7 +76,7 @@ fn the_base_of_a_flight_stays() {
     redis_shows(&bench, Some(9));
     assert_eq!(old.hit(), None, "it is older than what Redis has shown");
     let base = own.base().unwrap();
-    assert_eq!(base.fulls.len(), 2);
+    assert_eq!(base.fulls.as_ref().unwrap().len(), 2);
     bench.pass(SECOND);
     assert_eq!(own.put_delta(9, &records(&[(X, 9), (Y, 5)]), &base), Published::Done);
     assert_eq!(old.whole(), Some(records(&[(X, 9), (Y, 5)])));

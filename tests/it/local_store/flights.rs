@@ -118,7 +118,11 @@ fn a_force_beside_the_lock_publishes_first() {
     let mut next = Process::on(&bench);
     next.own(How::Get);
     assert_eq!(next.flight().meta().map(|meta| meta.index), Some(9), "a floor");
-    assert_eq!(next.base().map(|base| base.fulls.len()), Some(1), "over the records of before");
+    assert_eq!(
+        next.base().map(|base| base.fulls.as_ref().unwrap().len()),
+        Some(1),
+        "over the records of before"
+    );
 }
 
 #[test]

@@ -39,7 +39,9 @@ fn full_records_are_written_only_if_one_has_changed() {
     let lost = Process::refreshing(&bench);
     let base = lost.base().unwrap();
     fs::remove_file(&after[0]).unwrap();
-    assert_eq!(lost.put_delta(8, &records(&[(X, 9), (Y, 5)]), &base), Published::Done);
+    let again = lost.put_delta(8, &records(&[(X, 9), (Y, 5)]), &base);
+    assert!(matches!(again, Published::Rebase(_)), "what is gone cannot be written again");
+    assert_eq!(lost.put(8, &records(&[(X, 9), (Y, 5)])), Published::Done);
     assert_eq!(lost.whole(), Some(records(&[(X, 9), (Y, 5)])));
 }
 
@@ -56,11 +58,11 @@ fn a_partial_publication_serves_those_who_waited_for_it() {
     let entered = waiter.enter(How::Get, &everything, Some(&lease));
     assert!(matches!(entered, Entered::Failed(FailureClass::Partial)));
     assert!(waiter.store.partial(&lease).unwrap().is_some());
-    assert_eq!(waiter.store.last(), None, "it is no answer for an outage");
+    assert_eq!(waiter.store.last(Want::Full), None, "it is no answer for an outage");
     let newer = Process::refreshing(&bench);
     assert_eq!(newer.put(6, &records(&[(X, 3), (Y, 5)])), Published::Done);
     assert_eq!(waiter.store.partial(&lease).unwrap(), None);
-    assert_eq!(waiter.store.last().map(|last| (last.index, last.count)), Some((6, 2)));
+    assert_eq!(waiter.store.last(Want::Full).map(|last| (last.index, last.count)), Some((6, 2)));
 }
 
 #[test]
@@ -76,7 +78,7 @@ fn a_clear_takes_everything_of_all_clusters() {
     assert_eq!(place.place, bench.folder().display().to_string());
     assert!(place.outcome.is_ok());
     assert_eq!([own.hit(), other.hit()], [None, None]);
-    assert_eq!([own.store.last(), other.store.last()], [None, None]);
+    assert_eq!([own.store.last(Want::Full), other.store.last(Want::Full)], [None, None]);
     let endings: BTreeSet<String> =
         bench.names().iter().map(|name| name.rsplit('.').next().unwrap().to_owned()).collect();
     assert_eq!(endings, ["epoch", "flight", "lock", "stats"].map(str::to_owned).into());
@@ -106,7 +108,7 @@ fn without_an_epoch_nothing_is_valid_and_the_next_makes_one() {
     let bench = LocalBench::new();
     let own = filled(&bench, "a0", 5, &records(&[(X, 3)]));
     bench.evict(Part::Epoch).unwrap();
-    assert_eq!((own.hit(), own.store.last()), (None, None));
+    assert_eq!((own.hit(), own.store.last(Want::Full)), (None, None));
     let mut next = Process::on(&bench);
     next.own(How::Get);
     let epoch = fs::read_to_string(bench.folder().join("epoch")).unwrap();
@@ -157,7 +159,7 @@ fn what_is_in_redis_is_forgotten_here() {
     let epoch = fs::read(bench.folder().join("epoch")).unwrap();
     bench.pass(Duration::from_secs(1));
     redis_shows(&bench, Some(6));
-    assert_eq!((own.hit(), own.store.last()), (None, None));
+    assert_eq!((own.hit(), own.store.last(Want::Full)), (None, None));
     assert!(bench.path("a0", "snap").exists(), "it is a base");
     bench.open(&bench.place("a0"), Notifier::nobody()).drop_snapshot();
     assert!(!bench.path("a0", "snap").exists() && bench.fulls().len() == 1);

@@ -9,16 +9,18 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use nomad_clients::model::node::{FullJson, Fulls, NodeId};
+use nomad_clients::model::node::{AllJson, FullJson, Fulls, NodeId};
+use nomad_clients::model::rows;
 use nomad_clients::model::snapshot::Snapshot;
 use nomad_clients::store::meta::{self, Meta};
 use nomad_clients::store::scope::Scope;
 use nomad_clients::store::{
-    Base, Cleared, ClearedPlace, Enter, Entered, Error, FailureClass, Flight, Kept, Lease, Look,
-    Place, Publication, Published, Sample, Stats, Store, Want,
+    Base, Cleared, ClearedPlace, Enter, Entered, Error, FailureClass, Flight, Lease, Look, Place,
+    Publication, Published, Sample, Stats, Store, Want,
 };
 
 use crate::support::redis_server::random;
+use crate::support::sealed::unsealed;
 
 use keys::{Family, Keys};
 use script::Script;
@@ -127,12 +129,16 @@ impl OracleStore {
             return refuse;
         };
         let since = Duration::from_millis(since);
-        let fulls = fulls(space, &meta, keys, now);
+        let fulls = fulls(space, &meta, keys, now).filter(|fulls| belong(fulls, all));
         if !describes(&meta, all) || since > self.ttl || (want == Want::Full && fulls.is_none()) {
             return refuse;
         }
         let fulls = fulls.filter(|_| want == Want::Full);
-        Look::Hit(Snapshot { all: all.to_vec(), fulls, ..recorded(&meta, Vec::new(), since) })
+        Look::Hit(Snapshot {
+            all: all.to_vec().into(),
+            fulls,
+            ..recorded(&meta, Vec::new(), since)
+        })
     }
 }
 
@@ -149,14 +155,23 @@ fn describes(meta: &Meta, all: &[u8]) -> bool {
 /// The full records, if they are the very ones that `meta` was published with.
 fn fulls(space: &Space, meta: &Meta, keys: &Family, now: Instant) -> Option<Fulls> {
     let fields = space.hash(&keys.hash, now).cloned().unwrap_or_default();
-    let is_whole = fields.len() as u64 == meta.count
-        && meta::sum_of_values(fields.values().map(Vec::as_slice)) == meta.hsum;
-    let named = |(id, full): (Vec<u8>, Vec<u8>)| {
-        let id = String::from_utf8(id).ok()?;
+    let is_whole = fields.len() as u64 == meta.count;
+    let named = |(id, stored): (Vec<u8>, Vec<u8>)| {
+        let (id, full) = (String::from_utf8(id).ok()?, unsealed(&stored)?);
         let is_named = full.starts_with(format!(r#"{{"id":"{id}""#).as_bytes());
         Some((NodeId::parse(&id).filter(|_| is_named)?, FullJson::from(full)))
     };
     is_whole.then(|| fields.into_iter().map(named).collect())?
+}
+
+/// Whether each begins with its record in `all`.
+fn belong(fulls: &Fulls, all: &[u8]) -> bool {
+    let records = rows::split(all).unwrap_or_default();
+    records.len() == fulls.len()
+        && records.iter().all(|(id, record)| {
+            let full = fulls.iter().find(|(of, _)| of.as_str() == *id).map(|(_, full)| full);
+            full.is_some_and(|full| full.starts_with(&record[..record.len() - 1]))
+        })
 }
 
 /// What `meta` describes, without `all`.
@@ -165,7 +180,7 @@ fn recorded(meta: &Meta, fulls: Fulls, since: Duration) -> Snapshot {
         rev: meta.rev.clone(),
         index: meta.index,
         count: meta.count,
-        all: Vec::new(),
+        all: AllJson::default(),
         fulls: Some(fulls),
         age: Duration::from_millis(meta.lag_ms) + since,
         since,
@@ -197,20 +212,23 @@ impl Store for OracleStore {
         Ok(entered)
     }
 
-    fn base(&self, flight: &Flight) -> Option<Base> {
-        let meta = flight.meta()?;
-        let keys = self.keys.family(flight.is_literal());
-        let fulls = fulls(&self.memory.space(), meta, keys, self.memory.now())?;
-        Some(Base { rev: meta.rev.clone(), fulls: fulls.into_iter().collect() })
-    }
-
-    fn kept(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
+    fn base(&self, flight: &Flight, want: Want) -> Option<Base> {
         let (meta, now) = (flight.meta()?, self.memory.now());
-        let Family { kept, hash, .. } = self.keys.family(flight.is_literal());
-        let space = self.memory.space();
-        let first = space.hash(hash, now)?.get(first.as_str().as_bytes())?.clone();
-        let all = space.text(kept, now).filter(|all| describes(meta, all))?.to_vec();
-        Some(Kept { all, first: first.into() })
+        let keys = self.keys.family(flight.is_literal());
+        let (space, rev) = (self.memory.space(), meta.rev.clone());
+        let kept = space.text(&keys.kept, now).filter(|all| meta.len > 0 && describes(meta, all));
+        let hash = fulls(&space, meta, keys, now);
+        if let Some(all) = kept.filter(|_| flight.has_whole_hash()) {
+            let fulls = hash.filter(|fulls| belong(fulls, all));
+            let is_there = want == Want::Records || fulls.is_some();
+            let fulls = fulls.filter(|_| want == Want::Full);
+            return is_there.then(|| Base { rev, all: all.to_vec().into(), fulls, is_kept: true });
+        }
+        // The meta that is read with the hash must be the one of the flight.
+        let fulls = hash.filter(|_| self.valid(&space, now).is_some_and(|of| of.meta == *meta))?;
+        let records: Vec<_> = fulls.iter().map(|(_, full)| rows::record_of(full)).collect();
+        let all = [b"[", &records.join(&b","[..])[..], b"]"].concat().into();
+        Some(Base { rev, all, fulls: Some(fulls), is_kept: false })
     }
 
     fn publish(&self, flight: Flight, publication: &Publication<'_>) -> Result<Published, Error> {
@@ -245,12 +263,16 @@ impl Store for OracleStore {
         }))
     }
 
-    fn last(&self) -> Option<Snapshot> {
+    fn last(&self, want: Want) -> Option<Snapshot> {
         let (now, space) = (self.memory.now(), self.memory.space());
         let Described { meta, keys, .. } = self.valid(&space, now).filter(|of| of.meta.len > 0)?;
         let left = u64::try_from(space.ttl_left(&keys.meta, now)).ok()?;
         let since = self.detail_ttl.saturating_sub(Duration::from_millis(left));
-        Some(recorded(&meta, fulls(&space, &meta, keys, now)?, since))
+        let all = space.text(&keys.kept, now).filter(|all| describes(&meta, all))?;
+        let fulls = fulls(&space, &meta, keys, now).filter(|fulls| belong(fulls, all));
+        let last = recorded(&meta, fulls.clone().unwrap_or_default(), since);
+        let is_there = want == Want::Records || fulls.is_some();
+        is_there.then(|| Snapshot { all: all.to_vec().into(), ..last })
     }
 
     fn clear(&self) -> Cleared {

@@ -7,6 +7,8 @@ use nomad_clients::store::{
     Enter, Entered, FailureClass, Flight, How, Publication, Published, RefusedRevs,
 };
 
+use crate::support::sealed::sealed;
+
 use super::keys::{Family, Keys};
 use super::space::{Space, after};
 
@@ -82,7 +84,8 @@ impl Script<'_> {
         if watch.is_none() {
             self.space.set(&self.keys.lease, enter.token, after(self.now, LEASE_MS));
         }
-        let flight = Flight::new(enter.token, watch, epoch, meta);
+        let count = self.count(self.keys.family(literal));
+        let flight = Flight::new(enter.token, watch, epoch, meta).over_hash(Some(count));
         Entered::Own(flight.entered_at(literal, now_ms, self.now))
     }
 
@@ -124,22 +127,14 @@ impl Script<'_> {
             let (index, rev) = (meta.index, meta.rev.clone());
             return Published::Older { flight, index, rev };
         }
-        if let Some(base) = new.base
-            && !meta
-                .as_ref()
-                .is_some_and(|meta| meta.rev == base.rev && self.count(&keys) == meta.count)
-        {
-            return Published::Rebase(flight);
-        }
-        let same = flight.meta().filter(|_| new.same);
-        let hsum = match (same, &meta) {
-            (None, _) => meta::sum_of_values(new.fulls.iter().map(|(_, full)| full.as_slice())),
-            (Some(same), Some(meta)) if same.rev == meta.rev && self.count(&keys) == meta.count => {
-                meta.hsum.clone()
+        if let Some(base) = new.base {
+            let is_base = |meta: &Meta| meta.rev == base.rev && self.count(&keys) == meta.count;
+            let is_kept = !new.probed || self.space.text(&keys.kept, self.now).is_some();
+            if !is_kept || !meta.as_ref().is_some_and(is_base) {
+                return Published::Rebase(flight);
             }
-            (Some(_), _) => return Published::Rebase(flight),
-        };
-        self.write(&flight, new, &keys, hsum);
+        }
+        self.write(&flight, new, &keys);
         if literal {
             self.space.delete(&self.keys.own.names());
         }
@@ -150,15 +145,17 @@ impl Script<'_> {
         self.space.hash(&keys.hash, self.now).map_or(0, |fields| fields.len() as u64)
     }
 
-    fn write(&mut self, flight: &Flight, new: &Publication<'_>, keys: &Family, hsum: String) {
+    fn write(&mut self, flight: &Flight, new: &Publication<'_>, keys: &Family) {
         let [ttl, detail_ttl] = self.ttl_ms;
         let ends = after(self.now, detail_ttl);
-        if !new.same {
-            // What a delta leaves is what the base holds: the same as if all of it were written.
+        if new.base.is_none() {
             self.space.delete(&[&keys.hash]);
-            let all = new.fulls.iter().map(|(id, full)| (id.as_str().into(), full.to_vec()));
-            self.space.change(&keys.hash, self.now, |fields| fields.extend(all));
         }
+        let changed = new.fulls.iter().map(|(id, full)| (id.as_str().into(), sealed(full)));
+        self.space.change(&keys.hash, self.now, |fields| {
+            fields.retain(|id, _| !new.gone.iter().any(|gone| gone.as_str().as_bytes() == id));
+            fields.extend(changed);
+        });
         self.space.expire(&keys.hash, ends);
         let lag = self.now.saturating_duration_since(new.list_sent).as_millis();
         let mut meta = Meta {
@@ -169,7 +166,6 @@ impl Script<'_> {
             count: self.count(keys),
             len: new.all.len() as u64,
             sum: meta::sum(new.all),
-            hsum,
             ttl_ms: ttl,
             lag_ms: u64::try_from(lag).unwrap_or(u64::MAX),
         };
@@ -178,16 +174,16 @@ impl Script<'_> {
             self.space.delete(&[&keys.all]);
             self.mark_failed(flight.watch(), FailureClass::Partial);
         } else {
-            self.space.set(&keys.all, new.all, after(self.now, ttl));
+            self.space.set(&keys.all, new.all.as_slice(), after(self.now, ttl));
             self.space.delete(&[&self.keys.lease]);
         }
         self.space.set(&keys.meta, meta.to_string(), ends);
         self.space.expire(&self.keys.epoch, after(self.now, EPOCH_MS));
-        match new.same {
-            // It ends when its list is too old.
-            true => {}
-            false if new.keep => self.space.set(&keys.kept, new.all, ends),
-            false => self.space.delete(&[&keys.kept]),
+        if new.partial {
+            self.space.delete(&[&keys.kept]);
+        } else if !new.probed {
+            // Else it ends when its list is too old.
+            self.space.set(&keys.kept, new.all.as_slice(), ends);
         }
     }
 
@@ -224,7 +220,6 @@ impl Script<'_> {
             count: meta.as_ref().map_or(0, |meta| meta.count),
             len: 0,
             sum: "-".to_owned(),
-            hsum: meta.map_or_else(|| meta::sum_of_values([]), |meta| meta.hsum),
             ttl_ms: 0,
             lag_ms: 0,
         };

@@ -19,7 +19,7 @@ pub(crate) const HARMS: [&str; 11] = [
     "null",
     "[]",
     "large",
-    "version 2",
+    "version 1",
 ];
 
 pub(crate) const MODES: [&str; 3] = ["list --json", "list --json --refresh", "list --json --full"];
@@ -54,7 +54,7 @@ fn spoilt(old: &[u8], how: &str) -> Vec<u8> {
         "[]" => b"[]".to_vec(),
         "large" if old.first().is_some_and(|byte| b"[{".contains(byte)) => vec![b'x'; LARGE],
         "large" => vec![b'x'; LARGE_LINE],
-        "version 2" => String::from_utf8_lossy(old).replace("v1|", "v2|").into_bytes(),
+        "version 1" => String::from_utf8_lossy(old).replace("v2|", "v1|").into_bytes(),
         _ => Vec::new(),
     }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::sealed::sealed;
 use nomad_clients::store::meta;
 
 use super::{Room, good};
@@ -36,12 +37,11 @@ fn forge_all(redis: &RedisServer, all: &[u8]) {
 fn forge_hash(redis: &RedisServer, records: &[(&str, &[u8])]) {
     redis.cli(&["DEL", HASH]);
     for (id, record) in records {
-        redis.cli(&[b"HSET", HASH.as_bytes(), id.as_bytes(), record]);
+        redis.cli(&[b"HSET", HASH.as_bytes(), id.as_bytes(), &sealed(record)]);
     }
     redis.cli(&["PEXPIRE", HASH, "300000"]);
     meta(redis, |fields| {
         fields[5] = records.len().to_string();
-        fields[8] = meta::sum_of_values(records.iter().map(|(_, record)| *record));
     });
 }
 
@@ -176,8 +176,8 @@ fn s9_forged_full_records_and_meta_lines() {
         (4, format!("{most:0>20}")),
         (5, most.clone()),
         (6, most.clone()),
-        (9, most.clone()),
-        (10, most),
+        (8, most.clone()),
+        (9, most),
     ] {
         for args in ["list", "list --refresh", "list -v", "cache stats", "list --full --json"] {
             meta(&room.redis, |fields| fields[field].clone_from(&value));

@@ -12,8 +12,7 @@ use nomad_clients::model::node::Stub;
 use nomad_clients::model::notice::{Level, Notifier};
 use nomad_clients::nomad::Nomad;
 use nomad_clients::store::meta::Meta;
-use nomad_clients::store::scope::{Cluster, Scope};
-use nomad_clients::store::{Lease, ProbeBackoff, Store};
+use nomad_clients::store::{Lease, Store};
 
 use super::gate::{Gate, Over};
 use super::oracles;
@@ -232,7 +231,6 @@ impl Actor {
                 shared: false,
                 probe_from: 0,
             },
-            probes: ProbeBackoff::new(None, &Scope::of(&Cluster::default())),
             notifier: Notifier::new(move |remark| {
                 let trouble =
                     remark.level == Level::Warning && remark.text.starts_with("cache not used");

@@ -1,16 +1,16 @@
 //! Clients that break a rule: between the honest discovery and the honest store, each does exactly
 //! what a discovery or a store without the rule would do.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use crate::support::sealed::unsealed;
 use nomad_clients::model::node::{Detail, Facts, Full, FullJson, Fulls, NodeId};
 use nomad_clients::model::rows::Rows;
 use nomad_clients::model::snapshot::Snapshot;
-use nomad_clients::store::meta::{self, Meta};
+use nomad_clients::store::meta::Meta;
 use nomad_clients::store::{
-    Base, Cleared, Enter, Entered, Error, FailureClass, Flight, How, Kept, Lease, Look,
-    Publication, Published, Sample, Stats, Store, Want,
+    Base, Cleared, Enter, Entered, Error, FailureClass, Flight, How, Lease, Look, Publication,
+    Published, Sample, Stats, Store, Want,
 };
 
 use crate::support::bench::scope;
@@ -81,10 +81,10 @@ impl FaultyClient {
     }
 
     /// What is kept in one family, whatever it is of.
-    fn copy(&self, literal: bool, first: &NodeId) -> Option<Kept> {
-        self.actor.gate.must_pass("GET, HMGET");
-        let first = self.ground.hash(&self.key(literal, "hash")).remove(first.as_str())?;
-        Some(Kept { all: self.ground.text(&self.key(literal, "kept"))?, first: first.into() })
+    fn copy(&self, literal: bool, meta: &Meta) -> Option<Base> {
+        self.actor.gate.must_pass("GET");
+        let all = self.ground.text(&self.key(literal, "kept"))?.into();
+        Some(Base { rev: meta.rev.clone(), all, fulls: None, is_kept: true })
     }
 
     /// The records of one family, verified only as far as this client does it.
@@ -92,13 +92,15 @@ impl FaultyClient {
         self.actor.gate.must_pass("HGETALL");
         let fields = self.ground.hash(&self.key(literal, "hash"));
         let counted = fields.len() as u64 == meta.count;
-        let summed = meta::sum_of_values(fields.values().map(Vec::as_slice)) == meta.hsum;
+        let summed = fields.values().all(|stored| unsealed(stored).is_some());
         let taken = match self.client {
             Client::Unverified => true,
             Client::OnlyCounted => counted,
             _ => counted && summed,
         };
-        let named = |(id, full): (String, Vec<u8>)| Some((NodeId::parse(&id)?, full.into()));
+        let named = |(id, stored): (String, Vec<u8>)| {
+            Some((NodeId::parse(&id)?, unsealed(&stored).unwrap_or(stored).into()))
+        };
         taken.then(|| fields.into_iter().filter_map(named).collect())
     }
 
@@ -135,7 +137,7 @@ impl FaultyClient {
     }
 
     fn published(&self, flight: Flight, publication: &Publication<'_>) -> Result<Published, Error> {
-        let all = all_of(publication.fulls);
+        let all = all_of(publication.fulls).into();
         let mut memory = self.memory.lock().unwrap();
         let renamed = memory.older.clone().zip(publication.base.cloned());
         let renamed = renamed.map(|(rev, base)| Base { rev, ..base });
@@ -174,9 +176,9 @@ fn with_details(full: FullJson) -> FullJson {
 }
 
 fn detailed(base: Base) -> Base {
-    let fulls: HashMap<_, _> =
-        base.fulls.into_iter().map(|(id, full)| (id, with_details(full))).collect();
-    Base { fulls, ..base }
+    let Some(fulls) = base.fulls else { return base };
+    let fulls: Fulls = fulls.into_iter().map(|(id, full)| (id, with_details(full))).collect();
+    Base { all: all_of(&fulls).into(), fulls: Some(fulls), ..base }
 }
 
 impl Store for FaultyClient {
@@ -206,29 +208,32 @@ impl Store for FaultyClient {
         Ok(entered)
     }
 
-    fn base(&self, flight: &Flight) -> Option<Base> {
+    fn base(&self, flight: &Flight, want: Want) -> Option<Base> {
+        let (meta, literal) = (flight.meta()?, flight.is_literal());
         let base = if self.is_lax() {
-            let meta = flight.meta()?;
-            let fulls = self.records(flight.is_literal(), meta)?.into_iter().collect();
-            Some(Base { rev: meta.rev.clone(), fulls })
+            let fulls = self.records(literal, meta)?;
+            let (rev, all) = (meta.rev.clone(), all_of(&fulls).into());
+            Some(Base { rev, all, fulls: Some(fulls), is_kept: false })
+        } else if self.client == Client::TrustsCopy && meta.len > 0 {
+            self.copy(literal, meta)
         } else {
-            self.store().base(flight)
+            let want = if self.stale_details.keeps() { Want::Full } else { want };
+            self.store().base(flight, want)
         };
         self.stale_details.keep(base.as_ref());
         if self.client == Client::InventsDetails { base.map(detailed) } else { base }
     }
 
-    fn kept(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
-        match self.client {
-            Client::TrustsCopy => self.copy(flight.is_literal(), first),
-            _ => self.store().kept(flight, first),
-        }
-    }
-
     fn publish(&self, flight: Flight, publication: &Publication<'_>) -> Result<Published, Error> {
-        let kept = self.stale_details.base();
-        let base = publication.base.or(kept.as_ref());
-        let published = self.published(flight, &Publication { base, ..publication.clone() })?;
+        let kept = self.stale_details.base().filter(|_| publication.base.is_none());
+        let (before, mut publication) = (kept.iter(), publication.clone());
+        let before = before.flat_map(|base| base.fulls.iter().flatten()).map(|(id, _)| id);
+        let is_listed = |id: &&NodeId| publication.fulls.iter().any(|(of, _)| of == *id);
+        let gone: Vec<_> = before.filter(|id| !is_listed(id)).cloned().collect();
+        if let Some(base) = &kept {
+            (publication.base, publication.gone) = (Some(base), &gone);
+        }
+        let published = self.published(flight, &publication)?;
         self.stale_details.published(&published);
         Ok(published)
     }
@@ -253,8 +258,8 @@ impl Store for FaultyClient {
         self.store().partial(waited.trim_end_matches(ALIAS))
     }
 
-    fn last(&self) -> Option<Snapshot> {
-        self.store().last()
+    fn last(&self, want: Want) -> Option<Snapshot> {
+        self.store().last(want)
     }
 
     fn clear(&self) -> Cleared {

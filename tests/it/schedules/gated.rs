@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use nomad_clients::model::node::{Detail, NodeId};
-use nomad_clients::model::rows::NodeRow;
+use nomad_clients::model::rows::{self, NodeRow};
 use nomad_clients::model::snapshot::Snapshot;
 use nomad_clients::nomad::{self, IndexReply, Listing, Nomad};
 use nomad_clients::store::{
-    Base, Cleared, Enter, Entered, Error, FailureClass, Flight, How, Kept, Lease, Look,
-    Publication, Published, Sample, Stats, Store, Want,
+    Base, Cleared, Enter, Entered, Error, FailureClass, Flight, How, Lease, Look, Publication,
+    Published, Sample, Stats, Store, Want,
 };
 
 use crate::support::fake_nomad::{id, outage};
@@ -132,6 +132,16 @@ impl GatedStore {
         self.ground.has_inner_gates() || self.actor.gate.pass(label).is_some()
     }
 
+    /// Whether the base, read after a probe, says of the first node what the probe has said.
+    fn is_unchanged(&self, flight: &Flight, base: Option<&Base>) -> bool {
+        let first = self.actor.notes().first.take();
+        let base = base.filter(|base| flight.meta().is_some_and(|meta| meta.describes(&base.all)));
+        let Some((base, first)) = base.zip(first) else { return false };
+        let records = rows::split(&base.all).unwrap_or_default();
+        let record = records.iter().find(|(id, _)| *id == first.id.as_str());
+        record.is_some_and(|(_, record)| NodeRow::reused(record, &first).is_some())
+    }
+
     /// All is read at one moment.
     fn looks(&self) {
         if !self.ground.has_inner_gates() {
@@ -165,30 +175,17 @@ impl Store for GatedStore {
         Ok(entered)
     }
 
-    fn base(&self, flight: &Flight) -> Option<Base> {
+    fn base(&self, flight: &Flight, want: Want) -> Option<Base> {
         self.pass("BASE");
-        let base = self.inner.base(flight);
+        let base = self.inner.base(flight, want);
         let pair = std::mem::take(&mut self.actor.notes().pair);
         match pair {
             // Who waits for the base goes on, else one thread less is under way.
             Pair::Both => self.actor.gate.joined(),
-            // It was read for what is kept, in vain.
-            Pair::None if base.is_none() => self.actor.fork(),
+            Pair::None if !self.is_unchanged(flight, base.as_ref()) => self.actor.fork(),
             Pair::None | Pair::BaseOnly => {}
         }
         base
-    }
-
-    fn kept(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
-        self.pass("KEPT");
-        let kept = self.inner.kept(flight, first);
-        let first = self.actor.notes().first.take();
-        let row =
-            kept.as_ref().zip(first).and_then(|(kept, stub)| NodeRow::reused(&kept.first, &stub));
-        if row.is_none() {
-            self.actor.fork();
-        }
-        kept
     }
 
     fn publish(&self, flight: Flight, publication: &Publication<'_>) -> Result<Published, Error> {
@@ -199,7 +196,7 @@ impl Store for GatedStore {
         self.actor.notes().delta = publication.base.is_some();
         self.actor.world().ends.push(format!("publish {}", name(&published)));
         let goes_on = matches!(published, Published::Rebase(_) | Published::Older { .. });
-        if publication.same && goes_on {
+        if publication.probed && goes_on {
             self.actor.fork();
         }
         if published == Published::Done {
@@ -251,10 +248,10 @@ impl Store for GatedStore {
         self.inner.partial(waited)
     }
 
-    fn last(&self) -> Option<Snapshot> {
+    fn last(&self, want: Want) -> Option<Snapshot> {
         self.pass("LAST");
         self.looks();
-        self.inner.last()
+        self.inner.last(want)
     }
 
     fn clear(&self) -> Cleared {

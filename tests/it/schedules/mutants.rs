@@ -68,7 +68,7 @@ const FENCING: &[Mutant] = &[
             ("PUBLISH", OTHER_SCOPE, ""),
             ("PUBLISH", "meta.scope ~= scope or ", ""),
         ],
-        MANY,
+        By::Scene("two_scopes_side_by_side"),
     ),
 ];
 
@@ -136,7 +136,7 @@ const DELTAS: &[Mutant] = &[
     ),
     script(
         "delta: lease not checked",
-        &[("PUBLISH", LIVE, "if (lease == watch or ARGV[16] ~= '') and epoch == ARGV[4] then")],
+        &[("PUBLISH", LIVE, "if (lease == watch or ARGV[15] ~= '') and epoch == ARGV[4] then")],
         By::Scene("delta_needs_the_lease"),
     ),
     script(
@@ -144,7 +144,7 @@ const DELTAS: &[Mutant] = &[
         &[(
             "PUBLISH",
             LIVE,
-            "if (lease == watch and epoch == ARGV[4]) or (lease == watch and ARGV[16] ~= '' and epoch) then",
+            "if (lease == watch and epoch == ARGV[4]) or (lease == watch and ARGV[15] ~= '' and epoch) then",
         )],
         By::Nothing(
             "after a lost epoch the meta is invalid: the delta gets REBASE, the whole FENCED",
@@ -156,13 +156,13 @@ const DELTAS: &[Mutant] = &[
             (
                 "PUBLISH",
                 LIVE,
-                "if (lease == watch and epoch == ARGV[4]) or (ARGV[16] ~= '' and epoch) then",
+                "if (lease == watch and epoch == ARGV[4]) or (ARGV[15] ~= '' and epoch) then",
             ),
             ("PUBLISH", FITS, "if false then"),
         ],
         MANY,
     ),
-    script("delta: gone ids stay", &[("PUBLISH", "each(19, 18 + gone, 'HDEL')", "")], MANY),
+    script("delta: gone ids stay", &[("PUBLISH", "each(18, 17 + gone, 'HDEL')", "")], MANY),
     script(
         "delta: hash keeps its old expiry",
         &[(
@@ -191,19 +191,23 @@ const DELTAS: &[Mutant] = &[
     ),
 ];
 
-const COPY: &str = "if copy == 'new' then redis.pcall('SET', K, all, 'PX', ARGV[9])";
+const COPY: &str = "  elseif how == 'new' then\n";
 
 const RECORDS: &[Mutant] = &[
     script(
         "a change leaves the older copy",
-        &[("PUBLISH", COPY, "if copy == 'new' then")],
+        &[("PUBLISH", COPY, "  elseif false then\n")],
         By::Scene("after_a_change_only_the_new_is_kept"),
     ),
     Mutant {
         name: "the copy is not compared with its meta",
-        edits: &[("PUBLISH", COPY, "if copy == 'new' then redis.call('SET', K, all, 'NX')")],
+        edits: &[(
+            "PUBLISH",
+            COPY,
+            "  elseif how == 'new' then redis.call('SET', K, all, 'NX')\n  elseif false then\n",
+        )],
         client: Client::TrustsCopy,
-        by: MANY,
+        by: By::Scene("a_node_that_comes_and_goes_leaves_nothing"),
     },
     client("HGETALL not verified", Client::Unverified, MANY),
     client("HGETALL: ids not compared", Client::IdsNotCompared, MANY),
@@ -235,7 +239,7 @@ const REST: &[Mutant] = &[
     ),
     script(
         "void: whosever the keys are",
-        &[("VOID", "'^v1|(%x+)|') == ARGV[1] then", "'^v1|(%x+)|') ~= '' then")],
+        &[("VOID", "'^v2|(%x+)|') == ARGV[1] then", "'^v2|(%x+)|') ~= '' then")],
         By::Scene("a_refused_credential_voids_its_scope_only"),
     ),
     script(

@@ -11,7 +11,7 @@ use crate::support::bench::{place, scope};
 
 use super::actor::Actor;
 use super::ground::{Ground, Incident};
-use super::oracles::{Inspected, is_readable};
+use super::oracles::{Inspected, is_readable, opened};
 use super::rng::Rng;
 use super::world::{Limits, SCOPES};
 
@@ -115,12 +115,13 @@ impl Ground for OracleGround {
         let fields = space.hash(&hash, now).cloned().unwrap_or_default();
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         let (line, hash_left) = (parsed(&meta)?, left(&hash));
-        let hash = fields.into_iter().map(|(id, full)| (text(id), full)).collect();
+        let stored = fields.into_iter().map(|(id, full)| (text(id), full)).collect();
+        let found = space.text(&all, now);
         Some(Inspected {
-            has_all: space.text(&all, now).is_some(),
-            is_readable: is_readable(&line, &hash),
+            has_all: found.is_some(),
+            is_readable: is_readable(&line, found, &stored),
             rev: line.rev,
-            hash,
+            hash: opened(stored),
             left: Some([left(&all), hash_left, left(&meta)]),
         })
     }

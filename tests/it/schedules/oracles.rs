@@ -5,9 +5,12 @@ use std::time::{Duration, Instant};
 
 use nomad_clients::discovery::{Answer, Error, How, Source};
 use nomad_clients::model::node::{FullJson, Fulls, NodeId, Record};
+use nomad_clients::model::rows;
 use nomad_clients::model::snapshot::Snapshot;
 use nomad_clients::store::Publication;
-use nomad_clients::store::meta::{self, Meta};
+use nomad_clients::store::meta::Meta;
+
+use crate::support::sealed::unsealed;
 
 use super::actor::{Actor, summary};
 use super::cluster::Marked;
@@ -147,7 +150,7 @@ fn of_one_publication(world: &mut World, records: &[Marked], snapshot: &Snapshot
     if !ids.iter().copied().eq(issue.fulls.keys()) {
         world.violation('D', format!("ids {ids:?} were published as {:?}", issue.fulls.keys()));
     }
-    if !issue.all.is_empty() && issue.all != snapshot.all {
+    if !issue.all.is_empty() && issue.all != *snapshot.all {
         world.violation('D', format!("{} was published otherwise", text(&snapshot.all)));
     }
     let fulls = snapshot.fulls.as_ref();
@@ -187,17 +190,19 @@ pub(super) fn published(
     let notes = actor.notes();
     let (listed, base) = (notes.listed.clone(), notes.known.clone());
     drop(notes);
-    let base = base.filter(|_| publication.same);
+    let base = base.filter(|_| publication.base.is_some());
     let mut world = actor.world();
     let (Some(found), Some(listed)) = (inspected, listed) else {
         return world.violation('D', "no meta after a publication");
     };
-    let before = base.and_then(|meta| world.issues.get(&meta.rev));
-    let fulls: BTreeMap<NodeId, FullJson> = match before {
-        Some(issue) => issue.fulls.clone(),
-        None => publication.fulls.iter().cloned().collect(),
-    };
-    if before.is_some_and(|issue| issue.all != publication.all) {
+    let before = base.and_then(|meta| world.issues.get(meta.rev.trim_start_matches('p')));
+    // Over a floor there is no publication, but then the base has its full records.
+    let of_base = || publication.base?.fulls.clone().map(|fulls| fulls.into_iter().collect());
+    let before_fulls = before.map(|issue| issue.fulls.clone()).or_else(of_base);
+    let mut fulls: BTreeMap<NodeId, FullJson> = before_fulls.unwrap_or_default();
+    fulls.retain(|id, _| !publication.gone.contains(id));
+    fulls.extend(publication.fulls.iter().cloned());
+    if before.is_some_and(|issue| publication.probed && issue.all != **publication.all) {
         world.violation('D', "published anew, and not what it was");
     }
     let rev = found.rev.trim_start_matches('p').to_owned();
@@ -221,12 +226,27 @@ pub(super) fn published(
     world.issues.insert(rev, Issue { listed, all: publication.all.to_vec(), fulls });
 }
 
-/// Whether a full read takes these records. What somebody else changed behind our back it must not
-/// take.
-pub(super) fn is_readable(meta: &Meta, hash: &BTreeMap<String, Vec<u8>>) -> bool {
-    let begins =
-        |(id, full): (&str, &Vec<u8>)| full.starts_with(format!("{{\"id\":\"{id}\"").as_bytes());
-    meta::sum_of_values(hash.values().map(Vec::as_slice)) == meta.hsum && named(hash).all(begins)
+/// Whether a full read takes these records as they are stored. What somebody else changed behind our
+/// back it must not take.
+pub(super) fn is_readable(
+    meta: &Meta,
+    all: Option<&[u8]>,
+    stored: &BTreeMap<String, Vec<u8>>,
+) -> bool {
+    let records = all.map(|all| rows::split(all).unwrap_or_default());
+    let full = |id: &str| stored.get(id).and_then(|stored| unsealed(stored));
+    let belongs = |(id, record): &(&str, &[u8])| {
+        full(id).is_some_and(|full| full.starts_with(&record[..record.len() - 1]))
+    };
+    let is_named = |id: &String| full(id).is_some_and(|full| rows::id(&full) == Some(id));
+    stored.len() as u64 == meta.count
+        && stored.keys().all(is_named)
+        && records.is_none_or(|records| records.iter().all(belongs))
+}
+
+/// The full records of a hash; what has no right sum stays as it is.
+pub(super) fn opened(stored: BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<u8>> {
+    stored.into_iter().map(|(id, full)| (id, unsealed(&full).unwrap_or(full))).collect()
 }
 
 fn named(hash: &BTreeMap<String, Vec<u8>>) -> impl Iterator<Item = (&str, &Vec<u8>)> {

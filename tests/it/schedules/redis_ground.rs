@@ -17,7 +17,7 @@ use crate::support::redis_server::RedisServer;
 
 use super::actor::Actor;
 use super::ground::{Ground, Incident};
-use super::oracles::{Inspected, is_readable};
+use super::oracles::{Inspected, is_readable, opened};
 use super::resp::packed;
 use super::rng::Rng;
 use super::wire::{Tamper, Wire};
@@ -253,9 +253,10 @@ impl Ground for RedisGround {
             Value::Int(left) => u64::try_from(left).ok().map(Duration::from_millis),
             _ => None,
         });
-        let hash = fields(reply());
-        let is_readable = is_readable(&meta, &hash);
-        let has_all = left[0].is_some();
+        let stored = fields(reply());
+        let text = self.text(&all);
+        let is_readable = is_readable(&meta, text.as_deref(), &stored);
+        let (has_all, hash) = (left[0].is_some(), opened(stored));
         Some(Inspected { rev: meta.rev, has_all, is_readable, hash, left: Some(left) })
     }
 }

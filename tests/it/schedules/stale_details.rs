@@ -41,6 +41,11 @@ impl StaleDetails {
         self.kept.lock().unwrap().known = flight.meta().map(|meta| meta.index);
     }
 
+    /// Whether it needs the full records of a base.
+    pub(super) fn keeps(&self) -> bool {
+        matches!(self.client, Client::KeepsDisproved | Client::KeepsTorn)
+    }
+
     pub(super) fn keep(&self, base: Option<&Base>) {
         self.kept.lock().unwrap().base = base.cloned();
     }
@@ -69,7 +74,8 @@ impl StaleDetails {
 
     /// The detail as the kept record has it.
     fn detail(&self, of: &NodeId) -> Option<Detail> {
-        let full = Full::from_json(self.base()?.fulls.get(of)?).ok()?;
+        let fulls = self.base()?.fulls?;
+        let full = Full::from_json(&fulls.iter().find(|(id, _)| id == of)?.1).ok()?;
         let stub = self.kept.lock().unwrap().stubs.get(of)?.clone();
         let modify_index = full.record.modify_index;
         let is_unchanged = is_unchanged(&full.record, &stub);

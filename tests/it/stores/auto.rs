@@ -199,7 +199,7 @@ fn what_is_kept_here_ends_with_its_epoch() {
     assert_eq!(kept(viewer(&server, &local)), None);
     let (mut again, _) = viewer(&server, &local).process();
     again.own(How::Refresh);
-    assert_eq!(again.base().unwrap().fulls.len(), 1, "it is a base");
+    assert_eq!(again.base().unwrap().fulls.unwrap().len(), 1, "it is a base");
     again.put(6, &records(&[(X, 3)]));
     assert_eq!(kept(viewer(&server, &local)), Some(6));
     assert!(owner.store.clear().places[0].outcome.is_ok());
@@ -256,7 +256,7 @@ fn what_an_outage_left_is_not_served_beside_redis() {
     assert_eq!(next.store.look(Want::Records).unwrap(), EMPTY);
     assert_eq!(next.store.kept_here(Want::Records), None);
     next.own(How::Get);
-    assert_eq!(next.base().unwrap().fulls.len(), 1);
+    assert_eq!(next.base().unwrap().fulls.unwrap().len(), 1);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use nomad_clients::store::Want;
 use nomad_clients::store::in_process::InProcessStore;
 use nomad_clients::store::{CacheState, How, Place, Published, Sample};
 
@@ -40,7 +41,7 @@ fn without_a_ttl_nothing_is_fresh_and_details_are_kept() {
     assert_eq!(own.put(5, &records(&[(X, 3)])), Published::Done);
     assert_eq!((own.hit(), own.store.stats().unwrap().state), (None, CacheState::Stale));
     own.own(How::Get);
-    assert_eq!(own.base().map(|base| base.fulls.len()), Some(1));
+    assert_eq!(own.base().map(|base| base.fulls.unwrap().len()), Some(1));
 }
 
 #[test]
@@ -50,5 +51,5 @@ fn without_a_time_for_details_nothing_is_kept() {
     own.own(How::Get);
     assert_eq!(own.put(5, &records(&[(X, 3)])), Published::Done);
     own.own(How::Get);
-    assert_eq!((own.base().map(|base| base.rev), own.store.last()), (None, None));
+    assert_eq!((own.base().map(|base| base.rev), own.store.last(Want::Full)), (None, None));
 }

@@ -21,7 +21,7 @@ const HARMS: [&str; 11] = [
     "null",
     "[]",
     "never expires",
-    "version 2",
+    "version 1",
     "large",
 ];
 
@@ -42,7 +42,7 @@ fn harm(server: &RedisServer, key: &str, how: &str) {
         }
         "null" => b"null".to_vec(),
         "[]" => b"[]".to_vec(),
-        "version 2" => String::from_utf8_lossy(&old).replace("v1|", "v2|").into_bytes(),
+        "version 1" => String::from_utf8_lossy(&old).replace("v2|", "v1|").into_bytes(),
         "large" => vec![b'x'; 4 << 20],
         _ => Vec::new(),
     };
@@ -128,7 +128,7 @@ fn the_reason_is_reported() {
     assert_eq!(told("all", "never expires"), "unexpected TTL");
     assert_eq!(told("all", "absent"), "");
     assert_eq!(told("meta", "absent"), "no meta line");
-    assert_eq!(told("meta", "version 2"), "unreadable meta line");
+    assert_eq!(told("meta", "version 1"), "unreadable meta line");
     assert_eq!(told("epoch", "absent"), "no epoch");
     assert_eq!(told("epoch", "garbage"), "was cleared");
     assert_eq!(told("hash", "empty"), "its full records belong to another publication");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use nomad_clients::model::notice::Notifier;
 use nomad_clients::store::redis::RedisStore;
-use nomad_clients::store::{How, Kept, Published};
+use nomad_clients::store::{Base, How, Published};
 use redis::Value;
 
 use super::redis_traffic::Monitor;
@@ -24,7 +24,7 @@ impl Room {
     /// With a publication of index 5 that is kept.
     fn new() -> Self {
         let room = Self { server: RedisServer::start() };
-        room.put("a0", &xy(), true);
+        room.put("a0", &xy());
         room
     }
 
@@ -40,16 +40,15 @@ impl Room {
         process
     }
 
-    fn put(&self, scope: &str, records: &Records, keep: bool) {
-        let with = With { keep, ..With::default() };
-        assert_eq!(self.owner(scope).put_with(5, records, with), Published::Done);
+    fn put(&self, scope: &str, records: &Records) {
+        assert_eq!(self.owner(scope).put(5, records), Published::Done);
     }
 
     /// One that has read what is kept.
-    fn about_to_put_again(&self) -> (Process, Kept) {
+    fn about_to_put_again(&self) -> (Process, Base) {
         let process = self.owner("a0");
-        let kept = process.kept(X).unwrap();
-        assert_eq!(Some(&kept.all), self.get(KEPT).as_ref());
+        let kept = process.base().unwrap();
+        assert_eq!(Some(&*kept.all), self.get(KEPT).as_ref());
         (process, kept)
     }
 
@@ -82,24 +81,29 @@ fn it_ends_when_its_list_is_as_old_as_details_may_be() {
     assert!((290_000..=300_000).contains(&left[2]), "{left:?}");
 }
 
-/// Redis before 6.2, a user without the right to copy, or the copy is evicted in between: then the
-/// bytes travel, and nothing is asked of Nomad.
+/// Redis before 6.2, or a user without the right to copy: then the bytes travel, and nothing is asked
+/// of Nomad.
 #[test]
 fn what_redis_can_not_copy_is_sent() {
-    type Spoil = fn(&Room);
-    let spoils: [Spoil; 2] = [
-        |room| drop(room.server.cli(&["ACL", "SETUSER", "default", "-copy"])),
-        |room| drop(room.server.cli(&["DEL", KEPT])),
-    ];
-    for (at, spoil) in spoils.into_iter().enumerate() {
-        let room = Room::new();
-        let before = room.get(ALL);
-        let (process, kept) = room.about_to_put_again();
-        room.server.cli(&["DEL", ALL]);
-        spoil(&room);
-        assert_eq!((process.put_again(&kept), room.get(ALL)), (Published::Done, before), "{at}");
-        assert_eq!(process.whole(), Some(xy()), "{at}");
-    }
+    let room = Room::new();
+    let before = room.get(ALL);
+    let (process, kept) = room.about_to_put_again();
+    room.server.cli(&["DEL", ALL]);
+    room.server.cli(&["ACL", "SETUSER", "default", "-copy"]);
+    assert_eq!((process.put_again(&kept), room.get(ALL)), (Published::Done, before));
+    assert_eq!(process.whole(), Some(xy()));
+}
+
+/// Then no list proves it any more.
+#[test]
+fn what_is_not_kept_any_more_is_not_published_unasked() {
+    let room = Room::new();
+    let (process, kept) = room.about_to_put_again();
+    room.server.cli(&["DEL", KEPT]);
+    assert!(matches!(process.put_again(&kept), Published::Rebase(_)));
+    // A list may find that nothing has changed all the same.
+    assert_eq!(process.put_delta(6, &xy(), &kept), Published::Done);
+    assert_eq!((room.get(KEPT), process.whole()), (room.get(ALL), Some(xy())));
 }
 
 /// Whichever right is missing, no `all` is left that the old meta line calls fresh.
@@ -144,35 +148,32 @@ fn without_the_meta_it_is_refused() {
 fn what_is_not_of_this_publication_is_not_offered() {
     let room = Room::new();
     room.server.cli(&["SET", KEPT, "[]"]);
-    assert!(room.owner("a0").kept(X).is_none());
+    let base = room.owner("a0").base().unwrap();
+    assert!(!base.is_kept, "the hash serves instead");
 }
 
 #[test]
 fn no_copy_is_left_behind() {
     let room = Room::new();
-    room.put("a0", &xy(), false);
-    assert_eq!(room.get(KEPT), None, "too few nodes to keep one");
-
-    let room = Room::new();
-    let partial = With { keep: false, partial: true, ..With::default() };
+    let partial = With { partial: true, ..With::default() };
     assert_eq!(room.owner("a0").put_with(6, &xy(), partial), Published::Done);
     assert_eq!(room.get(KEPT), None, "partial");
 
     // The other scope moves to the literal names as soon as they are free.
     let room = Room::new();
-    room.put("b1", &records_of("b1", &[(X, 3)]), true);
+    room.put("b1", &records_of("b1", &[(X, 3)]));
     let own = || room.server.cli(&["KEYS", "nomad:clients:*:kept"]);
     let none = Value::Array(Vec::new());
     assert_ne!(own(), none);
     room.server.cli(&["DEL", "nomad:clients:meta"]);
-    room.put("b1", &records_of("b1", &[(X, 3)]), true);
+    room.put("b1", &records_of("b1", &[(X, 3)]));
     assert_eq!((own(), room.get(ALL)), (none, room.get(KEPT)));
 }
 
 /// The clock of a forged reply may say anything.
 #[test]
 fn the_time_of_a_forged_reply_breaks_nothing() {
-    const OWN: &[u8] = b"*6\r\n$3\r\nOWN\r\n$16\r\n0123456789abcdef\r\n$0\r\n\r\n$4\r\nNabc\r\n$3\r\nlit\r\n$20\r\n18446744073709551615\r\n";
+    const OWN: &[u8] = b"*7\r\n$3\r\nOWN\r\n$16\r\n0123456789abcdef\r\n$0\r\n\r\n$4\r\nNabc\r\n$3\r\nlit\r\n$20\r\n18446744073709551615\r\n:0\r\n";
     const FENCED: &[u8] = b"*1\r\n$6\r\nFENCED\r\n";
     let forging = FakeRedis::scripted(&[OWN, FENCED]);
     let store = RedisStore::new(&place("a0", &forging.url()), Notifier::nobody()).unwrap();

@@ -72,7 +72,7 @@ fn sees_nothing(process: &Process) {
         Look::Hit(hit) => panic!("a hit: {hit:?}"),
     };
     assert!(rev.is_some(), "or ENTER would call it a hit again");
-    assert_eq!((process.whole(), process.store.last()), (None, None));
+    assert_eq!((process.whole(), process.store.last(Want::Full)), (None, None));
     assert!(process.store.present().unwrap().is_none());
 }
 
@@ -97,7 +97,7 @@ fn a_viewer_whose_token_is_refused_sees_nothing_until_there_is_a_newer_list() {
     assert!(matches!(entered, Entered::Own(_)), "{entered:?}");
     assert_eq!(member.put(7, &records(&[(X, 7)])), Published::Done);
     assert_eq!(viewer.hit().map(|hit| hit.index), Some(7));
-    assert!(viewer.store.last().is_some() && viewer.store.present().unwrap().is_some());
+    assert!(viewer.store.last(Want::Full).is_some() && viewer.store.present().unwrap().is_some());
 }
 
 /// Redis was silent when it was asked: nobody waits for it again.
@@ -124,7 +124,7 @@ fn a_redis_that_was_given_up_is_voided_all_the_same() {
     assert_eq!(denied.hit(), None);
     host.signal(Signal::CONT);
     denied.store.void(None).unwrap();
-    assert_eq!((elsewhere.hit(), elsewhere.store.last()), (None, None));
+    assert_eq!((elsewhere.hit(), elsewhere.store.last(Want::Full)), (None, None));
 }
 
 #[test]

@@ -20,6 +20,7 @@ pub(crate) mod relay;
 pub(crate) mod requirements;
 pub(crate) mod sandbox;
 pub(crate) mod schema;
+pub(crate) mod sealed;
 pub(crate) mod served;
 pub(crate) mod signal;
 pub(crate) mod tls_front;

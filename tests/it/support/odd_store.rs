@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use nomad_clients::model::node::NodeId;
 use nomad_clients::model::snapshot::Snapshot;
 use nomad_clients::store::{
-    Base, Cleared, Enter, Entered, Error, FailureClass, Flight, Kept, Lease, Look, Publication,
+    Base, Cleared, Enter, Entered, Error, FailureClass, Flight, Lease, Look, Publication,
     Published, Sample, Stats, Store, Want,
 };
 
@@ -32,12 +31,8 @@ impl<F: Fn() -> Option<Base> + Send + Sync> Store for OddStore<F> {
         self.inner.enter(enter)
     }
 
-    fn base(&self, _: &Flight) -> Option<Base> {
+    fn base(&self, _: &Flight, _: Want) -> Option<Base> {
         (self.base)()
-    }
-
-    fn kept(&self, flight: &Flight, first: &NodeId) -> Option<Kept> {
-        self.inner.kept(flight, first)
     }
 
     fn publish(&self, flight: Flight, publication: &Publication<'_>) -> Result<Published, Error> {
@@ -64,8 +59,8 @@ impl<F: Fn() -> Option<Base> + Send + Sync> Store for OddStore<F> {
         self.inner.partial(waited)
     }
 
-    fn last(&self) -> Option<Snapshot> {
-        self.inner.last()
+    fn last(&self, want: Want) -> Option<Snapshot> {
+        self.inner.last(want)
     }
 
     fn clear(&self) -> Cleared {

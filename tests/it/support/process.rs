@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use nomad_clients::model::node::{FullJson, NodeId};
+use nomad_clients::model::node::{AllJson, FullJson, Fulls, NodeId};
+use nomad_clients::model::rows;
 use nomad_clients::model::snapshot::Snapshot;
 use nomad_clients::store::{
-    Base, Enter, Entered, Error, Flight, How, Kept, Look, Publication, Published, RefusedRevs,
-    Store, Want,
+    Base, Enter, Entered, Error, Flight, How, Look, Publication, Published, RefusedRevs, Store,
+    Want,
 };
 
 use super::bench::Bench;
@@ -40,7 +41,6 @@ pub(crate) struct With<'a> {
     pub(crate) reset: Option<&'a str>,
     pub(crate) partial: bool,
     pub(crate) list_sent: Option<Instant>,
-    pub(crate) keep: bool,
 }
 
 pub(crate) struct Process {
@@ -106,8 +106,9 @@ impl Process {
         self.flight.as_ref().expect("it has entered")
     }
 
+    /// The base with its full records.
     pub(crate) fn base(&self) -> Option<Base> {
-        self.store.base(self.flight())
+        self.store.base(self.flight(), Want::Full)
     }
 
     /// Publishes everything.
@@ -131,48 +132,45 @@ impl Process {
         with: With<'_>,
     ) -> Result<Published, Error> {
         let values: Vec<&[u8]> = records.values().map(|full| full.as_slice()).collect();
-        let all = [b"[".to_vec(), values.join(&b","[..]), b"]".to_vec()].concat();
-        let fulls: Vec<_> = records.clone().into_iter().collect();
+        let all: AllJson = [&b"["[..], &values.join(&b","[..]), b"]"].concat().into();
+        let (gone, fulls) = difference(records, with.base);
         let publication = Publication {
             index,
             eff: index,
             reset: with.reset,
             list_sent: with.list_sent.unwrap_or(self.flight().entered()),
             partial: with.partial,
-            all: if with.partial { b"" } else { &all },
-            fulls: &fulls,
+            all: if with.partial { &AllJson::default() } else { &all },
+            count: records.len() as u64,
             base: with.base,
-            keep: with.keep,
-            same: false,
+            gone: &gone,
+            fulls: &fulls,
+            probed: false,
         };
         self.store.publish(again(self.flight()), &publication)
     }
 
-    /// Publishes what is kept, as nothing has changed.
-    pub(crate) fn put_again(&self, kept: &Kept) -> Published {
-        self.try_put_again(kept).unwrap()
+    /// Publishes the base once more, as the index has not moved.
+    pub(crate) fn put_again(&self, base: &Base) -> Published {
+        self.try_put_again(base).unwrap()
     }
 
-    pub(crate) fn try_put_again(&self, kept: &Kept) -> Result<Published, Error> {
-        let meta = self.flight().meta().expect("something is kept");
+    pub(crate) fn try_put_again(&self, base: &Base) -> Result<Published, Error> {
+        let index = self.flight().meta().expect("something is there").index;
         let publication = Publication {
-            index: meta.index,
-            eff: meta.index,
+            index,
+            eff: index,
             reset: None,
             list_sent: self.flight().entered(),
             partial: false,
-            all: &kept.all,
-            fulls: &[],
-            base: None,
-            keep: true,
-            same: true,
+            all: &base.all,
+            count: rows::split(&base.all).unwrap().len() as u64,
+            base: Some(base),
+            gone: &[],
+            fulls: &Fulls::new(),
+            probed: true,
         };
         self.store.publish(again(self.flight()), &publication)
-    }
-
-    /// What is kept, with the record of this node.
-    pub(crate) fn kept(&self, id: &str) -> Option<Kept> {
-        self.store.kept(self.flight(), &NodeId::parse(id).unwrap())
     }
 
     pub(crate) fn hit(&self) -> Option<Snapshot> {
@@ -191,13 +189,25 @@ impl Process {
     }
 }
 
+/// What is gone since the base, and what is new or changed.
+fn difference(records: &Records, base: Option<&Base>) -> (Vec<NodeId>, Fulls) {
+    let before: Records =
+        base.iter().flat_map(|base| base.fulls.iter().flatten()).cloned().collect();
+    let all = base.map(|base| rows::split(&base.all).unwrap()).unwrap_or_default();
+    let ids = all.iter().map(|(id, _)| NodeId::parse(id).unwrap());
+    let gone = ids.filter(|id| !records.contains_key(id)).collect();
+    let changed = records.iter().filter(|(id, full)| before.get(id) != Some(full));
+    (gone, changed.map(|(id, full)| (id.clone(), full.clone())).collect())
+}
+
 /// The same flight once more, as no client can have it: scenes publish twice, and too late.
 pub(crate) fn again(flight: &Flight) -> Flight {
     let solo = flight.lease().is_solo().then(|| flight.watch().to_owned());
     let (epoch, meta) = (flight.epoch().to_owned(), flight.meta().cloned());
     let (literal, now_ms) = (flight.is_literal(), flight.now_ms());
     let flight_again = Flight::new(flight.lease().token(), solo, epoch, meta);
-    let flight_again = flight_again.entered_at(literal, now_ms, flight.entered());
+    let flight_again =
+        flight_again.over_hash(flight.hash_len()).entered_at(literal, now_ms, flight.entered());
     flight_again.standing_in(flight.beside().map(str::to_owned))
 }
 
@@ -211,5 +221,5 @@ pub(crate) fn filled(bench: &dyn Bench, scope: &str, index: u64, records: &Recor
 }
 
 pub(crate) fn as_records(base: Option<Base>) -> Option<Records> {
-    base.map(|base| base.fulls.into_iter().collect())
+    base.map(|base| base.fulls.unwrap().into_iter().collect())
 }

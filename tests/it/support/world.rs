@@ -9,8 +9,7 @@ use nomad_clients::discovery::{
 use nomad_clients::model::node::Record;
 use nomad_clients::model::notice::{Level, Notifier};
 use nomad_clients::nomad::{self, Listing};
-use nomad_clients::store::scope::{Cluster, Scope};
-use nomad_clients::store::{Enter, Entered, Flight, ProbeBackoff, RefusedRevs, Store};
+use nomad_clients::store::{Enter, Entered, Flight, RefusedRevs, Store};
 
 use super::fake_nomad::{FakeNomad, stub};
 use super::memory;
@@ -51,7 +50,6 @@ impl World {
                 shared: false,
                 probe_from: 0,
             },
-            probes: ProbeBackoff::new(None, &Scope::of(&Cluster::default())),
             notifier: Notifier::new(move |remark| {
                 remarks.lock().unwrap().push((remark.level, remark.text));
             }),

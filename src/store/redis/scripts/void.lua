@@ -8,7 +8,7 @@ local function get(k)
 end
 local gone, lease = 0, get(KEYS[2])
 for _, f in ipairs({{3, 4, 5, 9}, {6, 7, 8, 10}}) do
-  if string.match(get(KEYS[f[1]]) or '', '^v1|(%x+)|') == ARGV[1] then
+  if string.match(get(KEYS[f[1]]) or '', '^v2|(%x+)|') == ARGV[1] then
     gone = gone + redis.call('DEL', KEYS[f[1]], KEYS[f[2]], KEYS[f[3]], KEYS[f[4]])
   end
 end

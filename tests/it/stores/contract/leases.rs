@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use nomad_clients::store::Want;
 use nomad_clients::store::{Entered, FailureClass, How, Published};
 
 use crate::support::bench::Bench;
@@ -125,12 +126,12 @@ pub(crate) fn a_refused_credential_voids_its_scope_only(bench: &dyn Bench) -> Op
     let own = filled(bench, A, 5, &x());
     let other = filled(bench, B, 5, &records_of(B, &[(X, 3)]));
     bench.store(B).void(None).unwrap();
-    assert_eq!((other.hit(), other.store.last()), (None, None));
+    assert_eq!((other.hit(), other.store.last(Want::Full)), (None, None));
     assert_eq!(own.whole(), Some(x()));
     let other = filled(bench, B, 5, &records_of(B, &[(X, 3)]));
     let late = Process::refreshing(bench);
     bench.store(A).void(None).unwrap();
-    assert_eq!((own.hit(), own.store.last()), (None, None));
+    assert_eq!((own.hit(), own.store.last(Want::Full)), (None, None));
     assert_eq!(other.whole(), Some(records_of(B, &[(X, 3)])));
     assert_eq!(late.put(9, &records(&[(X, 9)])), Published::Fenced);
     assert_eq!(own.hit(), None);
