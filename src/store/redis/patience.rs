@@ -94,7 +94,7 @@ impl Patience {
     /// This is about to be published: if nothing of it was cached before, it is a full fetch.
     pub(super) fn publishes(&self, publication: &Publication<'_>) {
         let lag = millis(clock::since(publication.list_sent)).max(1);
-        if publication.base.is_some() || publication.same {
+        if publication.base.is_some() {
             self.takes_at_least(lag);
         } else {
             self.set(lag);
