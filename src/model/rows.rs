@@ -47,7 +47,7 @@ impl<'a> NodeRow<'a> {
         let read: Record = serde_json::from_slice(record).ok()?;
         let has_details = read.meta.is_some();
         let same = has_details && is_unchanged(&read, stub) && has_same_state(&read, stub);
-        same.then(|| Self { id: read.id, name: read.name, json: RowJson::Record(record) })
+        same.then_some(Self { id: read.id, name: read.name, json: RowJson::Record(record) })
     }
 
     pub fn id(&self) -> &NodeId {

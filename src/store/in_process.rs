@@ -115,7 +115,7 @@ impl InProcessStore {
             }
             None => {
                 held.last =
-                    Some(self.publication((rev, new.eff), AllJson::default(), Fulls::new(), now))
+                    Some(self.publication((rev, new.eff), AllJson::default(), Fulls::new(), now));
             }
         }
     }

@@ -178,7 +178,7 @@ mod tests {
     fn a_delta_is_merged() {
         let fulls = counted(2, fields(&[(A, A), (B, B)])).unwrap();
         let (a, b) = (NodeId::parse(A).unwrap(), NodeId::parse(B).unwrap());
-        let newer: Fulls = vec![(b.clone(), b"{}".to_vec().into())];
+        let newer: Fulls = vec![(b, b"{}".to_vec().into())];
         assert_eq!(merged(fulls.clone(), &[a], &newer), newer);
         assert_eq!(merged(fulls.clone(), &[], &newer)[..], [fulls[0].clone(), newer[0].clone()]);
     }

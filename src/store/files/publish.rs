@@ -68,7 +68,7 @@ fn try_publish(store: &LocalStore, flight: Flight, new: &Publication<'_>) -> io:
 /// The full records of a publication.
 enum FullRecords {
     /// Nothing has changed: the file that this header names.
-    Present(Header),
+    Present(Box<Header>),
     Written(Fulls),
     /// Only those that have changed are at hand: the list is published without any.
     Unknown,
@@ -93,7 +93,7 @@ fn full_records(
     if new.gone.is_empty() && new.fulls.is_empty() {
         let is_whole =
             present.count == 0 || store.folder.len(&present.full) == Some(present.full_len);
-        return is_whole.then(|| FullRecords::Present(present.clone()));
+        return is_whole.then(|| FullRecords::Present(Box::new(present.clone())));
     }
     Some(FullRecords::Written(merged(store.counted(present)?, new.gone, new.fulls)))
 }
@@ -105,7 +105,8 @@ fn write(
     (new, records): (&Publication<'_>, FullRecords),
 ) -> io::Result<()> {
     let header = match records {
-        FullRecords::Present(Header { count, full, full_len, listed, .. }) => {
+        FullRecords::Present(present) => {
+            let Header { count, full, full_len, listed, .. } = *present;
             let listed = if new.probed { listed } else { fresh.listed };
             Header { count, full, full_len, listed, ..fresh }
         }
