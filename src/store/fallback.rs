@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::clock;
+use crate::model::node::FullJson;
 use crate::model::notice::Notifier;
 use crate::model::snapshot::Snapshot;
 use crate::net::sync::lock;
@@ -322,6 +323,11 @@ impl Store for FallbackStore {
         let partial = self.current().map_or(Ok(None), |store| store.partial(waited))?;
         // Those who can't write Redis wait for flights of this host.
         Ok(partial.or_else(|| self.files()?.partial(waited).ok()?))
+    }
+
+    /// What fails here fails again, and with consequences, when everything is read.
+    fn full(&self, record: &[u8]) -> Option<FullJson> {
+        if self.has_failed() { None } else { self.redis.full(record) }
     }
 
     fn last(&self, want: Want) -> Option<Snapshot> {

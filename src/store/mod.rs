@@ -21,6 +21,7 @@ mod validate;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::model::node::FullJson;
 use crate::model::secret::Secret;
 use crate::model::snapshot::Snapshot;
 
@@ -130,6 +131,12 @@ pub trait Store: Send + Sync {
     /// The partial publication of the flight that was waited for (`all` is empty); `None` if it is not
     /// (any more) there.
     fn partial(&self, waited: &str) -> Result<Option<Snapshot>, Error>;
+
+    /// FULL: the full record that begins with this record of a publication that LOOK has just found,
+    /// read alone; `None` if this store reads only all of them together, or has another one.
+    fn full(&self, _record: &[u8]) -> Option<FullJson> {
+        None
+    }
 
     /// The last complete publication, however old; `None` if there is none, or if it was cleared.
     fn last(&self, want: Want) -> Option<Snapshot>;

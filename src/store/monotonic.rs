@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::host::shown::ShownNote;
+use crate::model::node::FullJson;
 use crate::model::notice::Notifier;
 use crate::model::snapshot::Snapshot;
 
@@ -112,6 +113,10 @@ impl Store for MonotonicStore {
 
     fn partial(&self, waited: &str) -> Result<Option<Snapshot>, Error> {
         Ok(self.allowed(self.inner.partial(waited)?))
+    }
+
+    fn full(&self, record: &[u8]) -> Option<FullJson> {
+        self.inner.full(record)
     }
 
     fn last(&self, want: Want) -> Option<Snapshot> {

@@ -48,10 +48,7 @@ pub(super) fn matched(all: &[u8], fields: Fields) -> Option<Fulls> {
         return None;
     }
     let mut of: HashMap<Vec<u8>, Vec<u8>> = fields.into_iter().collect();
-    let full = |(id, record): (&str, &[u8])| {
-        let (id, full) = named((id.as_bytes().to_vec(), of.remove(id.as_bytes())?))?;
-        belongs(&full, record).then_some((id, full))
-    };
+    let full = |(id, record): (&str, &[u8])| of_record((id, record), of.remove(id.as_bytes())?);
     records.into_iter().map(full).collect()
 }
 
@@ -68,6 +65,14 @@ fn named((field, stored): (Vec<u8>, Vec<u8>)) -> Option<(NodeId, FullJson)> {
     let full = unseal(stored)?;
     let is_it = rows::id(&full) == Some(field) && is_harmless(&full);
     is_it.then(|| (id, full.into()))
+}
+
+/// The stored full record, if it belongs to this record with its ID.
+pub(super) fn of_record(
+    (id, record): (&str, &[u8]),
+    stored: Vec<u8>,
+) -> Option<(NodeId, FullJson)> {
+    named((id.as_bytes().to_vec(), stored)).filter(|(_, full)| belongs(full, record))
 }
 
 /// Whether the full record begins with this record, but for its closing brace.

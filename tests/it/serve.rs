@@ -12,6 +12,7 @@ mod follow;
 mod handed;
 mod limits;
 mod metrics;
+mod one_node;
 mod proxied;
 mod safety;
 mod soak;

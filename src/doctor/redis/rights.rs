@@ -59,8 +59,8 @@ fn commands(found: &mut Findings, rights: &Rights, store: &RedisStore) {
             Serves::Reading => ("nothing can be read", true),
             Serves::Writing => ("nothing can be cached", true),
             Serves::Details => ("show, --full and refreshes ask Nomad for everything", !reads_only),
-            Serves::Keeping => (
-                "a refresh that finds nothing changed lists all nodes and reads every record, and cache stats has no hit rate",
+            Serves::Single => (
+                "serve reads all full records to show one node, and cache stats has no hit rate",
                 false,
             ),
             Serves::Saving => {

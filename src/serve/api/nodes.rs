@@ -17,7 +17,7 @@ use crate::serve::http::negotiate::{has, tagged};
 use crate::serve::http::problem::Problem;
 use crate::serve::http::request::RequestContext;
 use crate::serve::http::response::{HttpResponse, JSON, complete};
-use crate::serve::live::publication_cache::Fetched;
+use crate::serve::live::publication_cache::{CurrentPublication, Fetched};
 use crate::serve::live::published::CachedPublication;
 use crate::store::{Sample, meta};
 
@@ -99,22 +99,11 @@ pub(crate) async fn select(
         Some(_) => None,
         None => app.live.requests.look(want).await,
     };
-    let mut nodes = match current {
-        Some(current) => SelectedNodes {
-            publication: current.publication,
-            age: current.age,
-            cache: CacheStatus::Hit,
-            nomad_calls: 0,
-            took: Duration::ZERO,
-            fetched: None,
-        },
+    let nodes = match current {
+        Some(current) => SelectedNodes::of_hit(current),
         None => fetch(app, how.unwrap_or(How::Get), want).await?,
     };
-    nodes.took = request.took();
-    let (is_hit, took) = (nodes.is_hit(), nodes.took);
-    app.live.cache.count(&Sample::of(is_hit, took, nodes.nomad_calls));
-    app.live.metrics.responded(is_hit, took);
-    Ok(nodes)
+    Ok(nodes.counted(app, request))
 }
 
 async fn fetch(app: &App, how: How, want: Want) -> Result<SelectedNodes, Problem> {
@@ -140,6 +129,26 @@ async fn fetch(app: &App, how: How, want: Want) -> Result<SelectedNodes, Problem
 }
 
 impl SelectedNodes {
+    pub(crate) fn of_hit(current: CurrentPublication) -> Self {
+        Self {
+            publication: current.publication,
+            age: current.age,
+            cache: CacheStatus::Hit,
+            nomad_calls: 0,
+            took: Duration::ZERO,
+            fetched: None,
+        }
+    }
+
+    /// They are what this request is answered with.
+    pub(crate) fn counted(mut self, app: &App, request: &RequestContext) -> Self {
+        self.took = request.took();
+        let (is_hit, took) = (self.is_hit(), self.took);
+        app.live.cache.count(&Sample::of(is_hit, took, self.nomad_calls));
+        app.live.metrics.responded(is_hit, took);
+        self
+    }
+
     pub(crate) fn is_hit(&self) -> bool {
         self.cache == CacheStatus::Hit
     }

@@ -8,7 +8,7 @@ use hyper::{Response, StatusCode};
 
 use crate::discovery::Want;
 use crate::model::json;
-use crate::model::node::Full;
+use crate::model::node::{Full, NodeId};
 use crate::model::selection::node_arg::single;
 use crate::render;
 use crate::serve::http::auth::COOKIE_NAME;
@@ -21,7 +21,7 @@ use crate::serve::http::response::{HttpResponse, JSON, PLAIN, redirect, response
 use crate::serve::live::published::CachedPublication;
 use crate::store::ErrorKind;
 
-use super::nodes::select;
+use super::nodes::{SelectedNodes, select};
 use super::route::{Route, RouteError};
 use super::{App, assets, lists, metrics, ready};
 
@@ -157,16 +157,46 @@ async fn client(
     node: &str,
     request: &RequestContext,
 ) -> Result<HttpResponse, Problem> {
+    if let Some(current) = app.live.requests.look(Want::Records).await
+        && let Some(body) = alone(app, &current.publication, node).await.transpose()
+    {
+        let nodes = SelectedNodes::of_hit(current).counted(app, request);
+        return Ok(nodes.tagged_response(BodyContent::of([body?]), None, false));
+    }
     let nodes = select(app, None, Want::Full, request).await?;
     let (publication, node) = (Arc::clone(&nodes.publication), node.to_owned());
-    let body = app.workers.lookups.run(move || full(&publication, &node)).await??;
+    let full = move || -> Result<Bytes, Problem> {
+        let (id, _) = find(&publication, &node)?;
+        Ok(line(publication.full(&id)?))
+    };
+    let body = app.workers.lookups.run(full).await??;
     Ok(nodes.tagged_response(BodyContent::of([body]), None, false))
 }
 
-fn full(publication: &CachedPublication, node: &str) -> Result<Bytes, Problem> {
+/// The node, without reading all full records; `None` if that is not possible.
+async fn alone(
+    app: &App,
+    publication: &Arc<CachedPublication>,
+    node: &str,
+) -> Result<Option<Bytes>, Problem> {
+    let (of, node) = (Arc::clone(publication), node.to_owned());
+    let (id, record) = app.workers.lookups.run(move || find(&of, &node)).await??;
+    if publication.serves(Want::Full) {
+        return Ok(Some(line(publication.full(&id)?)));
+    }
+    let full = app.live.requests.full(record).await?;
+    Ok(full.map(|full| line(&full)))
+}
+
+/// The ID and the record of the node.
+fn find(publication: &CachedPublication, node: &str) -> Result<(NodeId, Bytes), Problem> {
     let nodes: Vec<&Full> = publication.nodes()?.iter().map(|node| &**node).collect();
-    let id = &nodes[single(&nodes, node)?].record.id;
-    Ok([publication.full(id)?, b"\n"].concat().into())
+    let at = single(&nodes, node)?;
+    Ok((nodes[at].record.id.clone(), publication.record(at)?))
+}
+
+fn line(json: &[u8]) -> Bytes {
+    [json, b"\n"].concat().into()
 }
 
 async fn clear(app: &App) -> Result<HttpResponse, Problem> {

@@ -94,6 +94,13 @@ impl CachedPublication {
         nodes.map(|nodes| &nodes.nodes[..]).map_err(Clone::clone)
     }
 
+    /// The record of the node at this position of [`Self::nodes`].
+    pub(crate) fn record(&self, at: usize) -> Result<Bytes, AnswerError> {
+        let nodes = self.nodes.get().and_then(|nodes| nodes.as_ref().ok());
+        let range = nodes.and_then(|nodes| nodes.ranges.get(at)).ok_or(AnswerError::Internal)?;
+        Ok(self.listed.slice(range.clone()))
+    }
+
     /// For the next publication: the nodes that were parsed last, here or before.
     pub(crate) fn last_nodes(&self) -> Option<Arc<ParsedNodes>> {
         match self.nodes.get() {

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hyper::body::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout_at;
 
 use crate::clock;
 use crate::discovery::{How, Source, Want};
+use crate::model::node::FullJson;
 use crate::store::{self, Cleared, Stats};
 
 use super::coalesce::Coalescer;
@@ -27,6 +29,8 @@ pub(crate) struct SharedRequests {
     clears: Coalescer<(), Arc<Cleared>>,
     stats: Coalescer<(), Result<Arc<Stats>, store::Error>>,
     fetches: mpsc::UnboundedSender<PendingFetch>,
+    fulls: Workers,
+    cache: Arc<PublicationCache>,
 }
 
 type Looks = Coalescer<Want, Option<CurrentPublication>>;
@@ -87,12 +91,21 @@ impl SharedRequests {
                 counting.backend.stores.run().stats().map(Arc::new)
             }),
             fetches,
+            fulls: Workers::new("fulls", 1),
+            cache: Arc::clone(cache),
         }
     }
 
     /// What the store has now: the look begins after this call.
     pub(crate) async fn look(&self, want: Want) -> Option<CurrentPublication> {
         self.looks.ask(want).await.ok().flatten()
+    }
+
+    /// The full record that begins with this record of the current publication; `None` if it cannot be
+    /// read alone.
+    pub(crate) async fn full(&self, record: Bytes) -> Result<Option<FullJson>, AnswerError> {
+        let cache = Arc::clone(&self.cache);
+        self.fulls.run(move || cache.backend.stores.run().full(&record)).await
     }
 
     /// Removes everything from before this call.

@@ -5,12 +5,13 @@ use std::time::Duration;
 use redis::{Cmd, Value};
 
 use crate::clock;
-use crate::model::node::{AllJson, Fulls};
+use crate::model::node::{AllJson, FullJson, Fulls};
+use crate::model::rows;
 use crate::model::snapshot::Snapshot;
 use crate::net::sync::lock;
 use crate::store::keys::Family;
 use crate::store::meta::Meta;
-use crate::store::records::{Fields, counted, matched, recorded, records_of};
+use crate::store::records::{Fields, counted, matched, of_record, recorded, records_of};
 use crate::store::validate::{self, Hit, StoredEntry, StoredFamily, Verdict, judge};
 use crate::store::{Base, Error, Flight, Look, Present, Want};
 
@@ -32,6 +33,7 @@ pub(super) const HASH: Step =
 const KEPT: Step = Step { name: "MGET", ..HASH };
 const KEPT_FULL: Step = Step { name: "MGET, HGETALL", ..HASH };
 const OWN_HASH: Step = Step { name: "HGETALL, MGET", ..HASH };
+const FULL: Step = Step { name: "HMGET", ..HASH };
 const PRESENT: Step = Step { name: "PTTL, PTTL, MGET (no values)", ..LOOK };
 const PARTIAL: Step = Step { name: "MGET", ..HASH };
 const OTHER_RECORDS: &str = "its full records belong to another publication";
@@ -151,6 +153,20 @@ pub(super) fn partial(store: &RedisStore, waited: &str) -> Result<Option<Snapsho
     let since = PARTIAL_AGE + clock::since(sent);
     let partial = fulls.map(|fulls| recorded(&meta, Some(fulls), since));
     Ok(partial.filter(|partial| !store.is_of_before_refusal(partial.age)))
+}
+
+/// The own hash is needed only beside another cluster.
+pub(super) fn full(store: &RedisStore, record: &[u8]) -> Option<FullJson> {
+    let id = rows::id(record)?;
+    [true, false].into_iter().find_map(|literal| {
+        let Family { hash, .. } = store.keys.family(literal);
+        // Not HGET, which users with the documented rights may not run.
+        let asked = [command("HMGET", &[hash, id])];
+        let replies =
+            store.ask(FULL, &asked).inspect_err(|error| store.ignored(&error.to_string()));
+        let Value::Array(mut values) = replies.ok()?.pop()? else { return None };
+        of_record((id, record), bulk(values.pop()?)?).map(|(_, full)| full)
+    })
 }
 
 impl RedisStore {

@@ -27,6 +27,7 @@ use rustls::ClientConfig;
 use crate::clock;
 use crate::model::format::millis;
 use crate::model::mask::Mask;
+use crate::model::node::FullJson;
 use crate::model::notice::Notifier;
 use crate::model::text::FOREIGN;
 use crate::net::sync::lock;
@@ -206,6 +207,10 @@ impl Store for RedisStore {
 
     fn partial(&self, waited: &str) -> Result<Option<Snapshot>, Error> {
         look::partial(self, waited)
+    }
+
+    fn full(&self, record: &[u8]) -> Option<FullJson> {
+        look::full(self, record)
     }
 
     fn last(&self, want: Want) -> Option<Snapshot> {

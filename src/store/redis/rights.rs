@@ -22,8 +22,8 @@ pub(crate) enum Serves {
     Details,
     /// Nothing can be cached without it.
     Writing,
-    /// A refresh that finds nothing changed needs no list and no records; the statistics too.
-    Keeping,
+    /// `serve` reads one full record to show one node; the statistics too.
+    Single,
     /// A refresh that finds nothing changed sends Redis nothing.
     Saving,
     /// The statistics.
@@ -92,7 +92,7 @@ impl RedisStore {
 
     /// Each command that is ever sent, also from within a script.
     fn command_probes(&self) -> Vec<(&'static str, Serves, Cmd)> {
-        use Serves::{Counting, Details, Extra, Keeping, Reading, Saving, Writing};
+        use Serves::{Counting, Details, Extra, Reading, Saving, Single, Writing};
         let key = self.keys.literal.all.as_str();
         // Nobody ever writes a key of this name. Should a server take for good what is not
         // well-formed, then the last DEL removes it again.
@@ -115,7 +115,7 @@ impl RedisStore {
             probe("copy", Saving, &["COPY", none, none]),
             probe("hincrby", Counting, &["HINCRBY", none, WRONG, WRONG]),
             probe("expire", Counting, &["EXPIRE", none, WRONG]),
-            probe("hmget", Keeping, &["HMGET", none, WRONG]),
+            probe("hmget", Single, &["HMGET", none, WRONG]),
             probe("del", Writing, &["DEL", none]),
             probe("info", Extra, &["INFO", "memory"]),
             probe("memory|usage", Extra, &["MEMORY", "USAGE", key]),

@@ -136,7 +136,7 @@ fn each_missing_command_is_named_with_what_it_costs() {
     user(&without("hgetall"), 1, &[details, NO_INFO, NOTHING]);
     let copy = "warning redis/commands: may not run copy: a refresh that finds nothing changed sends all records to Redis again → ACL SETUSER nc +copy";
     user(&without("copy"), 0, &[copy, NO_INFO, NOTHING]);
-    let hmget = "warning redis/commands: may not run hmget: a refresh that finds nothing changed lists all nodes and reads every record, and cache stats has no hit rate → ACL SETUSER nc +hmget";
+    let hmget = "warning redis/commands: may not run hmget: serve reads all full records to show one node, and cache stats has no hit rate → ACL SETUSER nc +hmget";
     user(&without("hmget"), 0, &[hmget, NO_INFO, NOTHING]);
     for name in ["hincrby", "expire"] {
         let warning = format!(
