@@ -13,7 +13,7 @@ use crate::model::notice::{Level, Notice, Notifier};
 use crate::net::sync::lock;
 use crate::nomad::HttpNomad;
 use crate::serve::{self, Backend};
-use crate::store::Stores;
+use crate::store::{Place, Stores};
 
 use super::CommandContext;
 use super::notice_limiter::NoticeLimiter;
@@ -33,7 +33,9 @@ pub(super) fn run(serve: &Serve, context: &mut CommandContext<'_>) -> Result<()>
     let limiter = Arc::<Mutex<NoticeLimiter>>::default();
     let notifier = limited(context, &limiter);
     let nomad = HttpNomad::open(context.config.access.clone(), notifier.clone());
-    let stores = Stores::open(&context.config.place, &notifier);
+    // What it shows is in its memory.
+    let place = Place { copies: false, ..context.config.place.clone() };
+    let stores = Stores::open(&place, &notifier);
     let backend = Backend {
         nomad: nomad.and_then(HttpNomad::ready).map_err(discovery::Error::from)?,
         stores: stores.map_err(|error| Exit::Config.error(error))?,

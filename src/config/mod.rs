@@ -197,6 +197,7 @@ fn place(values: &Values, access: &Access, folder: Option<PathBuf>) -> Result<Pl
             timeout: access.timeout,
         },
         folder,
+        copies: true,
         scope: scope::scope(access, values.value(&SHARE)?),
         prefix: own.map_or("nomad:clients".to_owned(), |own| format!("nomad:clients:{own}")),
         ttl,

@@ -8,7 +8,7 @@ use crate::model::node::{Full, NodeId, Record};
 use crate::model::rows::Rows;
 use crate::model::snapshot::Snapshot;
 use crate::nomad;
-use crate::store::FailureClass;
+use crate::store::{AllFile, FailureClass};
 
 use super::How;
 use super::wait::Wait;
@@ -16,6 +16,8 @@ use super::wait::Wait;
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub snapshot: Snapshot,
+    /// The bytes that `all` of the snapshot lacks, if these were all that was wanted.
+    pub file: Option<AllFile>,
     pub source: Source,
     /// Nodes whose details could not be had, and why, one line each. Empty = complete.
     pub missing: Vec<(NodeId, String)>,
@@ -112,7 +114,8 @@ fn words(class: FailureClass) -> &'static str {
 /// The first look was good.
 pub(super) fn hit(snapshot: Snapshot) -> Answer {
     let tally = all_cached(&snapshot);
-    Answer { snapshot, source: Source::Cache, missing: Vec::new(), tally, outage: None }
+    let (file, source) = (None, Source::Cache);
+    Answer { snapshot, file, source, missing: Vec::new(), tally, outage: None }
 }
 
 fn all_cached(snapshot: &Snapshot) -> Tally {
@@ -127,7 +130,7 @@ pub(super) fn served(snapshot: Snapshot, wait: &Wait) -> Answer {
     } else {
         all_cached(&snapshot)
     };
-    Answer { snapshot, source: Source::Served, missing: Vec::new(), tally, outage: None }
+    Answer { source: Source::Served, tally, ..hit(snapshot) }
 }
 
 /// The last answer, in an outage.

@@ -394,6 +394,6 @@ impl<'a, 'h> Fetch<'a, 'h> {
         let has_base = self.base.as_ref().is_some_and(|base| base.all.len() > "[]".len());
         let cold = !has_base && tally.cached == 0;
         let source = Source::Nomad { cold };
-        Answer { snapshot, source, missing, tally, outage: None }
+        Answer { snapshot, file: None, source, missing, tally, outage: None }
     }
 }

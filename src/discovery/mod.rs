@@ -124,6 +124,10 @@ impl Discovery {
         if how == How::Get {
             match self.store.look(want) {
                 Ok(Look::Hit(snapshot)) => return Ok(EnterOutcome::answer(answer::hit(snapshot))),
+                Ok(Look::File(snapshot, file)) => {
+                    let answer = Answer { file: Some(file), ..answer::hit(snapshot) };
+                    return Ok(EnterOutcome::answer(answer));
+                }
                 Ok(Look::Miss { refuse }) => wait.refuse(refuse),
                 Err(error) => return Ok(self.uncached(&error)),
             }
@@ -172,16 +176,21 @@ impl Discovery {
 
     /// Reads what ENTER said is fresh. A publication that cannot be used is refused from now on.
     fn served(&self, rev: &str, want: Want, wait: &mut Wait) -> Option<EnterOutcome> {
-        match self.store.look(want) {
-            // A third publication came in between, and it is one that must not serve: ask again.
-            Ok(Look::Hit(snapshot)) if wait.refuses(&snapshot.rev) => None,
-            Ok(Look::Hit(snapshot)) => Some(EnterOutcome::answer(answer::served(snapshot, wait))),
+        // What another's fetch has changed is counted by its records.
+        let want = if wait.how == How::Refresh { want.in_memory() } else { want };
+        let (snapshot, file) = match self.store.look(want) {
+            Ok(Look::Hit(snapshot)) => (snapshot, None),
+            Ok(Look::File(snapshot, file)) => (snapshot, Some(file)),
             Ok(Look::Miss { refuse }) => {
                 wait.refuse(Some(refuse.unwrap_or_else(|| rev.to_owned())));
-                None
+                return None;
             }
-            Err(error) => Some(self.uncached(&error)),
-        }
+            Err(error) => return Some(self.uncached(&error)),
+        };
+        // A third publication came in between, and it is one that must not serve: ask again.
+        let is_refused = wait.refuses(&snapshot.rev);
+        (!is_refused)
+            .then(|| EnterOutcome::answer(Answer { file, ..answer::served(snapshot, wait) }))
     }
 
     /// The flight that was waited for could not get all details: its rows serve those who waited,

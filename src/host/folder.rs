@@ -1,5 +1,6 @@
 //! The cache directory of this user: private, or not used at all.
 
+use std::borrow::Cow;
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
@@ -264,10 +265,19 @@ impl Folder {
 
     /// Replaces a file atomically: readers see the old one or the new one.
     pub(crate) fn replace(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
+        self.replace_each(name, parts.iter().map(|part| Cow::Borrowed(*part)))
+    }
+
+    /// The same with parts that are made one after the other.
+    fn replace_each<'a>(
+        &self,
+        name: &str,
+        mut parts: impl Iterator<Item = Cow<'a, [u8]>>,
+    ) -> io::Result<()> {
         let temporary = format!("{name}.{}{UNFINISHED}", random::hex16());
         fault::before(Act::Writes)?;
         let mut file = self.file(&temporary, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL)?;
-        let written = parts.iter().try_for_each(|part| fault::write(&mut file, part));
+        let written = parts.try_for_each(|part| fault::write(&mut file, &part));
         let replaced = written.and_then(|()| {
             fault::before(Act::Writes)?;
             Ok(renameat(&self.handle, temporary.as_str(), &self.handle, name)?)
@@ -299,6 +309,15 @@ impl WriteLock<'_> {
     /// Replaces a file atomically: readers see the old one or the new one.
     pub(crate) fn replace(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
         self.folder.replace(name, parts)
+    }
+
+    /// The same with parts that are made one after the other.
+    pub(crate) fn replace_each<'a>(
+        &self,
+        name: &str,
+        parts: impl Iterator<Item = Cow<'a, [u8]>>,
+    ) -> io::Result<()> {
+        self.folder.replace_each(name, parts)
     }
 
     /// Removes a file; not an error if it is missing.

@@ -104,7 +104,8 @@ mod tests {
             age: Duration::from_millis(12_900),
             since: Duration::ZERO,
         };
-        Answer { snapshot, source, missing: Vec::new(), tally, outage: None }
+        let (file, missing, outage) = (None, Vec::new(), None);
+        Answer { snapshot, file, source, missing, tally, outage }
     }
 
     #[test]

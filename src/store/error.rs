@@ -8,7 +8,7 @@ use crate::host::FolderError;
 use crate::model::format::limit;
 
 /// What a user needs to fill the cache.
-pub const ACL: &str = "~nomad:clients* -@all +mget +get +set +del +hgetall +hset +hdel +hlen +strlen +pexpire +pttl +time +eval +hincrby +expire +hmget +copy";
+pub const ACL: &str = "~nomad:clients* -@all +mget +get +set +del +hgetall +hset +hdel +hlen +strlen +getrange +pexpire +pttl +time +eval +hincrby +expire +hmget +copy";
 
 /// Why a store could not do a step. The text is one line without credentials.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -235,7 +235,7 @@ impl Store for FallbackStore {
         }
         if let Some(look) = self.ask_redis(|redis| redis.look(want)) {
             // That nothing is there shows only in ENTER whether something ever can be.
-            if let Look::Hit(hit) = &look {
+            if let Look::Hit(hit) | Look::File(hit, _) = &look {
                 self.forget_older(Some(ShownList { index: hit.index, age: hit.age }));
             }
             return Ok(look);

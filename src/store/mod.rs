@@ -27,7 +27,7 @@ use crate::model::snapshot::Snapshot;
 
 use scope::Scope;
 
-pub use crate::host::{BootClock, FolderError, FolderFlaw, FolderSpace};
+pub use crate::host::{AllFile, BootClock, FolderError, FolderFlaw, FolderSpace};
 pub use error::{Error, ErrorKind};
 pub use files::inspect::{UsableFolder, inspect_folder};
 pub use flight::{Base, FailureClass, Flight, Lease, Publication, Published};
@@ -44,6 +44,8 @@ pub struct Place {
     pub redis: RedisPlace,
     /// The cache directory of this user; `None` if there is no home.
     pub folder: Option<PathBuf>,
+    /// Whether the folder has copies of what Redis holds; `serve` keeps them in memory.
+    pub copies: bool,
     pub scope: Scope,
     /// `nomad:clients`, or `nomad:clients:NAME` with `--cache-prefix NAME`.
     pub prefix: String,
@@ -91,7 +93,8 @@ pub trait Store: Send + Sync {
     /// Which publication LOOK would hit, without its bytes; `None` = it would miss.
     fn present(&self) -> Result<Option<Present>, Error> {
         Ok(match self.look(Want::Records)? {
-            Look::Hit(Snapshot { rev, index, age, since, .. }) => {
+            Look::Hit(Snapshot { rev, index, age, since, .. })
+            | Look::File(Snapshot { rev, index, age, since, .. }, _) => {
                 Some(Present { rev, index, age, since })
             }
             Look::Miss { .. } => None,
@@ -192,13 +195,24 @@ pub enum How {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Want {
     Records,
+    /// Their bytes alone, which may stay in a file: [`Look::File`].
+    Stream,
     /// With the full records.
     Full,
+}
+
+impl Want {
+    /// The same without a file.
+    pub fn in_memory(self) -> Self {
+        if self == Self::Stream { Self::Records } else { self }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Look {
     Hit(Snapshot),
+    /// The same without `all`: these are its bytes, which have been checked.
+    File(Snapshot, AllFile),
     /// `refuse` names the publication that is there and can't be used, if there is one.
     Miss {
         refuse: Option<String>,

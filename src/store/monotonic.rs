@@ -58,10 +58,17 @@ impl MonotonicStore {
 impl Store for MonotonicStore {
     fn look(&self, want: Want) -> Result<Look, Error> {
         let refuse = match self.inner.look(want)? {
-            Look::Hit(hit) if !self.is_older(&hit.rev, hit.index, hit.age) => {
-                return Ok(Look::Hit(hit));
+            Look::Hit(hit) | Look::File(hit, _) if self.is_older(&hit.rev, hit.index, hit.age) => {
+                Some(hit.rev)
             }
-            Look::Hit(hit) => Some(hit.rev),
+            Look::File(hit, file) if hit.rev != self.shown.read().rev => {
+                // What is printed for the first time is noted with the highest index of its records.
+                return Ok(match file.read() {
+                    Ok(all) => Look::Hit(Snapshot { all: all.into(), ..hit }),
+                    Err(_) => Look::Miss { refuse: None },
+                });
+            }
+            look @ (Look::Hit(_) | Look::File(..)) => return Ok(look),
             Look::Miss { refuse } => refuse,
         };
         let kept = self.allowed(self.inner.kept_here(want));

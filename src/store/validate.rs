@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::model::json::is_harmless;
+use crate::model::node::AllJson;
 use crate::model::snapshot::Snapshot;
 
 use super::meta::Meta;
@@ -18,6 +19,7 @@ pub(super) enum EntryFlaw {
     Others,
     Cleared,
     WrongType,
+    WrongLength,
     WrongSum,
     /// Control characters, which no JSON of this program's holds.
     Harmful,
@@ -35,6 +37,7 @@ impl EntryFlaw {
             Self::Others => "belongs to another cluster or token",
             Self::Cleared => "was cleared",
             Self::WrongType => "wrong type",
+            Self::WrongLength => "wrong length",
             Self::WrongSum => "wrong checksum",
             Self::Harmful => "contains control characters",
             Self::WrongExpiry => "unexpected TTL",
@@ -43,20 +46,38 @@ impl EntryFlaw {
     }
 }
 
+/// What was read of `all`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) enum Payload {
+    /// Nothing, or nothing that is a string.
+    #[default]
+    None,
+    /// Its length, and the first bytes if they were asked for.
+    Length(u64, Vec<u8>),
+    Bytes(Vec<u8>),
+}
+
 /// What LOOK read of one family of keys.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct StoredFamily {
     pub meta: Option<Meta>,
     /// There is something in the place of the meta line.
     pub is_unreadable: bool,
-    pub all: Option<Vec<u8>>,
+    pub all: Payload,
     /// PTTL of `all` in milliseconds, asked *before* the values: -1 = never expires, -2 = absent.
     /// If a publication falls between, the age comes out too high, never too low.
     pub ttl_left: i64,
 }
 
+impl Default for StoredFamily {
+    /// Nothing is there.
+    fn default() -> Self {
+        Self { meta: None, is_unreadable: false, all: Payload::None, ttl_left: -2 }
+    }
+}
+
 impl StoredFamily {
-    pub(super) fn read(line: Option<&[u8]>, all: Option<Vec<u8>>, ttl_left: i64) -> Self {
+    pub(super) fn read(line: Option<&[u8]>, all: Payload, ttl_left: i64) -> Self {
         let meta = line.and_then(Meta::parse);
         Self { is_unreadable: line.is_some() && meta.is_none(), meta, all, ttl_left }
     }
@@ -78,11 +99,38 @@ pub(super) enum Verdict {
 
 #[derive(Debug, PartialEq)]
 pub(super) struct Hit {
-    /// Without full records.
-    pub snapshot: Snapshot,
     pub meta: Meta,
     /// Found under the literal names.
     pub literal: bool,
+    /// How long ago it was published, when LOOK was sent.
+    pub since: Duration,
+    /// `None` = its bytes must be read, or are here already.
+    pub all: Option<Vec<u8>>,
+}
+
+impl Hit {
+    /// How old the list is; `elapsed` since LOOK was sent.
+    pub(super) fn age(&self, elapsed: Duration) -> Duration {
+        Duration::from_millis(self.meta.lag_ms).saturating_add(self.since).saturating_add(elapsed)
+    }
+
+    pub(super) fn present(self, elapsed: Duration) -> Present {
+        let (age, since) = (self.age(elapsed), self.since.saturating_add(elapsed));
+        Present { rev: self.meta.rev, index: self.meta.index, age, since }
+    }
+
+    /// Without full records.
+    pub(super) fn snapshot(&self, all: AllJson, elapsed: Duration) -> Snapshot {
+        Snapshot {
+            rev: self.meta.rev.clone(),
+            index: self.meta.index,
+            count: self.meta.count,
+            all,
+            fulls: None,
+            age: self.age(elapsed),
+            since: self.since.saturating_add(elapsed),
+        }
+    }
 }
 
 #[derive(Debug, Default, PartialEq)]
@@ -99,44 +147,11 @@ impl Miss {
     }
 }
 
-/// Judges by the protocol's rules. `ttl` is the caller's own; `elapsed` since LOOK was sent.
-pub(super) fn judge(seen: StoredEntry, scope: &Scope, ttl: Duration, elapsed: Duration) -> Verdict {
-    let (meta, family, literal) = match choose(seen.literal, seen.own, scope) {
-        Ok(chosen) => chosen,
-        Err(miss) => return Verdict::Miss(miss),
-    };
-    let since = match usable(&meta, &family, seen.epoch.as_deref(), ttl) {
-        Ok(since) => since,
-        Err(miss) => return Verdict::Miss(miss),
-    };
-    let lag = Duration::from_millis(meta.lag_ms);
-    let snapshot = Snapshot {
-        rev: meta.rev.clone(),
-        index: meta.index,
-        count: meta.count,
-        all: family.all.unwrap_or_default().into(),
-        fulls: None,
-        age: lag.saturating_add(since).saturating_add(elapsed),
-        since: since.saturating_add(elapsed),
-    };
-    Verdict::Hit(Box::new(Hit { snapshot, meta, literal }))
-}
-
-/// The publication that [`judge`] would hit, told without the bytes of `all`. Whoever holds those
-/// can't hold those of a publication that came after the question for the expiry: that is a miss.
-pub(super) fn present(
-    seen: StoredEntry,
-    scope: &Scope,
-    ttl: Duration,
-    elapsed: Duration,
-) -> Option<Present> {
-    let (meta, family, _) = choose(seen.literal, seen.own, scope).ok()?;
-    let known = seen.epoch.as_deref() == Some(meta.epoch.as_bytes()) && meta.len > 0;
-    let since = since(&meta, family.ttl_left).filter(|_| known && family.ttl_left >= 0)?;
-    let fresh = since <= ttl && !ttl.is_zero();
-    let age = Duration::from_millis(meta.lag_ms).saturating_add(since).saturating_add(elapsed);
-    let since = since.saturating_add(elapsed);
-    fresh.then_some(Present { rev: meta.rev, index: meta.index, age, since })
+/// Judges by the protocol's rules. `ttl` is the caller's own.
+pub(super) fn judge(seen: StoredEntry, scope: &Scope, ttl: Duration) -> Verdict {
+    let hit = choose(seen.literal, seen.own, scope)
+        .and_then(|chosen| usable(chosen, seen.epoch.as_deref(), ttl));
+    hit.map_or_else(Verdict::Miss, |hit| Verdict::Hit(Box::new(hit)))
 }
 
 /// The family that is this scope's: the literal one if its meta names the scope, else the own one.
@@ -158,35 +173,50 @@ fn choose(
     }
 }
 
-/// How long ago it was published, if it can be shown.
+/// What can be shown.
 fn usable(
-    meta: &Meta,
-    family: &StoredFamily,
+    (meta, family, literal): (Meta, StoredFamily, bool),
     epoch: Option<&[u8]>,
     ttl: Duration,
-) -> Result<Duration, Miss> {
+) -> Result<Hit, Miss> {
     let epoch = epoch.ok_or(Miss::ignored(EntryFlaw::NoEpoch))?;
     if meta.epoch.as_bytes() != epoch {
         return Err(Miss::ignored(EntryFlaw::Cleared));
     }
-    let all = match &family.all {
-        Some(all) if meta.len > 0 => all,
-        None if meta.len > 0 && family.ttl_left != -2 => {
-            return Err(Miss::ignored(EntryFlaw::WrongType));
-        }
-        _ => return Err(Miss::default()),
-    };
+    if meta.len == 0 {
+        return Err(Miss::default());
+    }
     let refuse = |why| Miss { refuse: Some(meta.rev.clone()), why };
-    if !meta.describes(all) {
-        return Err(refuse(Some(EntryFlaw::WrongSum)));
+    let is_gone = family.ttl_left == -2;
+    let all = match family.all {
+        Payload::Bytes(all) => Some(all),
+        Payload::Length(_, first) if u64::try_from(first.len()) == Ok(meta.len) => Some(first),
+        // Whoever holds no bytes can't hold those of a publication that came after the question for
+        // the expiry.
+        Payload::None | Payload::Length(0, _) if is_gone => return Err(Miss::default()),
+        Payload::None => return Err(Miss::ignored(EntryFlaw::WrongType)),
+        Payload::Length(len, _) if len != meta.len => {
+            return Err(refuse(Some(EntryFlaw::WrongLength)));
+        }
+        Payload::Length(..) if is_gone => return Err(Miss::default()),
+        Payload::Length(..) => None,
+    };
+    if let Some(all) = &all {
+        if !meta.describes(all) {
+            return Err(refuse(Some(EntryFlaw::WrongSum)));
+        }
+        // Whoever may write there can make the sums right too.
+        if !is_harmless(all) {
+            return Err(refuse(Some(EntryFlaw::Harmful)));
+        }
     }
-    // Whoever may write there can make the sums right too.
-    if !is_harmless(all) {
-        return Err(refuse(Some(EntryFlaw::Harmful)));
-    }
-    let since = since(meta, family.ttl_left).ok_or_else(|| refuse(Some(EntryFlaw::WrongExpiry)))?;
+    let since =
+        since(&meta, family.ttl_left).ok_or_else(|| refuse(Some(EntryFlaw::WrongExpiry)))?;
     // A TTL of zero means never, even for what was published in this very millisecond.
-    if since > ttl || ttl.is_zero() { Err(refuse(None)) } else { Ok(since) }
+    if since > ttl || ttl.is_zero() {
+        return Err(refuse(None));
+    }
+    Ok(Hit { meta, literal, since, all })
 }
 
 /// `None` for an entry that never expires or lives longer than it was written for: it would be
@@ -206,7 +236,7 @@ fn since(meta: &Meta, ttl_left: i64) -> Option<Duration> {
 mod tests {
     use std::time::Duration;
 
-    use super::{EntryFlaw, Miss, StoredEntry, StoredFamily, Verdict, judge, present};
+    use super::{EntryFlaw, Miss, Payload, StoredEntry, StoredFamily, Verdict, judge};
     use crate::store::meta;
     use crate::store::scope::{Cluster, Scope};
 
@@ -216,7 +246,8 @@ mod tests {
     }
 
     fn family(scope: &Scope, ttl_left: i64) -> StoredFamily {
-        StoredFamily::read(Some(&line(scope, "[1]", 100)), Some(b"[1]".to_vec()), ttl_left)
+        let all = Payload::Bytes(b"[1]".to_vec());
+        StoredFamily::read(Some(&line(scope, "[1]", 100)), all, ttl_left)
     }
 
     fn verdict(change: impl Fn(&mut StoredEntry)) -> Verdict {
@@ -225,14 +256,15 @@ mod tests {
         let mut seen =
             StoredEntry { epoch, literal: family(&scope, 50_000), own: StoredFamily::default() };
         change(&mut seen);
-        judge(seen, &scope, Duration::from_secs(30), Duration::from_millis(5))
+        judge(seen, &scope, Duration::from_secs(30))
     }
 
     #[test]
     fn ages() {
         let age = |left| match verdict(|seen| seen.literal.ttl_left = left) {
             Verdict::Hit(hit) => {
-                Some((hit.snapshot.since.as_millis(), hit.snapshot.age.as_millis()))
+                let present = hit.present(Duration::from_millis(5));
+                Some((present.since.as_millis(), present.age.as_millis()))
             }
             Verdict::Miss(_) => None,
         };
@@ -243,30 +275,37 @@ mod tests {
         assert_eq!([age(29_999), age(-1), age(60_001)], [None; 3]);
     }
 
+    /// A publication that is known by its length alone: its bytes are read, or are here already.
     #[test]
-    fn what_is_present_is_what_would_be_hit() {
-        let scope = Scope::of(&Cluster::default());
-        let present = |change: fn(&mut StoredEntry)| {
-            let literal = StoredFamily { all: None, ..family(&scope, 50_000) };
-            let epoch = Some(b"ab".to_vec());
-            let mut seen = StoredEntry { epoch, literal, own: StoredFamily::default() };
-            change(&mut seen);
-            let present = present(seen, &scope, Duration::from_secs(30), Duration::from_millis(5))?;
-            Some((present.rev, present.since.as_millis(), present.age.as_millis()))
+    fn without_bytes_what_has_expired_is_a_miss() {
+        let verdict = |len: u64, first: &[u8], left: i64| {
+            let seen = |seen: &mut StoredEntry| {
+                seen.literal.all = Payload::Length(len, first.to_vec());
+                seen.literal.ttl_left = left;
+            };
+            match verdict(seen) {
+                Verdict::Hit(hit) => Ok(hit.all),
+                Verdict::Miss(Miss { refuse, why }) => Err((refuse.is_some(), why)),
+            }
         };
-        assert_eq!(present(|_| ()), Some(("N1".to_owned(), 10_005, 10_105)));
-        let misses: [fn(&mut StoredEntry); 7] = [
-            |seen| seen.literal.ttl_left = -2,
-            |seen| seen.literal.ttl_left = -1,
-            |seen| seen.literal.ttl_left = 29_999,
-            |seen| seen.literal.ttl_left = 60_001,
-            |seen| seen.literal.meta = None,
-            |seen| seen.epoch = Some(b"cd".to_vec()),
-            |seen| seen.epoch = None,
-        ];
-        for (at, change) in misses.into_iter().enumerate() {
-            assert_eq!(present(change), None, "{at}");
-        }
+        assert_eq!(verdict(3, b"", 50_000), Ok(None));
+        assert_eq!(verdict(3, b"[1", 50_000), Ok(None), "a part is nothing");
+        assert_eq!(verdict(3, b"[1]", 50_000), Ok(Some(b"[1]".to_vec())));
+        // Only the bytes prove that it was published after the question for the expiry.
+        assert_eq!(verdict(3, b"", -2), Err((false, None)));
+        assert_eq!(verdict(0, b"", -2), Err((false, None)));
+        assert_eq!(verdict(3, b"[1]", -2), Ok(Some(b"[1]".to_vec())));
+        let flaws = |flaw| Err((true, Some(flaw)));
+        assert_eq!(verdict(3, b"", -1), flaws(EntryFlaw::WrongExpiry));
+        assert_eq!(verdict(3, b"[1]", -1), flaws(EntryFlaw::WrongExpiry));
+        assert_eq!(verdict(3, b"", 60_001), flaws(EntryFlaw::WrongExpiry));
+        assert_eq!(verdict(3, b"", 29_999), Err((true, None)));
+        assert_eq!(verdict(4, b"", 50_000), flaws(EntryFlaw::WrongLength));
+        assert_eq!(verdict(0, b"", 50_000), flaws(EntryFlaw::WrongLength));
+        assert_eq!(verdict(3, b"[2]", 50_000), flaws(EntryFlaw::WrongSum));
+        let gone = Miss { refuse: None, why: Some(EntryFlaw::WrongType) };
+        let none = super::tests::verdict(|seen| seen.literal.all = Payload::None);
+        assert_eq!(none, Verdict::Miss(gone));
     }
 
     #[test]
@@ -282,10 +321,13 @@ mod tests {
         );
         assert_eq!(miss(|seen| seen.literal.ttl_left = 1), (refused.clone(), None));
         assert_eq!(
-            miss(|seen| seen.literal.all = Some(b"[2]".to_vec())),
+            miss(|seen| seen.literal.all = Payload::Bytes(b"[2]".to_vec())),
             (refused, Some(EntryFlaw::WrongSum))
         );
-        assert_eq!(miss(|seen| seen.literal.all = None), (None, Some(EntryFlaw::WrongType)));
+        assert_eq!(
+            miss(|seen| seen.literal.all = Payload::None),
+            (None, Some(EntryFlaw::WrongType))
+        );
         assert_eq!(miss(|seen| seen.epoch = None), (None, Some(EntryFlaw::NoEpoch)));
         assert_eq!(
             miss(|seen| seen.epoch = Some(b"cd".to_vec())),
@@ -293,7 +335,8 @@ mod tests {
         );
         assert_eq!(miss(|seen| seen.literal.meta = None), (None, Some(EntryFlaw::NoMeta)));
         let junk = |seen: &mut StoredEntry| {
-            seen.literal = StoredFamily::read(Some(b"null"), Some(b"[1]".to_vec()), 50_000);
+            seen.literal =
+                StoredFamily::read(Some(b"null"), Payload::Bytes(b"[1]".to_vec()), 50_000);
         };
         assert_eq!(miss(junk), (None, Some(EntryFlaw::UnreadableMeta)));
     }
@@ -310,6 +353,6 @@ mod tests {
             seen.own = family(&mine, 40_000);
         });
         let Verdict::Hit(hit) = overflow else { panic!("a miss") };
-        assert_eq!((hit.literal, hit.snapshot.since.as_millis()), (false, 20_005));
+        assert_eq!((hit.literal, hit.since.as_millis()), (false, 20_000));
     }
 }

@@ -55,6 +55,7 @@ impl Home {
             choice: CacheMode::Local,
             redis,
             folder: Some(self.folder()),
+            copies: true,
             scope: Scope::of(&Cluster::default()),
             prefix: String::new(),
             ttl: Duration::from_secs(60),

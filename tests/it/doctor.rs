@@ -150,7 +150,7 @@ Redis
   ok       credentials  none given, none needed
   ok       version      redis VERSION
   ok       latency      a round trip takes TIME
-  ok       commands     may run mget pttl hgetall eval get set hset hdel hlen strlen pexpire time copy hincrby expire hmget del info memory|usage role wait
+  ok       commands     may run mget pttl strlen getrange hgetall eval get set hset hdel hlen pexpire time copy hincrby expire hmget del info memory|usage role wait
   ok       keys         nomad:clients* granted, each kind of key tried
   ok       writes       not refused
   ok       memory       SIZE of SIZE used, allkeys-lru

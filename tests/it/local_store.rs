@@ -14,5 +14,6 @@ fn seen(store: &dyn Store, want: Want) -> Result<(Vec<u8>, u128), Option<String>
     match store.look(want).unwrap() {
         Look::Hit(hit) => Ok((hit.all.to_vec(), hit.age.as_millis())),
         Look::Miss { refuse } => Err(refuse),
+        Look::File(..) => panic!("nobody asked for a file"),
     }
 }

@@ -4,6 +4,7 @@
 mod cache;
 mod choosing;
 mod cli;
+mod copied;
 mod discovery;
 mod disk_rows;
 mod doctor;

@@ -4,6 +4,7 @@ mod auto;
 mod contract;
 mod in_process;
 mod redis_chaos;
+mod redis_copies;
 mod redis_faults;
 mod redis_kept;
 mod redis_patience;

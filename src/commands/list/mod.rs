@@ -5,12 +5,13 @@ mod query;
 mod watch;
 
 use std::fmt::Display;
+use std::io::{self, Write};
 
 use anyhow::{Error, Result};
 
 use crate::cli::List;
 use crate::config::typed_duration;
-use crate::discovery::{How, Request};
+use crate::discovery::{Answer, How, Request, Want};
 use crate::error::{Exit, is_closed_pipe};
 use crate::model::node::{Full, NodeId};
 use crate::model::table_record::TableRecord;
@@ -38,17 +39,17 @@ pub(super) fn run(list: &List, context: &mut CommandContext<'_>) -> Result<()> {
     if let Some(interval) = context.config.values.given(&WATCH)? {
         return watch::run(&query, &output, request, interval, context);
     }
-    context.nodes(request, |context, answer| {
+    // The cached bytes may be the output.
+    let is_cached_output = output.is_record_json() && query.is_everything();
+    let want = if is_cached_output { Want::Stream } else { query.want };
+    context.nodes(Request { want, ..request }, |context, answer| {
         warn_if_stale(answer, &context.notifier);
         // Then no node is looked at by itself.
-        let is_everything = query.is_everything();
-        let all = &answer.snapshot.all;
         let (mut nodes, mut states) = (None, None);
-        let written = if is_everything && output.is_record_json() {
-            // The cached bytes are the output.
-            context.out.write_all(all).and_then(|()| context.out.write_all(b"\n"))
-        } else if is_everything && output.is_record_table() {
-            let records = TableRecord::all(all)?;
+        let written = if is_cached_output {
+            write_cached(answer, context.out)
+        } else if query.is_everything() && output.is_record_table() {
+            let records = TableRecord::all(&answer.snapshot.all)?;
             states = summary::states(records.iter().map(NodeState::from));
             let written = output.write_table(&records, context.out);
             // As below.
@@ -80,6 +81,15 @@ pub(super) fn run(list: &List, context: &mut CommandContext<'_>) -> Result<()> {
         std::mem::forget(nodes);
         written
     })
+}
+
+/// The bytes that are cached, as they are.
+fn write_cached(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
+    match &answer.file {
+        Some(file) => file.write_to(out)?,
+        None => out.write_all(&answer.snapshot.all)?,
+    }
+    out.write_all(b"\n")
 }
 
 fn node_ids(nodes: &[Full]) -> Vec<NodeId> {

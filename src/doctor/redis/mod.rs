@@ -302,6 +302,7 @@ mod tests {
             choice: CacheMode::Auto,
             redis,
             folder: None,
+            copies: true,
             scope: Scope::of(&Cluster::default()),
             prefix: "nomad:clients".to_owned(),
             ttl: Duration::from_secs(60),

@@ -137,7 +137,7 @@ impl PublicationCache {
         }
         let snapshot = match store.look(want) {
             Ok(Look::Hit(snapshot)) => snapshot,
-            Ok(Look::Miss { .. }) => return None,
+            Ok(Look::Miss { .. } | Look::File(..)) => return None,
             Err(error) => return self.unusable(&error),
         };
         let (age, since) = (snapshot.age, snapshot.since);
@@ -227,7 +227,7 @@ impl PublicationCache {
         let discovery = self.discovery(began);
         let request = Request { skip_probe: moved, ..Request::new(how, want) };
         let answer = discovery.nodes(request).inspect_err(failed)?;
-        let Answer { snapshot, source, missing, tally, outage } = answer;
+        let Answer { snapshot, source, missing, tally, outage, .. } = answer;
         match &outage {
             Some(outage) => failed(outage),
             None if matches!(source, Source::Nomad { .. }) => self.answered(Question::List),

@@ -122,7 +122,7 @@ impl CachedPublication {
     }
 
     pub(crate) fn serves(&self, want: Want) -> bool {
-        want == Want::Records || self.fulls.is_some()
+        want != Want::Full || self.fulls.is_some()
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) fn clear(store: &LocalStore, until: Instant) -> io::Result<()> {
     // From here it is cleared: nothing that is there, or that a flight brings, matches the new
     // epoch, or none at all where there is no room for a new one.
     writing.replace(EPOCH, &[random::hex16().as_bytes()]).or_else(|_| writing.remove(EPOCH))?;
-    let ends = [".snap", ".full", ".floor"];
+    let ends = [".snap", ".full", ".floor", ".copy", ".copy-full"];
     writing.remove_all(|name| ends.iter().any(|end| name.ends_with(end)));
     Ok(())
 }

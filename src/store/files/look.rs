@@ -6,7 +6,7 @@ use crate::model::format::millis;
 use crate::model::node::Fulls;
 use crate::model::snapshot::Snapshot;
 use crate::store::records::{Fields, counted, matched, recorded, records_of};
-use crate::store::validate::{self, Verdict, judge};
+use crate::store::validate::{Payload, Verdict, judge};
 use crate::store::{Base, Flight, Look, Present, Want};
 
 use super::lease;
@@ -67,12 +67,11 @@ pub(super) fn present(store: &LocalStore) -> Option<Present> {
     let is_there = known.has_all && !known.is_outdated;
     let header = known.header.as_ref().filter(|header| is_there && !header.is_void())?;
     let epoch = known.epoch.clone().map(String::into_bytes);
-    validate::present(
-        header.seen(Vec::new(), epoch, store.now()),
-        &store.scope,
-        store.ttl,
-        Duration::ZERO,
-    )
+    let seen = header.seen(Payload::Length(header.len, Vec::new()), epoch, store.now());
+    match judge(seen, &store.scope, store.ttl) {
+        Verdict::Hit(hit) => Some(hit.present(Duration::ZERO)),
+        Verdict::Miss(_) => None,
+    }
 }
 
 /// The records of the flight's publication; of a partial one by its full records.
@@ -90,7 +89,7 @@ pub(super) fn base(store: &LocalStore, flight: &Flight, want: Want) -> Option<Ba
         return None;
     }
     let fulls = match want {
-        Want::Records => None,
+        Want::Records | Want::Stream => None,
         Want::Full => Some(matched(&all, store.fields(&read)?)?),
     };
     Some(Base { rev, all: all.into(), fulls, is_kept: true })
@@ -102,7 +101,7 @@ pub(super) fn last(store: &LocalStore, want: Want) -> Option<Snapshot> {
     let (header, all) = store.open_snap()?.read().ok()?;
     let is_it = Some(&header) == known.header() && header.meta().describes(&all);
     let fulls = match want {
-        Want::Records => None,
+        Want::Records | Want::Stream => None,
         Want::Full => Some(matched(&all, store.fields(&header)?)?),
     };
     is_it.then(|| Snapshot { all: all.into(), ..store.recorded(&header, fulls) })
@@ -132,7 +131,7 @@ impl LocalStore {
         let is_kept = header.beside.as_deref() == Some(epoch);
         match is_kept.then(|| look(self, want))? {
             Look::Hit(hit) => Some(hit).filter(|hit| hit.rev == header.rev),
-            Look::Miss { .. } => None,
+            Look::Miss { .. } | Look::File(..) => None,
         }
     }
 
@@ -174,16 +173,19 @@ impl LocalStore {
             return miss;
         }
         let epoch = self.folder.read(EPOCH, EPOCH_LONGEST);
-        let seen = header.seen(all, epoch, self.now());
-        let snapshot = match judge(seen, &self.scope, self.ttl, Duration::ZERO) {
-            Verdict::Hit(hit) => hit.snapshot,
+        let seen = header.seen(Payload::Bytes(all), epoch, self.now());
+        let snapshot = match judge(seen, &self.scope, self.ttl) {
+            Verdict::Hit(mut hit) => {
+                let all = hit.all.take().unwrap_or_default().into();
+                hit.snapshot(all, Duration::ZERO)
+            }
             Verdict::Miss(miss) => {
                 miss.why.inspect(|why| self.ignored(why.text()));
                 return Ok(Look::Miss { refuse: miss.refuse });
             }
         };
         match want {
-            Want::Records => Ok(Look::Hit(snapshot)),
+            Want::Records | Want::Stream => Ok(Look::Hit(snapshot)),
             Want::Full => {
                 let fields = self.fields(&header);
                 let fulls = fields.and_then(|fields| matched(&snapshot.all, fields));

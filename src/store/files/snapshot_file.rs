@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::host::folder::Folder;
 use crate::random;
 use crate::store::meta::{self, Meta};
-use crate::store::validate::{StoredEntry, StoredFamily};
+use crate::store::validate::{Payload, StoredEntry, StoredFamily};
 
 const VERSION: u8 = 3;
 /// More than any header line of this program.
@@ -181,12 +181,12 @@ impl Header {
     }
 
     /// What LOOK would have read of a Redis that holds this: `all` expires, the rest lives on.
-    pub(super) fn seen(&self, all: Vec<u8>, epoch: Option<Vec<u8>>, now: u64) -> StoredEntry {
+    pub(super) fn seen(&self, all: Payload, epoch: Option<Vec<u8>>, now: u64) -> StoredEntry {
         let since = now.saturating_sub(self.at);
         let left = self.ttl.checked_sub(since).and_then(|left| i64::try_from(left).ok());
         let (all, ttl_left) = match left {
-            Some(left) if self.len > 0 => (Some(all), left),
-            _ => (None, -2),
+            Some(left) if self.len > 0 => (all, left),
+            _ => (Payload::None, -2),
         };
         StoredEntry {
             epoch,

@@ -23,7 +23,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 const QUICK: Duration = Duration::from_millis(250);
 /// A probe of a Redis that others found silent: who sends it has another store.
 const PROBE: Step = Step {
-    name: "PTTL, PTTL, MGET (probe)",
+    name: "PTTL, MGET, STRLEN (probe)",
     limit: StepLimit::Fixed(TimeBudget::flat(500)),
     manner: Manner::Reads,
     on_the_way: false,
@@ -89,7 +89,7 @@ impl RedisStore {
         }
         if is_avoided && lock(&self.idle).is_empty() {
             let Some(_probe) = self.skip.probe() else { return Err(Error::Silent) };
-            let answer = self.ask_once(PROBE, &self.present_commands());
+            let answer = self.ask_once(PROBE, &self.look_commands());
             if answer.as_ref().is_err_and(Error::is_timeout) {
                 self.skip.silent_again();
                 return Err(Error::Silent);

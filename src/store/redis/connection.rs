@@ -1,6 +1,6 @@
 //! One connection to a Redis: commands in one write, their replies back, within a budget.
 
-use std::io::{self, BufRead as _, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufRead as _, BufWriter, Read, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use crate::model::mask::Mask;
 use crate::store::Error;
 
 use super::errors::{of_auth, of_io, of_reply};
+use super::resp::growing::GrowingReader;
 use super::resp::read;
 use super::resp::write::Encode;
 use super::socket::{BudgetedSocket, TimeBudget};
@@ -23,11 +24,11 @@ pub(super) const CONNECT: Duration = Duration::from_millis(500);
 const ALERT: [u8; 2] = [21, 3];
 /// How HTTP answers what it takes for no request; old servers send the page alone.
 const HTTP: [&[u8]; 2] = [b"HTTP/", b"<"];
-/// Many small values come in one step.
-const BUFFER: usize = 256 << 10;
+/// Commands are written in pieces of this size.
+const WRITE_BUFFER: usize = 64 << 10;
 
 pub(super) struct Connection {
-    wire: BufReader<ReplyReader>,
+    wire: GrowingReader<ReplyReader>,
     mask: Mask,
     /// AUTH and SELECT, while they have not been sent.
     greeting: Vec<Cmd>,
@@ -68,7 +69,7 @@ impl Connection {
             }
             _ => Stream::Plain(line),
         };
-        let wire = BufReader::with_capacity(BUFFER, ReplyReader { stream, failure: None });
+        let wire = GrowingReader::new(ReplyReader { stream, failure: None });
         Ok(Self { wire, mask: target.mask(), greeting: greeting(target) })
     }
 
@@ -259,7 +260,7 @@ impl Stream {
     }
 
     fn say<C: Encode>(&mut self, greeting: &[Cmd], commands: &[C]) -> io::Result<()> {
-        let mut to = BufWriter::with_capacity(BUFFER, self);
+        let mut to = BufWriter::with_capacity(WRITE_BUFFER, self);
         greeting.iter().try_for_each(|command| command.speak(&mut to))?;
         commands.iter().try_for_each(|command| command.speak(&mut to))?;
         to.flush()

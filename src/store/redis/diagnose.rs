@@ -20,7 +20,7 @@ use super::look::stored;
 use super::patience::StepLimit;
 use super::socket::TimeBudget;
 use super::stats::size;
-use super::{RedisStore, bulk, command, int, refusal, text};
+use super::{RedisStore, bulk, command, int, is_wrong_type, refusal, text};
 
 /// How a server introduces itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub(crate) struct HelloReply {
 }
 
 const ROUNDS: usize = 3;
+/// The literal family, and the own one.
+const BOTH: [bool; 2] = [true, false];
 const HELLO: Step = Step {
     name: "HELLO",
     limit: StepLimit::Fixed(TimeBudget::flat(500)),
@@ -148,18 +150,18 @@ impl RedisStore {
     pub(crate) fn entry(&self, limit: Duration) -> Result<CacheEntry, Error> {
         CheckDeadline::within(limit, |limit| {
             let sent = clock::now();
-            let replies = self.ask(limit.step("PTTL, PTTL, MGET"), &self.look_commands())?;
+            let replies = self.ask(limit.step("PTTL, PTTL, MGET"), &self.value_commands(&BOTH))?;
             let took = clock::since(sent);
             if let Some(error) = refusal(&replies) {
                 return Err(of_reply(error));
             }
-            let entry = stored(replies).ok_or(Error::NotRedis)?;
+            let entry = stored(replies, &BOTH).ok_or(Error::NotRedis)?;
             let mine = |meta: &&Meta| meta.scope == self.scope.as_str();
             let (literal, own) = (entry.literal.meta.as_ref(), entry.own.meta.as_ref());
             let role = if literal.is_none_or(|meta| mine(&meta)) { Ours } else { Others };
             let index = literal.filter(mine).or(own.filter(mine)).map(|meta| meta.index);
             let is_dead = entry.epoch.as_deref().is_some_and(|epoch| self.is_dead(epoch));
-            let flaw = match judge(entry, &self.scope, self.ttl, took) {
+            let flaw = match judge(entry, &self.scope, self.ttl) {
                 _ if is_dead => Some(EntryFlaw::BroughtBack),
                 Verdict::Miss(miss) => miss.why,
                 Verdict::Hit(_) => None,
@@ -230,10 +232,6 @@ impl RedisStore {
         let ttl = u64::try_from(left).ok().map(Duration::from_millis);
         Some((KeyStats { key, kind, bytes, ttl }, role))
     }
-}
-
-fn is_wrong_type(reply: &Value) -> bool {
-    matches!(reply, Value::ServerError(error) if error.code() == "WRONGTYPE")
 }
 
 /// What a server says that is not ready.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use redis::{Cmd, Value};
 
 use crate::clock;
+use crate::host::copies::Copies;
 use crate::model::format::millis;
 use crate::random;
 use crate::store::meta::{self, Meta};
@@ -95,7 +96,10 @@ pub(super) fn publish(
         words = store.publish_once(&flight, publication, (how, publication.all.as_slice()))?;
     }
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["OK"] => Ok(Published::Done),
+        ["OK"] => {
+            store.keep_published(flight, publication);
+            Ok(Published::Done)
+        }
         ["OLDER", index, rev] => {
             let index = index.parse().map_err(|_| store.strange(&[index]))?;
             Ok(Published::Older { flight, index, rev: rev.to_owned() })
@@ -135,6 +139,7 @@ pub(super) fn fail(store: &RedisStore, token: &str, class: FailureClass) {
 /// `own`: its lease stays, so that those who wait for it can be told. Where nothing can be
 /// deleted, this host ignores what is there.
 pub(super) fn void(store: &RedisStore, own: Option<&Lease>) -> Result<(), Error> {
+    store.copies.as_ref().map(Copies::remove);
     let mut eval = store.eval(VOID_LUA, 10);
     eval.arg(store.scope.as_str()).arg(own.map_or("", |own| &own.token));
     let voided = store.number(VOID, &eval).map(drop);

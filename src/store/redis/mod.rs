@@ -9,6 +9,7 @@ mod fill;
 mod follow;
 mod look;
 mod patience;
+mod payload;
 mod resp;
 mod rights;
 mod socket;
@@ -36,10 +37,11 @@ use super::keys::Keys;
 use super::meta;
 use super::scope::Scope;
 use super::{
-    Base, Cleared, ClearedPlace, Enter, Entered, Error, FailureClass, Flight, Lease, Look, Place,
-    Present, Publication, Published, RedisPlace, Sample, Snapshot, Stats, Store, Want,
+    Base, CacheMode, Cleared, ClearedPlace, Enter, Entered, Error, FailureClass, Flight, Lease,
+    Look, Place, Present, Publication, Published, RedisPlace, Sample, Snapshot, Stats, Store, Want,
 };
 use crate::host::cleared_epochs::ClearedEpochs;
+use crate::host::copies::Copies;
 use crate::host::notes::Notes;
 
 use crate::host::redis_backoff::RedisBackoff;
@@ -73,6 +75,8 @@ pub struct RedisStore {
     /// It has answered in this process after a time in which this host avoided it.
     is_back: AtomicBool,
     refused: RefusedScope,
+    /// `None`: the bytes are always read.
+    copies: Option<Copies>,
     notifier: Notifier,
 }
 
@@ -82,8 +86,11 @@ impl RedisStore {
         let target = parse_url(&place.redis.url)?;
         let notes = Notes::new(place.folder.clone());
         let cache = meta::sum(format!("{} {}", target.place(), place.prefix).as_bytes());
+        let folder =
+            place.folder.as_deref().filter(|_| place.copies && place.choice == CacheMode::Auto);
         Ok(Self {
             patience: Patience::new(place, notes.clone()),
+            copies: folder.map(|folder| Copies::new(folder, place.scope.as_str())),
             skip: RedisBackoff::new(notes.clone(), target.place()),
             is_back: AtomicBool::new(false),
             refused: RefusedScope::new(notes.clone(), format!("{cache}-{}", place.scope.as_str())),
@@ -242,8 +249,8 @@ impl Store for RedisStore {
 }
 
 /// The first error among the replies, if there is one.
-fn refusal(replies: &[Value]) -> Option<&ServerError> {
-    replies.iter().find_map(|reply| match reply {
+fn refusal<'a>(replies: impl IntoIterator<Item = &'a Value>) -> Option<&'a ServerError> {
+    replies.into_iter().find_map(|reply| match reply {
         Value::ServerError(error) => Some(error),
         _ => None,
     })
@@ -253,6 +260,10 @@ fn command(name: &str, arguments: &[&str]) -> Cmd {
     let mut command = ::redis::cmd(name);
     command.arg(arguments);
     command
+}
+
+fn is_wrong_type(reply: &Value) -> bool {
+    matches!(reply, Value::ServerError(error) if error.code() == "WRONGTYPE")
 }
 
 /// The bytes of a bulk string.

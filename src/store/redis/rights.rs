@@ -102,6 +102,8 @@ impl RedisStore {
         vec![
             probe("mget", Reading, &["MGET", key]),
             probe("pttl", Reading, &["PTTL", key]),
+            probe("strlen", Reading, &["STRLEN", none]),
+            probe("getrange", Reading, &["GETRANGE", none, "0", "0"]),
             probe("hgetall", Details, &["HGETALL", none]),
             probe("eval", Writing, &["EVAL", "return 1", "1", none]),
             probe("get", Writing, &["GET", none]),
@@ -109,7 +111,6 @@ impl RedisStore {
             probe("hset", Writing, &["HSET", none, WRONG, WRONG, WRONG]),
             probe("hdel", Writing, &["HDEL", none, WRONG]),
             probe("hlen", Writing, &["HLEN", none]),
-            probe("strlen", Writing, &["STRLEN", none]),
             probe("pexpire", Writing, &["PEXPIRE", none, WRONG]),
             probe("time", Writing, &["TIME"]),
             probe("copy", Saving, &["COPY", none, none]),

@@ -14,7 +14,7 @@ use super::meta::{self, Meta};
 use super::records::{matched, seal};
 use super::redis::parse_url;
 use super::scope::{Cluster, Scope};
-use super::validate::{Hit, StoredEntry, StoredFamily, Verdict, judge};
+use super::validate::{Hit, Payload, StoredEntry, StoredFamily, Verdict, judge};
 
 const EPOCH: &str = "9f0c2b7711aa43de";
 const TTL: Duration = Duration::from_secs(60);
@@ -27,7 +27,9 @@ pub fn cached(bytes: &[u8]) {
     let scope = scope();
     let line = format!("v2|{scope}|{EPOCH}|N1|{:020}|{count}|{len}|{sum}|60000|9", 42);
     match judged(line.as_bytes(), all) {
-        Some(Hit { mut snapshot, .. }) => {
+        Some(mut hit) => {
+            let read = hit.all.take().expect("its bytes were read").into();
+            let mut snapshot = hit.snapshot(read, Duration::from_millis(3));
             assert_eq!(*snapshot.all, all);
             assert!(is_harmless(all), "these bytes are printed as they are");
             assert_reads(&snapshot);
@@ -63,10 +65,10 @@ pub fn meta(bytes: &[u8]) {
         let written = meta.to_string();
         assert_eq!(Meta::parse(written.as_bytes()), Some(meta));
     }
-    if let Some(Hit { meta, snapshot, .. }) = judged(line, all.unwrap_or_default()) {
+    if let Some(Hit { meta, since, all: Some(all), .. }) = judged(line, all.unwrap_or_default()) {
         assert_eq!((meta.scope.as_str(), meta.epoch.as_str()), (scope().as_str(), EPOCH));
-        assert_eq!((meta.len, meta.sum), (snapshot.all.len() as u64, meta::sum(&snapshot.all)));
-        assert!(snapshot.since <= TTL, "what is too old is no hit");
+        assert_eq!((meta.len, meta.sum), (all.len() as u64, meta::sum(&all)));
+        assert!(since <= TTL, "what is too old is no hit");
     }
 }
 
@@ -115,9 +117,9 @@ fn scope() -> Scope {
 }
 
 fn judged(line: &[u8], all: &[u8]) -> Option<Hit> {
-    let literal = StoredFamily::read(Some(line), Some(all.to_vec()), 50_000);
+    let literal = StoredFamily::read(Some(line), Payload::Bytes(all.to_vec()), 50_000);
     let seen = StoredEntry { epoch: Some(EPOCH.into()), literal, own: StoredFamily::default() };
-    match judge(seen, &scope(), TTL, Duration::from_millis(3)) {
+    match judge(seen, &scope(), TTL) {
         Verdict::Hit(hit) => Some(*hit),
         Verdict::Miss(_) => None,
     }

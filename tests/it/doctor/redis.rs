@@ -123,7 +123,7 @@ fn the_rights_of_a_member_are_enough() {
 
 #[test]
 fn each_missing_command_is_named_with_what_it_costs() {
-    for name in ["get", "set", "del", "hset", "hdel", "hlen", "strlen", "pexpire", "time", "eval"] {
+    for name in ["get", "set", "del", "hset", "hdel", "hlen", "pexpire", "time", "eval"] {
         let problem = format!(
             "problem redis/commands: may not run {name}: nothing can be cached → ACL SETUSER nc +{name}"
         );
@@ -148,9 +148,13 @@ fn each_missing_command_is_named_with_what_it_costs() {
 
 #[test]
 fn without_reading_nothing_is_known() {
-    let problem =
-        "problem redis/commands: may not run mget: nothing can be read → ACL SETUSER nc +mget";
-    user(&without("mget"), 1, &[problem, NO_INFO, UNKNOWN]);
+    for name in ["mget", "strlen"] {
+        let problem = format!(
+            "problem redis/commands: may not run {name}: nothing can be read → ACL SETUSER nc +{name}"
+        );
+        let unknown = if name == "mget" { UNKNOWN } else { NOTHING };
+        user(&without(name), 1, &[&problem, NO_INFO, unknown]);
+    }
 }
 
 #[test]
@@ -160,19 +164,34 @@ fn a_read_only_user_is_reported_as_such() {
     );
     let skipped = "skipped redis/writes: needs commands";
     user(
-        &["~nomad:clients*", "+mget", "+pttl", "+hgetall"],
+        &["~nomad:clients*", "+mget", "+pttl", "+strlen", "+getrange", "+hgetall"],
         0,
         &[&warning, skipped, NO_INFO, NOTHING],
     );
     // It reads what others cache, and is shown no question marks.
     let room = Room::new();
     room.sandbox.stdout("list");
-    let rules = ["ACL", "SETUSER", "nc", "on", ">pw", "-@all", "~*", "+mget", "+pttl", "+hgetall"];
+    let rules = [
+        "ACL",
+        "SETUSER",
+        "nc",
+        "on",
+        ">pw",
+        "-@all",
+        "~*",
+        "+mget",
+        "+pttl",
+        "+strlen",
+        "+getrange",
+        "+hgetall",
+    ];
     assert_eq!(room.redis.cli(&rules), Value::Okay);
     let url = format!("{}?user=nc&pass=pw", room.redis.url());
     let said = Room { sandbox: room.sandbox.with("REDIS_URL", &url), ..room }.run("doctor").stdout;
     assert!(
-        said.contains("  ok       key          nomad:clients:all: TIME left, this cluster\n"),
+        said.contains(
+            "  ok       key          nomad:clients:meta: string, SIZE, TIME left, this cluster\n"
+        ),
         "{said}"
     );
 }
@@ -192,7 +211,7 @@ fn a_database_that_may_not_be_chosen() {
     room.finds("", 1, &[&problem, FROM_REACHED, UNKNOWN]);
     assert_eq!(server.cli(&cure.split(' ').collect::<Vec<_>>()), Value::Okay);
     room.finds("", 0, &[NO_INFO, NOTHING]);
-    let viewer = "ACL SETUSER nc -@all +mget +pttl +hgetall +select";
+    let viewer = "ACL SETUSER nc -@all +mget +pttl +strlen +getrange +hgetall +select";
     assert_eq!(server.cli(&viewer.split(' ').collect::<Vec<_>>()), Value::Okay);
     let said = room.run("doctor --json").stdout;
     assert!(

@@ -86,7 +86,8 @@ fn is_publish(question: &Question) -> bool {
 #[test]
 fn a_viewer() {
     let room = Room::new();
-    let viewer = room.user(&["~nomad:clients*", "+mget", "+pttl", "+hgetall"]);
+    let viewer =
+        room.user(&["~nomad:clients*", "+mget", "+pttl", "+strlen", "+getrange", "+hgetall"]);
     let why = format!("Redis does not permit eval (the user needs {ACL})");
     room.keeps_until(&viewer, &why, |_| ());
 }
@@ -216,7 +217,8 @@ fn what_is_kept_is_counted() {
 #[test]
 fn what_is_kept_has_details_and_is_a_base() {
     let room = Room::new();
-    let viewer = room.user(&["~nomad:clients*", "+mget", "+pttl", "+hgetall"]);
+    let viewer =
+        room.user(&["~nomad:clients*", "+mget", "+pttl", "+strlen", "+getrange", "+hgetall"]);
     room.keeps(&viewer);
     let full = viewer.stdout("list --json --full");
     assert!(full.contains(r#""attributes":{"#) && full.contains(r#""rack":"new""#), "{full}");
@@ -230,7 +232,8 @@ fn what_is_kept_has_details_and_is_a_base() {
 #[test]
 fn a_clear_ends_what_is_kept() {
     let room = Room::new();
-    let viewer = room.user(&["~nomad:clients*", "+mget", "+pttl", "+hgetall"]);
+    let viewer =
+        room.user(&["~nomad:clients*", "+mget", "+pttl", "+strlen", "+getrange", "+hgetall"]);
     room.keeps(&viewer);
     room.elsewhere.stdout("cache clear");
     assert_eq!(viewer.run("list").code, 0);

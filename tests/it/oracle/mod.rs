@@ -220,7 +220,7 @@ impl Store for OracleStore {
         let hash = fulls(&space, meta, keys, now);
         if let Some(all) = kept.filter(|_| flight.has_whole_hash()) {
             let fulls = hash.filter(|fulls| belong(fulls, all));
-            let is_there = want == Want::Records || fulls.is_some();
+            let is_there = want != Want::Full || fulls.is_some();
             let fulls = fulls.filter(|_| want == Want::Full);
             return is_there.then(|| Base { rev, all: all.to_vec().into(), fulls, is_kept: true });
         }
@@ -271,7 +271,7 @@ impl Store for OracleStore {
         let all = space.text(&keys.kept, now).filter(|all| describes(&meta, all))?;
         let fulls = fulls(&space, &meta, keys, now).filter(|fulls| belong(fulls, all));
         let last = recorded(&meta, fulls.clone().unwrap_or_default(), since);
-        let is_there = want == Want::Records || fulls.is_some();
+        let is_there = want != Want::Full || fulls.is_some();
         is_there.then(|| Snapshot { all: all.to_vec().into(), ..last })
     }
 

@@ -36,7 +36,7 @@ fn r20_tls_that_can_not_be_trusted() {
 fn r20_without_the_right_to_it() {
     check(&trouble::wrong_password(), 4, "Redis rejected the credentials");
     check(&trouble::user_off(), 4, "Redis rejected the credentials");
-    let viewer = trouble::user(&["~nomad:clients*", "+mget", "+pttl"]);
+    let viewer = trouble::user(&["~nomad:clients*", "+mget", "+pttl", "+strlen", "+getrange"]);
     check(&viewer, 4, &format!("Redis does not permit del (the user needs {ACL})"));
     let keys = "Redis does not permit access to the keys nomad:clients*";
     check(&trouble::user(&["~other*", "+@all"]), 4, &format!("{keys} (the user needs {ACL})"));

@@ -100,7 +100,7 @@ fn r5_credentials_that_are_refused() {
 
 #[test]
 fn r6_a_read_only_user_learns_on_a_miss_what_it_lacks() {
-    let viewer = trouble::user(&["~nomad:clients*", "+mget", "+pttl"]);
+    let viewer = trouble::user(&["~nomad:clients*", "+mget", "+pttl", "+strlen", "+getrange"]);
     check_beside(&viewer, &format!("Redis does not permit eval (the user needs {ACL})"));
 }
 

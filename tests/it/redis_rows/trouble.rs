@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use redis::Value;
 
-use crate::support::fake_redis::{FakeRedis, nobody};
+use crate::support::fake_redis::{FakeRedis, NOTHING, nobody};
 use crate::support::pki::file;
 use crate::support::redis_server::RedisServer;
 use crate::support::relay::{Relay, Treatment};
 use crate::support::tls_front;
 
 /// What a user needs to fill the cache, as the program names it.
-pub(crate) const ACL: &str = "~nomad:clients* -@all +mget +get +set +del +hgetall +hset +hdel +hlen +strlen +pexpire +pttl +time +eval +hincrby +expire +hmget +copy";
+pub(crate) const ACL: &str = "~nomad:clients* -@all +mget +get +set +del +hgetall +hset +hdel +hlen +strlen +getrange +pexpire +pttl +time +eval +hincrby +expire +hmget +copy";
 
 /// A place where a Redis is looked for, and what keeps it in trouble.
 pub(crate) struct Trouble {
@@ -70,15 +70,13 @@ pub(crate) fn silent() -> Trouble {
 
 /// It answers that nothing is cached, and then no more.
 pub(crate) fn silent_at_enter() -> Trouble {
-    Trouble::fake(FakeRedis::scripted(&[
-        b":-2\r\n:-2\r\n*5\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n",
-    ]))
+    Trouble::fake(FakeRedis::scripted(&[NOTHING]))
 }
 
 /// The same after a password.
 pub(crate) fn silent_at_enter_of_a_user() -> Trouble {
-    const MISSING: &[u8] = b"+OK\r\n:-2\r\n:-2\r\n*5\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n";
-    Trouble::fake(FakeRedis::scripted(&[MISSING]))
+    let missing: &'static [u8] = [b"+OK\r\n", NOTHING].concat().leak();
+    Trouble::fake(FakeRedis::scripted(vec![missing].leak()))
 }
 
 /// TLS in front of a good Redis, which shows the certificate `cert`.

@@ -304,7 +304,7 @@ impl<'a> ScheduleRun<'a> {
             let reader = Reader { scope, began, refresh, stale, shown, told };
             match self.observers[scope].look(want) {
                 Ok(Look::Hit(snapshot)) => oracles::cached(&mut world, &reader, &snapshot),
-                Ok(Look::Miss { .. }) => {}
+                Ok(Look::Miss { .. } | Look::File(..)) => {}
                 Err(_) => world.disturbed = true,
             }
         }

@@ -195,6 +195,8 @@ fn label(words: &Words) -> &'static str {
     match &*words[0] {
         b"PTTL" => "PTTL",
         b"MGET" => "MGET",
+        // What LOOK asks behind the meta lines is one step.
+        b"STRLEN" | b"GETRANGE" | b"HLEN" => "STRLEN",
         b"HGETALL" => "HGETALL",
         b"GET" => "GET",
         b"DEL" => "DEL",

@@ -15,7 +15,7 @@ use nomad_clients::store::{
 };
 
 use crate::support::bench::{Bench as _, NoticeRecorder, place};
-use crate::support::fake_redis::{FakeRedis, nobody};
+use crate::support::fake_redis::{FakeRedis, LOADING, nobody};
 use crate::support::local_bench::LocalBench;
 use crate::support::process::{Process, With, X, records};
 use crate::support::redis_server::{RedisServer, without_redis};
@@ -148,7 +148,7 @@ fn r5_refused_credentials_are_reported_even_if_nobody_asked() {
 
 /// One whose user may read and not write.
 fn viewer(server: &RedisServer, local: &LocalBench) -> Run {
-    let may = ["+mget", "+pttl", "+hgetall"];
+    let may = ["+mget", "+pttl", "+strlen", "+getrange", "+hgetall"];
     let user = ["ACL", "SETUSER", "v", "on", ">p", "~nomad:clients*", "-@all"];
     server.cli(&[&user[..], &may].concat());
     Run::new(&format!("{}?user=v&pass=p", server.url()), local)
@@ -290,7 +290,6 @@ fn r9_memory_runs_out_while_a_fetch_is_under_way() {
 #[test]
 fn r10_a_server_that_loads_is_worth_no_warning() {
     let local = LocalBench::new();
-    const LOADING: &[u8] = b"-LOADING a\r\n-LOADING b\r\n-LOADING c\r\n";
     let loading = FakeRedis::scripted(&[LOADING, LOADING]);
     let (run, ear) = Run::new(&loading.url(), &local).process();
     assert_eq!(run.store.look(Want::Records).unwrap(), EMPTY);

@@ -8,15 +8,11 @@ use nomad_clients::store::redis::RedisStore;
 use nomad_clients::store::{Entered, Error, ErrorKind, How, Look, Published, Store, Want};
 
 use crate::support::bench::{NoticeRecorder, place};
-use crate::support::fake_redis::{FakeRedis, nobody};
+use crate::support::fake_redis::{FakeRedis, LOADING, NOTHING, nobody};
 use crate::support::process::{Process, With, X, Y, records};
 use crate::support::redis_server::RedisServer;
 
 pub(super) const EMPTY: Look = Look::Miss { refuse: None };
-/// The replies to a LOOK that finds nothing.
-const NOTHING: &[u8] = b":-2\r\n:-2\r\n*5\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n";
-const LOADING: &[u8] = b"-LOADING a\r\n-LOADING b\r\n-LOADING c\r\n";
-
 pub(super) fn store(url: &str) -> Arc<RedisStore> {
     Arc::new(RedisStore::new(&place("a0", url), Notifier::nobody()).unwrap())
 }
@@ -218,8 +214,16 @@ fn r17_not_a_redis_server() {
     check(&FakeRedis::saying(b"\x16\x04\x01\x00\x02\x02\x50").url(), ErrorKind::Unavailable, what);
     let alert = FakeRedis::saying(b"\x15\x03\x01\x00\x02\x02\x50").url();
     check(&alert, ErrorKind::Unavailable, "the server uses TLS: use rediss://");
-    check(&FakeRedis::saying(b":1\r\n:1\r\n:1\r\n").url(), ErrorKind::Unavailable, what);
-    check(&FakeRedis::saying(b"+OK\r\n+OK\r\n+OK\r\n").url(), ErrorKind::Unavailable, what);
+    check(
+        &FakeRedis::saying(b":1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n").url(),
+        ErrorKind::Unavailable,
+        what,
+    );
+    check(
+        &FakeRedis::saying(b"+OK\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n").url(),
+        ErrorKind::Unavailable,
+        what,
+    );
     let huge = FakeRedis::cut_off(b"*2147483647\r\n*2147483647\r\n$9223372036854775807\r\n");
     check(&huge.url(), ErrorKind::Unavailable, what);
     check(&FakeRedis::cut_off(b"").url(), ErrorKind::Unavailable, "connection lost");

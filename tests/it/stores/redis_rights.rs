@@ -19,7 +19,7 @@ fn with_user(server: &RedisServer, rules: &[&str]) -> Arc<RedisStore> {
     store(&format!("{}?user=nc&pass=pw", server.url()))
 }
 
-const MEMBER: &str = "~nomad:clients* +mget +get +set +del +hgetall +hset +hdel +hlen +strlen +pexpire +pttl +time +eval +hincrby +expire +hmget +copy";
+const MEMBER: &str = "~nomad:clients* +mget +get +set +del +hgetall +hset +hdel +hlen +strlen +getrange +pexpire +pttl +time +eval +hincrby +expire +hmget +copy";
 
 #[test]
 fn the_documented_member_may_do_everything() {
@@ -40,7 +40,7 @@ fn r6_a_viewer_reads() {
     let mut owner = Process::new(store(&server.url()), 'N');
     owner.own(How::Get);
     owner.put(5, &records(&[(X, 3)]));
-    let viewer = with_user(&server, &["~nomad:clients*", "+mget", "+pttl"]);
+    let viewer = with_user(&server, &["~nomad:clients*", "+mget", "+pttl", "+strlen", "+getrange"]);
     assert!(matches!(viewer.look(Want::Records).unwrap(), Look::Hit(_)));
     let refuse = Some(owner.token.clone());
     assert_eq!(viewer.look(Want::Full).unwrap(), Look::Miss { refuse });

@@ -89,9 +89,11 @@ fn a_hit_is_one_round_trip_and_the_counters_come_after_it() {
         [
             "PTTL nomad:clients:all".to_owned(),
             format!("PTTL {own}:all"),
-            format!(
-                "MGET nomad:clients:epoch nomad:clients:meta nomad:clients:all {own}:meta {own}:all"
-            ),
+            format!("MGET nomad:clients:epoch nomad:clients:meta {own}:meta"),
+            "STRLEN nomad:clients:all".to_owned(),
+            format!("STRLEN {own}:all"),
+            "GETRANGE nomad:clients:all 0 32767".to_owned(),
+            format!("GETRANGE {own}:all 0 32767"),
             format!("HINCRBY {minute} hits 1"),
             format!("HINCRBY {minute} hit_us 1234"),
             format!("EXPIRE {minute} 3600"),

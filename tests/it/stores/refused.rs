@@ -25,7 +25,7 @@ struct Host {
 impl Host {
     fn new() -> Self {
         let server = RedisServer::start();
-        let may = ["+mget", "+pttl", "+hgetall"];
+        let may = ["+mget", "+pttl", "+strlen", "+getrange", "+hgetall"];
         let user = ["ACL", "SETUSER", "v", "on", ">p", "~nomad:clients*", "-@all"];
         server.cli(&[&user[..], &may[..]].concat());
         Self { server, home: tempfile::tempdir().unwrap() }
@@ -69,7 +69,7 @@ const VIEWER: &str = "?user=v&pass=p";
 fn sees_nothing(process: &Process) {
     let rev = match process.store.look(Want::Records).unwrap() {
         Look::Miss { refuse } => refuse,
-        Look::Hit(hit) => panic!("a hit: {hit:?}"),
+        hit => panic!("a hit: {hit:?}"),
     };
     assert!(rev.is_some(), "or ENTER would call it a hit again");
     assert_eq!((process.whole(), process.store.last(Want::Full)), (None, None));

@@ -97,6 +97,7 @@ pub(crate) fn place(scope_name: &str, url: &str) -> Place {
             timeout: Duration::from_secs(30),
         },
         folder: None,
+        copies: true,
         scope: scope(scope_name),
         prefix: "nomad:clients".to_owned(),
         ttl: Duration::from_secs(60),

@@ -4,6 +4,12 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
+/// The answer to a look, with a line for each of its commands: nothing is there.
+pub(crate) const NOTHING: &[u8] =
+    b":-2\r\n:-2\r\n*3\r\n$-1\r\n$-1\r\n$-1\r\n:0\r\n:0\r\n$0\r\n\r\n$0\r\n\r\n";
+/// The same of a server that is not ready.
+pub(crate) const LOADING: &[u8] = b"-LOADING a\r\n-LOADING b\r\n-LOADING c\r\n-LOADING d\r\n-LOADING e\r\n-LOADING f\r\n-LOADING g\r\n";
+
 /// A server on loopback that does `answer` with every connection, in a thread of its own.
 pub(crate) struct FakeRedis {
     port: u16,

@@ -5,21 +5,28 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 
 use nomad_clients::model::notice::Notifier;
+use nomad_clients::model::secret::Secret;
 use nomad_clients::store::redis::RedisStore;
-use nomad_clients::store::{Look, Store as _, Want};
+use nomad_clients::store::{Look, Place, RedisPlace, Store as _, Want};
 
 use super::bench::place;
 
-const MGET: &[u8] = b"*6\r\n$4\r\nMGET\r\n";
+const MGET: &[u8] = b"*4\r\n$4\r\nMGET\r\n";
 
 /// Looks through a go-between that sends everything before MGET, waits for the two replies, runs
 /// `event`, and only then sends the rest.
 pub(crate) fn look(server: PathBuf, scope: &str, event: Box<dyn FnOnce() + Send>) -> Look {
+    look_at(server, &place(scope, ""), event)
+}
+
+/// The same of a cache at this place.
+pub(crate) fn look_at(server: PathBuf, of: &Place, event: Box<dyn FnOnce() + Send>) -> Look {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("s");
     let listener = UnixListener::bind(&socket).unwrap();
-    let store =
-        RedisStore::new(&place(scope, &format!("unix://{}", socket.display())), Notifier::nobody());
+    let url = Secret::new(format!("unix://{}", socket.display()));
+    let place = Place { redis: RedisPlace { url, ..of.redis.clone() }, ..of.clone() };
+    let store = RedisStore::new(&place, Notifier::nobody());
     std::thread::scope(|threads| {
         threads.spawn(move || {
             let (client, _) = listener.accept().unwrap();

@@ -176,7 +176,7 @@ impl Process {
     pub(crate) fn hit(&self) -> Option<Snapshot> {
         match self.store.look(Want::Records).unwrap() {
             Look::Hit(snapshot) => Some(snapshot),
-            Look::Miss { .. } => None,
+            Look::Miss { .. } | Look::File(..) => None,
         }
     }
 
@@ -184,7 +184,7 @@ impl Process {
     pub(crate) fn whole(&self) -> Option<Records> {
         match self.store.look(Want::Full).unwrap() {
             Look::Hit(snapshot) => Some(snapshot.fulls.unwrap().into_iter().collect()),
-            Look::Miss { .. } => None,
+            Look::Miss { .. } | Look::File(..) => None,
         }
     }
 }

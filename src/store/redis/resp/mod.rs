@@ -1,4 +1,5 @@
 //! RESP2, the protocol of Redis.
 
+pub(crate) mod growing;
 pub(crate) mod read;
 pub(crate) mod write;

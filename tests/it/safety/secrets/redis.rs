@@ -21,7 +21,7 @@ const TROUBLES: [(&str, Make); 34] = [
     ("echo of AUTH", || trouble::echoing(false)),
     ("echo of a password", || trouble::echoing(true)),
     ("user off", trouble::user_off),
-    ("viewer", || trouble::user(&["~nomad:clients*", "+mget", "+pttl"])),
+    ("viewer", || trouble::user(&["~nomad:clients*", "+mget", "+pttl", "+strlen", "+getrange"])),
     ("other keys", || trouble::user(&["~other*", "+@all"])),
     ("no HSET", || trouble::member_without("+hset")),
     ("replica", trouble::replica),
