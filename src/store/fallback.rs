@@ -35,9 +35,6 @@ pub struct FallbackStore {
     redis_failed: AtomicBool,
     /// Redis has answered in this run.
     answered: AtomicBool,
-    /// Redis cut off a reply: it is up, so the local store is not used, and nothing is cached in this
-    /// run.
-    truncated: AtomicBool,
     /// What Redis has shown in this run, as far as the local store knows: its index, or that there
     /// was nothing.
     forgotten: Mutex<Option<Option<u64>>>,
@@ -64,7 +61,6 @@ impl FallbackStore {
             falls_back: true,
             redis_failed: AtomicBool::new(false),
             answered: AtomicBool::new(false),
-            truncated: AtomicBool::new(false),
             forgotten: Mutex::default(),
             warned: AtomicBool::new(false),
             found_here: AtomicBool::new(false),
@@ -108,8 +104,7 @@ impl FallbackStore {
     }
 
     fn fallback(&self) -> Option<&dyn Store> {
-        let falls_back = self.falls_back && !self.truncated.load(Ordering::Relaxed);
-        let local = self.local.as_ref().ok().filter(|_| falls_back)?;
+        let local = self.local.as_ref().ok().filter(|_| self.falls_back)?;
         Some(&**local)
     }
 
@@ -158,10 +153,6 @@ impl FallbackStore {
         }
         let verb = if error.is_unreachable() { "reach" } else { "use" };
         let failed = self.failed(verb, error);
-        if *error == Error::Truncated {
-            self.truncated.store(true, Ordering::Relaxed);
-            return self.notifier.verbose(format!("{failed}; asking Nomad"));
-        }
         let is_absent = error.kind() == ErrorKind::Unavailable && !self.is_configured;
         let instead = match (&self.local, self.falls_back) {
             (Ok(_), true) => "using the local cache".to_owned(),

@@ -17,7 +17,7 @@ use super::resp::write::Encode;
 use super::socket::TimeBudget;
 use super::{RedisStore, errors, refusal};
 
-/// A server that loads its data, or fails over, is asked once more after this.
+/// A server that loads its data, fails over or hangs up is asked once more after this.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// No second try after a first one that took longer: Nomad is waiting to be asked.
 const QUICK: Duration = Duration::from_millis(250);
@@ -45,6 +45,13 @@ pub(super) struct Step {
     pub(super) on_the_way: bool,
 }
 
+impl Step {
+    /// Whether it can be sent twice.
+    fn is_repeatable(self) -> bool {
+        self.on_the_way || self.manner == Manner::Reads
+    }
+}
+
 impl RedisStore {
     /// Whether this host avoided it until now, and it has answered. Told once.
     pub(in crate::store) fn take_is_back(&self) -> bool {
@@ -60,6 +67,8 @@ impl RedisStore {
         if is_quick && wants_patience(&answer) {
             clock::sleep(RETRY_PAUSE);
             answer = self.ask_once(step, commands);
+        } else if step.is_repeatable() && is_lost(&answer) {
+            answer = self.ask_anew(step, commands, began).unwrap_or(answer);
         } else if is_quick && is_replica(&answer) {
             // A name that moved to the new primary is only seen by a new connection.
             lock(&self.idle).clear();
@@ -77,6 +86,20 @@ impl RedisStore {
             _ => {}
         }
         answer
+    }
+
+    /// The connection was lost, and the reply with it: once more on a new one, if there is time left.
+    fn ask_anew(
+        &self,
+        step: Step,
+        commands: &[impl Encode],
+        began: Instant,
+    ) -> Option<Result<Vec<Value>, Error>> {
+        lock(&self.idle).clear();
+        clock::sleep(RETRY_PAUSE);
+        let left = self.patience.budget(step.limit).whole.checked_sub(clock::since(began))?;
+        let limit = StepLimit::Within(left);
+        Some(self.ask_once(Step { limit, ..step }, commands))
     }
 
     /// While this host avoids Redis, one run a second asks whether it answers again. A connection that
@@ -199,6 +222,10 @@ fn wants_patience(answer: &Result<Vec<Value>, Error>) -> bool {
         Ok(replies) => refusal(replies).is_some_and(errors::asks_for_patience),
         Err(error) => matches!(error, Error::Busy(_)),
     }
+}
+
+fn is_lost(answer: &Result<Vec<Value>, Error>) -> bool {
+    matches!(answer, Err(Error::Lost | Error::Truncated))
 }
 
 fn is_replica(answer: &Result<Vec<Value>, Error>) -> bool {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nomad_sim::{Fleet, Options, Sim};
+use nomad_sim::{Fault, Fleet, Options, Sim, Times, Where};
 
 use super::Size;
 use super::scene::Scene;
@@ -18,10 +18,12 @@ use crate::support::redis_server::RedisServer;
 use crate::support::sandbox::Sandbox;
 
 /// Nodes whose metadata changes, in turn, and how often one does.
-const WATCHED: usize = 20;
+pub(super) const WATCHED: usize = 20;
 const CHANGE_EVERY: Duration = Duration::from_millis(250);
 /// Different answers that are remembered.
 const REMEMBERED: usize = 8;
+/// How many details a run asks for at a time, if nothing else is set.
+const CONCURRENCY: u32 = 16;
 /// Longer than any scene: nothing expires, so nothing need be fetched.
 const ARGS: [&str; 7] = ["list", "--json", "-v", "--ttl", "10m", "--detail-ttl", "10m"];
 
@@ -72,7 +74,7 @@ struct Run {
 /// Plays one scene with a Redis and a Nomad of its own.
 pub(super) fn play(scene: Scene, size: Size) -> Outcome {
     let mut redis = RedisServer::start();
-    let ground = Ground::new(&redis.url(), size.nodes);
+    let ground = Ground::new(&redis.url(), size);
     // The second run finds what the first has published.
     ground.run();
     ground.run();
@@ -94,9 +96,11 @@ pub(super) fn play(scene: Scene, size: Size) -> Outcome {
 }
 
 impl Ground {
-    fn new(redis: &str, nodes: u32) -> Self {
-        let fleet = Fleet::generated(nodes);
+    fn new(redis: &str, size: Size) -> Self {
+        let fleet = Fleet::generated(size.nodes);
         let sim = Sim::start(Options { fleet, seed: Some(1), ..Options::default() });
+        let delay = size.fetch * CONCURRENCY / size.nodes;
+        sim.fault(Where::Nodes, Times::ALWAYS, Fault::Delay(delay));
         let ids = sim.cluster().nodes().take(WATCHED).map(|node| node.id.to_string()).collect();
         let ids: Vec<String> = ids;
         let ground = Self {

@@ -1,11 +1,13 @@
 //! What happens to Redis, or to others, while a fetch is under way.
 
+use std::process::Child;
+
 use nomad_sim::{Fleet, Sim};
 use rustix::process::Signal;
 
 use super::trouble::{self, until};
 use super::{Room, check};
-use crate::support::redis_server::RedisServer;
+use crate::support::redis_server::{RedisServer, without_redis};
 use crate::support::relay::{Relay, Treatment};
 use crate::support::sandbox::{Sandbox, failure};
 use crate::support::signal::signal;
@@ -182,25 +184,37 @@ fn r16_an_owner_that_was_killed() {
     check(&waits.wait_with_output().unwrap().into(), &all, "");
 }
 
-/// The reply to a look breaks off in its midst.
+/// The reply to a look breaks off: the run asks once more.
 #[test]
 fn r19_a_reply_that_breaks_off() {
     let redis = RedisServer::start();
-    let full = Room::new(&redis.url());
-    full.sandbox.stdout("list");
+    let room = Room::new(&redis.url());
+    room.sandbox.stdout("list");
     let relay = Relay::start(redis.socket(), |question| {
         if question.number == 0 { Treatment::Cut(3000) } else { Treatment::Pass }
     });
-    let sandbox = Sandbox::redis(&relay.url()).nomad(&full.sim.address());
-    let all = full.all();
-    check(&sandbox.run("list --json"), &all, "");
-    assert_eq!(full.sim.asked().len(), 6);
-    let kept = std::fs::read_dir(sandbox.cache()).into_iter().flatten().flatten();
-    let kept = kept.map(|entry| entry.file_name().into_string().unwrap());
-    let answers: Vec<_> = kept.filter(|name| name.ends_with(".snap")).collect();
-    assert_eq!(answers, [""; 0], "no answer is kept in files");
-    check(&sandbox.run("list --json"), &all, "");
-    assert_eq!(full.sim.asked().len(), 0);
+    let room = Room { sandbox: Sandbox::redis(&relay.url()).nomad(&room.sim.address()), ..room };
+    room.lists("list --json", "", 0);
+}
+
+/// Every reply breaks off: the runs of this machine share one fetch.
+#[test]
+fn r19_replies_that_break_off_again() {
+    let redis = RedisServer::start();
+    Room::new(&redis.url()).sandbox.stdout("list");
+    let relay = Relay::start(redis.socket(), |_| Treatment::Cut(3000));
+    let room = Room::new(&relay.url());
+    let all = room.all();
+    let why = without_redis(&relay.url(), "reach", "connection lost in the middle of a reply");
+    let warning = format!("warning: {why}\n");
+    let (first, gate) = room.held("list --json");
+    let runs: Vec<Child> = (0..5).map(|_| room.start("list --json")).collect();
+    check(&room.go_on(first, &gate), &all, &warning);
+    for run in runs {
+        check(&run.wait_with_output().unwrap().into(), &all, &warning);
+    }
+    assert_eq!(room.sim.asked().len(), 6, "one list and five details");
+    room.lists("list --json", &warning, 0);
 }
 
 /// What was begun before a clear does not fill the cache after it.

@@ -1,7 +1,7 @@
 //! What is answered when Nomad or the cache are in trouble; many who ask at once.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nomad_sim::{Fault, Times, Where};
 
@@ -118,24 +118,56 @@ fn nothing_of_before_a_clear_is_served() {
     }
 }
 
+/// `serve` goes on with its last list while that is fresh, and says so. A Redis that comes back empty
+/// has been cleared.
 #[test]
 fn a_redis_that_goes_away_and_comes_back() {
-    let mut room = Room::new();
+    let mut room = Room::with("--no-follow --ttl 10m");
+    let before = room.served.get("/api/clients");
+    assert_eq!(room.served.get("/api/clients").header("x-cache"), "HIT");
+    room.sim.asked();
+    room.redis.kill();
+    for _ in 0..2 {
+        let answer = room.served.get("/api/clients");
+        assert_eq!((answer.header("x-cache"), &answer.body), ("HIT", &before.body));
+    }
+    assert_eq!(room.sim.asked(), [""; 0]);
+    let metrics = room.served.get("/metrics");
+    let line = metrics.text().lines().find(|line| line.starts_with("nomad_clients_cache_errors"));
+    assert!(!line.unwrap().ends_with(" 0"), "{line:?}");
+
+    room.sim.cluster().set_meta("worker-1", "rack", Some("moved"));
+    room.redis.restart(&[]);
+    let answer = room.served.get("/api/clients");
+    assert_eq!(
+        (answer.header("x-cache"), &answer.json()[0]["meta"]["rack"]),
+        ("MISS", &"moved".into())
+    );
+    assert_eq!(room.sim.asked().len(), 6, "one list and five details");
+    let cached = room.redis.bytes(&["GET", "nomad:clients:all"]).unwrap();
+    assert!([&cached[..], b"\n"].concat() == answer.body, "it is cached again");
+    assert_eq!(room.served.get("/api/clients").header("x-cache"), "HIT");
+    assert_eq!(room.sim.asked(), [""; 0]);
+
+    let (code, said) = room.served.end();
+    let lost =
+        format!("warning: {}\n", without_redis(&room.redis.url(), "reach", "connection refused"));
+    let kept = "warning: serving the last list from Redis while it is fresh\n";
+    assert_eq!((code, said), (0, lost + kept));
+}
+
+/// After that the files of this machine serve.
+#[test]
+fn without_redis_the_local_files_serve_once_the_last_list_is_old() {
+    let mut room = Room::with("--no-follow --ttl 5s");
     room.served.get("/api/clients");
     room.redis.kill();
-    assert_eq!(room.served.get("/api/clients").header("x-cache"), "MISS");
+    room.sim.asked();
+    let began = Instant::now();
+    while room.served.get("/api/clients").header("x-cache") == "HIT" {
+        assert!(began.elapsed() < Duration::from_secs(60), "it is never old");
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(room.sim.asked().len(), 6, "one list and five details");
     assert_eq!(room.served.get("/api/clients").header("x-cache"), "HIT", "by the local files");
-    room.redis.restart(&[]);
-    assert_eq!(room.served.get("/api/clients").header("x-cache"), "MISS");
-    assert!(room.redis.bytes(&["GET", "nomad:clients:all"]).is_some());
-    let errors = room.served.get("/metrics");
-    let line = errors.text().lines().find(|line| line.starts_with("nomad_clients_cache_errors"));
-    assert!(!line.unwrap().ends_with(" 0"), "{line:?}");
-    let (code, said) = room.served.end();
-    // A look that was under way when Redis died tells of that first.
-    let url = room.redis.url();
-    let warning = |why| format!("warning: {}\n", without_redis(&url, "reach", why));
-    let lost = warning("connection lost");
-    let said = said.strip_prefix(&lost).unwrap_or(&said);
-    assert_eq!((code, said), (0, &*warning("connection refused")));
 }

@@ -1,6 +1,7 @@
 //! A Redis that misbehaves: every row ends in time, with the right kind of error and one clear line.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use nomad_clients::model::notice::Notifier;
@@ -11,6 +12,7 @@ use crate::support::bench::{NoticeRecorder, place};
 use crate::support::fake_redis::{FakeRedis, LOADING, NOTHING, nobody};
 use crate::support::process::{Process, With, X, Y, records};
 use crate::support::redis_server::RedisServer;
+use crate::support::relay::{Relay, Treatment};
 
 pub(super) const EMPTY: Look = Look::Miss { refuse: None };
 pub(super) fn store(url: &str) -> Arc<RedisStore> {
@@ -256,6 +258,37 @@ fn r19_a_reply_that_is_cut_off() {
         ErrorKind::Unavailable,
         "connection lost in the middle of a reply",
     );
+}
+
+/// Once, on a new connection, and never for a publication.
+#[test]
+fn a_reply_that_was_lost_is_asked_for_again() {
+    let server = RedisServer::start();
+    let mut owner = Process::new(store(&server.url()), 'N');
+    owner.own(How::Get);
+    assert_eq!(owner.put(5, &records(&[(X, 3), (Y, 5)])), Published::Done);
+    for (lost, received) in [(1, 0), (1, 100), (2, 0), (2, 100)] {
+        let questions = Arc::new(AtomicUsize::new(0));
+        let asked = Arc::clone(&questions);
+        let relay = Relay::start(server.socket(), move |question| {
+            asked.fetch_add(1, Ordering::SeqCst);
+            if question.number < lost { Treatment::Cut(received) } else { Treatment::Pass }
+        });
+        let found = store(&relay.url()).look(Want::Records);
+        let error = if received == 0 { Error::Lost } else { Error::Truncated };
+        match lost {
+            1 => assert!(matches!(found, Ok(Look::Hit(_))), "{found:?}"),
+            _ => assert_eq!(found, Err(error)),
+        }
+        assert_eq!(questions.load(Ordering::SeqCst), 2);
+    }
+    let relay = Relay::start(server.socket(), |question| {
+        if question.number == 1 { Treatment::Cut(2) } else { Treatment::Pass }
+    });
+    let mut owner = Process::new(store(&relay.url()), 'N');
+    owner.own(How::Refresh);
+    let published = owner.try_put_with(6, &records(&[(X, 6)]), With::default());
+    assert_eq!(published, Err(Error::Truncated), "published, and not twice");
 }
 
 #[test]
