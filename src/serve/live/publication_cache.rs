@@ -117,7 +117,13 @@ impl PublicationCache {
         let current = match kept.filter(is_newer) {
             Some(kept) => kept,
             None => {
-                let found = found?;
+                let Some(found) = found else {
+                    // Redis has answered, and may have been cleared.
+                    if !store.has_lost_redis() {
+                        self.forget();
+                    }
+                    return None;
+                };
                 self.keep(&*store, found.clone(), forgotten);
                 found
             }

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nomad_sim::Fleet;
+use nomad_sim::{Fault, Fleet, Times, Where};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::Room;
@@ -101,6 +101,21 @@ fn a_redis_that_hangs_costs_no_fetch_while_the_last_list_is_fresh() {
     let (code, said) = room.served.end();
     let kept = "warning: serving the last list from Redis while it is fresh\n";
     assert!(code == 0 && said.contains(kept), "{said}");
+}
+
+/// Redis has shown that it has no list any more: what it had before is not shown while it hangs.
+#[test]
+fn what_another_host_has_cleared_is_not_served_while_redis_hangs() {
+    let room = Room::with("--no-follow --ttl 10m");
+    room.served.get("/api/clients");
+    assert_eq!(room.served.get("/api/clients").header("x-cache"), "HIT");
+    room.redis.cli(&["FLUSHDB"]);
+    let failure = Fault::status(500, "No cluster leader");
+    room.sim.fault(Where::Everything, Times::ALWAYS, failure);
+    assert_eq!(room.served.get("/api/clients").status, 503);
+    signal(&room, Signal::STOP);
+    assert_eq!(room.served.get("/api/clients").status, 503);
+    signal(&room, Signal::CONT);
 }
 
 /// Each clear waits for Redis as long as it may. They wait together, and nobody else with them.
