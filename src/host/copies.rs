@@ -28,8 +28,11 @@ const VERSION: &str = "copy1";
 const LONGEST_HEADER: usize = 512;
 /// More than Redis hands over in one answer.
 const LONGEST: u64 = 1 << 30;
-/// How long to wait for the right to replace files.
-const LOCK_WAIT: Duration = Duration::from_secs(2);
+/// The suffix of copies that are being written. No lock is held for that long: it would keep others
+/// from their notes.
+const UNFINISHED: &str = ".new";
+/// Copies of other scopes, and unfinished ones, that nobody has written for so long are removed.
+const KEEP: Duration = Duration::from_secs(24 * 60 * 60);
 /// How often those who wait for a copy look for it.
 const PAUSE: Duration = Duration::from_millis(5);
 /// Full records that are written at once.
@@ -45,7 +48,7 @@ pub(crate) enum CopyKind {
 }
 
 /// The publication that is copied. `len` and `sum` of its records decide: the same bytes are the same
-/// nodes, whatever rev they have. The other names tell where the copy came from.
+/// nodes, whatever rev they have. Of full records the epoch counts too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CopiedRev {
     pub(crate) epoch: String,
@@ -95,8 +98,8 @@ impl Copies {
         folder.is_some_and(|folder| folder.len(&self.files.name(CopyKind::All)).is_some())
     }
 
-    /// The copy of the publication whose records have this length and sum.
-    pub(crate) fn open(&self, kind: CopyKind, of: (u64, &str)) -> Option<OpenCopy> {
+    /// The copy that is good for this publication.
+    pub(crate) fn open(&self, kind: CopyKind, of: &CopiedRev) -> Option<OpenCopy> {
         self.files.open(kind, of)
     }
 
@@ -177,15 +180,16 @@ impl CopyFiles {
         Lock::take(file)?.map_err(|_| io::ErrorKind::WouldBlock.into())
     }
 
-    fn open(&self, kind: CopyKind, (len, sum): (u64, &str)) -> Option<OpenCopy> {
+    fn open(&self, kind: CopyKind, of: &CopiedRev) -> Option<OpenCopy> {
         let file = self.folder()?.file(&self.name(kind), OFlags::RDONLY).ok()?;
         let size = file.metadata().ok().filter(Metadata::is_file)?.len();
         let (start, head) = header(&file)?;
         let fields: Vec<&str> = head.split('|').collect();
-        let [VERSION, scope, _, _, of_len, of_sum, own_len, own_sum] = fields[..] else {
+        let [VERSION, scope, epoch, rev, of_len, of_sum, own_len, own_sum] = fields[..] else {
             return None;
         };
-        let is_it = scope == self.scope && of_len.parse() == Ok(len) && of_sum == sum;
+        let is_it = scope == self.scope && of_len.parse() == Ok(of.len) && of_sum == of.sum;
+        let is_it = is_it && (kind == CopyKind::All || of.has_full_records_of(epoch, rev));
         let own_len: u64 = own_len.parse().ok().filter(|len| is_it && *len <= LONGEST)?;
         let is_whole = size == start + own_len;
         is_whole.then(|| OpenCopy {
@@ -210,8 +214,8 @@ impl CopyFiles {
         of: &CopiedRev,
         parts: &dyn Fn() -> P,
     ) {
-        let is_there =
-            self.open(kind, (of.len, &of.sum)).is_some_and(|copy| copy.checked().is_some());
+        let is_there = kind == CopyKind::All
+            && self.open(kind, of).is_some_and(|copy| copy.checked().is_some());
         let Some(folder) = self.folder().filter(|_| !is_there) else { return };
         let (mut len, mut sum) = (0, Xxh3::new());
         parts().for_each(|part| {
@@ -222,8 +226,20 @@ impl CopyFiles {
         let (scope, sum) = (&self.scope, sum.digest());
         let head = format!("{VERSION}|{scope}|{epoch}|{rev}|{of_len}|{of_sum}|{len}|{sum:016x}\n");
         let parts = iter::once(head.into_bytes().into()).chain(parts());
-        let writing = folder.writing(LOCK_WAIT);
-        let _ = writing.and_then(|writing| writing.replace_each(&self.name(kind), parts));
+        let name = self.name(kind);
+        if folder.replace_each((&name, UNFINISHED), parts).is_ok() {
+            let is_others = |name: &str| is_copy(name) && !name.starts_with(self.scope.as_str());
+            let is_left = |name: &str| is_others(name) || name.ends_with(UNFINISHED);
+            folder.remove_older(&name, KEEP, is_left);
+        }
+    }
+}
+
+impl CopiedRev {
+    /// Full records can differ although the records are the same: after a clear, and after `--force`,
+    /// whose revs begin with F.
+    fn has_full_records_of(&self, epoch: &str, rev: &str) -> bool {
+        self.epoch == epoch && (self.rev == rev || !self.rev.starts_with('F'))
     }
 }
 
@@ -271,6 +287,11 @@ fn header(file: &File) -> Option<(u64, String)> {
     let end = head[..read].iter().position(|byte| *byte == b'\n')?;
     head.truncate(end);
     Some((end as u64 + 1, String::from_utf8(head).ok()?))
+}
+
+/// Whether this is the name of a copy, of whatever scope, finished or not.
+pub(crate) fn is_copy(name: &str) -> bool {
+    [".copy", ".copy-full", UNFINISHED].iter().any(|end| name.ends_with(end))
 }
 
 /// As sums are written.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::fs::{
     Access, AtFlags, CWD, Dir, FileType, Mode, OFlags, accessat, fstat, fstatvfs, lstat, openat,
-    renameat, unlinkat,
+    renameat, statat, unlinkat,
 };
 
 use crate::clock;
@@ -265,16 +265,17 @@ impl Folder {
 
     /// Replaces a file atomically: readers see the old one or the new one.
     pub(crate) fn replace(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
-        self.replace_each(name, parts.iter().map(|part| Cow::Borrowed(*part)))
+        self.replace_each((name, UNFINISHED), parts.iter().map(|part| Cow::Borrowed(*part)))
     }
 
-    /// The same with parts that are made one after the other.
-    fn replace_each<'a>(
+    /// The same with parts that are made one after the other, and with this suffix until they are all
+    /// there.
+    pub(crate) fn replace_each<'a>(
         &self,
-        name: &str,
+        (name, unfinished): (&str, &str),
         mut parts: impl Iterator<Item = Cow<'a, [u8]>>,
     ) -> io::Result<()> {
-        let temporary = format!("{name}.{}{UNFINISHED}", random::hex16());
+        let temporary = format!("{name}.{}{unfinished}", random::hex16());
         fault::before(Act::Writes)?;
         let mut file = self.file(&temporary, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL)?;
         let written = parts.try_for_each(|part| fault::write(&mut file, &part));
@@ -298,6 +299,20 @@ impl Folder {
         }
     }
 
+    /// Removes files that were written more than `age` before `than`, as far as possible.
+    pub(crate) fn remove_older(&self, than: &str, age: Duration, which: impl Fn(&str) -> bool) {
+        let written = |name: &str| {
+            let stat = statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+            u64::try_from(stat.st_mtime).ok()
+        };
+        let Some(now) = written(than) else { return };
+        for name in self.names().iter().filter(|name| which(name)) {
+            if written(name).is_some_and(|at| now.saturating_sub(at) > age.as_secs()) {
+                let _ = self.remove(name);
+            }
+        }
+    }
+
     /// The names of all files.
     pub(crate) fn names(&self) -> Vec<String> {
         let Ok(entries) = Dir::read_from(&self.handle) else { return Vec::new() };
@@ -309,15 +324,6 @@ impl WriteLock<'_> {
     /// Replaces a file atomically: readers see the old one or the new one.
     pub(crate) fn replace(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
         self.folder.replace(name, parts)
-    }
-
-    /// The same with parts that are made one after the other.
-    pub(crate) fn replace_each<'a>(
-        &self,
-        name: &str,
-        parts: impl Iterator<Item = Cow<'a, [u8]>>,
-    ) -> io::Result<()> {
-        self.folder.replace_each(name, parts)
     }
 
     /// Removes a file; not an error if it is missing.

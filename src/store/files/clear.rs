@@ -4,6 +4,7 @@ use std::io;
 use std::time::Instant;
 
 use crate::clock;
+use crate::host::copies::is_copy;
 use crate::host::folder::WriteLock;
 use crate::random;
 
@@ -15,8 +16,8 @@ pub(super) fn clear(store: &LocalStore, until: Instant) -> io::Result<()> {
     // From here it is cleared: nothing that is there, or that a flight brings, matches the new
     // epoch, or none at all where there is no room for a new one.
     writing.replace(EPOCH, &[random::hex16().as_bytes()]).or_else(|_| writing.remove(EPOCH))?;
-    let ends = [".snap", ".full", ".floor", ".copy", ".copy-full"];
-    writing.remove_all(|name| ends.iter().any(|end| name.ends_with(end)));
+    let ends = [".snap", ".full", ".floor"];
+    writing.remove_all(|name| is_copy(name) || ends.iter().any(|end| name.ends_with(end)));
     Ok(())
 }
 

@@ -62,7 +62,7 @@ impl RedisStore {
     fn copied(&self, hit: &Hit, want: Want, sent: Instant) -> Option<Look> {
         if want == Want::Stream {
             let copies = self.copies.as_ref()?;
-            let file = copies.open(CopyKind::All, (hit.meta.len, &hit.meta.sum))?.checked()?;
+            let file = copies.open(CopyKind::All, &copied(&hit.meta))?.checked()?;
             let snapshot = hit.snapshot(AllJson::default(), clock::since(sent));
             return Some(Look::File(snapshot, file));
         }
@@ -132,7 +132,8 @@ impl RedisStore {
         }
     }
 
-    /// The publication that `meta` describes, if this host has its records; the full ones may be read.
+    /// The publication that `meta` describes, if this host has its records; the full ones may be read, and
+    /// are missing if they are others.
     pub(super) fn copied_base(
         &self,
         meta: &Meta,
@@ -144,21 +145,21 @@ impl RedisStore {
             return Ok(Some((all.into(), None)));
         }
         let fulls = match self.copied_fulls(meta) {
-            Some(fulls) => Some(fulls),
             None => matched(&all, self.fields(literal)?),
+            fulls => fulls,
         };
-        Ok(fulls.map(|fulls| (all.into(), Some(fulls))))
+        Ok(Some((all.into(), fulls)))
     }
 
     /// The records of the publication that `meta` describes, if this host has them.
     fn copied_all(&self, meta: &Meta) -> Option<Vec<u8>> {
-        self.copies.as_ref()?.open(CopyKind::All, (meta.len, &meta.sum))?.read()
+        self.copies.as_ref()?.open(CopyKind::All, &copied(meta))?.read()
     }
 
     /// Its full records, if this host has them.
     fn copied_fulls(&self, meta: &Meta) -> Option<Fulls> {
         let copies = self.copies.as_ref()?;
-        named(copies.open(CopyKind::Full, (meta.len, &meta.sum))?.lines()?, meta.count)
+        named(copies.open(CopyKind::Full, &copied(meta))?.lines()?, meta.count)
     }
 
     /// Keeps a copy of what this run has published.
