@@ -83,9 +83,13 @@ pub(super) fn base(store: &RedisStore, flight: &Flight, want: Want) -> Option<Ba
     let meta = flight.meta()?;
     if meta.len > 0 && flight.has_whole_hash() {
         match store.kept(meta, flight.literal, want) {
-            Ok(Some((all, fulls))) => {
+            Ok(Some((all, fulls))) if want != Want::Full || fulls.is_some() => {
                 let rev = meta.rev.clone();
                 return Some(Base { rev, all, fulls, is_kept: true });
+            }
+            Ok(Some(_)) => {
+                store.ignored(OTHER_RECORDS);
+                return None;
             }
             Ok(None) => {}
             Err(error) => {
@@ -284,8 +288,8 @@ impl RedisStore {
         fields(self.ask(HASH, &[hash])?.pop().ok_or(Error::NotRedis)?)
     }
 
-    /// What is kept of the publication that `meta` describes, in full if wanted; `None` if that is not
-    /// what is there.
+    /// What is kept of the publication that `meta` describes; `None` if that is not what is there. Its full
+    /// records, if they are wanted, are missing if the hash has others.
     pub(super) fn kept(
         &self,
         meta: &Meta,
@@ -307,11 +311,9 @@ impl RedisStore {
         let mut replies = self.ask(step, &asked)?.into_iter();
         let all = replies.next().and_then(only).filter(|all| meta.describes(all));
         let Some(all) = all else { return Ok(None) };
-        let fulls = replies.next().map(fields).transpose()?.map(|fields| matched(&all, fields));
-        Ok(match fulls {
-            Some(None) => None,
-            fulls => Some((all.into(), fulls.flatten())),
-        })
+        let fields = replies.next().map(fields).transpose()?;
+        let fulls = fields.and_then(|fields| matched(&all, fields));
+        Ok(Some((all.into(), fulls)))
     }
 
     /// The hash of the publication that `meta` describes. The meta line is read again behind it: no

@@ -55,6 +55,7 @@ pub(super) fn last(store: &RedisStore, want: Want) -> Result<Option<Snapshot>, E
         return Ok(None);
     };
     let kept = store.kept(&meta, literal, want)?;
+    let kept = kept.filter(|(_, fulls)| want != Want::Full || fulls.is_some());
     let since = Duration::from_millis(since).saturating_add(clock::now().duration_since(sent));
     Ok(kept.map(|(all, fulls)| Snapshot { all, ..recorded(&meta, fulls, since) }))
 }

@@ -152,6 +152,19 @@ fn what_is_not_of_this_publication_is_not_offered() {
     assert!(!base.is_kept, "the hash serves instead");
 }
 
+/// They are large, and everything is fetched in any case.
+#[test]
+fn damaged_full_records_are_read_once_for_a_base() {
+    let room = Room::new();
+    let owner = room.owner("a0");
+    room.server.cli(&["HSET", "nomad:clients:hash", X, "{}"]);
+    let mut monitor = Monitor::of(&room.server);
+    assert!(owner.base().is_none());
+    room.server.cli(&["PING"]);
+    let asked = monitor.until("PING");
+    assert_eq!(asked.iter().filter(|asked| asked.starts_with("HGETALL")).count(), 1, "{asked:?}");
+}
+
 #[test]
 fn no_copy_is_left_behind() {
     let room = Room::new();
