@@ -2,8 +2,9 @@
 
 use super::scope::Scope;
 
-/// The prefix that needs no overflow: with a name of one's own nobody else comes.
-const SHARED: &str = "nomad:clients";
+/// The prefixes that need an overflow: with a name of one's own nobody else comes. On a Redis Cluster
+/// the braces put all keys into one slot.
+const SHARED: [&str; 2] = ["nomad:clients", "{nomad:clients}"];
 
 /// The keys of one scope under one prefix.
 #[derive(Debug, Clone)]
@@ -38,9 +39,10 @@ impl Family {
 impl Keys {
     pub(super) fn new(prefix: &str, scope: &Scope) -> Self {
         let literal = Family::new(prefix);
-        let own = match prefix {
-            SHARED => Family::new(&format!("{prefix}:{scope}")),
-            _ => literal.clone(),
+        let own = if SHARED.contains(&prefix) {
+            Family::new(&format!("{prefix}:{scope}"))
+        } else {
+            literal.clone()
         };
         Self {
             epoch: format!("{prefix}:epoch"),
@@ -95,5 +97,25 @@ mod tests {
         assert_eq!(named.ten()[2..5], named.ten()[5..8]);
         assert_eq!(named.ten()[8..], ["nomad:clients:team:kept"; 2]);
         assert_eq!(named.ten()[3], "nomad:clients:team:all");
+    }
+
+    /// A cluster takes a script, or an MGET, only if all of its keys are in one slot: what counts is the
+    /// text between the first brace and the next closing one.
+    #[test]
+    fn a_prefix_with_a_hash_tag_gives_it_to_every_key() {
+        let scope = Scope::of(&Cluster::default());
+        for (tagged, plain) in
+            [("{nomad:clients}", "nomad:clients"), ("{nomad:clients}:team", "nomad:clients:team")]
+        {
+            let of = |prefix| {
+                let keys = Keys::new(prefix, &scope);
+                let names = keys.ten().map(str::to_owned).into_iter();
+                names.chain([keys.follow.clone(), keys.minute(7)]).collect::<Vec<_>>()
+            };
+            for (key, untagged) in of(tagged).iter().zip(of(plain)) {
+                assert!(key.starts_with("{nomad:clients}:"), "{key}");
+                assert_eq!(key.replace(['{', '}'], ""), untagged, "the same names otherwise");
+            }
+        }
     }
 }

@@ -23,6 +23,7 @@ mod outage;
 mod packaging;
 mod probing;
 mod process_rows;
+mod protocol;
 mod redis_rows;
 mod refused;
 mod safety;
