@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use crate::clock;
 use crate::model::node::Stub;
-use crate::model::rows::NodeRow;
+use crate::model::rows::{self, NodeRow};
 use crate::nomad::{self, FailureKind};
 use crate::store::Base;
 use crate::store::meta::Meta;
 
 use super::answer::Tally;
-use super::assemble::{AssembledNodes, records};
+use super::assemble::AssembledNodes;
 use super::{Discovery, Error, Request};
 
 /// From this many nodes on the probe, which costs 1.5 KB and about a millisecond, is worth asking
@@ -54,7 +54,7 @@ pub(super) fn unchanged(base: Base, meta: &Meta, first: &Stub) -> Option<(Base, 
     if !meta.describes(&base.all) {
         return None;
     }
-    NodeRow::reused(records(&base.all).get(first.id.as_str())?, first)?;
+    NodeRow::reused(rows::find(&base.all, first.id.as_str())?, first)?;
     let cached = usize::try_from(meta.count).ok()?;
     let nodes = AssembledNodes {
         all: base.all.clone(),

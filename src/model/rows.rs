@@ -109,6 +109,15 @@ pub fn split(all: &[u8]) -> Option<Vec<(&str, &[u8])>> {
     json.map(|json| Some((id(json)?, json))).collect()
 }
 
+/// The record of one node; `None` if it is not among them.
+pub fn find<'a>(all: &'a [u8], id: &str) -> Option<&'a [u8]> {
+    let all = std::str::from_utf8(all).ok()?;
+    // Quotes in texts are escaped, so only a record begins like this.
+    let at = all.find(&format!("{START}{id}\""))?;
+    let mut records = serde_json::Deserializer::from_str(&all[at..]).into_iter::<&RawValue>();
+    Some(records.next()?.ok()?.get().as_bytes())
+}
+
 /// The record that a full record begins with.
 pub fn record_of(full: &[u8]) -> Vec<u8> {
     let ends = full.windows(LAST_KEY.len()).enumerate().filter(|(_, key)| *key == LAST_KEY);
@@ -124,7 +133,7 @@ pub fn record_of(full: &[u8]) -> Vec<u8> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::{NodeRow, RowJson, Rows, record_of, split};
+    use super::{NodeRow, RowJson, Rows, find, record_of, split};
     use crate::model::node::{Facts, Full, LastDrain, Reserved, Resources, Stub, TextMap};
 
     fn stub() -> Stub {
@@ -195,6 +204,8 @@ mod tests {
         let Rows { all, .. } = Rows::of(vec![full(&stub())]);
         let id = stub().id.to_string();
         assert_eq!(split(&all).unwrap(), [(&*id, &*record(&row))]);
+        assert_eq!(find(&all, &id), Some(&*record(&row)));
+        assert_eq!((find(&all, &id[1..]), find(b"[]", &id)), (None, None));
         for odd in ["", "[", "[5]", r#"[{"name":"x"}]"#, r#"[{"id":"x"}]"#] {
             assert_eq!(split(odd.as_bytes()), None, "{odd}");
         }

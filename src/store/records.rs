@@ -22,8 +22,14 @@ const SUM_LEN: usize = 16;
 
 /// The full record as it is stored: its last key is the sum of everything before.
 pub(super) fn seal(full: &[u8]) -> Vec<u8> {
+    let (open, end) = seal_parts(full);
+    [open, &end].concat()
+}
+
+/// The same in two parts, of which only the short end is new.
+pub(super) fn seal_parts(full: &[u8]) -> (&[u8], Vec<u8>) {
     let open = full.strip_suffix(b"}").unwrap_or(full);
-    [open, SEAL, meta::sum(open).as_bytes(), SEAL_END].concat()
+    (open, [SEAL, meta::sum(open).as_bytes(), SEAL_END].concat())
 }
 
 /// The full record without its sum; `None` if that is not the right one.

@@ -1,7 +1,5 @@
 //! Filling: ENTER, RENEW, PUBLISH, RELEASE, FAIL and VOID, each one script.
 
-use std::borrow::Cow;
-
 use redis::{Cmd, Value};
 
 use crate::clock;
@@ -9,7 +7,7 @@ use crate::host::copies::Copies;
 use crate::model::format::millis;
 use crate::random;
 use crate::store::meta::{self, Meta};
-use crate::store::records::seal;
+use crate::store::records::seal_parts;
 use crate::store::{
     Enter, Entered, Error, FailureClass, Flight, How, Lease, Publication, Published, RefusedRevs,
 };
@@ -18,7 +16,7 @@ use super::ask::Step;
 use super::connection::Manner;
 use super::errors::of_reply;
 use super::patience::StepLimit;
-use super::resp::write::{Encode, Long};
+use super::resp::write::{Encode, Long, Word};
 use super::socket::TimeBudget;
 use super::{RedisStore, text};
 
@@ -224,14 +222,14 @@ impl RedisStore {
             Content::Same => "same",
             Content::Probed => "probed",
         };
-        let mut tail =
-            vec![Cow::Borrowed(sent), base.map_or("", |base| &base.rev).as_bytes().into()];
+        let mut tail = vec![sent.into(), base.map_or("", |base| &base.rev).as_bytes().into()];
         tail.push(content.as_bytes().into());
-        tail.push(gone.len().to_string().into_bytes().into());
-        tail.extend(gone.iter().map(|id| Cow::Borrowed(id.as_str().as_bytes())));
+        tail.push(gone.len().to_string().into());
+        tail.extend(gone.iter().map(|id| Word::from(id.as_str().as_bytes())));
         for (id, full) in fulls {
-            tail.push(Cow::Borrowed(id.as_str().as_bytes()));
-            tail.push(Cow::Owned(seal(full)));
+            let (open, sum) = seal_parts(full);
+            tail.push(id.as_str().as_bytes().into());
+            tail.push(Word(open.into(), sum));
         }
         Long { head: eval, tail }
     }

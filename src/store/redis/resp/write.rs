@@ -20,13 +20,34 @@ impl Encode for Cmd {
 /// publication of 10,000 nodes is 80 MB.
 pub(crate) struct Long<'a> {
     pub(crate) head: Cmd,
-    pub(crate) tail: Vec<Cow<'a, [u8]>>,
+    pub(crate) tail: Vec<Word<'a>>,
+}
+
+/// One word in two parts, of which the second may be empty.
+pub(crate) struct Word<'a>(pub(crate) Cow<'a, [u8]>, pub(crate) Vec<u8>);
+
+impl<'a> From<&'a [u8]> for Word<'a> {
+    fn from(word: &'a [u8]) -> Self {
+        Self(word.into(), Vec::new())
+    }
+}
+
+impl From<String> for Word<'_> {
+    fn from(word: String) -> Self {
+        Self(word.into_bytes().into(), Vec::new())
+    }
+}
+
+impl Word<'_> {
+    fn len(&self) -> usize {
+        self.0.len() + self.1.len()
+    }
 }
 
 impl Long<'_> {
     /// Roughly.
     pub(crate) fn bytes(&self) -> usize {
-        self.tail.iter().map(|word| word.len()).sum()
+        self.tail.iter().map(Word::len).sum()
     }
 }
 
@@ -37,17 +58,20 @@ impl Encode for Long<'_> {
             _ => &[],
         });
         write!(to, "*{}\r\n", head.len() + self.tail.len())?;
-        head.chain(self.tail.iter().map(AsRef::as_ref)).try_for_each(|word| {
+        let mut say = |word: &Word<'_>| {
             write!(to, "${}\r\n", word.len())?;
-            to.write_all(word)?;
+            to.write_all(&word.0)?;
+            to.write_all(&word.1)?;
             to.write_all(b"\r\n")
-        })
+        };
+        head.map(Word::from).try_for_each(|word| say(&word))?;
+        self.tail.iter().try_for_each(say)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Encode as _, Long};
+    use super::{Encode as _, Long, Word};
 
     #[test]
     fn a_long_command_is_said_as_the_library_says_it() {
@@ -55,12 +79,14 @@ mod tests {
         head.arg("script").arg(0).arg("");
         let mut whole = head.clone();
         let tail: Vec<&[u8]> = vec![b"a", b"", b"\r\n\0\xff"];
-        whole.arg(&tail);
+        whole.arg(&tail).arg("in two parts");
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        let long = Long { head, tail: tail.into_iter().map(Into::into).collect() };
+        let parted = Word(b"in two ".into(), b"parts".to_vec());
+        let tail = tail.into_iter().map(Word::from).chain([parted]).collect();
+        let long = Long { head, tail };
         long.speak(&mut ours).unwrap();
         whole.speak(&mut theirs).unwrap();
         assert_eq!(ours, theirs);
-        assert_eq!(long.bytes(), 5);
+        assert_eq!(long.bytes(), 17);
     }
 }
