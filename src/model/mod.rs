@@ -1,7 +1,6 @@
 //! Facts and rules; never reads, writes, waits or asks the time.
 
 mod decoded;
-pub mod diff;
 pub(crate) mod format;
 pub mod json;
 pub mod live;

@@ -1,9 +1,12 @@
 //! Records in the product's order, as the bytes that are cached and printed.
 
+use std::collections::BTreeMap;
+
+use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::diff::{has_same_state, is_unchanged};
-use super::node::{Full, FullJson, Fulls, NodeId, Record, Stub};
+use super::json;
+use super::node::{DriverHealth, Full, FullJson, Fulls, LastDrain, NodeId, Stub};
 use super::selection::natural;
 
 /// The two forms of the same nodes, both in the product's order: by name (natural), then by id.
@@ -42,12 +45,22 @@ impl NodeRow<'static> {
 impl<'a> NodeRow<'a> {
     /// The cached record, if it has details and says of the node what `stub` says: then neither it nor
     /// the full record behind it need be written again. A record has every field of a stub but host
-    /// volumes, which never change without the modify index.
+    /// volumes, which never change without the modify index. That is compared with equality, because
+    /// it goes back when Nomad's state is restored; the names besides catch a rebuilt cluster whose
+    /// indexes happen to agree.
     pub fn reused(record: &'a [u8], stub: &Stub) -> Option<Self> {
-        let read: Record = serde_json::from_slice(record).ok()?;
-        let has_details = read.meta.is_some();
-        let same = has_details && is_unchanged(&read, stub) && has_same_state(&read, stub);
-        same.then_some(Self { id: read.id, name: read.name, json: RowJson::Record(record) })
+        let (start, drivers, end) = stub_json(stub);
+        let rest = record.strip_prefix(&start[..])?.strip_suffix(&end[..])?;
+        // What stands before the drivers are two texts, in which quotes are escaped, and numbers.
+        let at = rest.windows(DRIVERS.len()).position(|window| window == DRIVERS)?;
+        let has_details = rest[..at].starts_with(br#","os":""#);
+        let meta = rest[at..].strip_prefix(&drivers[..])?.strip_prefix(br#","meta":"#)?;
+        let same = has_details && meta.starts_with(b"{");
+        same.then(|| Self {
+            id: stub.id.clone(),
+            name: stub.name.clone(),
+            json: RowJson::Record(record),
+        })
     }
 
     pub fn id(&self) -> &NodeId {
@@ -61,6 +74,59 @@ impl<'a> NodeRow<'a> {
             RowJson::Full { full, end } => &full[..*end],
         }
     }
+}
+
+const DRIVERS: &[u8] = br#","drivers":{"#;
+
+/// What a record of this stub begins with, its drivers, and what it ends with: the same bytes mean the
+/// same node, as records are written in one way only.
+fn stub_json(stub: &Stub) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
+    #[derive(Serialize)]
+    struct Start<'a> {
+        id: &'a NodeId,
+        name: &'a str,
+        status: &'a str,
+        status_description: &'a str,
+        eligibility: &'a str,
+        drain: bool,
+        datacenter: &'a str,
+        node_class: &'a str,
+        node_pool: &'a str,
+        address: &'a str,
+        version: &'a str,
+    }
+    #[derive(Serialize)]
+    struct Drivers<'a> {
+        drivers: &'a BTreeMap<String, DriverHealth>,
+    }
+    #[derive(Serialize)]
+    struct End<'a> {
+        last_drain: &'a Option<LastDrain>,
+        create_index: u64,
+        modify_index: u64,
+    }
+    let mut start = json::bytes(&Start {
+        id: &stub.id,
+        name: &stub.name,
+        status: &stub.status,
+        status_description: &stub.status_description,
+        eligibility: &stub.eligibility,
+        drain: stub.drain,
+        datacenter: &stub.datacenter,
+        node_class: &stub.node_class,
+        node_pool: &stub.node_pool,
+        address: &stub.address,
+        version: &stub.version,
+    });
+    start.pop();
+    let mut drivers = json::bytes(&Drivers { drivers: &stub.drivers });
+    drivers[0] = b',';
+    drivers.pop();
+    let Stub { last_drain, create_index, modify_index, .. } = stub;
+    let (create_index, modify_index) = (*create_index, *modify_index);
+    let mut end = json::bytes(&End { last_drain, create_index, modify_index });
+    end[0] = b',';
+    (start, drivers, end)
 }
 
 impl Rows {
@@ -102,11 +168,22 @@ pub fn id(json: &[u8]) -> Option<&str> {
     (rest.get(ID_LEN) == Some(&b'"')).then_some(id)
 }
 
-/// The records of an array with their IDs; `None` if it is none of this program's.
+/// The records of an array with their IDs; `None` if it is none of this program's. What is in a record
+/// is not read.
 pub fn split(all: &[u8]) -> Option<Vec<(&str, &[u8])>> {
-    let records: Vec<&RawValue> = serde_json::from_slice(all).ok()?;
-    let json = records.into_iter().map(|record| record.get().as_bytes());
-    json.map(|json| Some((id(json)?, json))).collect()
+    let inner = std::str::from_utf8(all).ok()?.strip_prefix('[')?.strip_suffix(']')?;
+    if inner.is_empty() {
+        return Some(Vec::new());
+    }
+    // Quotes in texts are escaped, and nothing else in a record is an object with an ID.
+    let seam = format!("}},{START}");
+    let ends = inner.match_indices(&seam).map(|(at, _)| at + 1).chain([inner.len()]);
+    let mut from = 0;
+    let record = |end: usize| {
+        let json = inner.as_bytes().get(std::mem::replace(&mut from, end + 1)..end)?;
+        json.ends_with(b"}").then_some((id(json)?, json))
+    };
+    ends.map(record).collect()
 }
 
 /// The record of one node; `None` if it is not among them.

@@ -8,9 +8,11 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use crate::model::node::{Detail, Stub};
 use crate::model::text::sanitised;
+use crate::parallel;
 
 use detail::DetailWire;
 use stub::StubWire;
@@ -20,12 +22,23 @@ use stub::StubWire;
 /// # Errors
 /// What is wrong and where: `[3].ModifyIndex: invalid type…`.
 pub(super) fn stubs(body: &[u8]) -> Result<Vec<Stub>, String> {
-    let stubs: Vec<Stub> = parsed::<Vec<StubWire>>(body)?.into_iter().map(Stub::from).collect();
+    let stubs = match in_parts(body) {
+        Some(stubs) => stubs,
+        // What is wrong is reported with its place in the whole.
+        None => parsed::<Vec<StubWire>>(body)?.into_iter().map(Stub::from).collect(),
+    };
     let mut ids = HashSet::with_capacity(stubs.len());
     match stubs.iter().position(|stub| !ids.insert(&stub.id)) {
         Some(at) => Err(format!("[{at}].ID: {} is listed twice", stubs[at].id)),
         None => Ok(stubs),
     }
+}
+
+/// Reads the entries of a long list on all cores; `None` if one can't be read.
+fn in_parts(body: &[u8]) -> Option<Vec<Stub>> {
+    let entries: Vec<&RawValue> = serde_json::from_slice(body).ok()?;
+    let read = |entry: &&RawValue| serde_json::from_str::<StubWire>(entry.get()).map(Stub::from);
+    parallel::map(&entries, body.len(), read).into_iter().collect::<Result<_, _>>().ok()
 }
 
 /// The answer of `GET /v1/node/:id`.

@@ -16,7 +16,7 @@ use super::ask::Step;
 use super::connection::Manner;
 use super::errors::of_reply;
 use super::patience::StepLimit;
-use super::resp::write::{Encode, Long, Word};
+use super::resp::write::{CommandWord, Encode, Long};
 use super::socket::TimeBudget;
 use super::{RedisStore, text};
 
@@ -225,11 +225,11 @@ impl RedisStore {
         let mut tail = vec![sent.into(), base.map_or("", |base| &base.rev).as_bytes().into()];
         tail.push(content.as_bytes().into());
         tail.push(gone.len().to_string().into());
-        tail.extend(gone.iter().map(|id| Word::from(id.as_str().as_bytes())));
+        tail.extend(gone.iter().map(|id| CommandWord::from(id.as_str().as_bytes())));
         for (id, full) in fulls {
             let (open, sum) = seal_parts(full);
             tail.push(id.as_str().as_bytes().into());
-            tail.push(Word(open.into(), sum));
+            tail.push(CommandWord(open.into(), sum));
         }
         Long { head: eval, tail }
     }

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use nomad_clients::model::diff::is_unchanged;
-use nomad_clients::model::node::{Detail, Full, NodeId, Stub};
+use nomad_clients::model::node::{Detail, Full, NodeId, Record, Stub};
 use nomad_clients::nomad::{Error, IndexReply, Listing, Nomad};
 use nomad_clients::store::{Base, Flight, Published};
 
@@ -78,7 +77,8 @@ impl StaleDetails {
         let full = Full::from_json(&fulls.iter().find(|(id, _)| id == of)?.1).ok()?;
         let stub = self.kept.lock().unwrap().stubs.get(of)?.clone();
         let modify_index = full.record.modify_index;
-        let is_unchanged = is_unchanged(&full.record, &stub);
+        let Record { create_index, .. } = full.record;
+        let is_unchanged = (modify_index, create_index) == (stub.modify_index, stub.create_index);
         let facts = full.facts().filter(|_| is_unchanged)?;
         Some(Detail { id: of.clone(), modify_index, facts })
     }

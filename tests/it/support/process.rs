@@ -131,8 +131,8 @@ impl Process {
         records: &Records,
         with: With<'_>,
     ) -> Result<Published, Error> {
-        let values: Vec<&[u8]> = records.values().map(|full| full.as_slice()).collect();
-        let all: AllJson = [&b"["[..], &values.join(&b","[..]), b"]"].concat().into();
+        let of: Vec<Vec<u8>> = records.values().map(|full| rows::record_of(full)).collect();
+        let all: AllJson = [&b"["[..], &of.join(&b","[..]), b"]"].concat().into();
         let (gone, fulls) = difference(records, with.base);
         let publication = Publication {
             index,

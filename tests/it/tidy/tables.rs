@@ -10,7 +10,7 @@ pub(super) const MAY_USE: [(&str, &[&str]); 21] = [
     ("input_file", &["clock", "model"]),
     ("net", &["clock", "model", "input_file"]),
     ("host", &["net", "clock", "random", "model"]),
-    ("nomad", &["clock", "random", "model", "input_file", "net", "host"]),
+    ("nomad", &["clock", "random", "parallel", "model", "input_file", "net", "host"]),
     ("store", &["clock", "random", "model", "net", "host"]),
     ("discovery", &["net", "clock", "random", "parallel", "model", "nomad", "store"]),
     ("doctor", &["net", "clock", "parallel", "model", "nomad", "store"]),

@@ -20,25 +20,25 @@ impl Encode for Cmd {
 /// publication of 10,000 nodes is 80 MB.
 pub(crate) struct Long<'a> {
     pub(crate) head: Cmd,
-    pub(crate) tail: Vec<Word<'a>>,
+    pub(crate) tail: Vec<CommandWord<'a>>,
 }
 
 /// One word in two parts, of which the second may be empty.
-pub(crate) struct Word<'a>(pub(crate) Cow<'a, [u8]>, pub(crate) Vec<u8>);
+pub(crate) struct CommandWord<'a>(pub(crate) Cow<'a, [u8]>, pub(crate) Vec<u8>);
 
-impl<'a> From<&'a [u8]> for Word<'a> {
+impl<'a> From<&'a [u8]> for CommandWord<'a> {
     fn from(word: &'a [u8]) -> Self {
         Self(word.into(), Vec::new())
     }
 }
 
-impl From<String> for Word<'_> {
+impl From<String> for CommandWord<'_> {
     fn from(word: String) -> Self {
         Self(word.into_bytes().into(), Vec::new())
     }
 }
 
-impl Word<'_> {
+impl CommandWord<'_> {
     fn len(&self) -> usize {
         self.0.len() + self.1.len()
     }
@@ -47,7 +47,7 @@ impl Word<'_> {
 impl Long<'_> {
     /// Roughly.
     pub(crate) fn bytes(&self) -> usize {
-        self.tail.iter().map(Word::len).sum()
+        self.tail.iter().map(CommandWord::len).sum()
     }
 }
 
@@ -58,20 +58,20 @@ impl Encode for Long<'_> {
             _ => &[],
         });
         write!(to, "*{}\r\n", head.len() + self.tail.len())?;
-        let mut say = |word: &Word<'_>| {
+        let mut say = |word: &CommandWord<'_>| {
             write!(to, "${}\r\n", word.len())?;
             to.write_all(&word.0)?;
             to.write_all(&word.1)?;
             to.write_all(b"\r\n")
         };
-        head.map(Word::from).try_for_each(|word| say(&word))?;
+        head.map(CommandWord::from).try_for_each(|word| say(&word))?;
         self.tail.iter().try_for_each(say)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Encode as _, Long, Word};
+    use super::{CommandWord, Encode as _, Long};
 
     #[test]
     fn a_long_command_is_said_as_the_library_says_it() {
@@ -81,8 +81,8 @@ mod tests {
         let tail: Vec<&[u8]> = vec![b"a", b"", b"\r\n\0\xff"];
         whole.arg(&tail).arg("in two parts");
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        let parted = Word(b"in two ".into(), b"parts".to_vec());
-        let tail = tail.into_iter().map(Word::from).chain([parted]).collect();
+        let parted = CommandWord(b"in two ".into(), b"parts".to_vec());
+        let tail = tail.into_iter().map(CommandWord::from).chain([parted]).collect();
         let long = Long { head, tail };
         long.speak(&mut ours).unwrap();
         whole.speak(&mut theirs).unwrap();
