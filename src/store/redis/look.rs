@@ -35,7 +35,7 @@ pub(super) const HASH: Step =
 const KEPT: Step = Step { name: "MGET", ..HASH };
 const KEPT_FULL: Step = Step { name: "MGET, HGETALL", ..HASH };
 const OWN_HASH: Step = Step { name: "HGETALL, MGET", ..HASH };
-const FULL: Step = Step { name: "HMGET", ..HASH };
+const FULL: Step = Step { name: "HMGET", ..LOOK };
 const PARTIAL: Step = Step { name: "MGET", ..HASH };
 const OTHER_RECORDS: &str = "its full records belong to another publication";
 
@@ -140,15 +140,19 @@ pub(super) fn partial(store: &RedisStore, waited: &str) -> Result<Option<Snapsho
 /// The own hash is needed only beside another cluster.
 pub(super) fn full(store: &RedisStore, record: &[u8]) -> Option<FullJson> {
     let id = rows::id(record)?;
-    [true, false].into_iter().find_map(|literal| {
+    for literal in [true, false] {
         let Family { hash, .. } = store.keys.family(literal);
         // Not HGET, which users with the documented rights may not run.
         let asked = [command("HMGET", &[hash, id])];
         let replies =
             store.ask(FULL, &asked).inspect_err(|error| store.ignored(&error.to_string()));
-        let Value::Array(mut values) = replies.ok()?.pop()? else { return None };
-        of_record((id, record), bulk(values.pop()?)?).map(|(_, full)| full)
-    })
+        let stored = replies.ok()?.pop().and_then(only);
+        let full = stored.and_then(|stored| of_record((id, record), stored));
+        if let Some((_, full)) = full {
+            return Some(full);
+        }
+    }
+    None
 }
 
 impl RedisStore {

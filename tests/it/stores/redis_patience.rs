@@ -70,6 +70,20 @@ fn timed_out(ms: u32) -> Result<bool, Error> {
     Err(Error::TimedOut { after: MS * ms })
 }
 
+/// `serve` asks for the record of one node in each request, one after the other.
+#[test]
+fn one_record_of_a_silent_redis_is_waited_for_once() {
+    let host = Host::new().filled(Duration::ZERO);
+    let silent = host.through(late(60_000));
+    let record = format!(r#"{{"id":"{X}"}}"#);
+    for why in [Error::TimedOut { after: 1000 * MS }, Error::Silent] {
+        let ear = NoticeRecorder::default();
+        let store = RedisStore::new(&host.place(&silent.url()), ear.tell()).unwrap();
+        assert_eq!(store.full(record.as_bytes()), None);
+        assert_eq!(ear.heard(), [format!("Verbose: cache entry ignored: {why}")]);
+    }
+}
+
 #[test]
 fn where_nobody_knows_what_a_fetch_costs_a_second_is_waited() {
     let host = Host::new().filled(Duration::ZERO);
