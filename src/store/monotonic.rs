@@ -13,7 +13,7 @@ use super::{
     Present, Publication, Published, Sample, Stats, Store, Want, meta,
 };
 
-/// A store in which everything below what this host has shown is a miss; see [`ShownNote`].
+/// A store in which everything below what this host has shown is a miss; see `ShownNote`.
 pub struct MonotonicStore {
     inner: Arc<dyn Store>,
     shown: Arc<ShownNote>,

@@ -101,9 +101,19 @@ pub(crate) async fn select(
     };
     let nodes = match current {
         Some(current) => SelectedNodes::of_hit(current),
+        None if how.is_none() && want == Want::Full && is_kept(app).await => {
+            let what = "cannot read the full records: Redis does not answer";
+            return Err(Problem::unavailable(what).hinted("retry in a few seconds"));
+        }
         None => fetch(app, how.unwrap_or(How::Get), want).await?,
     };
     Ok(nodes.counted(app, request))
+}
+
+/// Whether Redis is silent and its last list stands in for it: then nothing is fetched for the full
+/// records, which that list does not have.
+async fn is_kept(app: &App) -> bool {
+    app.live.requests.look(Want::Records).await.is_some_and(|current| current.is_kept)
 }
 
 async fn fetch(app: &App, how: How, want: Want) -> Result<SelectedNodes, Problem> {

@@ -103,6 +103,29 @@ fn a_redis_that_hangs_costs_no_fetch_while_the_last_list_is_fresh() {
     assert!(code == 0 && said.contains(kept), "{said}");
 }
 
+/// The list that stands in for a silent Redis has no full records: they are not fetched for it either.
+#[test]
+fn full_records_are_not_fetched_while_the_last_list_stands_in() {
+    let room = Room::with("--no-follow --ttl 10m");
+    room.served.get("/api/clients");
+    room.sandbox.stdout("refresh");
+    assert_eq!(room.served.get("/api/clients").header("x-cache"), "HIT", "without full records");
+    let node = room.sandbox.stdout("list -o id").lines().next().unwrap().to_owned();
+    room.sim.asked();
+    signal(&room, Signal::STOP);
+    for path in [format!("/api/clients/{node}"), "/api/clients?full=true".to_owned()] {
+        let answer = room.served.get(&path);
+        assert_eq!(answer.status, 503, "{path}: {}", answer.text());
+        let problem: serde_json::Value = serde_json::from_str(&answer.text()).unwrap();
+        assert_eq!(problem["detail"], "cannot read the full records: Redis does not answer");
+    }
+    assert_eq!(room.sim.asked(), Vec::<String>::new());
+    signal(&room, Signal::CONT);
+    // One request a second tries the Redis that is avoided.
+    let is_read = || room.served.get(&format!("/api/clients/{node}")).status == 200;
+    crate::redis_rows::trouble::until("Redis is used again", is_read);
+}
+
 /// Redis has shown that it has no list any more: what it had before is not shown while it hangs.
 #[test]
 fn what_another_host_has_cleared_is_not_served_while_redis_hangs() {
