@@ -116,7 +116,7 @@ fn full_records_are_not_fetched_while_the_last_list_stands_in() {
     for path in [format!("/api/clients/{node}"), "/api/clients?full=true".to_owned()] {
         let answer = room.served.get(&path);
         assert_eq!(answer.status, 503, "{path}: {}", answer.text());
-        let problem: serde_json::Value = serde_json::from_str(&answer.text()).unwrap();
+        let problem: serde_json::Value = serde_json::from_str(answer.text()).unwrap();
         assert_eq!(problem["detail"], "cannot read the full records: Redis does not answer");
     }
     assert_eq!(room.sim.asked(), Vec::<String>::new());
