@@ -190,15 +190,15 @@ fn usable(
     let is_gone = family.ttl_left == -2;
     let all = match family.all {
         Payload::Bytes(all) => Some(all),
-        Payload::Length(_, first) if u64::try_from(first.len()) == Ok(meta.len) => Some(first),
-        // Whoever holds no bytes can't hold those of a publication that came after the question for
-        // the expiry.
         Payload::None | Payload::Length(0, _) if is_gone => return Err(Miss::default()),
         Payload::None => return Err(Miss::ignored(EntryFlaw::WrongType)),
         Payload::Length(len, _) if len != meta.len => {
             return Err(refuse(Some(EntryFlaw::WrongLength)));
         }
+        // Only bytes that were read together with their meta line prove that both came after the
+        // question for the expiry: the same bytes may have been published anew behind an old line.
         Payload::Length(..) if is_gone => return Err(Miss::default()),
+        Payload::Length(_, first) if u64::try_from(first.len()) == Ok(meta.len) => Some(first),
         Payload::Length(..) => None,
     };
     if let Some(all) = &all {
@@ -291,10 +291,10 @@ mod tests {
         assert_eq!(verdict(3, b"", 50_000), Ok(None));
         assert_eq!(verdict(3, b"[1", 50_000), Ok(None), "a part is nothing");
         assert_eq!(verdict(3, b"[1]", 50_000), Ok(Some(b"[1]".to_vec())));
-        // Only the bytes prove that it was published after the question for the expiry.
+        // The bytes that LOOK brings along were read behind the meta line.
         assert_eq!(verdict(3, b"", -2), Err((false, None)));
         assert_eq!(verdict(0, b"", -2), Err((false, None)));
-        assert_eq!(verdict(3, b"[1]", -2), Ok(Some(b"[1]".to_vec())));
+        assert_eq!(verdict(3, b"[1]", -2), Err((false, None)));
         let flaws = |flaw| Err((true, Some(flaw)));
         assert_eq!(verdict(3, b"", -1), flaws(EntryFlaw::WrongExpiry));
         assert_eq!(verdict(3, b"[1]", -1), flaws(EntryFlaw::WrongExpiry));

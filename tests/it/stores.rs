@@ -30,6 +30,24 @@ const CANNOT_HAPPEN: &[(&str, &str, &str)] = &[
     ("local", "delta_of_nothing", "the full records do not expire before the header"),
     ("local", "no_floor_over_an_orphan_hash", "only a header names the full records"),
     ("local", "foreign_exchange_is_noticed", "a record's line has no name but its own"),
+    ("local", "a_spoilt_copy_is_no_base", "there is one file of records"),
+    ("local", "a_spoilt_copy_is_not_published", "there is one file of records"),
+    ("local", "without_its_full_records_it_is_no_base", "there is one file of records"),
+    ("local", "it_ends_when_its_list_is_as_old_as_details_may_be", "there is one file of records"),
+    ("local", "what_is_not_kept_any_more_is_not_published_unasked", "there is one file of records"),
+    ("local", "it_ends_with_its_publication", "there is one file of records"),
+    ("local", "what_has_expired_is_a_miss", "nothing is evicted"),
+    ("local", "without_expiry_or_of_another_length_it_is_refused", "files have no expiry"),
+    ("local", "a_copy_of_an_older_list_is_nothing", "there is no other host"),
+    ("in process", "a_spoilt_copy_is_no_base", "there are no copies"),
+    ("in process", "a_spoilt_copy_is_not_published", "there are no copies"),
+    ("in process", "without_its_full_records_it_is_no_base", "nothing is evicted"),
+    ("in process", "it_ends_when_its_list_is_as_old_as_details_may_be", "there are no copies"),
+    ("in process", "what_is_not_kept_any_more_is_not_published_unasked", "there are no copies"),
+    ("in process", "it_ends_with_its_publication", "there are no copies"),
+    ("in process", "what_has_expired_is_a_miss", "nothing is evicted"),
+    ("in process", "without_expiry_or_of_another_length_it_is_refused", "nobody else writes there"),
+    ("in process", "a_copy_of_an_older_list_is_nothing", "there is no other host"),
     ("in process", "delta_needs_the_rev", "nothing is evicted"),
     ("in process", "delta_needs_the_count", "nothing is evicted"),
     ("in process", "older_then_delta", "nothing is evicted"),
@@ -42,6 +60,8 @@ const CANNOT_HAPPEN: &[(&str, &str, &str)] = &[
     ("in process", "an_endless_lease_is_taken", "nobody else writes there"),
     ("in process", "foreign_edit_is_noticed", "nobody else writes there"),
     ("in process", "foreign_exchange_is_noticed", "nobody else writes there"),
+    ("in process", "a_record_without_its_sum_is_noticed", "nobody else writes there"),
+    ("in process", "a_record_of_another_list_is_noticed", "nobody else writes there"),
     ("in process", "all_without_expiry_is_no_hit", "nobody else writes there"),
     ("in process", "a_rolled_back_epoch_is_cleared_again", "no server to go back in time"),
     ("in process", "age_is_never_too_low", "a look reads everything under one lock"),
@@ -114,7 +134,17 @@ scenes! {
         a_node_that_comes_and_goes_leaves_nothing
         without_its_records_it_is_refused
         a_clear_fences_what_is_kept
-        a_newer_one_fences_what_is_kept;
+        a_newer_one_fences_what_is_kept
+        a_spoilt_copy_is_no_base
+        a_spoilt_copy_is_not_published
+        without_its_full_records_it_is_no_base
+        it_ends_when_its_list_is_as_old_as_details_may_be
+        what_is_not_kept_any_more_is_not_published_unasked
+        it_ends_with_its_publication;
+    copied:
+        what_has_expired_is_a_miss
+        without_expiry_or_of_another_length_it_is_refused
+        a_copy_of_an_older_list_is_nothing;
     leases:
         one_publication_per_lease
         refresh_and_two_forces
@@ -130,6 +160,8 @@ scenes! {
     looking:
         foreign_edit_is_noticed
         foreign_exchange_is_noticed
+        a_record_without_its_sum_is_noticed
+        a_record_of_another_list_is_noticed
         a_spoilt_epoch_heals
         an_evicted_epoch_voids_everything
         two_scopes_side_by_side

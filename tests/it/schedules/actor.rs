@@ -1,6 +1,7 @@
 //! One process: the real discovery in a thread of its own, with a gate before every outside step.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -58,6 +59,8 @@ pub(super) struct Behaviour {
     pub(super) stale: bool,
     /// Whether anything has changed is asked before the list.
     pub(super) probes: bool,
+    /// Two nodes are too much for LOOK: hosts keep copies.
+    pub(super) large: bool,
 }
 
 /// What is known of a process besides what it knows itself.
@@ -75,8 +78,10 @@ pub(super) struct Notes {
     pub(super) delta: bool,
     /// Asks otherwise than its kind does, to break a rule.
     pub(super) how: Option<How>,
-    /// What had been shown when it read the cache.
-    pub(super) looked: Option<Shown>,
+    /// What had been shown when it read the cache: to anybody, and on its host.
+    pub(super) looked: Option<[Shown; 2]>,
+    /// The cache directory of its host.
+    pub(super) folder: Option<PathBuf>,
     /// Nothing that it was told by the cache was computed before.
     pub(super) told: Option<Instant>,
     pub(super) pair: Pair,
@@ -106,9 +111,18 @@ pub(super) enum Pair {
     BaseOnly,
 }
 
+/// Which process it is, whose nodes it asks for, and on which host.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seat {
+    pub(super) index: usize,
+    pub(super) scope: usize,
+    pub(super) host: usize,
+}
+
 pub(super) struct Actor {
     pub(super) index: usize,
     pub(super) scope: usize,
+    pub(super) host: usize,
     pub(super) kind: Kind,
     pub(super) temper: Behaviour,
     pub(super) gate: Gate,
@@ -119,14 +133,14 @@ pub(super) struct Actor {
 
 impl Actor {
     pub(super) fn new(
-        (index, scope): (usize, usize),
+        Seat { index, scope, host }: Seat,
         kind: Kind,
         temper: Behaviour,
         gate: Gate,
         world: &Arc<Mutex<World>>,
     ) -> Arc<Self> {
         let (world, notes, leaving) = (Arc::clone(world), Mutex::default(), Arc::default());
-        Arc::new(Self { index, scope, kind, temper, gate, world, notes, leaving })
+        Arc::new(Self { index, scope, host, kind, temper, gate, world, notes, leaving })
     }
 
     pub(super) fn world(&self) -> MutexGuard<'_, World> {
@@ -138,12 +152,14 @@ impl Actor {
     }
 
     pub(super) fn name(&self) -> String {
-        format!("{}:{}/{}", self.index, self.kind.name(), SCOPES[self.scope])
+        format!("{}:{}/{}@{}", self.index, self.kind.name(), SCOPES[self.scope], self.host)
     }
 
     /// The values of the cache were read at this moment.
     pub(super) fn looks(&self) {
-        let shown = self.world().shown(self.scope);
+        let world = self.world();
+        let shown = [world.shown(self.scope), world.shown_on(self.host, self.scope)];
+        drop(world);
         self.notes().looked = Some(shown);
     }
 
@@ -206,7 +222,7 @@ impl Actor {
         }
         let want = if self.kind == Kind::Full { Want::Full } else { Want::Records };
         let how = self.notes().how.unwrap_or(self.kind.how());
-        let answer = self.discovery(store, nomad).nodes(Request {
+        let answer = self.discovery(Arc::clone(&store), nomad).nodes(Request {
             stale_if_error: self.temper.stale.then_some(TIMEOUT),
             ..Request::new(how, want)
         });
@@ -214,6 +230,9 @@ impl Actor {
             return;
         }
         let said = oracles::judge(self, &answer);
+        if let Ok(answer) = &answer {
+            store.printed(&answer.snapshot);
+        }
         let mut world = self.world();
         world.log(format!("{} -> {said}", self.name()));
         world.ends.push(format!("{} {said}", self.kind.name()));
@@ -234,7 +253,8 @@ impl Actor {
             notifier: Notifier::new(move |remark| {
                 let trouble =
                     remark.level == Level::Warning && remark.text.starts_with("cache not used");
-                teller.world().disturbed |= trouble && teller.is_alive();
+                let mut world = teller.world();
+                world.disturbed |= trouble && !world.limits.refuses && teller.is_alive();
             }),
             progress: Arc::new(NoProgress),
             shutdown: Arc::clone(&self.leaving),

@@ -1,6 +1,6 @@
 //! A rule that is broken on purpose: on the way to the Redis, or in what a process believes.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use nomad_clients::nomad::Nomad;
 use nomad_clients::store::Store;
@@ -9,6 +9,7 @@ use nomad_clients::store::meta::Meta;
 use crate::support::bench::scope;
 
 use super::actor::Actor;
+use super::copied::Copied;
 use super::faulty_client::FaultyClient;
 use super::redis_ground::RedisGround;
 use super::resp::{Words, bulk, strings};
@@ -26,6 +27,8 @@ pub(super) enum Client {
     Honest,
     /// The clear leaves epoch and lease.
     ClearsHalf,
+    /// It leaves the copies that outlive `all`.
+    ClearsNotKept,
     /// The reader ignores the epoch, or the scope.
     IgnoresEpoch,
     IgnoresScope,
@@ -42,8 +45,30 @@ pub(super) enum Client {
     Unverified,
     OnlyCounted,
     IdsNotCompared,
-    /// The copy that is kept is not compared with the meta line.
-    TrustsCopy,
+    /// The sum of a full record is not checked; or its record is not compared with the list.
+    SealNotChecked,
+    PrefixNotCompared,
+    /// The copy that is kept is not compared with the meta line; or copied whatever the base was.
+    TrustsKept,
+    CopiesAnyBase,
+    /// The meta line is not read again behind the full records of a base.
+    TrustsHash,
+    /// A copy on this host is not compared with the meta line of LOOK, with that of ENTER, or with its
+    /// own sum.
+    TrustsAnyCopy,
+    TrustsCopiedBase,
+    TrustsSpoiltCopy,
+    /// LOOK without the bytes: the length is not compared, what never expires counts, what has expired
+    /// counts.
+    IgnoresLength,
+    IgnoresEndless,
+    IgnoresExpiry,
+    /// What this host has shown is not compared with a hit; or not noted.
+    IgnoresShown,
+    NotesNothing,
+    ForgetsShown,
+    /// A list below what is known is not asked for again.
+    ListsOnce,
     /// A partial publication has an `all`; or is published as complete.
     PartialWithAll,
     PartialAsComplete,
@@ -63,6 +88,8 @@ pub(super) struct Broken {
     /// The scripts as they are, and as they are carried out.
     scripts: Vec<(&'static str, String)>,
     client: Client,
+    /// The length that the last meta line named.
+    len: Mutex<u64>,
 }
 
 impl Broken {
@@ -76,7 +103,40 @@ impl Broken {
             assert!(text.contains(from), "the text to break is no longer in {script}: {from}");
             *text = text.replace(from, to);
         }
-        Self { scripts, client }
+        Self { scripts, client, len: Mutex::default() }
+    }
+
+    /// What this client makes of LOOK's numbers.
+    fn number(&self, words: &Words, reply: &[u8]) -> Option<u64> {
+        let said = std::str::from_utf8(reply).ok()?.strip_prefix(':')?.trim_end();
+        match (&*words[0], self.client, said) {
+            (b"PTTL", Client::IgnoresEndless, "-1") | (b"PTTL", Client::IgnoresExpiry, "-2") => {
+                Some(60_000)
+            }
+            (b"STRLEN", Client::IgnoresLength, _) | (b"STRLEN", Client::IgnoresExpiry, "0") => {
+                Some(*self.len.lock().unwrap())
+            }
+            _ => None,
+        }
+    }
+
+    /// Makes the copies of this host fit where this client would not see that they do not.
+    fn forge(&self, actor: &Actor, words: &Words, metas: &[Meta]) {
+        let name = scope(SCOPES[actor.scope]);
+        let meta = metas.iter().find(|meta| meta.scope == name.as_str() && meta.len > 0);
+        let of = match (self.client, &*words[0]) {
+            (Client::TrustsAnyCopy, b"MGET") | (Client::TrustsCopiedBase, b"EVAL") => meta,
+            (Client::TrustsSpoiltCopy, _) => None,
+            _ => return,
+        };
+        if of.is_none() && self.client != Client::TrustsSpoiltCopy {
+            return;
+        }
+        let Some(folder) = actor.notes().folder.clone() else { return };
+        let path = folder.join(format!("{name}.copy"));
+        if let Some(copied) = Copied::read(&path) {
+            copied.forge(of, &path);
+        }
     }
 }
 
@@ -101,14 +161,24 @@ impl Tamper for Broken {
         if words[0] == b"DEL" && self.client == Client::ClearsHalf {
             words.drain(1..3);
         }
+        if words[0] == b"DEL" && self.client == Client::ClearsNotKept {
+            words.retain(|key| !key.ends_with(b":kept"));
+        }
     }
 
     fn reply(&self, actor: &Actor, words: &Words, reply: &mut Vec<u8>) {
+        if let Some(number) = self.number(words, reply) {
+            *reply = format!(":{number}\r\n").into_bytes();
+        }
+        let mut values = strings(reply);
+        let lines = values.iter().flatten();
+        let metas: Vec<Meta> = lines.filter_map(|line| Meta::parse(line)).collect();
+        self.forge(actor, words, &metas);
         if words[0] != b"MGET" {
             return;
         }
+        *self.len.lock().unwrap() = metas.first().map_or(0, |meta| meta.len);
         let scope = scope(SCOPES[actor.scope]);
-        let mut values = strings(reply);
         let literal = values.get(1).and_then(|line| Meta::parse(line.as_deref()?));
         match self.client {
             Client::IgnoresEpoch => {
@@ -142,6 +212,10 @@ pub(super) struct BrokenCast {
 }
 
 impl Cast for BrokenCast {
+    fn forgets_shown(&self) -> bool {
+        self.client == Client::ForgetsShown
+    }
+
     fn cast(
         &self,
         actor: &Arc<Actor>,

@@ -10,6 +10,7 @@ use crate::support::fake_nomad::{detail, id, stub};
 use super::rng::Rng;
 
 pub(super) const NAMES: [&str; 3] = ["x", "y", "z"];
+const PAD: usize = 17 << 10;
 
 /// What a node is, and since when: times are counted in changes of the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +87,8 @@ type Nodes = BTreeMap<&'static str, (u64, Truth)>;
 #[derive(Debug, Clone)]
 pub(super) struct Cluster {
     scope: usize,
+    /// Two nodes are more than LOOK brings along.
+    pub(super) large: bool,
     pub(super) index: u64,
     raft: u64,
     /// How often it has changed.
@@ -98,7 +101,15 @@ impl Cluster {
     pub(super) fn new(scope: usize) -> Self {
         let born = Truth { time: 0, content: 0 };
         let nodes = Nodes::from([("x", (3, born)), ("y", (5, born))]);
-        Self { scope, index: 5, raft: 5, time: 0, snapshot: (5, nodes.clone()), nodes }
+        Self {
+            scope,
+            large: false,
+            index: 5,
+            raft: 5,
+            time: 0,
+            snapshot: (5, nodes.clone()),
+            nodes,
+        }
     }
 
     fn tick(&mut self) {
@@ -145,7 +156,11 @@ impl Cluster {
 
     pub(super) fn detail(&self, of: &NodeId, clears: u64) -> Option<Detail> {
         let (name, (modify_index, truth)) = self.nodes.iter().find(|(name, _)| id(name) == *of)?;
-        Some(detail(name, *modify_index, &self.mark(*truth, clears)))
+        let mut detail = detail(name, *modify_index, &self.mark(*truth, clears));
+        if self.large {
+            detail.facts.meta.insert("pad".to_owned(), "x".repeat(PAD));
+        }
+        Some(detail)
     }
 
     pub(super) fn truths(&self) -> BTreeMap<NodeId, Truth> {

@@ -2,10 +2,11 @@
 //! what a discovery or a store without the rule would do.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::support::sealed::unsealed;
 use nomad_clients::model::node::{Detail, Facts, Full, FullJson, Fulls, NodeId};
-use nomad_clients::model::rows::Rows;
+use nomad_clients::model::rows::{self, Rows};
 use nomad_clients::model::snapshot::Snapshot;
 use nomad_clients::store::meta::Meta;
 use nomad_clients::store::{
@@ -18,7 +19,7 @@ use crate::support::fake_nomad::detail;
 
 use super::actor::{Actor, Kind};
 use super::broken::Client;
-use super::redis_ground::{P, RedisGround};
+use super::redis_ground::{P, RedisGround, Remembers};
 use super::stale_details::StaleDetails;
 use super::world::SCOPES;
 
@@ -31,6 +32,8 @@ pub(super) struct FaultyClient {
     store: Mutex<Arc<dyn Store>>,
     /// The same without this host's notes.
     unguarded: Arc<dyn Store>,
+    /// The same without the note of what this host has shown.
+    unreminded: Arc<dyn Store>,
     ground: Arc<RedisGround>,
     stale_details: Arc<StaleDetails>,
     memory: Mutex<Memory>,
@@ -60,7 +63,8 @@ impl FaultyClient {
             client,
             actor: Arc::clone(actor),
             store: Mutex::new(store),
-            unguarded: ground.admitted(actor, false),
+            unguarded: ground.admitted(actor, Remembers::Nothing),
+            unreminded: ground.admitted(actor, Remembers::Clears),
             ground: Arc::clone(ground),
             stale_details,
             memory: Mutex::default(),
@@ -73,6 +77,10 @@ impl FaultyClient {
 
     fn is_lax(&self) -> bool {
         matches!(self.client, Client::Unverified | Client::OnlyCounted | Client::IdsNotCompared)
+    }
+
+    fn reads_laxly(&self) -> bool {
+        self.is_lax() || matches!(self.client, Client::SealNotChecked | Client::PrefixNotCompared)
     }
 
     fn key(&self, literal: bool, name: &str) -> String {
@@ -93,15 +101,19 @@ impl FaultyClient {
         let fields = self.ground.hash(&self.key(literal, "hash"));
         let counted = fields.len() as u64 == meta.count;
         let summed = fields.values().all(|stored| unsealed(stored).is_some());
+        let full = |stored: &[u8]| unsealed(stored).unwrap_or(stored.to_vec());
+        let is_named = |(id, stored): (&String, &Vec<u8>)| rows::id(&full(stored)) == Some(id);
+        let named = fields.iter().all(is_named);
         let taken = match self.client {
             Client::Unverified => true,
             Client::OnlyCounted => counted,
-            _ => counted && summed,
+            Client::IdsNotCompared => counted && summed,
+            Client::SealNotChecked => counted && named,
+            _ => counted && summed && named,
         };
-        let named = |(id, stored): (String, Vec<u8>)| {
-            Some((NodeId::parse(&id)?, unsealed(&stored).unwrap_or(stored).into()))
-        };
-        taken.then(|| fields.into_iter().filter_map(named).collect())
+        let parsed =
+            |(id, stored): (String, Vec<u8>)| Some((NodeId::parse(&id)?, full(&stored).into()));
+        taken.then(|| fields.into_iter().filter_map(parsed).collect())
     }
 
     /// A full read; its list is verified, its records are not.
@@ -115,6 +127,8 @@ impl FaultyClient {
         let found = literal.clone().or_else(|| line(&format!("{P}:{name}")));
         let meta = found.filter(|meta| meta.rev == snapshot.rev);
         let fulls = meta.and_then(|meta| self.records(literal.is_some(), &meta));
+        let is_checked = self.client == Client::SealNotChecked;
+        let fulls = fulls.filter(|fulls| !is_checked || belong(fulls, &snapshot.all));
         Ok(match fulls {
             Some(fulls) => Look::Hit(Snapshot { fulls: Some(fulls), ..snapshot }),
             None => Look::Miss { refuse: Some(snapshot.rev) },
@@ -141,8 +155,10 @@ impl FaultyClient {
         let mut memory = self.memory.lock().unwrap();
         let renamed = memory.older.clone().zip(publication.base.cloned());
         let renamed = renamed.map(|(rev, base)| Base { rev, ..base });
+        let kept = publication.base.map(|base| Base { is_kept: true, ..base.clone() });
         let mut publication = publication.clone();
         match self.client {
+            Client::CopiesAnyBase => publication.base = kept.as_ref(),
             Client::RenamesBase => publication.base = renamed.as_ref().or(publication.base),
             Client::PartialWithAll => publication.all = &all,
             Client::PartialAsComplete => (publication.all, publication.partial) = (&all, false),
@@ -159,6 +175,16 @@ impl FaultyClient {
 fn all_of(fulls: &[(NodeId, FullJson)]) -> Vec<u8> {
     let nodes = fulls.iter().filter_map(|(_, full)| Full::from_json(full).ok()).collect();
     Rows::of(nodes).all
+}
+
+/// Whether each begins with its record in `all`.
+fn belong(fulls: &Fulls, all: &[u8]) -> bool {
+    let records = rows::split(all).unwrap_or_default();
+    records.len() == fulls.len()
+        && records.iter().all(|(id, record)| {
+            let full = fulls.iter().find(|(of, _)| of.as_str() == *id).map(|(_, full)| full);
+            full.is_some_and(|full| full.starts_with(&record[..record.len() - 1]))
+        })
 }
 
 /// The record with details that nobody has told.
@@ -188,7 +214,8 @@ impl Store for FaultyClient {
             Client::AcceptsAnyHit if first && self.actor.kind == Kind::Refresh => {
                 Ok(Look::Miss { refuse: None })
             }
-            _ if self.is_lax() && want == Want::Full => self.lax_look(),
+            Client::IgnoresShown => self.unreminded.look(want),
+            _ if self.reads_laxly() && want == Want::Full => self.lax_look(),
             _ => self.store().look(want),
         }
     }
@@ -214,11 +241,17 @@ impl Store for FaultyClient {
             let fulls = self.records(literal, meta)?;
             let (rev, all) = (meta.rev.clone(), all_of(&fulls).into());
             Some(Base { rev, all, fulls: Some(fulls), is_kept: false })
-        } else if self.client == Client::TrustsCopy && meta.len > 0 {
+        } else if self.client == Client::TrustsKept && meta.len > 0 {
             self.copy(literal, meta)
         } else {
             let want = if self.stale_details.keeps() { Want::Full } else { want };
-            self.store().base(flight, want)
+            let base = self.store().base(flight, want);
+            base.or_else(|| {
+                let trusts = self.client == Client::TrustsHash;
+                let fulls = trusts.then(|| self.records(literal, meta))??;
+                let (rev, all) = (meta.rev.clone(), all_of(&fulls).into());
+                Some(Base { rev, all, fulls: Some(fulls), is_kept: false })
+            })
         };
         self.stale_details.keep(base.as_ref());
         if self.client == Client::InventsDetails { base.map(detailed) } else { base }
@@ -259,14 +292,31 @@ impl Store for FaultyClient {
     }
 
     fn last(&self, want: Want) -> Option<Snapshot> {
-        self.store().last(want)
+        match self.client {
+            Client::IgnoresShown => self.unreminded.last(want),
+            _ => self.store().last(want),
+        }
+    }
+
+    fn shown(&self) -> (u64, String) {
+        self.store().shown()
+    }
+
+    fn printed(&self, snapshot: &Snapshot) {
+        if self.client != Client::NotesNothing {
+            self.store().printed(snapshot);
+        }
+    }
+
+    fn restored(&self, index: u64, age: Duration) {
+        self.store().restored(index, age);
     }
 
     fn clear(&self) -> Cleared {
         let cleared = self.store().clear();
         if self.client == Client::ForgetsDead {
             self.ground.forget();
-            *self.store.lock().unwrap() = self.ground.admitted(&self.actor, true);
+            *self.store.lock().unwrap() = self.ground.admitted(&self.actor, Remembers::Everything);
         }
         cleared
     }

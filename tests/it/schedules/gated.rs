@@ -1,15 +1,15 @@
 //! A Nomad and a store that stand behind the gate, and that tell the world what passed.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nomad_clients::model::node::{Detail, NodeId};
 use nomad_clients::model::rows::{self, NodeRow};
 use nomad_clients::model::snapshot::Snapshot;
 use nomad_clients::nomad::{self, IndexReply, Listing, Nomad};
 use nomad_clients::store::{
-    Base, Cleared, Enter, Entered, Error, FailureClass, Flight, How, Lease, Look, Publication,
-    Published, Sample, Stats, Store, Want,
+    Base, Cleared, Enter, Entered, Error, FailureClass, Flight, How, Lease, Look, Present,
+    Publication, Published, Sample, Stats, Store, Want,
 };
 
 use crate::support::fake_nomad::{id, outage};
@@ -155,7 +155,27 @@ impl Store for GatedStore {
     fn look(&self, want: Want) -> Result<Look, Error> {
         self.pass("LOOK");
         self.looks();
-        self.inner.look(want)
+        let look = self.inner.look(want)?;
+        if let Look::Hit(hit) = &look {
+            self.ground.settle(&self.actor, hit);
+        }
+        Ok(look)
+    }
+
+    fn present(&self) -> Result<Option<Present>, Error> {
+        self.inner.present()
+    }
+
+    fn shown(&self) -> (u64, String) {
+        self.inner.shown()
+    }
+
+    fn printed(&self, snapshot: &Snapshot) {
+        self.inner.printed(snapshot);
+    }
+
+    fn restored(&self, index: u64, age: Duration) {
+        self.inner.restored(index, age);
     }
 
     fn enter(&self, enter: &Enter<'_>) -> Result<Entered, Error> {
@@ -191,7 +211,9 @@ impl Store for GatedStore {
     fn publish(&self, flight: Flight, publication: &Publication<'_>) -> Result<Published, Error> {
         self.pass("PUBLISH");
         let watch = flight.watch().to_owned();
-        let published = self.inner.publish(flight, publication)?;
+        let published = self.inner.publish(flight, publication).inspect_err(|_| {
+            self.actor.world().ends.push("publish refused".to_owned());
+        })?;
         self.actor.notes().published = Some(name(&published));
         self.actor.notes().delta = publication.base.is_some();
         self.actor.world().ends.push(format!("publish {}", name(&published)));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use nomad_clients::model::snapshot::Snapshot;
 use nomad_clients::store::Store;
 
 use super::actor::Actor;
@@ -22,6 +23,16 @@ pub(super) enum Incident {
     EndHash,
     /// Somebody else writes into it.
     Foreign,
+    /// The copy that Redis keeps of `all` is evicted, or somebody else writes it.
+    SpoilKept,
+    /// So is a copy on a host.
+    SpoilCopy,
+    /// Somebody deletes everything by hand.
+    ClearByHand,
+    /// Nothing can be published: there is no memory for it, or no permission.
+    Refuse,
+    /// It can again.
+    Allow,
     /// A dump is made.
     Save,
     /// The dump comes back.
@@ -37,6 +48,14 @@ pub(super) trait Ground: Send + Sync {
     fn frees_the_dead(&self) -> bool {
         false
     }
+
+    /// Whether its stores know what their host has shown.
+    fn remembers_shown(&self) -> bool {
+        false
+    }
+
+    /// The host of this process has its copy of the hit, if it keeps one.
+    fn settle(&self, _: &Actor, _: &Snapshot) {}
 
     /// Empties the cache, and what this host remembers of it.
     fn reset(&self);

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use nomad_clients::model::node::NodeId;
 use nomad_clients::model::notice::Notifier;
 use nomad_clients::store::files::LocalStore;
+use nomad_clients::store::monotonic::MonotonicStore;
 use nomad_clients::store::{BootClock, Look, Store, Want};
 use tempfile::TempDir;
 
@@ -40,8 +41,9 @@ impl LocalGround {
     fn open(&self, of: usize) -> Arc<dyn Store> {
         let mut place = place(SCOPES[of], "");
         place.folder = Some(self.folder());
-        let clock = BootClock::of_this_boot(None);
-        Arc::new(LocalStore::open(&place, clock, Notifier::nobody()).unwrap())
+        let clock = || BootClock::of_this_boot(None);
+        let local = Arc::new(LocalStore::open(&place, clock(), Notifier::nobody()).unwrap());
+        Arc::new(MonotonicStore::new(local, &place, clock(), Notifier::nobody()))
     }
 
     fn snap(&self, of: usize) -> PathBuf {
@@ -82,6 +84,10 @@ impl Ground for LocalGround {
 
     /// The kernel gives back the lock of a process that is no more.
     fn frees_the_dead(&self) -> bool {
+        true
+    }
+
+    fn remembers_shown(&self) -> bool {
         true
     }
 
@@ -132,7 +138,14 @@ impl Ground for LocalGround {
                 return Some(format!("{} at {at}", name(file)));
             }
             // Only its owner gives a lock back, and a folder has no past to go back to.
-            Incident::LoseLease | Incident::Save | Incident::Load => return None,
+            Incident::LoseLease
+            | Incident::SpoilKept
+            | Incident::SpoilCopy
+            | Incident::ClearByHand
+            | Incident::Refuse
+            | Incident::Allow
+            | Incident::Save
+            | Incident::Load => return None,
         }
         Some(String::new())
     }

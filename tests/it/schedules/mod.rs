@@ -5,6 +5,7 @@ mod actor;
 mod batch;
 mod broken;
 mod cluster;
+mod copied;
 mod faulty_client;
 mod gate;
 mod gated;
@@ -44,7 +45,7 @@ const SCHEDULES: u64 = 2000;
 const ELSEWHERE: u64 = 6;
 
 /// What so many schedules must have led to on a Redis, or they prove little.
-const MET: [&str; 12] = [
+const MET: [&str; 18] = [
     "get Cache",
     "get Served",
     "full Cache",
@@ -57,6 +58,12 @@ const MET: [&str; 12] = [
     "publish Fenced",
     "publish Older",
     "publish Rebase",
+    "publish refused",
+    "Foreign",
+    "SpoilKept",
+    "SpoilCopy",
+    "ClearByHand",
+    "Load",
 ];
 
 fn number(variable: &str, usual: u64) -> u64 {

@@ -1,5 +1,7 @@
 //! Have the schedules and scenes teeth? One rule is broken at a time, and something must notice it.
 
+mod records;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -11,6 +13,8 @@ use super::redis_ground::RedisGround;
 use super::run::Runner;
 use super::scenes::SCENES;
 use super::setup::{BrokenBench, Setup};
+
+use records::{COPIES, RECORDS};
 
 const LIVE: &str = "if lease == watch and epoch == ARGV[4] then";
 const OTHER_SCOPE: &str =
@@ -191,46 +195,6 @@ const DELTAS: &[Mutant] = &[
     ),
 ];
 
-const COPY: &str = "  elseif how == 'new' then\n";
-
-const RECORDS: &[Mutant] = &[
-    script(
-        "a change leaves the older copy",
-        &[("PUBLISH", COPY, "  elseif false then\n")],
-        By::Scene("after_a_change_only_the_new_is_kept"),
-    ),
-    Mutant {
-        name: "the copy is not compared with its meta",
-        edits: &[(
-            "PUBLISH",
-            COPY,
-            "  elseif how == 'new' then redis.call('SET', K, all, 'NX')\n  elseif false then\n",
-        )],
-        client: Client::TrustsCopy,
-        by: By::Scene("a_node_that_comes_and_goes_leaves_nothing"),
-    },
-    client("HGETALL not verified", Client::Unverified, MANY),
-    client("HGETALL: ids not compared", Client::IdsNotCompared, MANY),
-    client("HGETALL verified by count only", Client::OnlyCounted, MANY),
-    Mutant {
-        name: "partial writes all",
-        edits: &[(
-            "PUBLISH",
-            "  if partial then\n    redis.call('DEL', A)\n",
-            "  if partial then\n",
-        )],
-        client: Client::PartialWithAll,
-        by: MANY,
-    },
-    client("partial published as complete", Client::PartialAsComplete, MANY),
-    client("partial records count as details", Client::InventsDetails, MANY),
-    client(
-        "refresh takes an older partial",
-        Client::TakesOlderPartial,
-        By::Scene("run_refresh_refuses_an_older_partial"),
-    ),
-];
-
 const REST: &[Mutant] = &[
     script(
         "void: the lease of another flight stays",
@@ -335,16 +299,18 @@ fn verdict(mutant: &Mutant) -> (String, bool) {
     }
 }
 
+/// `MUTANT=WORDS` plays only those whose name contains the words.
 #[test]
 #[expect(clippy::print_stdout, reason = "the table is worth reading")]
 fn every_broken_rule_is_noticed() {
-    let table = [FENCING, ORDER, DELTAS, RECORDS, REST];
+    let table = [FENCING, ORDER, DELTAS, RECORDS, COPIES, REST];
     let mutants: Vec<&Mutant> = table.into_iter().flatten().collect();
-    assert_eq!(mutants.len(), 46);
+    assert_eq!(mutants.len(), 69);
+    let wanted = std::env::var("MUTANT").unwrap_or_default();
     let mut wrong = Vec::new();
-    for mutant in mutants {
+    for mutant in mutants.into_iter().filter(|mutant| mutant.name.contains(&wanted)) {
         let (said, expected) = verdict(mutant);
-        println!("{:50} {said}", mutant.name);
+        println!("{:60} {said}", mutant.name);
         if !expected {
             wrong.push(format!("{}: {said}", mutant.name));
         }

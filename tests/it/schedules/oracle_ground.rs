@@ -96,7 +96,35 @@ impl Ground for OracleGround {
                     }
                 });
             }
-            Incident::Save | Incident::Load => return None,
+            Incident::SpoilKept => {
+                let kept = format!("{P}:kept");
+                let mut all = space.text(&kept, now)?.to_vec();
+                space.delete(&[&kept]);
+                if rng.percent(50) {
+                    all[5] ^= 1;
+                    space.set(&kept, all, Some(now + Duration::from_secs(60)));
+                }
+            }
+            Incident::ClearByHand => {
+                let leases = [lease(0), lease(1), format!("{P}:epoch")];
+                let kept = families(0)
+                    .into_iter()
+                    .chain(families(1))
+                    .map(|keys| keys[1].replace("all", "kept"));
+                let keys: Vec<String> = families(0)
+                    .into_iter()
+                    .chain(families(1))
+                    .flatten()
+                    .chain(leases)
+                    .chain(kept)
+                    .collect();
+                space.delete(&keys.iter().map(String::as_str).collect::<Vec<_>>());
+            }
+            Incident::SpoilCopy
+            | Incident::Refuse
+            | Incident::Allow
+            | Incident::Save
+            | Incident::Load => return None,
         }
         Some(String::new())
     }

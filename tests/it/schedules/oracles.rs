@@ -14,7 +14,7 @@ use crate::support::sealed::unsealed;
 
 use super::actor::{Actor, summary};
 use super::cluster::Marked;
-use super::world::{Issue, Shown, World};
+use super::world::{Issue, Listed, Shown, World};
 
 /// Expiries and lags are counted in whole milliseconds.
 const ROUNDING: Duration = Duration::from_millis(4);
@@ -41,8 +41,9 @@ pub(super) struct Reader {
     pub(super) refresh: bool,
     /// It takes old answers, as Nomad does not answer: only what was cleared must not come back.
     pub(super) stale: bool,
-    /// What had been shown when the cache was read.
+    /// What had been shown when the cache was read: to anybody, and on this host.
     pub(super) shown: Shown,
+    pub(super) here: Shown,
     /// The age was computed at this moment or later.
     pub(super) told: Instant,
 }
@@ -54,13 +55,16 @@ pub(super) fn judge(actor: &Actor, answer: &Result<Answer, Error>) -> String {
         Ok(answer) => {
             let mut world = actor.world();
             let mut notes = actor.notes();
-            let shown = notes.looked.take().unwrap_or_default();
+            let [shown, here] = notes.looked.take().unwrap_or_default();
             let told = notes.told.unwrap_or_else(Instant::now);
             let refresh = actor.kind.how() == How::Refresh;
             let stale = answer.outage.is_some();
-            let reader =
-                Reader { scope: actor.scope, began: notes.began, refresh, stale, shown, told };
-            cached(&mut world, &reader, &answer.snapshot);
+            let (scope, host, began) = (actor.scope, actor.host, notes.began);
+            let reader = Reader { scope, began, refresh, stale, shown, here, told };
+            let printed = cached(&mut world, &reader, &answer.snapshot);
+            if let Some((listed, records)) = printed {
+                world.print((host, scope), &listed, &records);
+            }
         }
         Err(Error::Shared(_)) => {
             let (began, mut world) = (actor.notes().began.0, actor.world());
@@ -110,16 +114,22 @@ fn own(actor: &Actor, snapshot: &Snapshot) {
     if listed.step < began.0 {
         world.violation('R', format!("{} lists before it begins", actor.name()));
     }
+    world.print((actor.host, actor.scope), &listed, &records);
     // What can't be cached leaves no floor.
     if matches!(done, Some("Done" | "Fenced")) {
         world.note(actor.scope, &listed, &records, done == Some("Done"));
     }
 }
 
-/// What was read from the cache.
-pub(super) fn cached(world: &mut World, reader: &Reader, snapshot: &Snapshot) {
+/// What was read from the cache, and the list that it is of, unless it is foreign.
+pub(super) fn cached(
+    world: &mut World,
+    reader: &Reader,
+    snapshot: &Snapshot,
+) -> Option<(Listed, Vec<Marked>)> {
     let Some(records) = marked(&snapshot.all) else {
-        return world.violation('F', format!("foreign records: {}", text(&snapshot.all)));
+        world.violation('F', format!("foreign records: {}", text(&snapshot.all)));
+        return None;
     };
     let ordered = !world.limits.rolled_back && !reader.stale;
     for record in &records {
@@ -133,15 +143,21 @@ pub(super) fn cached(world: &mut World, reader: &Reader, snapshot: &Snapshot) {
         if ordered && seen.is_some_and(|seen| record.truth().is_older(*seen)) {
             world.violation('P', format!("{record:?} is older than {seen:?}"));
         }
+        let here = reader.here.truths.get(&record.id);
+        if here.is_some_and(|here| record.truth().is_older(*here)) {
+            world.violation('B', format!("{record:?} is older than {here:?}"));
+        }
     }
     let Some(issue) = world.issues.get(snapshot.rev.trim_start_matches('p')).cloned() else {
-        return world.violation('D', format!("rev {} was never published", snapshot.rev));
+        world.violation('D', format!("rev {} was never published", snapshot.rev));
+        return None;
     };
     of_one_publication(world, &records, snapshot, &issue);
     in_order(world, reader, snapshot, &issue);
     if ordered {
         world.note(reader.scope, &issue.listed, &records, true);
     }
+    Some((issue.listed, records))
 }
 
 fn of_one_publication(world: &mut World, records: &[Marked], snapshot: &Snapshot, issue: &Issue) {
@@ -170,6 +186,9 @@ fn in_order(world: &mut World, reader: &Reader, snapshot: &Snapshot, issue: &Iss
     }
     if ordered && reader.shown.is_newer_than(listed) {
         world.violation('P', format!("a list of time {}, somebody saw a newer one", listed.time));
+    }
+    if reader.here.is_newer_than(listed) {
+        world.violation('B', format!("a list of time {}, a newer one was shown", listed.time));
     }
     if ordered && reader.refresh && listed.step < reader.began.0 {
         let (of, began) = (listed.step, reader.began.0);

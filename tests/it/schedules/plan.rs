@@ -2,6 +2,7 @@
 
 use super::actor::{Behaviour, Kind};
 use super::rng::Rng;
+use super::world::HOSTS;
 
 /// What may happen between two steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +15,11 @@ pub(super) enum Event {
     EndAll,
     EndHash,
     Foreign,
+    SpoilKept,
+    SpoilCopy,
+    ClearByHand,
+    Refuse,
+    Allow,
     Save,
     Load,
     Renew,
@@ -41,8 +47,8 @@ pub(super) enum Act {
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
     pub(super) seed: u64,
-    /// Kind and scope of every process.
-    pub(super) processes: Vec<(Kind, usize)>,
+    /// Kind, scope and host of every process.
+    pub(super) processes: Vec<(Kind, usize, usize)>,
     /// The scopes that take part: one or both.
     pub(super) scopes: usize,
     pub(super) temper: Behaviour,
@@ -60,14 +66,19 @@ impl Plan {
         let left = events(&mut rng);
         let kinds = [
             (Kind::Get, 50),
-            (Kind::Full, 20),
+            (Kind::Full, 30),
             (Kind::Refresh, 20),
             (Kind::Force, 15),
             (Kind::Clear, 13),
         ];
         let count = 2 + rng.below(5);
-        let processes = (0..count).map(|_| (rng.weighted(&kinds), rng.below(scopes))).collect();
-        let temper = Behaviour { flaky, stale, probes: rng.percent(50) };
+        // Of a clear that a rollback undoes, only its own host knows.
+        let rolls_back = left.iter().any(|(event, _)| *event == Event::Load);
+        let hosts = if rolls_back || rng.percent(50) { 1 } else { HOSTS };
+        let process = |_| (rng.weighted(&kinds), rng.below(scopes), rng.below(hosts));
+        let processes = (0..count).map(process).collect();
+        let [probes, large] = [50, 30].map(|chance| rng.percent(chance));
+        let temper = Behaviour { flaky, stale, probes, large };
         Self { seed, processes, scopes, temper, warm, left }
     }
 
@@ -96,7 +107,8 @@ fn events(rng: &mut Rng) -> Vec<(Event, u32)> {
     let [restore, rollback, slow] = [20, 12, 15].map(|chance| rng.percent(chance));
     let [expire, ttl] = [50, 50].map(|chance| rng.percent(chance));
     // After a rollback nothing else is lost besides, or the guard's limits are met too often.
-    let [evict, foreign] = [50, 15].map(|chance| rng.percent(chance) && !rollback);
+    let [evict, foreign, by_hand] = [50, 15, 8].map(|chance| rng.percent(chance) && !rollback);
+    let [spoil, refuse] = [40, 12].map(|chance| rng.percent(chance));
     let mut up_to = |limit: usize| u32::try_from(rng.below(limit + 1)).unwrap();
     let mut all = vec![
         (Event::Change, up_to(4)),
@@ -107,6 +119,11 @@ fn events(rng: &mut Rng) -> Vec<(Event, u32)> {
         (Event::EndAll, up_to(1) * u32::from(ttl)),
         (Event::EndHash, up_to(1) * u32::from(ttl)),
         (Event::Foreign, u32::from(foreign)),
+        (Event::SpoilKept, up_to(2) * u32::from(spoil)),
+        (Event::SpoilCopy, up_to(2) * u32::from(spoil)),
+        (Event::ClearByHand, u32::from(by_hand)),
+        (Event::Refuse, u32::from(refuse)),
+        (Event::Allow, u32::from(refuse)),
         (Event::Save, u32::from(rollback)),
         (Event::Load, u32::from(rollback)),
         (Event::Renew, 2),

@@ -1,14 +1,16 @@
 //! A cache in a Redis, as the ground of schedules.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nomad_clients::model::notice::Notifier;
-use nomad_clients::store::Store;
-use nomad_clients::store::meta::Meta;
+use nomad_clients::model::snapshot::Snapshot;
+use nomad_clients::store::meta::{self, Meta};
+use nomad_clients::store::monotonic::MonotonicStore;
 use nomad_clients::store::redis::RedisStore;
+use nomad_clients::store::{BootClock, CacheMode, Place, Store};
 use redis::Value;
 use tempfile::TempDir;
 
@@ -16,26 +18,50 @@ use crate::support::bench::{place, scope};
 use crate::support::redis_server::RedisServer;
 
 use super::actor::Actor;
+use super::copied::Copied;
 use super::ground::{Ground, Incident};
 use super::oracles::{Inspected, is_readable, opened};
 use super::resp::packed;
 use super::rng::Rng;
 use super::wire::{Tamper, Wire};
-use super::world::{Limits, SCOPES};
+use super::world::{HOSTS, Limits, SCOPES};
 
 pub(super) const P: &str = "nomad:clients";
 /// The most processes of one schedule.
 pub(super) const DOORS: usize = 6;
 
-/// Key, dump and expiry in milliseconds.
+/// What LOOK brings along.
+const SMALL: usize = 32 << 10;
+/// Longer than it takes to write a copy.
+const SETTLES: Duration = Duration::from_millis(20);
+
+/// Key, dump, and when it ends.
 type Dump = Vec<(Vec<u8>, Vec<u8>, i64)>;
+
+/// What a store knows of what happened on its host before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Remembers {
+    Everything,
+    /// Not what was shown.
+    Clears,
+    Nothing,
+}
+
+fn open(place: &Place, remembers: Remembers) -> Arc<dyn Store> {
+    let redis = Arc::new(RedisStore::new(place, Notifier::nobody()).unwrap());
+    if remembers != Remembers::Everything {
+        return redis;
+    }
+    let boot = BootClock::of_this_boot(None);
+    Arc::new(MonotonicStore::new(redis, place, boot, Notifier::nobody()))
+}
 
 pub(super) struct RedisGround {
     wire: Wire,
     url: String,
     /// Its own, or none if it is somebody else's.
     _server: Option<RedisServer>,
-    host: TempDir,
+    hosts: [TempDir; HOSTS],
     dump: Mutex<Option<Dump>>,
     direct: Mutex<[Option<Arc<dyn Store>>; 2]>,
 }
@@ -53,7 +79,7 @@ impl RedisGround {
             wire: Wire::new(socket, DOORS, twist),
             url: format!("unix://{}", socket.display()),
             _server: None,
-            host: tempfile::tempdir().unwrap(),
+            hosts: [(); HOSTS].map(|()| tempfile::tempdir().unwrap()),
             dump: Mutex::default(),
             direct: Mutex::default(),
         }
@@ -72,16 +98,73 @@ impl RedisGround {
     }
 
     /// The store of a process, behind its gates.
-    pub(super) fn admitted(&self, actor: &Arc<Actor>, remembers: bool) -> Arc<dyn Store> {
+    pub(super) fn admitted(&self, actor: &Arc<Actor>, remembers: Remembers) -> Arc<dyn Store> {
         let url = format!("unix://{}", self.wire.admit(actor).display());
-        self.open(actor.scope, &url, remembers)
+        let folder = self.folder(actor.host);
+        actor.notes().folder = Some(folder.clone());
+        let place = place(SCOPES[actor.scope], &url);
+        let folder = Some(folder).filter(|_| remembers != Remembers::Nothing);
+        open(&Place { choice: CacheMode::Auto, folder, ..place }, remembers)
     }
 
-    /// `remembers`: it has the notes that this host keeps of clears.
-    fn open(&self, of: usize, url: &str, remembers: bool) -> Arc<dyn Store> {
-        let mut place = place(SCOPES[of], url);
-        place.folder = remembers.then(|| self.host.path().join("cache"));
-        Arc::new(RedisStore::new(&place, Notifier::nobody()).unwrap())
+    /// The cache directory of a host.
+    fn folder(&self, host: usize) -> PathBuf {
+        self.hosts[host].path().join("cache")
+    }
+
+    fn copy(&self, host: usize, of: usize, ending: &str) -> PathBuf {
+        self.folder(host).join(format!("{}.{ending}", scope(SCOPES[of])))
+    }
+
+    /// It is evicted, or another program writes into it.
+    fn spoil_kept(&self, rng: &mut Rng) -> Option<String> {
+        let keys = self.strings(&["KEYS", "*:kept"]);
+        let key = rng.pick(&keys)?;
+        let said = if rng.percent(50) {
+            self.ask(&[b"DEL", key.as_slice()]);
+            "evicted"
+        } else {
+            self.ask(&[b"SETRANGE", key.as_slice(), b"5", b"Z"]);
+            "edited"
+        };
+        Some(said.to_owned())
+    }
+
+    /// Another program writes into a copy of a host.
+    fn spoil_copy(&self, of: usize, rng: &mut Rng) -> Option<String> {
+        let ending = *rng.pick(&["copy", "copy-full"])?;
+        let path = self.copy(rng.below(HOSTS), of, ending);
+        let mut bytes = std::fs::read(&path).ok()?;
+        let at = if rng.percent(50) { rng.below(200) } else { rng.below(bytes.len()) };
+        *bytes.get_mut(at)? ^= 1;
+        std::fs::write(&path, bytes).ok()?;
+        Some(format!("{ending} at {at}"))
+    }
+
+    /// No memory, or no permission. A publication without a change may stop behind the deletion of the
+    /// meta line for want of the latter.
+    fn refuse(&self, rng: &mut Rng, limits: &mut Limits) -> String {
+        limits.refuses = true;
+        if rng.percent(50) {
+            self.ask(&["CONFIG", "SET", "maxmemory", "1"]);
+            return "no memory".to_owned();
+        }
+        limits.lossy = true;
+        self.ask(&["ACL", "SETUSER", "default", "-set"]);
+        "no permission".to_owned()
+    }
+
+    fn allow(&self, limits: &mut Limits) -> Value {
+        limits.refuses = false;
+        self.ask(&["ACL", "SETUSER", "default", "+@all"]);
+        self.ask(&["CONFIG", "SET", "maxmemory", "0"])
+    }
+
+    /// Everything of everybody; nobody remembers that.
+    fn clear_by_hand(&self, limits: &mut Limits) -> String {
+        limits.unguarded = true;
+        self.ask(&["FLUSHDB"]);
+        String::new()
     }
 
     fn evict(&self, rng: &mut Rng, limits: &mut Limits) -> Option<String> {
@@ -100,8 +183,10 @@ impl RedisGround {
     fn foreign(&self, own: &str, rng: &mut Rng) -> String {
         let edits = ["add", "swap", "edit", "drop", "type", "all", "exchange"];
         let edit = *rng.pick(&edits).expect("there are some");
-        let hash = if rng.percent(50) { format!("{P}:hash") } else { own.to_owned() };
-        let ids = self.strings(&["HKEYS", &hash]);
+        let ids_of = |hash: &str| self.strings(&["HKEYS", hash]);
+        let hashes = [format!("{P}:hash"), own.to_owned()].map(|hash| (ids_of(&hash), hash));
+        let filled: Vec<_> = hashes.iter().filter(|(ids, _)| !ids.is_empty()).collect();
+        let (ids, hash) = rng.pick(&filled).copied().unwrap_or(&hashes[0]);
         let (hash, strange) = (hash.as_bytes(), &br#"{"id":"q"}"#[..]);
         match (edit, &ids[..]) {
             ("add", [_, ..]) => drop(self.ask(&[b"HSET", hash, b"q", strange])),
@@ -146,14 +231,18 @@ impl RedisGround {
 
     /// This host remembers no clear any more.
     pub(super) fn forget(&self) {
-        let _ = std::fs::remove_dir_all(self.host.path().join("cache"));
+        for host in 0..HOSTS {
+            let _ = std::fs::remove_dir_all(self.folder(host));
+        }
     }
 
     fn save(&self) -> String {
         let dump = |key: Vec<u8>| {
             let content = bytes(self.ask(&[b"DUMP", key.as_slice()]))?;
-            let Value::Int(left) = self.ask(&[b"PTTL", key.as_slice()]) else { return None };
-            Some((key, content, left.max(0)))
+            let Value::Int(ends) = self.ask(&[b"PEXPIRETIME", key.as_slice()]) else {
+                return None;
+            };
+            Some((key, content, ends.max(0)))
         };
         let dump: Dump = self.strings(&["KEYS", "*"]).into_iter().filter_map(dump).collect();
         let said = format!("{} keys", dump.len());
@@ -164,9 +253,11 @@ impl RedisGround {
     fn load(&self, limits: &mut Limits) -> Option<String> {
         let dump = self.dump.lock().unwrap().take()?;
         limits.rolled_back = true;
+        self.allow(limits);
         self.ask(&["FLUSHDB"]);
-        for (key, content, left) in dump {
-            self.ask(&[b"RESTORE", key.as_slice(), left.to_string().as_bytes(), &content]);
+        for (key, content, ends) in dump {
+            let ends = ends.to_string();
+            self.ask(&[b"RESTORE", key.as_slice(), ends.as_bytes(), &content, b"ABSTTL"]);
         }
         *self.direct.lock().unwrap() = Default::default();
         Some(String::new())
@@ -194,6 +285,7 @@ impl Ground for RedisGround {
     }
 
     fn reset(&self) {
+        self.allow(&mut Limits::default());
         self.ask(&["FLUSHDB"]);
         *self.dump.lock().unwrap() = None;
         *self.direct.lock().unwrap() = Default::default();
@@ -201,13 +293,32 @@ impl Ground for RedisGround {
     }
 
     fn store(&self, actor: &Arc<Actor>) -> Arc<dyn Store> {
-        self.admitted(actor, true)
+        self.admitted(actor, Remembers::Everything)
     }
 
+    /// It writes no copies: they would be there at any time.
     fn direct(&self, scope: usize) -> Arc<dyn Store> {
         let mut kept = self.direct.lock().unwrap();
-        let open = || self.open(scope, &self.url, true);
+        let folder = Some(self.folder(0));
+        let place = Place { folder, ..place(SCOPES[scope], &self.url) };
+        let open = || open(&place, Remembers::Everything);
         Arc::clone(kept[scope].get_or_insert_with(open))
+    }
+
+    fn remembers_shown(&self) -> bool {
+        true
+    }
+
+    /// Else it would be chance whether the next process finds it.
+    fn settle(&self, actor: &Actor, hit: &Snapshot) {
+        let endings = if hit.fulls.is_some() { &["copy", "copy-full"][..] } else { &["copy"] };
+        let path = |ending: &&str| self.copy(actor.host, actor.scope, ending);
+        let of = format!("|{}|{}|", hit.all.len(), meta::sum(&hit.all));
+        let is_copied = |ending| Copied::read(&path(ending)).is_some_and(|it| it.is_of(&of));
+        let began = Instant::now();
+        while hit.all.len() > SMALL && !endings.iter().all(is_copied) && began.elapsed() < SETTLES {
+            std::thread::yield_now();
+        }
     }
 
     fn strike(
@@ -230,6 +341,11 @@ impl Ground for RedisGround {
                 limits.touched = true;
                 return Some(self.foreign(&own[2], rng));
             }
+            Incident::SpoilKept => return self.spoil_kept(rng),
+            Incident::SpoilCopy => return self.spoil_copy(of, rng),
+            Incident::ClearByHand => return Some(self.clear_by_hand(limits)),
+            Incident::Refuse => return Some(self.refuse(rng, limits)),
+            Incident::Allow => self.allow(limits),
             Incident::Save => return Some(self.save()),
             Incident::Load => return self.load(limits),
         };

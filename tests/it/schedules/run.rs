@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nomad_clients::nomad::Nomad;
 use nomad_clients::store::{Look, Store, Want};
 
-use super::actor::{Actor, Kind};
+use super::actor::{Actor, Kind, Seat};
 use super::gate::{NO_ACCIDENT, Stage, State};
 use super::gated::{GatedNomad, GatedStore};
 use super::ground::{Ground, Incident};
@@ -24,6 +24,11 @@ const TICK: Duration = Duration::from_millis(12);
 
 /// Who plays: honest processes, or such as break a rule on purpose.
 pub(super) trait Cast: Send + Sync {
+    /// What a host has shown is not compared with what its stores hold.
+    fn forgets_shown(&self) -> bool {
+        false
+    }
+
     /// `store` is what stands behind the gates, `nomad` has them inside.
     fn cast(
         &self,
@@ -113,10 +118,14 @@ struct ScheduleRun<'a> {
 impl<'a> ScheduleRun<'a> {
     fn new(runner: &'a Runner, plan: &'a Plan) -> Self {
         runner.ground.reset();
-        let world = Arc::new(Mutex::new(World::new()));
+        let mut world = World::new();
+        world.hosts_remember = runner.ground.remembers_shown();
+        world.clusters.iter_mut().for_each(|cluster| cluster.large = plan.temper.large);
+        let world = Arc::new(Mutex::new(world));
         let stage = Stage::new(plan.processes.len());
-        let actor = |(index, (kind, scope)): (usize, &(Kind, usize))| {
-            Actor::new((index, *scope), *kind, plan.temper, stage.gate(index), &world)
+        let actor = |(index, (kind, scope, host)): (usize, &(Kind, usize, usize))| {
+            let seat = Seat { index, scope: *scope, host: *host };
+            Actor::new(seat, *kind, plan.temper, stage.gate(index), &world)
         };
         let actors = plan.processes.iter().enumerate().map(actor).collect();
         let (threads, acts) = (Vec::new(), Vec::new());
@@ -234,6 +243,11 @@ impl<'a> ScheduleRun<'a> {
             Event::EndAll => return self.strike(Incident::EndAll, scope, rng),
             Event::EndHash => return self.strike(Incident::EndHash, scope, rng),
             Event::Foreign => return self.strike(Incident::Foreign, scope, rng),
+            Event::SpoilKept => return self.strike(Incident::SpoilKept, scope, rng),
+            Event::SpoilCopy => return self.strike(Incident::SpoilCopy, scope, rng),
+            Event::ClearByHand => return self.strike(Incident::ClearByHand, scope, rng),
+            Event::Refuse => return self.strike(Incident::Refuse, scope, rng),
+            Event::Allow => return self.strike(Incident::Allow, scope, rng),
             Event::Save => return self.strike(Incident::Save, scope, rng),
             Event::Load => {
                 if !self.world().limits.unguarded {
@@ -252,6 +266,8 @@ impl<'a> ScheduleRun<'a> {
         if let Some(what) = struck {
             let mut world = self.world();
             world.limits = limits;
+            world.clears += u64::from(blow == Incident::ClearByHand);
+            world.ends.push(format!("{blow:?}"));
             world.log(format!("{blow:?} {} {what}", SCOPES[scope]));
         }
     }
@@ -299,11 +315,14 @@ impl<'a> ScheduleRun<'a> {
             let want = if (luck >> scope) & 1 == 0 { Want::Records } else { Want::Full };
             let mut world = self.world.lock().unwrap();
             let began = (world.step, world.clears);
-            let (shown, told) = (world.shown(scope), Instant::now());
+            let (shown, here, told) =
+                (world.shown(scope), world.shown_on(0, scope), Instant::now());
             let (refresh, stale) = (false, false);
-            let reader = Reader { scope, began, refresh, stale, shown, told };
+            let reader = Reader { scope, began, refresh, stale, shown, here, told };
             match self.observers[scope].look(want) {
-                Ok(Look::Hit(snapshot)) => oracles::cached(&mut world, &reader, &snapshot),
+                Ok(Look::Hit(snapshot)) => {
+                    oracles::cached(&mut world, &reader, &snapshot);
+                }
                 Ok(Look::Miss { .. } | Look::File(..)) => {}
                 Err(_) => world.disturbed = true,
             }

@@ -1,10 +1,17 @@
 //! Exact scenes of the whole client: one process of the real discovery, stopped at its gates, while
 //! others, driven by hand, do what random schedules hit too rarely.
 
-use nomad_clients::model::node::Full;
-use nomad_clients::store::{How, Published};
+use std::sync::Arc;
 
-use crate::support::bench::{Bench, OracleBench, Part, RedisBench};
+use nomad_clients::model::node::Full;
+use nomad_clients::model::notice::Notifier;
+use nomad_clients::store::fallback::FallbackStore;
+use nomad_clients::store::monotonic::MonotonicStore;
+use nomad_clients::store::redis::RedisStore;
+use nomad_clients::store::{BootClock, How, Place, Published, Store};
+use tempfile::TempDir;
+
+use crate::support::bench::{Bench, OracleBench, Part, RedisBench, place};
 use crate::support::fake_nomad::{FakeNomad, detail, id, outage, stub};
 use crate::support::local_bench::LocalBench;
 use crate::support::process::{Process, Records, With, filled};
@@ -92,6 +99,94 @@ pub(super) fn run_one_stale_server(set: &Setup<'_>) -> Option<()> {
     let mut run = set.run(Kind::Refresh, nomad(&[("x", 3)], &lists));
     assert_eq!(run.end(), DELTA);
     assert_eq!(run.nomad.asked(), ["list", "list"]);
+    Some(())
+}
+
+/// A store that knows what its host has shown.
+fn remembering(set: &Setup<'_>, host: &TempDir) -> Arc<dyn Store> {
+    reminded(set, set.bench.store(A), host)
+}
+
+fn reminded(set: &Setup<'_>, inner: Arc<dyn Store>, host: &TempDir) -> Arc<dyn Store> {
+    if set.cast.forgets_shown() {
+        return inner;
+    }
+    let place = Place { folder: Some(host.path().join("cache")), ..place(A, "") };
+    let boot = BootClock::of_this_boot(None);
+    Arc::new(MonotonicStore::new(inner, &place, boot, Notifier::nobody()))
+}
+
+/// Redis has gone; what the files of this host hold is older than what it has shown from Redis.
+pub(super) fn run_the_fallback_shows_nothing_older(set: &Setup<'_>) -> Option<()> {
+    let (host, files) = (tempfile::tempdir().unwrap(), LocalBench::new());
+    filled(&files, A, 3, &x());
+    let here = remembering(set, &host);
+    set.run_at(here, Kind::Get, nomad(&[("x", 9)], &[])).end();
+    let gone = place(A, &format!("unix://{}", host.path().join("gone").display()));
+    let gone = Arc::new(RedisStore::new(&gone, Notifier::nobody()).unwrap());
+    let local = files.open(&files.place(A), Notifier::nobody());
+    let fallback = FallbackStore::new(gone, Ok(local), Notifier::nobody());
+    let fallback = reminded(set, Arc::new(fallback), &host);
+    let mut run = set.run_at(fallback, Kind::Get, nomad(&[("x", 9)], &[]));
+    run.end();
+    assert_eq!(run.nomad.asked(), ["list", "node x"]);
+    Some(())
+}
+
+/// A partial publication, and a floor over it: the next refresh still asks for what is missing only.
+pub(super) fn run_over_a_partial_publication_and_a_floor(set: &Setup<'_>) -> Option<()> {
+    filled(set.bench, A, 5, &x());
+    let failing = nomad(&[("x", 3), ("y", 5)], &[]);
+    failing.fail("y", outage("500"));
+    assert_eq!(set.run(Kind::Refresh, failing).end(), DELTA);
+    let fenced = Process::refreshing(set.bench);
+    set.bench.lose_lease(A)?;
+    assert_eq!(fenced.put(7, &xy()), Published::Fenced);
+    let mut run =
+        set.run(Kind::Refresh, nomad(&[("x", 3), ("y", 5)], &[(7, &[("x", 3), ("y", 5)])]));
+    assert_eq!(run.end(), DELTA);
+    assert_eq!(run.nomad.asked(), ["list", "node y"]);
+    assert_eq!(whole(set.bench), Some(xy()));
+    Some(())
+}
+
+/// Restarted from an older dump.
+pub(super) fn run_a_cache_that_goes_back_shows_nothing_older(set: &Setup<'_>) -> Option<()> {
+    let host = tempfile::tempdir().unwrap();
+    let run = |kind, index| {
+        let nodes = [("x", index)];
+        let mut run = set.run_at(remembering(set, &host), kind, nomad(&nodes, &[]));
+        (run.end(), run.nomad.asked().len())
+    };
+    assert_eq!(run(Kind::Get, 3), (WHOLE, 2));
+    let saved = set.bench.save()?;
+    assert_eq!(run(Kind::Refresh, 9), (DELTA, 2));
+    let parts = [Part::Epoch, Part::Meta, Part::All, Part::Hash, Part::Kept];
+    for part in parts {
+        set.bench.evict(part)?;
+    }
+    set.bench.restore(&saved);
+    assert_eq!(run(Kind::Get, 9), (DELTA, 2));
+    assert_eq!(run(Kind::Get, 9).1, 0);
+    Some(())
+}
+
+/// A lower list proves nothing of a cluster that this host has shown in a newer state.
+pub(super) fn run_two_lists_lower_what_was_shown(set: &Setup<'_>) -> Option<()> {
+    let host = tempfile::tempdir().unwrap();
+    let store = remembering(set, &host);
+    let mut shown = Process::new(Arc::clone(&store), 'N');
+    shown.own(How::Refresh);
+    assert_eq!(shown.put(50, &x()), Published::Done);
+    store.printed(&shown.hit().unwrap());
+    store.clear();
+    let fake = nomad(&[("x", 3)], &[(7, &[("x", 3)])]);
+    fake.answer_list(Err(outage("500")));
+    set.run_at(Arc::clone(&store), Kind::Get, fake).end();
+    assert_eq!(store.shown().0, 50);
+    let lists: [(u64, &[_]); 2] = [(7, &[("x", 3)]), (7, &[("x", 3)])];
+    set.run_at(Arc::clone(&store), Kind::Get, nomad(&[("x", 3)], &lists)).end();
+    assert_eq!(store.shown().0, 7);
     Some(())
 }
 
@@ -213,11 +308,15 @@ scenes! {
         run_older_then_delta
         run_index_went_back
         run_one_stale_server
+        run_two_lists_lower_what_was_shown
         run_torn
         run_torn_drops_the_base
         run_partial_is_asked_again
         run_refresh_refuses_an_older_partial
         run_refresh_refuses_an_older_flight;
     beyond_memory:
+        run_a_cache_that_goes_back_shows_nothing_older
+        run_the_fallback_shows_nothing_older
+        run_over_a_partial_publication_and_a_floor
         run_publishes_under_no_dead_epoch;
 }

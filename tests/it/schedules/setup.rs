@@ -12,7 +12,7 @@ use nomad_clients::store::{Look, Store, Want};
 use crate::support::bench::{Bench, Part, RedisBench, Saved};
 use crate::support::fake_nomad::FakeNomad;
 
-use super::actor::{Actor, Behaviour, Kind};
+use super::actor::{Actor, Behaviour, Kind, Seat};
 use super::broken::{Broken, BrokenCast, Client, Edit};
 use super::gate::{Gate, NO_ACCIDENT, Stage, State};
 use super::gated::GatedStore;
@@ -23,7 +23,11 @@ use super::rng::Rng;
 use super::run::{Cast, Honest};
 use super::world::{Limits, SCOPES, World};
 
-const CALM: Behaviour = Behaviour { flaky: false, stale: false, probes: false };
+const CALM: Behaviour = Behaviour { flaky: false, stale: false, probes: false, large: false };
+
+fn seat(index: usize, scope: usize) -> Seat {
+    Seat { index, scope, host: 0 }
+}
 
 /// Where a scene is played, and by whom.
 pub(super) struct Setup<'a> {
@@ -46,12 +50,16 @@ impl<'a> Setup<'a> {
 
     /// A process of cluster `a0` that has come to its first gate.
     pub(super) fn run(&self, kind: Kind, nomad: FakeNomad) -> Run {
+        self.run_at(self.bench.store(SCOPES[0]), kind, nomad)
+    }
+
+    /// The same at this store.
+    pub(super) fn run_at(&self, store: Arc<dyn Store>, kind: Kind, nomad: FakeNomad) -> Run {
         let mut stage = Stage::new(1);
         let world = Arc::new(Mutex::new(World::new()));
-        let actor = Actor::new((0, 0), kind, CALM, stage.gate(0), &world);
+        let actor = Actor::new(seat(0, 0), kind, CALM, stage.gate(0), &world);
         let nomad = Arc::new(nomad);
         let asked = Arc::new(Asked { actor: Arc::clone(&actor), nomad: Arc::clone(&nomad) });
-        let store = self.bench.store(SCOPES[0]);
         let (inner, asked) = self.cast.cast(&actor, Arc::clone(&store), asked);
         let gated =
             GatedStore { actor: Arc::clone(&actor), inner, direct: store, ground: Arc::new(Bare) };
@@ -169,7 +177,7 @@ impl Bench for BrokenBench {
         let mut doors = self.doors.lock().unwrap();
         let scope = SCOPES.iter().position(|name| *name == scope).unwrap();
         let world = Arc::new(Mutex::new(World::new()));
-        let actor = Actor::new((*doors % DOORS, scope), Kind::Get, CALM, Gate::open(), &world);
+        let actor = Actor::new(seat(*doors % DOORS, scope), Kind::Get, CALM, Gate::open(), &world);
         *doors += 1;
         let store = self.ground.store(&actor);
         if !self.all_crooks {
@@ -209,6 +217,18 @@ impl Bench for BrokenBench {
 
     fn edit(&self, id: &str, full: &[u8]) -> Option<()> {
         self.bench.edit(id, full)
+    }
+
+    fn kept(&self) -> Option<(Vec<u8>, Duration)> {
+        self.bench.kept()
+    }
+
+    fn set_kept(&self, all: &[u8], ttl: Duration) -> Option<()> {
+        self.bench.set_kept(all, ttl)
+    }
+
+    fn shorten_all(&self) -> Option<()> {
+        self.bench.shorten_all()
     }
 
     fn persist_all(&self) -> Option<()> {
@@ -251,7 +271,7 @@ impl Bench for BrokenBench {
         let mut stage = Stage::new(1);
         let world = Arc::new(Mutex::new(World::new()));
         let of = SCOPES.iter().position(|name| *name == scope)?;
-        let actor = Actor::new((DOORS - 1, of), Kind::Get, CALM, stage.gate(0), &world);
+        let actor = Actor::new(seat(DOORS - 1, of), Kind::Get, CALM, stage.gate(0), &world);
         let store = self.ground.store(&actor);
         let mut thread = None;
         stage.begin(0, || {

@@ -17,6 +17,7 @@ pub(super) struct StaleDetails {
 
 #[derive(Default)]
 struct Kept {
+    listing: Option<Listing>,
     base: Option<Base>,
     stubs: HashMap<NodeId, Stub>,
     /// The index that the cache knew, and how many lists were lower.
@@ -64,8 +65,15 @@ impl StaleDetails {
         kept.base.clone().filter(|_| wrongly && !kept.rebased)
     }
 
+    /// The list that an honest client would have asked for again.
+    fn lower(&self) -> Option<Listing> {
+        let kept = self.kept.lock().unwrap();
+        kept.listing.clone().filter(|_| self.client == Client::ListsOnce)
+    }
+
     fn listed(&self, listing: &Listing) {
         let mut kept = self.kept.lock().unwrap();
+        kept.listing = Some(listing.clone());
         let is_lower = listing.index < kept.known;
         kept.lower = if is_lower { kept.lower + 1 } else { 0 };
         kept.stubs = listing.stubs.iter().map(|stub| (stub.id.clone(), stub.clone())).collect();
@@ -104,6 +112,9 @@ impl Nomad for StaleDetailsNomad {
     }
 
     fn stubs(&self) -> Result<Listing, Error> {
+        if let Some(before) = self.stale_details.lower() {
+            return Ok(before);
+        }
         let listing = self.nomad.stubs()?;
         self.stale_details.listed(&listing);
         Ok(listing)

@@ -157,7 +157,8 @@ impl Shared {
             actor.looks();
         }
         let mut reply = self.upstream.exchange(&resp::packed(&words), 1);
-        if words[0] == b"EVAL" && reply[0] == b'-' {
+        let is_refused = actor.world().limits.refuses;
+        if words[0] == b"EVAL" && reply[0] == b'-' && !is_refused {
             let why = String::from_utf8_lossy(&reply).into_owned();
             actor.world().violation('C', format!("{label} stopped: {why}"));
         }

@@ -9,11 +9,13 @@ use nomad_clients::model::node::{FullJson, NodeId};
 use super::cluster::{Cluster, Marked, Truth};
 
 pub(super) const SCOPES: [&str; 2] = ["a0", "b1"];
+pub(super) const HOSTS: usize = 2;
 
 /// The promises, by the letters of the protocol.
-pub(super) const PROMISES: [(char, &str); 12] = [
+pub(super) const PROMISES: [(char, &str); 13] = [
     ('A', "nothing read before a clear is shown to a command that began after it"),
     ('P', "no hit is older than what somebody saw"),
+    ('B', "nothing shown goes back in time on one host"),
     ('D', "all, hash and meta are of one publication"),
     ('E', "never another scope's bytes"),
     ('F', "a full read is exactly what was published"),
@@ -90,6 +92,8 @@ pub(super) struct Limits {
     pub(super) touched: bool,
     /// A floor was evicted: only what was published binds, not what a fenced process printed.
     pub(super) lossy: bool,
+    /// Nothing can be written now.
+    pub(super) refuses: bool,
     /// Another clear came between a clear's GET and its DEL: the guard knows nothing of it.
     pub(super) unguarded: bool,
 }
@@ -111,6 +115,9 @@ pub(super) struct World {
     pub(super) disturbed: bool,
     seen: [Shown; 2],
     published: [Shown; 2],
+    /// What each host has shown of each scope, if the stores remember that.
+    printed: [[Shown; 2]; HOSTS],
+    pub(super) hosts_remember: bool,
 }
 
 impl World {
@@ -129,6 +136,8 @@ impl World {
             disturbed: false,
             seen: Default::default(),
             published: Default::default(),
+            printed: Default::default(),
+            hosts_remember: false,
         }
     }
 
@@ -145,6 +154,18 @@ impl World {
     pub(super) fn shown(&self, scope: usize) -> Shown {
         let of = if self.limits.lossy { &self.published } else { &self.seen };
         of[scope].clone()
+    }
+
+    /// What nothing older may be shown than on this host, whatever happens to a cache.
+    pub(super) fn shown_on(&self, host: usize, scope: usize) -> Shown {
+        self.printed[host][scope].clone()
+    }
+
+    /// This was printed on a host.
+    pub(super) fn print(&mut self, (host, scope): (usize, usize), listed: &Listed, of: &[Marked]) {
+        if self.hosts_remember {
+            self.printed[host][scope].note(listed, of);
+        }
     }
 
     /// Somebody was shown this. `published`: it was read from the cache, or written to it.

@@ -10,7 +10,7 @@ use redis::Value;
 use super::redis_traffic::Monitor;
 use crate::support::bench::place;
 use crate::support::fake_redis::FakeRedis;
-use crate::support::process::{Process, Records, With, X, Y, records, records_of};
+use crate::support::process::{Process, Records, X, Y, records, records_of};
 use crate::support::redis_server::RedisServer;
 
 const KEPT: &str = "nomad:clients:kept";
@@ -65,22 +65,6 @@ fn xy() -> Records {
     records(&[(X, 3), (Y, 4)])
 }
 
-/// For so long the list that it was made from proves something, however often it is published.
-#[test]
-fn it_ends_when_its_list_is_as_old_as_details_may_be() {
-    let room = Room::new();
-    assert!((290_000..=300_000).contains(&room.left(KEPT)), "{}", room.left(KEPT));
-    room.server.cli(&["PEXPIRE", KEPT, "100000"]);
-    let before = room.get(ALL);
-    room.server.cli(&["DEL", ALL]);
-    let (process, kept) = room.about_to_put_again();
-    assert_eq!((process.put_again(&kept), room.get(ALL)), (Published::Done, before));
-    let left = [KEPT, ALL, "nomad:clients:hash"].map(|key| room.left(key));
-    assert!((90_000..=100_000).contains(&left[0]), "{left:?}");
-    assert!((50_000..=60_000).contains(&left[1]), "{left:?}");
-    assert!((290_000..=300_000).contains(&left[2]), "{left:?}");
-}
-
 /// Redis before 6.2, or a user without the right to copy: then the bytes travel, and nothing is asked
 /// of Nomad.
 #[test]
@@ -92,18 +76,6 @@ fn what_redis_can_not_copy_is_sent() {
     room.server.cli(&["ACL", "SETUSER", "default", "-copy"]);
     assert_eq!((process.put_again(&kept), room.get(ALL)), (Published::Done, before));
     assert_eq!(process.whole(), Some(xy()));
-}
-
-/// Then no list proves it any more.
-#[test]
-fn what_is_not_kept_any_more_is_not_published_unasked() {
-    let room = Room::new();
-    let (process, kept) = room.about_to_put_again();
-    room.server.cli(&["DEL", KEPT]);
-    assert!(matches!(process.put_again(&kept), Published::Rebase(_)));
-    // A list may find that nothing has changed all the same.
-    assert_eq!(process.put_delta(6, &xy(), &kept), Published::Done);
-    assert_eq!((room.get(KEPT), process.whole()), (room.get(ALL), Some(xy())));
 }
 
 /// Whichever right is missing, no `all` is left that the old meta line calls fresh.
@@ -144,14 +116,6 @@ fn without_the_meta_it_is_refused() {
     assert_eq!(room.get(ALL), None);
 }
 
-#[test]
-fn what_is_not_of_this_publication_is_not_offered() {
-    let room = Room::new();
-    room.server.cli(&["SET", KEPT, "[]"]);
-    let base = room.owner("a0").base().unwrap();
-    assert!(!base.is_kept, "the hash serves instead");
-}
-
 /// They are large, and everything is fetched in any case.
 #[test]
 fn damaged_full_records_are_read_once_for_a_base() {
@@ -166,12 +130,7 @@ fn damaged_full_records_are_read_once_for_a_base() {
 }
 
 #[test]
-fn no_copy_is_left_behind() {
-    let room = Room::new();
-    let partial = With { partial: true, ..With::default() };
-    assert_eq!(room.owner("a0").put_with(6, &xy(), partial), Published::Done);
-    assert_eq!(room.get(KEPT), None, "partial");
-
+fn no_copy_is_left_under_the_own_names() {
     // The other scope moves to the literal names as soon as they are free.
     let room = Room::new();
     room.put("b1", &records_of("b1", &[(X, 3)]));

@@ -12,7 +12,8 @@ use redis::Value;
 use tempfile::TempDir;
 
 use super::redis_server::RedisServer;
-use crate::oracle::{OracleStore, SharedSpace};
+
+pub(crate) use super::oracle_bench::OracleBench;
 
 /// What a cache consists of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub(crate) enum Part {
     Meta,
     All,
     Hash,
+    /// The copy of `all` that outlives it.
+    Kept,
 }
 
 impl Part {
@@ -30,6 +33,7 @@ impl Part {
             Self::Meta => "nomad:clients:meta",
             Self::All => "nomad:clients:all",
             Self::Hash => "nomad:clients:hash",
+            Self::Kept => "nomad:clients:kept",
         }
     }
 }
@@ -56,6 +60,18 @@ pub(crate) trait Bench {
     fn evict(&self, part: Part) -> Option<()>;
     /// Somebody else writes a full record.
     fn edit(&self, id: &str, full: &[u8]) -> Option<()>;
+    /// The copy of `all` that outlives it, and for how long.
+    fn kept(&self) -> Option<(Vec<u8>, Duration)> {
+        None
+    }
+    /// Somebody else writes that copy.
+    fn set_kept(&self, _all: &[u8], _ttl: Duration) -> Option<()> {
+        None
+    }
+    /// Somebody else shortens `all`.
+    fn shorten_all(&self) -> Option<()> {
+        None
+    }
     /// `all` never expires.
     fn persist_all(&self) -> Option<()>;
     fn spoil_epoch(&self, junk: &[u8]) -> Option<()>;
@@ -124,143 +140,6 @@ impl NoticeRecorder {
     }
 }
 
-pub(crate) struct OracleBench {
-    space: SharedSpace,
-    ahead: Arc<Mutex<Duration>>,
-}
-
-impl OracleBench {
-    pub(crate) fn new() -> Self {
-        let ahead = Arc::new(Mutex::new(Duration::ZERO));
-        let (origin, moved) = (Instant::now(), Arc::clone(&ahead));
-        let clock = Arc::new(move || origin + *moved.lock().unwrap());
-        Self { space: SharedSpace::new(clock), ahead }
-    }
-
-    fn key(scope_name: &str) -> String {
-        format!("nomad:clients:lease:{}", scope(scope_name))
-    }
-
-    fn new_store(&self, scope: &str) -> Arc<dyn Store> {
-        Arc::new(OracleStore::new(self.space.clone(), &place(scope, "")))
-    }
-}
-
-impl Bench for OracleBench {
-    fn store(&self, scope: &str) -> Arc<dyn Store> {
-        self.new_store(scope)
-    }
-
-    fn elsewhere(&self, scope: &str) -> Option<Arc<dyn Store>> {
-        Some(self.new_store(scope))
-    }
-
-    fn now(&self) -> Instant {
-        self.space.now()
-    }
-
-    fn pass(&self, time: Duration) {
-        *self.ahead.lock().unwrap() += time;
-    }
-
-    fn lose_lease(&self, scope: &str) -> Option<()> {
-        self.space.space().delete(&[&Self::key(scope)]);
-        Some(())
-    }
-
-    fn set_lease(&self, scope: &str, lease: &str, ttl: Option<Duration>) -> Option<()> {
-        let ends = ttl.map(|ttl| self.now() + ttl);
-        self.space.space().set(&Self::key(scope), lease, ends);
-        Some(())
-    }
-
-    fn lease(&self, scope: &str) -> Option<String> {
-        let now = self.now();
-        let space = self.space.space();
-        Some(String::from_utf8(space.text(&Self::key(scope), now)?.to_vec()).unwrap())
-    }
-
-    fn evict(&self, part: Part) -> Option<()> {
-        self.space.space().delete(&[part.key()]);
-        Some(())
-    }
-
-    fn edit(&self, id: &str, full: &[u8]) -> Option<()> {
-        let now = self.now();
-        self.space.space().change(Part::Hash.key(), now, |fields| {
-            fields.insert(id.as_bytes().to_vec(), full.to_vec());
-        });
-        Some(())
-    }
-
-    fn persist_all(&self) -> Option<()> {
-        self.space.space().expire(Part::All.key(), None);
-        Some(())
-    }
-
-    fn spoil_epoch(&self, junk: &[u8]) -> Option<()> {
-        let ends = Some(self.now() + Duration::from_secs(60));
-        self.space.space().set(Part::Epoch.key(), junk, ends);
-        Some(())
-    }
-
-    fn save(&self) -> Option<Saved> {
-        let now = self.now();
-        let space = self.space.space();
-        let text =
-            |part: Part| Some((part.key().to_owned(), space.text(part.key(), now)?.to_vec()));
-        Some(Saved([Part::Epoch, Part::Meta, Part::All].into_iter().filter_map(text).collect()))
-    }
-
-    fn restore(&self, saved: &Saved) {
-        let ends = Some(self.now() + Duration::from_secs(60));
-        for (key, text) in &saved.0 {
-            self.space.space().set(key, text.clone(), ends);
-        }
-    }
-
-    fn content(&self) -> Vec<Option<Vec<u8>>> {
-        let now = self.now();
-        let space = self.space.space();
-        let flat =
-            |key: &str| space.hash(key, now).map(|fields| format!("{fields:?}").into_bytes());
-        [Part::Epoch, Part::Meta, Part::All, Part::Hash]
-            .map(|part| {
-                space.text(part.key(), now).map(<[u8]>::to_vec).or_else(|| flat(part.key()))
-            })
-            .to_vec()
-    }
-
-    fn meta(&self) -> Option<Vec<u8>> {
-        let now = self.now();
-        self.space.space().text(Part::Meta.key(), now).map(<[u8]>::to_vec)
-    }
-
-    fn hash_ids(&self) -> Option<Vec<String>> {
-        let now = self.now();
-        let space = self.space.space();
-        let ids = space.hash(Part::Hash.key(), now)?.keys().cloned();
-        Some(ids.map(|id| String::from_utf8(id).unwrap()).collect())
-    }
-
-    fn hash_left(&self) -> Option<Duration> {
-        let now = self.now();
-        let left = self.space.space().ttl_left(Part::Hash.key(), now);
-        u64::try_from(left).ok().map(Duration::from_millis)
-    }
-
-    fn shorten_hash(&self) -> Option<()> {
-        let ends = Some(self.now() + Duration::from_secs(5));
-        self.space.space().expire(Part::Hash.key(), ends);
-        Some(())
-    }
-
-    /// Everything is read under one lock.
-    fn look_around(&self, _: &str, _: Box<dyn FnOnce() + Send>) -> Option<Look> {
-        None
-    }
-}
-
 pub(crate) struct RedisBench {
     pub(crate) server: RedisServer,
     here: TempDir,
@@ -276,6 +155,7 @@ impl RedisBench {
     fn open(&self, scope: &str, host: &TempDir) -> Arc<dyn Store> {
         let mut place = place(scope, &self.server.url());
         place.folder = Some(host.path().join("cache"));
+        place.choice = CacheMode::Auto;
         Arc::new(RedisStore::new(&place, Notifier::nobody()).unwrap())
     }
 }
@@ -329,6 +209,23 @@ impl Bench for RedisBench {
         Some(())
     }
 
+    fn shorten_all(&self) -> Option<()> {
+        self.server.cli(&["SET", Part::All.key(), "[]", "KEEPTTL"]);
+        Some(())
+    }
+
+    fn kept(&self) -> Option<(Vec<u8>, Duration)> {
+        let left = self.server.int(&["PTTL", Part::Kept.key()]);
+        let left = Duration::from_millis(u64::try_from(left).ok()?);
+        Some((self.server.bytes(&["GET", Part::Kept.key()])?, left))
+    }
+
+    fn set_kept(&self, all: &[u8], ttl: Duration) -> Option<()> {
+        let ms = ttl.as_millis().to_string();
+        self.server.cli(&[b"SET", Part::Kept.key().as_bytes(), all, b"PX", ms.as_bytes()]);
+        Some(())
+    }
+
     fn persist_all(&self) -> Option<()> {
         assert_eq!(self.server.int(&["PERSIST", Part::All.key()]), 1);
         Some(())
@@ -340,7 +237,7 @@ impl Bench for RedisBench {
     }
 
     fn save(&self) -> Option<Saved> {
-        let parts = [Part::Epoch, Part::Meta, Part::All, Part::Hash];
+        let parts = [Part::Epoch, Part::Meta, Part::All, Part::Hash, Part::Kept];
         let dump =
             |part: Part| Some((part.key().to_owned(), self.server.bytes(&["DUMP", part.key()])?));
         Some(Saved(parts.into_iter().filter_map(dump).collect()))
@@ -354,7 +251,7 @@ impl Bench for RedisBench {
     }
 
     fn content(&self) -> Vec<Option<Vec<u8>>> {
-        [Part::Epoch, Part::Meta, Part::All, Part::Hash]
+        [Part::Epoch, Part::Meta, Part::All, Part::Hash, Part::Kept]
             .map(|part| self.server.bytes(&["DUMP", part.key()]))
             .to_vec()
     }

@@ -131,7 +131,7 @@ impl Bench for LocalBench {
         let path = match part {
             Part::Epoch => self.folder().join("epoch"),
             Part::Hash => self.fulls().pop()?,
-            Part::Meta | Part::All => return None,
+            Part::Meta | Part::All | Part::Kept => return None,
         };
         fs::remove_file(path).unwrap();
         Some(())

@@ -10,6 +10,7 @@ pub(crate) mod local_bench;
 pub(crate) mod memory;
 pub(crate) mod nginx;
 pub(crate) mod odd_store;
+pub(crate) mod oracle_bench;
 pub(crate) mod other_user;
 pub(crate) mod pki;
 pub(crate) mod process;

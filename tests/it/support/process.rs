@@ -34,6 +34,15 @@ pub(crate) fn records_of(scope: &str, of: &[(&str, u64)]) -> Records {
     of.iter().map(|(id, version)| (NodeId::parse(id).unwrap(), full(id, *version, scope))).collect()
 }
 
+/// Records of cluster `a0` that LOOK does not bring along: a host copies them.
+pub(crate) fn large(of: &[(&str, u64)]) -> Records {
+    let full = |id: &str, version: u64| {
+        let pad = "x".repeat(40_000);
+        format!(r#"{{"id":"{id}","version":{version},"scope":"a0","pad":"{pad}"}}"#).into_bytes()
+    };
+    of.iter().map(|(id, version)| (NodeId::parse(id).unwrap(), full(id, *version).into())).collect()
+}
+
 /// What a flight publishes besides its records.
 #[derive(Default, Clone, Copy)]
 pub(crate) struct With<'a> {

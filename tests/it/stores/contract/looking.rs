@@ -7,6 +7,8 @@ use nomad_clients::store::{How, Look, Published};
 use crate::support::bench::{Bench, Part};
 use crate::support::process::{Process, With, X, Y, as_records, filled, full, records, records_of};
 
+use crate::support::sealed::sealed;
+
 use super::{A, B, PAUSE, x, xy};
 
 pub(crate) fn foreign_edit_is_noticed(bench: &dyn Bench) -> Option<()> {
@@ -23,9 +25,29 @@ pub(crate) fn foreign_edit_is_noticed(bench: &dyn Bench) -> Option<()> {
 pub(crate) fn foreign_exchange_is_noticed(bench: &dyn Bench) -> Option<()> {
     filled(bench, A, 5, &xy());
     let own = Process::on(bench);
-    bench.edit(X, &full(Y, 5, A))?;
-    bench.edit(Y, &full(X, 3, A))?;
+    bench.edit(X, &sealed(&full(Y, 5, A)))?;
+    bench.edit(Y, &sealed(&full(X, 3, A)))?;
     assert!(own.hit().is_some());
+    assert_eq!(own.whole(), None);
+    Some(())
+}
+
+/// Its record is right, what follows is not.
+pub(crate) fn a_record_without_its_sum_is_noticed(bench: &dyn Bench) -> Option<()> {
+    filled(bench, A, 5, &x());
+    let own = Process::on(bench);
+    let open = full(X, 3, A);
+    let more = [&open[..open.len() - 1], br#","os":"evil"}"#].concat();
+    bench.edit(X, &more)?;
+    assert_eq!(own.whole(), None);
+    Some(())
+}
+
+/// Sealed as it should be, and newer or older than the list.
+pub(crate) fn a_record_of_another_list_is_noticed(bench: &dyn Bench) -> Option<()> {
+    filled(bench, A, 5, &x());
+    let own = Process::on(bench);
+    bench.edit(X, &sealed(&full(X, 4, A)))?;
     assert_eq!(own.whole(), None);
     Some(())
 }
@@ -74,7 +96,7 @@ pub(crate) fn a_rolled_back_epoch_is_cleared_again(bench: &dyn Bench) -> Option<
     let stranger = Process::new(bench.elsewhere(A)?, 'N');
     assert!(stranger.hit().is_some(), "another host knows nothing of the clear");
     assert_eq!(knows.hit(), None);
-    assert_eq!(bench.content(), [None, None, None, None]);
+    assert_eq!(bench.content(), [None, None, None, None, None]);
     Some(())
 }
 

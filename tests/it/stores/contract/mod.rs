@@ -2,6 +2,7 @@
 //!
 //! A scene ends early with `None` where a step can't happen to that kind of store.
 
+pub(crate) mod copied;
 pub(crate) mod kept;
 pub(crate) mod leases;
 pub(crate) mod looking;
