@@ -51,7 +51,11 @@ const MANY: By = By::Schedules(1500);
 
 const FENCING: &[Mutant] = &[
     script("publish: neither lease nor epoch checked", &[("PUBLISH", LIVE, "if epoch then")], MANY),
-    script("publish: lease not checked", &[("PUBLISH", LIVE, "if epoch == ARGV[4] then")], MANY),
+    script(
+        "publish: lease not checked",
+        &[("PUBLISH", LIVE, "if epoch == ARGV[4] then")],
+        By::Scene("lease_ends_with_its_publication"),
+    ),
     script(
         "publish: epoch not checked",
         &[("PUBLISH", LIVE, "if lease == watch and epoch then")],
