@@ -376,7 +376,7 @@ impl<'a, 'h> Fetch<'a, 'h> {
 
     fn answer(&self, found: FetchedNodes) -> Answer {
         let FetchedNodes {
-            nodes: AssembledNodes { all, fulls, tally, missing, .. },
+            nodes: AssembledNodes { all, fulls, eff, tally, missing, .. },
             index,
             sent,
             ..
@@ -385,6 +385,7 @@ impl<'a, 'h> Fetch<'a, 'h> {
             rev: self.published.clone().unwrap_or_default(),
             // Without a leader it proves nothing.
             index: index.filter(|_| !self.uncacheable).unwrap_or(0),
+            newest: eff,
             count: tally.total() as u64,
             all,
             fulls,

@@ -89,7 +89,7 @@ impl ShownNote {
         }
         let rev = if is_word { rev } else { NO_REV };
         let listed = Listed { rev, index: *index, at: self.before(*age) };
-        let highest = snapshot.highest_index();
+        let highest = snapshot.newest.max(*index);
         self.change(|shown| shown.raised(&listed, highest, (&self.boot.id, self.since(shown))));
     }
 
@@ -224,10 +224,9 @@ mod tests {
         Snapshot {
             rev: rev.to_owned(),
             index,
+            newest: record,
             count: 1,
-            all: format!(r#"[{{"name":"modify_index\":99","modify_index":{record}}}]"#)
-                .into_bytes()
-                .into(),
+            all: crate::model::node::AllJson::default(),
             fulls: None,
             age: Duration::from_millis(age),
             since: Duration::ZERO,

@@ -18,6 +18,8 @@ pub struct Snapshot {
     /// How many nodes.
     pub count: u64,
     pub all: AllJson,
+    /// The highest index of anything in it, as far as that is known: details are newer than their list.
+    pub newest: u64,
     /// Full records as JSON, in no order; only if they were asked for.
     pub fulls: Option<Fulls>,
     /// Since the list was asked for.
@@ -88,17 +90,6 @@ impl Snapshot {
     /// A record is none.
     pub fn records(all: &[u8]) -> Result<Vec<Record>, Unreadable> {
         serde_json::from_slice(all).map_err(Unreadable::because)
-    }
-
-    /// The index of the list, or the highest of its records: details are newer than their list.
-    pub fn highest_index(&self) -> u64 {
-        let text = std::str::from_utf8(&self.all).unwrap_or_default();
-        // In a string the quotes are escaped, and there is no other number of this name.
-        let indexes = text.split(r#""modify_index":"#).skip(1).filter_map(|rest| {
-            let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-            rest[..end].parse().ok()
-        });
-        indexes.fold(self.index, u64::max)
     }
 
     /// The JSON of a full record; `None` if there are none, or not this.

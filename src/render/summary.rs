@@ -98,6 +98,7 @@ mod tests {
         let snapshot = Snapshot {
             rev: String::new(),
             index: 1,
+            newest: 1,
             count: 5,
             all: crate::model::node::AllJson::default(),
             fulls: None,

@@ -139,7 +139,7 @@ impl InProcessStore {
     ) -> Last {
         let (count, age) = (fulls.len() as u64, Duration::ZERO);
         let fulls = Some(fulls);
-        let snapshot = Snapshot { rev, index, count, all, fulls, age, since: age };
+        let snapshot = Snapshot { rev, index, newest: index, count, all, fulls, age, since: age };
         let ends = now + self.detail_ttl;
         Last { snapshot, list_sent: now, published: now, listed: now, ends }
     }
@@ -333,6 +333,7 @@ impl Last {
         Snapshot {
             rev: rev.clone(),
             index: *index,
+            newest: *index,
             count: *count,
             all: all.clone(),
             fulls: fulls.as_ref().filter(|_| want == Want::Full).cloned(),

@@ -106,6 +106,7 @@ pub(super) fn recorded(meta: &Meta, fulls: Option<Fulls>, since: Duration) -> Sn
     Snapshot {
         rev: meta.rev.clone(),
         index: meta.index,
+        newest: meta.index,
         count: meta.count,
         all: AllJson::default(),
         fulls,

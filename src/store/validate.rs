@@ -124,6 +124,7 @@ impl Hit {
         Snapshot {
             rev: self.meta.rev.clone(),
             index: self.meta.index,
+            newest: self.meta.index,
             count: self.meta.count,
             all,
             fulls: None,

@@ -86,6 +86,7 @@ fn what_is_older_than_what_was_shown_is_not_published() {
     let shown = Snapshot {
         rev: "N9".to_owned(),
         index: 9,
+        newest: 9,
         count: 0,
         all: b"[]".to_vec().into(),
         fulls: None,
@@ -142,6 +143,17 @@ fn a_restored_cluster_is_reported_once_and_shown() {
         assert_eq!(world.nomad.asked(), ["list"]);
         assert_eq!(world.told(Level::Note).len(), 1);
     }
+}
+
+/// Its record names the index of the list all the same.
+#[test]
+fn a_detail_that_is_newer_than_its_list_counts() {
+    let world = showing(&[("a", 4)]);
+    world.nomad.change("a", |_, detail| detail.modify_index = 60);
+    let answer = world.ask(How::Force).unwrap();
+    world.store.printed(&answer.snapshot);
+    assert_eq!((answer.snapshot.index, world.store.shown()), (4, (60, answer.snapshot.rev)));
+    assert_eq!(world.ask(How::Get).unwrap().source, Source::Cache);
 }
 
 /// The cheap question is no proof that a cluster was restored.

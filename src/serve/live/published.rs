@@ -184,6 +184,7 @@ mod tests {
             let snapshot = Snapshot {
                 rev: rev.to_owned(),
                 index: 1,
+                newest: 1,
                 count: 1,
                 all: all.as_bytes().to_vec().into(),
                 fulls: None,

@@ -24,7 +24,7 @@ use crate::support::sealed::unsealed;
 
 use keys::{Family, Keys};
 use script::Script;
-use space::Space;
+pub(crate) use space::Space;
 
 /// What tells the time; tests hand in one that they can move.
 type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
@@ -179,6 +179,7 @@ fn recorded(meta: &Meta, fulls: Fulls, since: Duration) -> Snapshot {
     Snapshot {
         rev: meta.rev.clone(),
         index: meta.index,
+        newest: meta.index,
         count: meta.count,
         all: AllJson::default(),
         fulls: Some(fulls),

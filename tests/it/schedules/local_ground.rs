@@ -8,7 +8,7 @@ use nomad_clients::model::node::NodeId;
 use nomad_clients::model::notice::Notifier;
 use nomad_clients::store::files::LocalStore;
 use nomad_clients::store::monotonic::MonotonicStore;
-use nomad_clients::store::{BootClock, Look, Store, Want};
+use nomad_clients::store::{BootClock, Look, Place, Store, Want};
 use tempfile::TempDir;
 
 use crate::support::bench::{place, scope};
@@ -38,12 +38,19 @@ impl LocalGround {
         self.home.path().join("cache")
     }
 
+    fn place(&self, of: usize) -> Place {
+        Place { folder: Some(self.folder()), ..place(SCOPES[of], "") }
+    }
+
+    /// The files alone, whatever was shown.
+    fn files_of(&self, of: usize) -> Arc<dyn Store> {
+        let clock = BootClock::of_this_boot(None);
+        Arc::new(LocalStore::open(&self.place(of), clock, Notifier::nobody()).unwrap())
+    }
+
     fn open(&self, of: usize) -> Arc<dyn Store> {
-        let mut place = place(SCOPES[of], "");
-        place.folder = Some(self.folder());
-        let clock = || BootClock::of_this_boot(None);
-        let local = Arc::new(LocalStore::open(&place, clock(), Notifier::nobody()).unwrap());
-        Arc::new(MonotonicStore::new(local, &place, clock(), Notifier::nobody()))
+        let (files, clock) = (self.files_of(of), BootClock::of_this_boot(None));
+        Arc::new(MonotonicStore::new(files, &self.place(of), clock, Notifier::nobody()))
     }
 
     fn snap(&self, of: usize) -> PathBuf {
@@ -151,7 +158,7 @@ impl Ground for LocalGround {
     }
 
     fn inspect(&self, scope: usize, watch: &str) -> Option<Inspected> {
-        shown(&*self.direct(scope), watch)
+        shown(&*self.files_of(scope), watch)
     }
 }
 

@@ -1,12 +1,12 @@
 //! The oracle, as the ground of schedules.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nomad_clients::store::Store;
 use nomad_clients::store::meta::Meta;
 
-use crate::oracle::{OracleStore, SharedSpace};
+use crate::oracle::{OracleStore, SharedSpace, Space};
 use crate::support::bench::{place, scope};
 
 use super::actor::Actor;
@@ -38,6 +38,28 @@ fn families(of: usize) -> [[String; 3]; 2] {
 
 fn lease(of: usize) -> String {
     format!("{P}:lease:{}", scope(SCOPES[of]))
+}
+
+/// It is evicted, or another program writes into it.
+fn spoil_kept(space: &mut Space, now: Instant, rng: &mut Rng) -> Option<()> {
+    let kept = format!("{P}:kept");
+    let mut all = space.text(&kept, now)?.to_vec();
+    space.delete(&[&kept]);
+    if rng.percent(50) {
+        all[5] ^= 1;
+        space.set(&kept, all, Some(now + Duration::from_secs(60)));
+    }
+    Some(())
+}
+
+/// Everything of everybody.
+fn clear_by_hand(space: &mut Space) {
+    for of in 0..SCOPES.len() {
+        for [meta, all, hash] in families(of) {
+            space.delete(&[&meta, &all, &hash, &all.replace("all", "kept")]);
+        }
+        space.delete(&[&lease(of), &format!("{P}:epoch")]);
+    }
 }
 
 impl Ground for OracleGround {
@@ -96,30 +118,8 @@ impl Ground for OracleGround {
                     }
                 });
             }
-            Incident::SpoilKept => {
-                let kept = format!("{P}:kept");
-                let mut all = space.text(&kept, now)?.to_vec();
-                space.delete(&[&kept]);
-                if rng.percent(50) {
-                    all[5] ^= 1;
-                    space.set(&kept, all, Some(now + Duration::from_secs(60)));
-                }
-            }
-            Incident::ClearByHand => {
-                let leases = [lease(0), lease(1), format!("{P}:epoch")];
-                let kept = families(0)
-                    .into_iter()
-                    .chain(families(1))
-                    .map(|keys| keys[1].replace("all", "kept"));
-                let keys: Vec<String> = families(0)
-                    .into_iter()
-                    .chain(families(1))
-                    .flatten()
-                    .chain(leases)
-                    .chain(kept)
-                    .collect();
-                space.delete(&keys.iter().map(String::as_str).collect::<Vec<_>>());
-            }
+            Incident::SpoilKept => spoil_kept(&mut space, now, rng)?,
+            Incident::ClearByHand => clear_by_hand(&mut space),
             Incident::SpoilCopy
             | Incident::Refuse
             | Incident::Allow
