@@ -291,6 +291,10 @@ struct ReplyReader {
 
 impl Read for ReplyReader {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        // The first failure says why: an alert of TLS is read only once.
+        if self.failure.is_some() {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
         let got = match &mut self.stream {
             Stream::Plain(line) => line.read(buf),
             Stream::Tls(tls) => tls.read(buf),
