@@ -75,6 +75,8 @@ pub(super) struct Notes {
     pub(super) listed: Option<Listed>,
     /// What the last PUBLISH was answered, and whether it was a delta.
     pub(super) published: Option<&'static str>,
+    /// When that PUBLISH was carried out, or before.
+    pub(super) publishes: Option<Instant>,
     pub(super) delta: bool,
     /// Asks otherwise than its kind does, to break a rule.
     pub(super) how: Option<How>,

@@ -210,6 +210,7 @@ impl Store for GatedStore {
 
     fn publish(&self, flight: Flight, publication: &Publication<'_>) -> Result<Published, Error> {
         self.pass("PUBLISH");
+        self.actor.notes().publishes = Some(Instant::now());
         let watch = flight.watch().to_owned();
         let published = self.inner.publish(flight, publication).inspect_err(|_| {
             self.actor.world().ends.push("publish refused".to_owned());

@@ -20,7 +20,6 @@ use super::world::{Issue, Listed, Shown, World};
 const ROUNDING: Duration = Duration::from_millis(4);
 const DETAIL_TTL: Duration = Duration::from_secs(300);
 const TTL: Duration = Duration::from_secs(60);
-const SLACK: Duration = Duration::from_millis(500);
 
 /// What lies in the cache right after a publication.
 pub(super) struct Inspected {
@@ -208,6 +207,8 @@ pub(super) fn published(
 ) {
     let notes = actor.notes();
     let (listed, base) = (notes.listed.clone(), notes.known.clone());
+    // What lies there was looked at before.
+    let passed = notes.publishes.map_or(Duration::ZERO, |sent| sent.elapsed());
     drop(notes);
     let base = base.filter(|_| publication.base.is_some());
     let mut world = actor.world();
@@ -240,7 +241,7 @@ pub(super) fn published(
         world.violation('D', format!("partial: {}, all: {}", publication.partial, found.has_all));
     }
     if let Some(left) = found.left {
-        expiries(&mut world, left, fulls.is_empty());
+        expiries(&mut world, left, (fulls.is_empty(), passed));
     }
     world.issues.insert(rev, Issue { listed, all: publication.all.to_vec(), fulls });
 }
@@ -272,8 +273,14 @@ fn named(hash: &BTreeMap<String, Vec<u8>>) -> impl Iterator<Item = (&str, &Vec<u
     hash.iter().map(|(id, full)| (id.as_str(), full))
 }
 
-fn expiries(world: &mut World, [all, hash, meta]: [Option<Duration>; 3], empty: bool) {
-    let long = |left: Option<Duration>| left.is_some_and(|left| left >= DETAIL_TTL - SLACK);
+/// `passed`: since the publication.
+fn expiries(
+    world: &mut World,
+    [all, hash, meta]: [Option<Duration>; 3],
+    (empty, passed): (bool, Duration),
+) {
+    let least = DETAIL_TTL.saturating_sub(passed + ROUNDING);
+    let long = |left: Option<Duration>| left.is_some_and(|left| left >= least);
     let hash_is_right = empty || world.limits.touched || long(hash);
     if !hash_is_right || !long(meta) || all.is_some_and(|all| all > TTL) {
         world.violation('T', format!("all {all:?}, hash {hash:?}, meta {meta:?}"));

@@ -156,6 +156,9 @@ impl Shared {
         if label == "MGET" {
             actor.looks();
         }
+        if label == "PUBLISH" {
+            actor.notes().publishes = Some(Instant::now());
+        }
         let mut reply = self.upstream.exchange(&resp::packed(&words), 1);
         let is_refused = actor.world().limits.refuses;
         if words[0] == b"EVAL" && reply[0] == b'-' && !is_refused {
